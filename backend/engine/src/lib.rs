@@ -1,0 +1,2 @@
+//! The loops: load, decide, save, act.
+#![forbid(unsafe_code)]

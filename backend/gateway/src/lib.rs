@@ -1,0 +1,2 @@
+//! The agents' links: reports up, jobs and permits down.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Canonical bytes, digests, signatures, envelope encryption, password and token hashes.
+#![forbid(unsafe_code)]

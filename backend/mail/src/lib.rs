@@ -1,0 +1,2 @@
+//! SMTP by lettre: pool, time limits, fixed Message-ID.
+#![forbid(unsafe_code)]

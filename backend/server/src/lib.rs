@@ -1,0 +1,2 @@
+//! mendwright: up, serve, migrate, demo.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Every SQL statement, one home each; no decisions.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! axum: parse, authorize, call, render. One operation, one file.
+#![forbid(unsafe_code)]
