@@ -1,2 +1,9 @@
 //! Decisions, pure: no async, no I/O, no clock, no randomness.
 #![forbid(unsafe_code)]
+
+pub mod access;
+pub mod classify;
+pub mod detect;
+pub mod remediate;
+pub mod run;
+pub mod verify;

@@ -1,2 +1,37 @@
 //! Every SQL statement, one home each; no decisions.
+//!
+//! Rows are reached through three doors only: [`TenantTx`] (one tenant's rows, under row-level security),
+//! [`SystemTx`] (what exists before a tenant is known) and the operator's door on the server's own machine.
+//! Scopes are minted in [`auth`] alone.
 #![forbid(unsafe_code)]
+
+pub mod audit;
+pub mod auth;
+pub mod classify;
+pub mod clock;
+pub mod credentials;
+pub mod decisions;
+pub mod detect;
+pub mod enrolments;
+mod error;
+pub mod fleet;
+pub mod host_links;
+pub mod hosts;
+pub mod logins;
+pub mod migrate;
+pub mod nodes;
+pub mod outbox;
+pub mod pages;
+pub mod remediate;
+pub mod scope;
+pub mod server_keys;
+pub mod sessions;
+pub mod tenant_keys;
+pub mod verify;
+pub mod wake;
+pub mod wakeups;
+
+pub use clock::Clock;
+pub use error::{Result, StoreError};
+pub use scope::{Store, StoreConfig, SystemTx, TenantScope, TenantTx};
+pub use wake::Queue;

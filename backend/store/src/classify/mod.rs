@@ -1,0 +1,4 @@
+//! Stage classify: alerts, incidents and mappings.
+pub mod alerts;
+pub mod incidents;
+pub mod mappings;

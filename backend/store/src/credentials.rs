@@ -1,0 +1,1 @@
+//! Secrets that name a tenant: found by hash.

@@ -1,0 +1,104 @@
+//! Table `decisions`: what a stage decided and why.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{Result, Store, TenantTx};
+
+/// A decision to be stored.
+#[derive(Debug)]
+pub struct NewDecision<'a> {
+    /// The client it tells about.
+    pub client_id: Uuid,
+    /// `detect`, `classify`, `remediate` or `verify`.
+    pub stage: &'a str,
+    /// The incident, where there is one yet.
+    pub incident_id: Option<Uuid>,
+    /// The signal, alert or run that was decided on.
+    pub subject_id: Uuid,
+    /// The answer, one word.
+    pub outcome: &'a str,
+    /// The record.
+    pub record: Value,
+}
+
+/// A stored decision.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// The stage.
+    pub stage: String,
+    /// What was decided on.
+    pub subject_id: Uuid,
+    /// When.
+    pub decided_at: Timestamp,
+    /// The answer.
+    pub outcome: String,
+    /// The record.
+    pub record: Value,
+}
+
+/// Stores one decision at the transaction's now.
+pub async fn insert(tx: &mut TenantTx, d: NewDecision<'_>) -> Result<Uuid> {
+    let (tenant_id, id, now) = (tx.tenant_id(), Store::new_id(), tx.now().await?);
+    sqlx::query!(
+        "INSERT INTO decisions (tenant_id, client_id, decision_id, stage, incident_id, subject_id, decided_at, outcome, record)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        tenant_id,
+        d.client_id,
+        id,
+        d.stage,
+        d.incident_id,
+        d.subject_id,
+        now.to_sqlx() as _,
+        d.outcome,
+        d.record
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(id)
+}
+
+/// All decisions on an incident, and on the signals of its alerts, oldest first.
+pub async fn list_of_incident(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<Decision>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        "SELECT stage, subject_id, decided_at, outcome, record FROM decisions
+         WHERE tenant_id = $1 AND incident_id = $2 ORDER BY decided_at, decision_id",
+        tenant_id,
+        incident_id
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|r| Decision {
+            stage: r.stage,
+            subject_id: r.subject_id,
+            decided_at: r.decided_at.to_jiff(),
+            outcome: r.outcome,
+            record: r.record,
+        })
+        .collect())
+}
+
+/// The newest decision on a subject.
+pub async fn find_newest(tx: &mut TenantTx, subject_id: Uuid) -> Result<Option<Decision>> {
+    let tenant_id = tx.tenant_id();
+    let row = sqlx::query!(
+        "SELECT stage, subject_id, decided_at, outcome, record FROM decisions
+         WHERE tenant_id = $1 AND subject_id = $2 ORDER BY decided_at DESC, decision_id DESC LIMIT 1",
+        tenant_id,
+        subject_id
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|r| Decision {
+        stage: r.stage,
+        subject_id: r.subject_id,
+        decided_at: r.decided_at.to_jiff(),
+        outcome: r.outcome,
+        record: r.record,
+    }))
+}

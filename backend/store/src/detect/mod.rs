@@ -1,0 +1,6 @@
+//! Stage detect: checks, what was seen, and what it signals.
+pub mod check_requests;
+pub mod check_states;
+pub mod checks;
+pub mod observations;
+pub mod signals;

@@ -1,0 +1,1 @@
+//! Planned hosts and the tokens that make them.

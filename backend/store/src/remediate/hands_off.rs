@@ -1,0 +1,1 @@
+//! Table `hands_off`.

@@ -1,0 +1,6 @@
+//! Stage remediate: playbooks, guardrails, runs and jobs.
+pub mod guardrails;
+pub mod hands_off;
+pub mod jobs;
+pub mod playbooks;
+pub mod runs;

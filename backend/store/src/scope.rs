@@ -1,0 +1,282 @@
+//! The doors to rows. The pools are private; role and tenant are local to a transaction.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection as _, Postgres, Transaction};
+use uuid::Uuid;
+
+use crate::wake::Wake;
+use crate::{Clock, Queue, Result, StoreError};
+
+/// What a [`Store`] needs.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// URL of the login `app_login`.
+    pub tenant_url: String,
+    /// URL of the login `app_system`.
+    pub system_url: String,
+    /// Most connections for tenants' work.
+    pub tenant_connections: u32,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// Two pools and a clock; clones share.
+#[derive(Clone, Debug)]
+pub struct Store {
+    tenant: PgPool,
+    system: PgPool,
+    clock: Clock,
+    wake: Wake,
+}
+
+/// Who may reach which rows: minted in [`crate::auth`] alone, neither `Clone` nor serializable.
+#[derive(Debug)]
+pub struct TenantScope {
+    pub(crate) tenant_id: Uuid,
+    /// `None`: all clients.
+    pub(crate) client_ids: Option<Vec<Uuid>>,
+    pub(crate) actor: String,
+}
+
+impl TenantScope {
+    /// The tenant.
+    pub fn tenant_id(&self) -> Uuid {
+        self.tenant_id
+    }
+}
+
+fn pool(url: &str, max: u32) -> Result<PgPool> {
+    let options: PgConnectOptions = url.parse()?;
+    Ok(PgPoolOptions::new()
+        .max_connections(max)
+        .acquire_timeout(Duration::from_secs(5))
+        // A cancelled begin() of sqlx 0.9.0 may leave a connection inside an open transaction: clear it before reuse.
+        .before_acquire(|conn, _| {
+            Box::pin(async move {
+                sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await?;
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(options))
+}
+
+impl Store {
+    /// Opens the pools (lazily: no connection is made yet).
+    pub fn connect(config: &StoreConfig) -> Result<Store> {
+        Ok(Store {
+            tenant: pool(&config.tenant_url, config.tenant_connections)?,
+            system: pool(&config.system_url, 4)?,
+            clock: config.clock.clone(),
+            wake: Wake::default(),
+        })
+    }
+
+    /// A transaction on one tenant's rows: role and tenant are set in the same round trip as `BEGIN`.
+    pub async fn begin(&self, scope: &TenantScope) -> Result<TenantTx> {
+        let clients = match &scope.client_ids {
+            None => r#"SET LOCAL "app.all_clients" = 'yes'"#.to_owned(),
+            Some(ids) => {
+                let list: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+                format!(r#"SET LOCAL "app.client_ids" = '{{{}}}'"#, list.join(","))
+            }
+        };
+        // The values are typed uuids, so the text is safe to build, here and nowhere else.
+        let begin =
+            format!(r#"BEGIN; SET LOCAL ROLE app_tenant; SET LOCAL "app.tenant_id" = '{}'; {clients}"#, scope.tenant_id);
+        let tx = self.tenant.begin_with(AssertSqlSafe(begin)).await?;
+        Ok(TenantTx {
+            tx,
+            tenant_id: scope.tenant_id,
+            actor: scope.actor.clone(),
+            clock: self.clock.clone(),
+            now: None,
+            due: Vec::new(),
+            wake: self.wake.clone(),
+        })
+    }
+
+    /// A transaction on what exists before a tenant is known.
+    pub async fn system(&self) -> Result<SystemTx> {
+        let tx = self.system.begin().await?;
+        Ok(SystemTx { tx, clock: self.clock.clone(), now: None })
+    }
+
+    pub(crate) async fn begin_operator(&self, owner_url: &str) -> Result<TenantTx> {
+        let tx = pool(owner_url, 1)?.begin_with("BEGIN; SET LOCAL ROLE app_system").await?;
+        Ok(TenantTx {
+            tx,
+            tenant_id: Uuid::nil(),
+            actor: "operator".into(),
+            clock: self.clock.clone(),
+            now: None,
+            due: Vec::new(),
+            wake: self.wake.clone(),
+        })
+    }
+
+    /// A new id. Nothing is ordered by it.
+    #[allow(clippy::disallowed_methods, reason = "ids are the one thing drawn here; they decide nothing")]
+    pub fn new_id() -> Uuid {
+        Uuid::now_v7()
+    }
+
+    /// Wakes and waits of this node's loops.
+    pub fn wake(&self) -> &Wake {
+        &self.wake
+    }
+
+    /// Refuses to serve with a database user that row-level security would not hold back, or that owns tables.
+    pub async fn refuse_unsafe_login(&self) -> Result<(), UnsafeLogin> {
+        let mut conn = self.tenant.acquire().await.map_err(|e| UnsafeLogin::Store(e.into()))?;
+        let row = sqlx::query!(
+            r#"SELECT current_user::text AS "name!", rolsuper AS "superuser!", rolbypassrls AS "bypass!",
+                 EXISTS (SELECT 1 FROM pg_class c WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p')) AS "owner!"
+               FROM pg_roles r WHERE rolname = current_user"#
+        )
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(|e| UnsafeLogin::Store(e.into()))?;
+        if row.superuser || row.bypass || row.owner {
+            return Err(UnsafeLogin::Refused(row.name));
+        }
+        Ok(())
+    }
+
+    /// Waits until the database answers a ping.
+    pub async fn ping(&self) -> Result<()> {
+        let mut conn = self.system.acquire().await?;
+        conn.ping().await?;
+        Ok(())
+    }
+
+    /// Closes both pools.
+    pub async fn close(&self) {
+        self.tenant.close().await;
+        self.system.close().await;
+    }
+}
+
+/// Why a server refuses to start.
+#[derive(Debug, thiserror::Error)]
+pub enum UnsafeLogin {
+    /// The login is too strong.
+    #[error(
+        "DATABASE_URL signs in as {0}, who is a superuser, bypasses row-level security or owns tables; use the login app_login"
+    )]
+    Refused(String),
+    /// The question could not be asked.
+    #[error("the database login could not be examined")]
+    Store(#[source] StoreError),
+}
+
+/// One transaction on one tenant's rows.
+#[derive(Debug)]
+pub struct TenantTx {
+    tx: Transaction<'static, Postgres>,
+    tenant_id: Uuid,
+    actor: String,
+    clock: Clock,
+    now: Option<Timestamp>,
+    due: Vec<(Queue, Timestamp)>,
+    wake: Wake,
+}
+
+impl TenantTx {
+    pub(crate) fn conn(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+
+    /// The tenant.
+    pub fn tenant_id(&self) -> Uuid {
+        self.tenant_id
+    }
+
+    /// Who acts, as audit rows and run events say it.
+    pub fn actor(&self) -> &str {
+        &self.actor
+    }
+
+    /// This transaction's now: asked once, when first wanted (after the locks, where there are any).
+    pub async fn now(&mut self) -> Result<Timestamp> {
+        if let Some(now) = self.now {
+            return Ok(now);
+        }
+        let now = self.clock.now(&mut self.tx).await?;
+        self.now = Some(now);
+        Ok(now)
+    }
+
+    pub(crate) async fn enter_tenant(mut self, tenant_id: Uuid) -> Result<TenantTx> {
+        let enter = format!(
+            r#"SET LOCAL ROLE app_tenant; SET LOCAL "app.tenant_id" = '{tenant_id}'; SET LOCAL "app.all_clients" = 'yes'"#
+        );
+        sqlx::raw_sql(AssertSqlSafe(enter)).execute(&mut *self.tx).await?;
+        self.tenant_id = tenant_id;
+        Ok(self)
+    }
+
+    /// Says that `queue` has something due at `at`. The wake-ups are this transaction's last statements.
+    pub fn due(&mut self, queue: Queue, at: Timestamp) {
+        if !self.due.contains(&(queue, at)) {
+            self.due.push((queue, at));
+        }
+    }
+
+    /// Inserts the wake-ups, commits, and wakes this node's loops.
+    pub async fn commit(mut self) -> Result<()> {
+        let due = std::mem::take(&mut self.due);
+        for (queue, at) in &due {
+            sqlx::query!(
+                "INSERT INTO tenant_wakeups (tenant_id, queue, due_at) VALUES ($1, $2, $3)",
+                self.tenant_id,
+                queue.name(),
+                at.to_sqlx() as _
+            )
+            .execute(&mut *self.tx)
+            .await?;
+        }
+        self.tx.commit().await?;
+        for (queue, _) in due {
+            self.wake.wake(queue);
+        }
+        Ok(())
+    }
+
+    /// Gives everything up.
+    pub async fn rollback(self) -> Result<()> {
+        Ok(self.tx.rollback().await?)
+    }
+}
+
+/// One transaction as `app_system`.
+#[derive(Debug)]
+pub struct SystemTx {
+    tx: Transaction<'static, Postgres>,
+    clock: Clock,
+    now: Option<Timestamp>,
+}
+
+impl SystemTx {
+    pub(crate) fn conn(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+
+    /// This transaction's now.
+    pub async fn now(&mut self) -> Result<Timestamp> {
+        if let Some(now) = self.now {
+            return Ok(now);
+        }
+        let now = self.clock.now(&mut self.tx).await?;
+        self.now = Some(now);
+        Ok(now)
+    }
+
+    /// Commits.
+    pub async fn commit(self) -> Result<()> {
+        Ok(self.tx.commit().await?)
+    }
+}

@@ -1,0 +1,2 @@
+//! Stage verify: one row a run that is being verified.
+pub mod verifications;

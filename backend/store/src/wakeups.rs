@@ -1,0 +1,68 @@
+//! Finding work without crossing tenants: a claim takes the tenant whose wake-up is oldest.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use uuid::Uuid;
+
+use crate::{Queue, Result, Store};
+
+/// A tenant that may have something due, held until [`done`] or until its lease runs out.
+#[derive(Debug)]
+pub struct Claimed {
+    pub(crate) tenant_id: Uuid,
+    pub(crate) queue: Queue,
+    wakeup_id: i64,
+    /// The claim's now.
+    pub claimed_at: Timestamp,
+}
+
+/// Claims the tenant with the oldest due wake-up of `queue`; `lease` is how long the claimer may take.
+pub async fn claim(store: &Store, queue: Queue, lease: Duration) -> Result<Option<Claimed>> {
+    let mut tx = store.system().await?;
+    let now = tx.now().await?;
+    let until = now + lease;
+    sqlx::raw_sql("SET LOCAL synchronous_commit = off").execute(tx.conn()).await?;
+    let row = sqlx::query!(
+        r#"WITH t AS (SELECT tenant_id FROM tenant_wakeups WHERE queue = $1 AND due_at <= $2 ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED),
+     k AS (SELECT w.tenant_id, w.wakeup_id FROM tenant_wakeups w JOIN t USING (tenant_id)
+           WHERE w.queue = $1 AND w.due_at <= $2 FOR UPDATE OF w SKIP LOCKED),
+     d AS (DELETE FROM tenant_wakeups w USING k WHERE w.tenant_id = k.tenant_id AND w.queue = $1 AND w.wakeup_id = k.wakeup_id RETURNING w.tenant_id)
+INSERT INTO tenant_wakeups (tenant_id, queue, due_at) SELECT tenant_id, $1, $3 FROM d GROUP BY tenant_id
+RETURNING tenant_id, wakeup_id"#,
+        queue.name(),
+        now.to_sqlx() as _,
+        until.to_sqlx() as _
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    tx.commit().await?;
+    Ok(row.map(|r| Claimed { tenant_id: r.tenant_id, queue, wakeup_id: r.wakeup_id, claimed_at: now }))
+}
+
+/// Gives the claim back; `more` says that unfinished, unleased rows that were due at the claim's now are left.
+pub async fn done(store: &Store, claimed: Claimed, more: bool) -> Result<()> {
+    let mut tx = store.system().await?;
+    let now = tx.now().await?;
+    sqlx::raw_sql("SET LOCAL synchronous_commit = off").execute(tx.conn()).await?;
+    sqlx::query!(
+        "DELETE FROM tenant_wakeups WHERE tenant_id = $1 AND queue = $2 AND wakeup_id = $3",
+        claimed.tenant_id,
+        claimed.queue.name(),
+        claimed.wakeup_id
+    )
+    .execute(tx.conn())
+    .await?;
+    if more {
+        sqlx::query!(
+            "INSERT INTO tenant_wakeups (tenant_id, queue, due_at) VALUES ($1, $2, $3)",
+            claimed.tenant_id,
+            claimed.queue.name(),
+            now.to_sqlx() as _
+        )
+        .execute(tx.conn())
+        .await?;
+    }
+    tx.commit().await
+}
