@@ -1,2 +1,17 @@
 //! Canonical bytes, digests, signatures, envelope encryption, password and token hashes.
+//!
+//! Randomness is always an argument (`&mut impl CryptoRng`); the one exception is [`authority`], whose
+//! certificate library draws from the operating system itself. Nothing here reads a clock.
 #![forbid(unsafe_code)]
+
+pub mod authority;
+pub mod canonical;
+pub mod digest;
+pub mod password;
+pub mod seal;
+pub mod sign;
+pub mod token;
+
+pub use canonical::{parse_canonical, to_canonical};
+pub use digest::{Digest, digest};
+pub use sign::{Context, PublicKey, SigningKey};
