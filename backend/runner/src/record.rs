@@ -1,0 +1,460 @@
+//! The record of a run: a preallocated file that agent and runner share, and the lock that says who writes.
+//!
+//! Nothing is created, extended or renamed once a job is accepted: on a full disk a write into allocated
+//! blocks still succeeds. Parts, each on pages of its own:
+//!
+//! | offset | what | written by |
+//! |---|---|---|
+//! | 0 | the [`Order`] | agent, before `INTENT` |
+//! | 24 KiB | when the permit was asked for; the freeze flag at +2 KiB | agent |
+//! | 28 KiB | [`Event`]s, 128 bytes each | whoever holds the lock |
+//! | 44 KiB | the result as it is sent; its ack in the last page | agent |
+//!
+//! Texts are `magic ‖ length ‖ CRC-32 ‖ bytes`. An event's CRC covers the fence, so that none of an earlier
+//! run is taken for one of this.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::ops::Deref;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+use serde::{Deserialize, Serialize};
+
+use crate::output::Sum;
+
+/// The size of a record file.
+pub const RECORD_BYTES: u64 = 64 * 1024;
+
+const ORDER: (u64, u64) = (0, 24 * 1024);
+const PERMIT: (u64, u64) = (24 * 1024, 26 * 1024);
+const FROZEN: u64 = 26 * 1024;
+const EVENTS: (u64, u64) = (28 * 1024, 44 * 1024);
+const RESULT: (u64, u64) = (44 * 1024, 60 * 1024);
+const ACKED: (u64, u64) = (60 * 1024, 64 * 1024);
+const EVENT_BYTES: u64 = 128;
+const HEAD_BYTES: usize = 12;
+const MAGIC: &[u8; 4] = b"MWR1";
+
+/// The most steps a job may have: a `BEGIN` and an `END` each, and room to spare.
+pub const MAX_STEPS: usize = 48;
+
+/// What a record cannot do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read or written.
+    #[error("the run's record cannot be used")]
+    Io(#[from] io::Error),
+    /// The text does not fit its part of the record.
+    #[error("the text is too long for the run's record")]
+    TooLong,
+    /// A bad event has a good one after it: no torn tail, but damage.
+    #[error("the run's record is damaged")]
+    Damaged,
+    /// A text is whole but is not what it should be.
+    #[error("the run's record cannot be understood")]
+    Content(#[from] serde_json::Error),
+}
+
+/// What the runner is to do. Everything is resolved: the runner has nothing to choose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// The job, as its owner names it.
+    pub job: serde_json::Value,
+    /// Its fence: the runner is told the same on its command line, and does nothing for another.
+    pub fence: i64,
+    /// What the owner needs to know of the job again after a restart.
+    pub notes: serde_json::Value,
+    /// The boot in which it may be performed.
+    pub boot_id: String,
+    /// The steps, in order; at most [`MAX_STEPS`].
+    pub steps: Vec<OrderedStep>,
+    /// Seconds the whole may take.
+    pub limit_secs: u64,
+    /// The steps' whole environment.
+    pub env: Vec<(String, String)>,
+}
+
+/// One step of an [`Order`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderedStep {
+    /// Its number in the playbook, from 1.
+    pub step: u16,
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// Seconds it may take.
+    pub limit_secs: u64,
+}
+
+/// What happened, and when on the boot-time clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event {
+    /// When, since boot.
+    pub at: Duration,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// The run must not begin, for ever.
+    Aborted(Abort),
+    /// The step is about to be spawned.
+    Begin {
+        /// From 1.
+        step: u16,
+    },
+    /// The step ended.
+    End {
+        /// From 1.
+        step: u16,
+        /// How.
+        how: StepEnd,
+        /// Whether another step follows.
+        rest: Rest,
+        /// The whole output up to here.
+        output: Sum,
+    },
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepEnd {
+    /// With this exit code; 128 + n for signal n.
+    Exited(i32),
+    /// Killed at its limit.
+    TimedOut,
+}
+
+/// Whether a step is followed by another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// The run goes on.
+    More,
+    /// The run is over.
+    Over,
+}
+
+/// Why a run was aborted before it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Abort {
+    /// The agent found it started but not begun.
+    ByAgent,
+    /// Too long after the permit was asked for.
+    PermitTooOld,
+    /// The machine was booted in between.
+    OtherBoot,
+    /// Actions are frozen.
+    Frozen,
+}
+
+impl Abort {
+    const ALL: [Abort; 4] = [Abort::ByAgent, Abort::PermitTooOld, Abort::OtherBoot, Abort::Frozen];
+}
+
+/// A run's record. Reading needs no lock; writing events does ([`Locked`]).
+#[derive(Debug)]
+pub struct Record {
+    file: File,
+}
+
+/// A record whose lock is held, until it is dropped.
+#[derive(Debug)]
+pub struct Locked(Record);
+
+/// Where slot `slot`'s record is, below `dir`.
+pub fn record_path(dir: &Path, slot: u16) -> PathBuf {
+    dir.join(format!("record.{slot}"))
+}
+
+/// Where slot `slot`'s output is, below `dir`.
+pub fn output_path(dir: &Path, slot: u16) -> PathBuf {
+    dir.join(format!("output.{slot}"))
+}
+
+/// Makes slot `slot`'s files, filled with zeros (not only allocated), unless they are there in full.
+///
+/// # Errors
+/// The disk has no room for them.
+pub fn prepare(dir: &Path, slot: u16, output_bytes: u64) -> io::Result<()> {
+    for (path, bytes) in [(record_path(dir, slot), RECORD_BYTES), (output_path(dir, slot), output_bytes)] {
+        if fs::metadata(&path).is_ok_and(|m| m.len() == bytes) {
+            continue;
+        }
+        let fresh = path.with_extension(format!("{slot}.new"));
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        zeros(&mut file, bytes)?;
+        file.sync_all()?;
+        fs::rename(&fresh, &path)?;
+    }
+    File::open(dir)?.sync_all()
+}
+
+fn zeros(file: &mut File, bytes: u64) -> io::Result<()> {
+    let block = [0; 8192];
+    let mut left = bytes;
+    while left > 0 {
+        let n = left.min(block.len() as u64);
+        file.write_all(&block[..usize::try_from(n).unwrap_or(block.len())])?;
+        left -= n;
+    }
+    Ok(())
+}
+
+impl Record {
+    /// Opens slot `slot` below `dir`; close-on-exec, never through a symbolic link.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn open(dir: &Path, slot: u16) -> Result<Self, Error> {
+        let nofollow = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or(0);
+        let file = OpenOptions::new().read(true).write(true).custom_flags(nofollow).open(record_path(dir, slot))?;
+        Ok(Self { file })
+    }
+
+    /// Waits for the lock. For the runner: whoever else holds it does so for a moment only.
+    ///
+    /// # Errors
+    /// The file system has no locks.
+    pub fn lock(self) -> Result<Locked, Error> {
+        loop {
+            match flock(&self.file, FlockOperation::LockExclusive) {
+                Ok(()) => return Ok(Locked(self)),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(io::Error::from(e).into()),
+            }
+        }
+    }
+
+    /// Takes the lock if no one holds it; none means that a runner lives.
+    ///
+    /// # Errors
+    /// The file system has no locks.
+    pub fn try_lock(self) -> Result<Option<Locked>, Error> {
+        match flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Locked(self))),
+            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => Ok(None),
+            Err(e) => Err(io::Error::from(e).into()),
+        }
+    }
+
+    /// The order; none if the slot is empty or its writing was cut short.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn order(&self) -> Result<Option<Order>, Error> {
+        self.text(ORDER)?.map(|text| serde_json::from_slice(&text)).transpose().map_err(Into::into)
+    }
+
+    /// When the permit was asked for, since boot.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn permit_asked(&self) -> Result<Option<Duration>, Error> {
+        let Some(text) = self.text(PERMIT)? else { return Ok(None) };
+        Ok(<[u8; 8]>::try_from(text.as_slice()).ok().map(|b| Duration::from_nanos(u64::from_le_bytes(b))))
+    }
+
+    /// Notes when the permit was asked for; synced.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn set_permit_asked(&self, at: Duration) -> Result<(), Error> {
+        let nanos = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
+        self.set_text(PERMIT, &nanos.to_le_bytes())
+    }
+
+    /// Whether no further step may begin.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn frozen(&self) -> Result<bool, Error> {
+        let mut byte = [0];
+        self.file.read_exact_at(&mut byte, FROZEN)?;
+        Ok(byte[0] != 0)
+    }
+
+    /// Freezes or frees the run. Not synced: it is for a living runner.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn set_frozen(&self, frozen: bool) -> Result<(), Error> {
+        Ok(self.file.write_all_at(&[u8::from(frozen)], FROZEN)?)
+    }
+
+    /// All events of the run with this fence, in order. A torn last one is left out.
+    ///
+    /// # Errors
+    /// A bad event is not the last one, or the file cannot be read.
+    pub fn events(&self, fence: i64) -> Result<Vec<Event>, Error> {
+        let mut area = vec![0; usize::try_from(EVENTS.1 - EVENTS.0).unwrap_or(0)];
+        self.file.read_exact_at(&mut area, EVENTS.0)?;
+        let mut events = Vec::new();
+        let mut gap = false;
+        for (index, bytes) in area.chunks_exact(EVENT_BYTES as usize).enumerate() {
+            match decode(bytes, index, fence) {
+                Some(_) if gap => return Err(Error::Damaged),
+                Some(event) => events.push(event),
+                None => gap = true,
+            }
+        }
+        Ok(events)
+    }
+
+    /// The result as it is sent, once there is one.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn result(&self) -> Result<Option<String>, Error> {
+        Ok(self.text(RESULT)?.and_then(|bytes| String::from_utf8(bytes).ok()))
+    }
+
+    /// Keeps the result; synced.
+    ///
+    /// # Errors
+    /// It is too long, or the file cannot be written.
+    pub fn set_result(&self, text: &str) -> Result<(), Error> {
+        self.set_text(RESULT, text.as_bytes())
+    }
+
+    /// Whether the result is acked, so that the slot is free.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn acked(&self) -> Result<bool, Error> {
+        Ok(self.text(ACKED)?.is_some())
+    }
+
+    /// Notes that the result is acked; synced.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn set_acked(&self) -> Result<(), Error> {
+        self.set_text(ACKED, b"acked")
+    }
+
+    fn text(&self, (from, to): (u64, u64)) -> Result<Option<Vec<u8>>, Error> {
+        let mut area = vec![0; usize::try_from(to - from).unwrap_or(0)];
+        self.file.read_exact_at(&mut area, from)?;
+        let (head, rest) = area.split_at(HEAD_BYTES);
+        let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
+        let sum = u32::from_le_bytes([head[8], head[9], head[10], head[11]]);
+        let Some(text) = rest.get(..length) else { return Ok(None) };
+        Ok((head[..4] == *MAGIC && crc32fast::hash(text) == sum).then(|| text.to_vec()))
+    }
+
+    fn set_text(&self, (from, to): (u64, u64), text: &[u8]) -> Result<(), Error> {
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + text.len());
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&u32::try_from(text.len()).map_err(|_| Error::TooLong)?.to_le_bytes());
+        bytes.extend_from_slice(&crc32fast::hash(text).to_le_bytes());
+        bytes.extend_from_slice(text);
+        if bytes.len() as u64 > to - from {
+            return Err(Error::TooLong);
+        }
+        self.file.write_all_at(&bytes, from)?;
+        Ok(self.file.sync_data()?)
+    }
+}
+
+impl Deref for Locked {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        &self.0
+    }
+}
+
+impl Locked {
+    /// Empties the slot and writes `order`; synced.
+    ///
+    /// # Errors
+    /// The order is too long, or the file cannot be written.
+    pub fn write_order(&self, order: &Order) -> Result<(), Error> {
+        if order.steps.len() > MAX_STEPS {
+            return Err(Error::TooLong);
+        }
+        let text = serde_json::to_vec(order)?;
+        let zeros = vec![0; usize::try_from(RECORD_BYTES).unwrap_or(0)];
+        self.file.write_all_at(&zeros, 0)?;
+        self.file.sync_data()?;
+        self.set_text(ORDER, &text)
+    }
+
+    /// Writes the next event; synced.
+    ///
+    /// # Errors
+    /// The record is full, damaged, or cannot be written.
+    pub fn append(&self, fence: i64, event: Event) -> Result<(), Error> {
+        let index = self.events(fence)?.len();
+        let offset = EVENTS.0 + index as u64 * EVENT_BYTES;
+        if offset + EVENT_BYTES > EVENTS.1 {
+            return Err(Error::TooLong);
+        }
+        self.file.write_all_at(&encode(event, index, fence), offset)?;
+        Ok(self.file.sync_data()?)
+    }
+}
+
+/// `crc 4 ‖ index 4 ‖ kind 1 ‖ a 1 ‖ step 2 ‖ code 4 ‖ at 8 ‖ bytes 8 ‖ digest 32 ‖ zeros`; the CRC is
+/// over the fence and the rest.
+fn encode(event: Event, index: usize, fence: i64) -> [u8; EVENT_BYTES as usize] {
+    let (kind, a, step, code, sum): (u8, u8, u16, i32, Option<Sum>) = match event.what {
+        What::Aborted(why) => (1, why as u8, 0, 0, None),
+        What::Begin { step } => (2, 0, step, 0, None),
+        What::End { step, how, rest, output } => {
+            let over = u8::from(rest == Rest::Over);
+            match how {
+                StepEnd::Exited(code) => (3, over, step, code, Some(output)),
+                StepEnd::TimedOut => (4, over, step, 0, Some(output)),
+            }
+        }
+    };
+    let mut bytes = [0; EVENT_BYTES as usize];
+    bytes[4..8].copy_from_slice(&u32::try_from(index + 1).unwrap_or(0).to_le_bytes());
+    bytes[8] = kind;
+    bytes[9] = a;
+    bytes[10..12].copy_from_slice(&step.to_le_bytes());
+    bytes[12..16].copy_from_slice(&code.to_le_bytes());
+    bytes[16..24].copy_from_slice(&u64::try_from(event.at.as_nanos()).unwrap_or(u64::MAX).to_le_bytes());
+    if let Some(sum) = sum {
+        bytes[24..32].copy_from_slice(&sum.bytes.to_le_bytes());
+        bytes[32..64].copy_from_slice(&sum.digest);
+    }
+    let crc = event_crc(&bytes, fence);
+    bytes[..4].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+fn decode(bytes: &[u8], index: usize, fence: i64) -> Option<Event> {
+    let u32_at = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    let u64_at = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+    if u32_at(4)? as usize != index + 1 || u32_at(0)? != event_crc(bytes, fence) {
+        return None;
+    }
+    let step = u16::from_le_bytes([bytes[10], bytes[11]]);
+    let rest = if bytes[9] == 1 { Rest::Over } else { Rest::More };
+    let output = Sum { bytes: u64_at(24)?, digest: bytes.get(32..64)?.try_into().ok()? };
+    let what = match bytes[8] {
+        1 => What::Aborted(*Abort::ALL.get(usize::from(bytes[9]))?),
+        2 => What::Begin { step },
+        3 => What::End { step, how: StepEnd::Exited(u32_at(12)? as i32), rest, output },
+        4 => What::End { step, how: StepEnd::TimedOut, rest, output },
+        _ => return None,
+    };
+    Some(Event { at: Duration::from_nanos(u64_at(16)?), what })
+}
+
+fn event_crc(bytes: &[u8], fence: i64) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&fence.to_le_bytes());
+    hasher.update(&bytes[4..]);
+    hasher.finalize()
+}
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;
