@@ -1,2 +1,32 @@
 //! Pages and mails: askama structs and templates, static assets.
+//!
+//! Callers hand in plain facts (strings, instants, durations, small enums); every word of layout and every
+//! format of a time or a number is decided here, and everything is escaped. Nothing here reads a clock: the
+//! instant of the page is part of [`Clock`].
 #![forbid(unsafe_code)]
+
+pub mod assets;
+mod clock;
+pub mod error;
+pub mod host;
+pub mod hosts;
+pub mod incident;
+pub mod incidents;
+pub mod mail;
+mod part;
+#[cfg(any(test, feature = "gallery"))]
+pub mod gallery;
+#[cfg(any(test, feature = "gallery"))]
+pub mod samples;
+pub mod shell;
+pub mod signin;
+pub mod story;
+
+pub use askama::Template;
+pub use assets::asset;
+pub use clock::{Clock, TimeTag, back_in, left, took};
+pub use part::{HandsOff, HostRef, Limit, LimitResult, Link, Meter, Pair, Reading, State, Used, Verdict};
+pub use shell::{Nav, Shell};
+
+#[cfg(test)]
+mod tests;

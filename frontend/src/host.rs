@@ -1,0 +1,94 @@
+//! The page of one host.
+
+use std::time::Duration;
+
+use askama::Template;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::{Clock, HandsOff, Limit, Link, Nav, Pair, Shell, Verdict, hosts::{Tally, Trust}, incidents::IncidentRow};
+
+/// The page `/hosts/{id}`. Its forms post to `hands-off` (fields `hours`, `reason`), `release` and
+/// `same-machine` below it.
+#[derive(Clone, Debug, Template)]
+#[template(path = "host.html")]
+pub struct HostPage {
+    /// The shell.
+    pub shell: Shell,
+    /// The page's clock.
+    pub clock: Clock,
+    /// The host's id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Its client.
+    pub client: String,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Whether it is heard.
+    pub link: Link,
+    /// Whether it is trusted.
+    pub trust: Trust,
+    /// Its agent's version.
+    pub agent: Option<String>,
+    /// What else the agent told: system, address, up since.
+    pub inventory: Vec<Pair>,
+    /// Hands off, while it lasts.
+    pub hands_off: Option<HandsOff>,
+    /// Its checks, worst first.
+    pub checks: Vec<CheckRow>,
+    /// The host's own limits, from its own file.
+    pub own_limits: Vec<OwnLimit>,
+    /// The guardrails that concern it, with their numbers now.
+    pub limits: Vec<Limit>,
+    /// Recent incidents, newest first.
+    pub incidents: Vec<IncidentRow>,
+    /// Whether this member may act on it.
+    pub may_act: bool,
+}
+
+/// One check of the host.
+#[derive(Clone, Debug)]
+pub struct CheckRow {
+    /// Its name.
+    pub name: String,
+    /// What its thresholds say now.
+    pub verdict: Verdict,
+    /// What it read.
+    pub reading: String,
+    /// Why it is judged so: "stopped by its stop command: no failure".
+    pub why: Option<String>,
+    /// Since when it stands so.
+    pub since_at: Option<Timestamp>,
+    /// When it was looked at last.
+    pub seen_at: Option<Timestamp>,
+    /// How often it is looked at.
+    pub every: Option<Duration>,
+}
+
+/// One line of the host's own limits.
+#[derive(Clone, Debug)]
+pub struct OwnLimit {
+    /// "May restart".
+    pub label: String,
+    /// The names or paths; none means: nothing at all.
+    pub values: Vec<String>,
+}
+
+impl HostPage {
+    /// The checks in numbers.
+    pub fn tally(&self) -> Tally {
+        let count = |verdict| u32::try_from(self.checks.iter().filter(|check| check.verdict == verdict).count()).unwrap_or(u32::MAX);
+        Tally { ok: count(Verdict::Ok), warning: count(Verdict::Warning), critical: count(Verdict::Critical), no_data: count(Verdict::NoData) }
+    }
+
+    /// How long hands off may be asked for, in hours.
+    pub fn hours(&self) -> [u8; 3] {
+        [1, 4, 12]
+    }
+
+    /// The instant `hours` from now.
+    pub fn until(&self, hours: &u8) -> Timestamp {
+        self.clock.now.saturating_add(jiff::SignedDuration::from_hours(i64::from(*hours))).unwrap_or(self.clock.now)
+    }
+}

@@ -1,0 +1,90 @@
+//! The list of hosts.
+
+use askama::Template;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::{Clock, Link, Nav, Shell};
+
+/// Whether a host is trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Yes.
+    Trusted,
+    /// Not trusted yet: nothing is sent to it.
+    NotYet {
+        /// Why: "its journal is older than what we know", "enrolled by a counted token".
+        reason: String,
+    },
+}
+
+/// How many checks of a host stand how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Ok.
+    pub ok: u32,
+    /// Warning.
+    pub warning: u32,
+    /// Critical.
+    pub critical: u32,
+    /// Without data.
+    pub no_data: u32,
+}
+
+impl Tally {
+    /// How many there are.
+    pub fn total(&self) -> u32 {
+        self.ok + self.warning + self.critical + self.no_data
+    }
+
+    /// True when every one of them is ok, and there is one.
+    pub fn all_ok(&self) -> bool {
+        self.ok > 0 && self.ok == self.total()
+    }
+}
+
+/// One host in the list.
+#[derive(Clone, Debug)]
+pub struct HostRow {
+    /// Its id, for the link.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Its client.
+    pub client: String,
+    /// Whether it is heard.
+    pub link: Link,
+    /// Whether it is trusted.
+    pub trust: Trust,
+    /// Its checks.
+    pub checks: Tally,
+    /// Until when hands are off.
+    pub hands_off_until_at: Option<Timestamp>,
+}
+
+/// The page `/hosts`.
+#[derive(Clone, Debug, Template)]
+#[template(path = "hosts.html")]
+pub struct HostsPage {
+    /// The shell.
+    pub shell: Shell,
+    /// The page's clock.
+    pub clock: Clock,
+    /// The hosts.
+    pub rows: Vec<HostRow>,
+    /// The command that enrols a host, for the empty page.
+    pub enrol_command: Option<String>,
+}
+
+impl HostsPage {
+    /// "12 hosts, 1 silent".
+    pub fn headline(&self) -> String {
+        let silent = self.rows.iter().filter(|row| !matches!(row.link, Link::Linked { .. })).count();
+        let count = self.rows.len();
+        let noun = if count == 1 { "host" } else { "hosts" };
+        match silent {
+            0 => format!("{count} {noun}, all heard"),
+            n => format!("{count} {noun}, {n} silent"),
+        }
+    }
+}

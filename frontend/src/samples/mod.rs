@@ -1,0 +1,86 @@
+//! Sample data: one of each page in the states that matter. For tests and the development route only.
+
+mod host;
+mod incident;
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp, tz::{TimeZone, offset}};
+use uuid::Uuid;
+
+pub use host::{host_page, hosts_page};
+pub use incident::{fixed, held_then_fixed, in_doubt, unmapped, watching_only};
+
+use crate::{Clock, HostRef, Nav, Shell, incidents::{IncidentRow, IncidentsPage, Standing}};
+
+/// The samples' clock: 24 November 2026, 07:02:11 in Berlin.
+pub fn clock() -> Clock {
+    Clock { now: "2026-11-24T06:02:11Z".parse().unwrap_or(Timestamp::UNIX_EPOCH), zone: TimeZone::fixed(offset(1)) }
+}
+
+/// So many milliseconds before the samples' now; negative ones lie ahead.
+pub fn before(millis: i64) -> Timestamp {
+    clock().now.saturating_sub(SignedDuration::from_millis(millis)).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn text(words: &str) -> String {
+    words.to_owned()
+}
+
+fn id(n: u128) -> Uuid {
+    Uuid::from_u128(0x0193_5b00_0000_7000_8000_0000_0000_0000 + n)
+}
+
+fn web_01() -> HostRef {
+    HostRef { id: id(1), name: text("web-01") }
+}
+
+/// A shell at one place of the navigation.
+pub fn shell(current: Nav) -> Shell {
+    Shell { organization: text("Northwind IT"), member: text("Sam Rivera"), role: text("Technician"), csrf: text("sample-token"), current, needs_you: 2, frozen: false }
+}
+
+fn row(n: u128, standing: Standing, title: &str, client: &str, host: &str, opened: i64, closed: Option<i64>, why: &str) -> IncidentRow {
+    IncidentRow {
+        id: id(n),
+        standing,
+        title: text(title),
+        client: text(client),
+        host: (!host.is_empty()).then(|| HostRef { id: id(n + 100), name: text(host) }),
+        opened_at: before(opened),
+        closed_at: closed.map(before),
+        why: text(why),
+    }
+}
+
+fn rows() -> Vec<IncidentRow> {
+    vec![
+        row(11, Standing::NeedsYou, "Database log fills the disk, 3 h left", "Tidewater Clinic", "ehr-db-01", 41 * MINUTE, None, "no known fix: never deletes a database log by itself"),
+        row(12, Standing::NeedsYou, "Certificate renewed, old one still served", "Riverside School", "moodle-01", 110 * MINUTE, None, "a restart did not fix it; the old one is back in place"),
+        row(13, Standing::Held, "shop-web stopped", "Acme Dental", "web-01", 9 * MINUTE, None, "hands off by J. Tanaka until 08:30; would have restarted it"),
+        row(14, Standing::Healing, "api does not answer", "Orchard Foods", "app-02", 3_400, None, "restarting it, step 1 of 2"),
+        row(15, Standing::WatchingOnly, "Swap is in use", "Kestrel Engineering", "build-07", 3 * HOUR, None, "mapping on watch only; would have restarted the build service"),
+        row(16, Standing::Fixed, "nginx stopped, back in 0.4 s", "Acme Dental", "web-03", 3 * HOUR + 50 * MINUTE, Some(3 * HOUR + 50 * MINUTE - 402), "“Restart a failed service” v4, verified by the same check"),
+        row(17, Standing::Fixed, "/var almost full, 11 GB free again", "Riverside School", "files-01", 4 * HOUR + 15 * MINUTE, Some(4 * HOUR + 15 * MINUTE - 9_000), "old logs cleaned, verified by the same check"),
+        row(18, Standing::RecoveredByItself, "DNS did not answer", "Harbor Logistics", "edge-07", 6 * HOUR, Some(6 * HOUR - 6 * MINUTE), "ok again before anything ran"),
+        row(19, Standing::Closed, "Backup missing", "Pine & Co Law", "bkp-01", 2 * DAY, Some(DAY), "closed by Sam Rivera: the client moved it"),
+    ]
+}
+
+/// A list with one of each.
+pub fn incidents_page() -> IncidentsPage {
+    IncidentsPage { shell: shell(Nav::Incidents), clock: clock(), rows: rows(), hosts: 437, has_more: true }
+}
+
+/// A list with nothing in it.
+pub fn no_incidents_page(hosts: u32) -> IncidentsPage {
+    IncidentsPage { shell: Shell { needs_you: 0, ..shell(Nav::Incidents) }, clock: clock(), rows: Vec::new(), hosts, has_more: false }
+}

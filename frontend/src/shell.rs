@@ -1,0 +1,38 @@
+//! The shell of every page after sign-in: navigation, who is signed in, the switch of theme, sign out.
+
+/// Which part of the navigation a page belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nav {
+    /// Incidents.
+    Incidents,
+    /// Hosts.
+    Hosts,
+    /// None of them (error pages).
+    Nowhere,
+}
+
+/// What the shell shows and what its forms need.
+#[derive(Clone, Debug)]
+pub struct Shell {
+    /// The organization's (tenant's) name.
+    pub organization: String,
+    /// The member's name.
+    pub member: String,
+    /// The member's role in words: "Technician".
+    pub role: String,
+    /// The session's token for forms.
+    pub csrf: String,
+    /// The part this page belongs to.
+    pub current: Nav,
+    /// Open incidents that need a person.
+    pub needs_you: u32,
+    /// True while all actions are stopped.
+    pub frozen: bool,
+}
+
+impl Shell {
+    /// Whether a link of the navigation leads to where we are.
+    pub fn is(&self, nav: Nav) -> bool {
+        self.current == nav
+    }
+}

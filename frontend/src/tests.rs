@@ -1,0 +1,150 @@
+//! Every page with its sample data: what must hold for each, and what each says, as text.
+
+use crate::{Template, error, gallery::GalleryPage, hosts::Trust, mail, samples, signin::SignInPage};
+
+fn pages() -> Vec<(&'static str, String)> {
+    let not_yet = || Trust::NotYet { reason: "Its journal is older than what it told before.".to_owned() };
+    let sign_in = SignInPage { email: "sam@northwind.example".to_owned(), error: Some("Not so.".to_owned()), csrf: "sample-token".to_owned(), next: Some("/hosts".to_owned()) };
+    let broken = error::ErrorPage { kind: error::Kind::Broken, request_id: "0193e5b0".to_owned() };
+    [
+        ("incidents", samples::incidents_page().render()),
+        ("incidents_none", samples::no_incidents_page(12).render()),
+        ("incidents_no_hosts", samples::no_incidents_page(0).render()),
+        ("incident_fixed", samples::fixed().render()),
+        ("incident_held_then_fixed", samples::held_then_fixed().render()),
+        ("incident_in_doubt", samples::in_doubt().render()),
+        ("incident_unmapped", samples::unmapped().render()),
+        ("incident_watching_only", samples::watching_only().render()),
+        ("hosts", samples::hosts_page(false).render()),
+        ("hosts_none", samples::hosts_page(true).render()),
+        ("host", samples::host_page(Trust::Trusted, false).render()),
+        ("host_not_trusted_hands_off", samples::host_page(not_yet(), true).render()),
+        ("sign_in", sign_in.render()),
+        ("error", broken.render()),
+        ("gallery", GalleryPage::sample().render()),
+    ]
+    .map(|(name, html)| (name, html.unwrap_or_else(|error| panic!("{name}: {error}"))))
+    .to_vec()
+}
+
+/// A page's words: no tags, one line for each block.
+fn words(html: &str) -> String {
+    let body = html.split_once("id=\"main\"").map_or(html, |(_, body)| body);
+    let (mut out, mut tag) = (String::new(), None::<String>);
+    for c in body.chars().skip_while(|c| *c != '>').skip(1) {
+        match (&mut tag, c) {
+            (None, '<') => tag = Some(String::new()),
+            (Some(name), '>') => {
+                let name = name.trim_start_matches('/').split_whitespace().next().unwrap_or_default().to_owned();
+                if matches!(name.as_str(), "li" | "tr" | "h1" | "h2" | "p" | "div" | "header" | "section" | "footer" | "pre") {
+                    out.push('\n');
+                } else if matches!(name.as_str(), "td" | "th" | "dt" | "dd" | "time" | "small") {
+                    out.push(' ');
+                }
+                tag = None;
+            }
+            (Some(name), c) => name.push(c),
+            (None, c) => out.push(c),
+        }
+    }
+    out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_page_says_what_it_said_before() {
+    for (name, html) in pages() {
+        insta::assert_snapshot!(name, words(&html));
+    }
+}
+
+#[test]
+fn every_mail_says_what_it_said_before_and_both_parts_carry_the_same_facts() {
+    for (name, letter) in [("mail_fixed", mail::samples::fixed().render()), ("mail_needs_you", mail::samples::needs_you().render()), ("mail_held", mail::samples::held().render())] {
+        for row in ["incidents/01935b00", "web-01", "ehr-db-01"].iter().filter(|fact| letter.text.contains(**fact)) {
+            assert!(letter.html.contains(*row), "{name} says {row} in text only");
+        }
+        assert!(letter.text.lines().all(|line| line.chars().count() <= 100 || line.starts_with("https://")));
+        insta::assert_snapshot!(name, format!("Subject: {}\n\n{}", letter.subject, letter.text));
+    }
+}
+
+#[test]
+fn no_page_carries_an_inline_script_style_or_handler() {
+    for (name, html) in pages() {
+        for forbidden in [" style=", "<style", "<script>", " onclick=", " onload=", "javascript:"] {
+            assert!(!html.contains(forbidden), "{name} contains {forbidden}");
+        }
+        assert_eq!(html.matches("<script").count(), 1, "{name}");
+    }
+}
+
+#[test]
+fn every_form_posts_the_csrf_token() {
+    for (name, html) in pages() {
+        for form in html.split("<form").skip(1) {
+            let form = form.split("</form>").next().unwrap_or_default();
+            assert!(form.contains("method=\"post\"") && form.contains("name=\"csrf\" value=\"sample-token\""), "{name}: {form}");
+        }
+    }
+}
+
+#[test]
+fn a_link_leads_only_to_a_route_that_exists() {
+    for (name, html) in pages() {
+        for link in html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            let known = link.starts_with('#') || link == "data:," || ["/incidents", "/hosts", "/assets/"].iter().any(|start| link.starts_with(start));
+            assert!(known, "{name} links to {link}");
+        }
+    }
+}
+
+#[test]
+fn what_a_host_says_never_becomes_markup() {
+    const EVIL: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
+    let mut page = samples::fixed();
+    page.title = EVIL.to_owned();
+    page.client = EVIL.to_owned();
+    for entry in &mut page.entries {
+        match &mut entry.event {
+            crate::story::Event::Detected(e) => e.saw = EVIL.to_owned(),
+            crate::story::Event::Run(e) => e.output.iter_mut().for_each(|line| line.text = EVIL.to_owned()),
+            _ => {}
+        }
+    }
+    let html = page.render().unwrap_or_default();
+    assert!(html.contains("&#60;script&#62;") || html.contains("&lt;script&gt;"));
+    assert!(!html.contains("<script>") && !html.contains("<img"));
+
+    let mut letter = mail::samples::needs_you();
+    letter.about.host = format!("{EVIL}\r\nBcc: everybody@example.com");
+    let letter = letter.render();
+    assert!(!letter.html.contains("<script>") && !letter.html.contains("<img"));
+    assert!(!letter.subject.contains(['\r', '\n']));
+}
+
+#[test]
+fn a_subject_says_the_outcome_first() {
+    assert_eq!(mail::samples::fixed().render().subject, "Fixed: shop-web on web-01 (Acme) — back in 4 s");
+    assert!(mail::samples::needs_you().render().subject.starts_with("Needs you: "));
+    assert_eq!(mail::samples::held().render().subject, "Held: shop-web on web-01 (Acme) — hands off by J. Tanaka");
+}
+
+#[test]
+fn a_meter_is_full_only_when_the_limit_is_used_up() {
+    for of in 1..=300 {
+        for used in 0..=of {
+            let (lit, all) = crate::Meter { used, of, state: None }.segments();
+            assert_eq!(lit == 0, used == 0, "{used} of {of}");
+            assert_eq!(lit == all, used == of, "{used} of {of}");
+        }
+    }
+}
+
+#[test]
+fn durations_read_as_people_say_them() {
+    let ms = std::time::Duration::from_millis;
+    let said = [48, 245, 4_200, 62_000, 360_000, 13_800_000].map(|n| crate::took(ms(n)).replace('\u{a0}', " "));
+    assert_eq!(said, ["48 ms", "245 ms", "4.2 s", "62 s", "6 min", "3 h 50"]);
+    assert_eq!(crate::back_in(ms(402)).replace('\u{a0}', " "), "0.4 s");
+    assert_eq!(crate::left(ms(552_000)).replace('\u{a0}', " "), "9:12 left");
+}
