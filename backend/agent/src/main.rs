@@ -1,1 +1,125 @@
-fn main() {}
+//! The agent's command line. Clock and randomness are made here and handed down.
+#![forbid(unsafe_code)]
+#![allow(clippy::disallowed_methods)] // the one place where clock and randomness are made
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use agent::address::Server;
+use agent::agent::{Agent, Start};
+use agent::enroll::{self, enroll};
+use agent::limits::Limits;
+use agent::link;
+use agent::state::StateDir;
+use anyhow::Context as _;
+use clap::{Parser, Subcommand, ValueEnum};
+use keys::Digest;
+use runner::Clock;
+use tokio::signal::unix::{SignalKind, signal};
+use uuid::Uuid;
+use wire::v1::Profile;
+
+/// Detects on the host, runs signed fixes under the host's own limits.
+#[derive(Parser)]
+#[command(name = "mendwright-agent", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make this machine a host of an organization.
+    Enroll {
+        /// The server: https://host:port (http:// on loopback only).
+        #[arg(long)]
+        server: Server,
+        /// The enrolment token.
+        #[arg(long, env = "MENDWRIGHT_TOKEN", hide_env_values = true)]
+        token: String,
+        /// What this host allows to be done.
+        #[arg(long)]
+        profile: ProfileArgument,
+        /// SHA-256 (hex) of the server's own certificate authority; without it, public authorities.
+        #[arg(long)]
+        authority: Option<Digest>,
+        /// Where the agent keeps its state [default: /var/lib/mendwright].
+        #[arg(long)]
+        state_dir: Option<PathBuf>,
+    },
+    /// Watch and fix, until told to stop.
+    Run {
+        /// Where the agent keeps its state [default: /var/lib/mendwright].
+        #[arg(long)]
+        state_dir: Option<PathBuf>,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ProfileArgument {
+    ReadOnly,
+    LowRisk,
+    AllSigned,
+}
+
+impl From<ProfileArgument> for Profile {
+    fn from(argument: ProfileArgument) -> Self {
+        match argument {
+            ProfileArgument::ReadOnly => Profile::ReadOnly,
+            ProfileArgument::LowRisk => Profile::LowRisk,
+            ProfileArgument::AllSigned => Profile::AllSigned,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MENDWRIGHT_LOG").unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    match perform(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mendwright-agent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(command: Command) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match command {
+        Command::Enroll { server, token, profile, authority, state_dir } => {
+            let dir = StateDir::open(state_dir.as_deref())?;
+            let request = enroll::Request { server, token, profile: profile.into(), authority };
+            let identity = runtime.block_on(enroll(&dir, &request, &mut rand::rng()))?;
+            println!("enrolled as host {}", identity.host_id);
+            Ok(())
+        }
+        Command::Run { state_dir } => runtime.block_on(run(StateDir::open(state_dir.as_deref())?)),
+    }
+}
+
+async fn run(dir: StateDir) -> anyhow::Result<()> {
+    let mut rng = rand::rng();
+    let identity = dir.identity()?;
+    let server: Server = identity.server.parse().context("the server's address in identity.json")?;
+    let start = Start {
+        key: dir.host_key(&mut rng)?,
+        limits: Limits::load(dir.limits_path())?,
+        clock: Clock::system(),
+        instance_id: Uuid::new_v4(),
+        boot_id: runner::clock::boot_id()?.parse()?,
+        identity,
+        dir,
+    };
+    let trust = start.dir.trust()?;
+    tracing::info!(host = %start.identity.host_id, %server, "started");
+    let (mut agent, mut events) = Agent::new(start);
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        "shutdown"
+    };
+    link::keep(&mut agent, &mut events, &server, &trust, stop, &mut rng).await;
+    tracing::info!("stopped");
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! All checks of the host: what the server configured, each watched by a task of its own.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use runner::Clock;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+use wire::v1::{CheckSpec, Comparison, Reading, Seen};
+
+use crate::agent::Event;
+use crate::limits::Limits;
+use crate::outbox::Looked;
+use crate::service::lookout::{Ask, Lookout};
+
+/// The most checks that are watched.
+const MOST: usize = 256;
+/// The most looks that may be asked for at once, of one check.
+const ASKS: usize = 16;
+/// The longest wait for a look that was asked for.
+const ANSWER: Duration = Duration::from_secs(30);
+
+struct Watch {
+    spec: CheckSpec,
+    asks: mpsc::Sender<Ask>,
+    task: JoinHandle<()>,
+    level: Option<Looked>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// All checks of the host.
+pub struct Checks {
+    watches: BTreeMap<Uuid, Watch>,
+    configured: bool,
+    events: mpsc::Sender<Event>,
+    clock: Clock,
+}
+
+impl Checks {
+    /// None yet.
+    pub fn new(events: mpsc::Sender<Event>, clock: Clock) -> Self {
+        Self { watches: BTreeMap::new(), configured: false, events, clock }
+    }
+
+    /// Whether the server has said what they are, since the agent's start.
+    pub fn configured(&self) -> bool {
+        self.configured
+    }
+
+    /// Watches exactly `specs` from now on. A check that did not change goes on undisturbed.
+    pub fn configure(&mut self, specs: Vec<CheckSpec>, limits: &Limits) {
+        self.configured = true;
+        let mut before = std::mem::take(&mut self.watches);
+        for spec in specs.into_iter().take(MOST) {
+            let watch = match before.remove(&spec.check_id) {
+                Some(watch) if watch.spec == spec => watch,
+                _ => self.watch(spec.clone(), limits),
+            };
+            self.watches.insert(spec.check_id, watch);
+        }
+    }
+
+    fn watch(&self, spec: CheckSpec, limits: &Limits) -> Watch {
+        let (sender, asks) = mpsc::channel(ASKS);
+        let service = limits.services.get(&spec.target).cloned();
+        let lookout = Lookout { spec: spec.clone(), service, asks, events: self.events.clone(), clock: self.clock };
+        Watch { spec, asks: sender, task: tokio::spawn(lookout.watch()), level: None }
+    }
+
+    /// Notes the newest state; false if the check is no longer ours.
+    pub fn note(&mut self, looked: &Looked) -> bool {
+        match self.watches.get_mut(&looked.check_id) {
+            Some(watch) if watch.spec.target == looked.target => {
+                watch.level = Some(looked.clone());
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The present state of every check that has been looked at.
+    pub fn levels(&self) -> Vec<Reading> {
+        let now = self.clock.now();
+        self.watches.values().filter_map(|watch| Some(watch.level.as_ref()?.reading(now))).collect()
+    }
+
+    /// What must hold for the check's target to have recovered; none if there is no such check.
+    pub fn ok_when(&self, check_id: Uuid, target: &str) -> Option<&[Comparison]> {
+        let watch = self.watches.get(&check_id)?;
+        (watch.spec.target == target).then_some(&watch.spec.ok_when)
+    }
+
+    /// Looks now. No answer, or no such check, is no data.
+    pub fn look(&self, check_id: Uuid, target: &str) -> impl Future<Output = Looked> + Send + use<> {
+        let asks = self.watches.get(&check_id).filter(|w| w.spec.target == target).map(|w| w.asks.clone());
+        let (target, clock) = (target.to_owned(), self.clock);
+        async move {
+            let why = match asks {
+                None => "the agent has no such check",
+                Some(asks) => {
+                    let (sender, answer) = oneshot::channel();
+                    let ask = async { asks.send(sender).await.ok()?; answer.await.ok() };
+                    match tokio::time::timeout(ANSWER, ask).await {
+                        Ok(Some(looked)) => return looked,
+                        Ok(None) => "the check was changed meanwhile",
+                        Err(_) => "the check did not answer in time",
+                    }
+                }
+            };
+            Looked { check_id, target, seen: Seen::NoData { why: why.to_owned() }, at: clock.now() }
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! `agent.toml`: the host's own limits, which the server cannot change.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use wire::v1::{HostLimits, Playbook, Profile, Risk};
+
+use crate::state::{self, write_private};
+
+/// The host's own limits.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// What the person chose; without a file, nothing may be done.
+    #[serde(default = "read_only")]
+    pub profile: Profile,
+    /// If not empty, only playbooks of these names.
+    #[serde(default)]
+    pub allowed_playbooks: Vec<String>,
+    /// Most runs begun in an hour.
+    #[serde(default = "six")]
+    pub max_runs_per_hour: u32,
+    /// Services declared by pid file and commands. Only what is declared here can be started by name: the
+    /// server never sends a command.
+    #[serde(default)]
+    pub services: BTreeMap<String, Service>,
+}
+
+/// A declared service.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// Where its pid stands, if it writes one.
+    pub pid_file: Option<PathBuf>,
+    /// Starts it.
+    #[serde(default)]
+    pub start: Vec<String>,
+    /// Stops it.
+    #[serde(default)]
+    pub stop: Vec<String>,
+    /// Tells its state by an LSB exit code.
+    pub status: Vec<String>,
+    /// While a process of `stop` lives, a death is not judged, at most this long.
+    #[serde(default = "thirty")]
+    pub stop_limit_secs: u64,
+}
+
+fn read_only() -> Profile {
+    Profile::ReadOnly
+}
+
+fn six() -> u32 {
+    6
+}
+
+fn thirty() -> u64 {
+    30
+}
+
+impl Service {
+    /// How long a living stop command keeps a death from being judged.
+    pub fn stop_limit(&self) -> Duration {
+        Duration::from_secs(self.stop_limit_secs)
+    }
+}
+
+/// Why the file is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be read.
+    #[error("{0} cannot be read")]
+    Read(PathBuf, #[source] io::Error),
+    /// It is no TOML of this shape.
+    #[error("{0} is not understood")]
+    Syntax(PathBuf, #[source] Box<toml::de::Error>),
+    /// A service's declaration makes no sense.
+    #[error("service {0} in agent.toml: {1}")]
+    Service(String, &'static str),
+    /// It cannot be written.
+    #[error("the host's own limits cannot be written")]
+    Write(#[from] state::Error),
+}
+
+impl Limits {
+    /// Reads the file at `path`. If there is none, the host is read-only.
+    ///
+    /// # Errors
+    /// The file is there, but is not understood whole: a misspelled limit must not be no limit.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        match fs::read_to_string(path) {
+            Ok(text) => Self::parse(path, &text),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Self::parse(path, ""),
+            Err(e) => Err(Error::Read(path.to_owned(), e)),
+        }
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, Error> {
+        let limits: Self =
+            toml::from_str(text).map_err(|error| Error::Syntax(path.to_owned(), Box::new(error)))?;
+        for (name, service) in &limits.services {
+            let fault = |what| Err(Error::Service(name.clone(), what));
+            if !is_service_name(name) {
+                return fault("a name is letters, digits and . _ @ -, and begins with a letter or digit");
+            }
+            if service.status.is_empty() {
+                return fault("a status command is needed");
+            }
+            let programs = [&service.start, &service.stop, &service.status].into_iter().filter_map(|a| a.first());
+            if programs.into_iter().any(|program| !program.starts_with('/')) {
+                return fault("a command begins with an absolute path");
+            }
+        }
+        Ok(limits)
+    }
+
+    /// Writes the file at `path` from `profile` if there is none, and fills in a missing `profile` if there
+    /// is. Nothing that a person wrote is changed.
+    ///
+    /// # Errors
+    /// The file cannot be read, understood or written.
+    pub fn write_profile(path: &Path, profile: Profile) -> Result<(), Error> {
+        let word = match profile {
+            Profile::ReadOnly => "read-only",
+            Profile::LowRisk => "low-risk",
+            Profile::AllSigned => "all-signed",
+        };
+        let text = match fs::read_to_string(path) {
+            Ok(text) => {
+                let table: toml::Table = toml::from_str(&text)
+                    .map_err(|error| Error::Syntax(path.to_owned(), Box::new(error)))?;
+                if table.contains_key("profile") {
+                    return Ok(());
+                }
+                // In front: after the first table header it would belong to that table.
+                format!("profile = \"{word}\"\n{text}")
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => format!(
+                "# The host's own limits. The server cannot change them. Restart the agent after an edit.\n\
+                 # read-only: no fixes; low-risk: signed playbooks of risk L; all-signed: every signed playbook.\n\
+                 profile = \"{word}\"\n\
+                 # If not empty, only these playbooks.\nallowed_playbooks = []\nmax_runs_per_hour = {}\n",
+                six()
+            ),
+            Err(e) => return Err(Error::Read(path.to_owned(), e)),
+        };
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir).map_err(|e| Error::Read(dir.to_owned(), e))?;
+        }
+        Ok(write_private(path, text.as_bytes())?)
+    }
+
+    /// Why these limits forbid `playbook`; none if they allow it.
+    pub fn forbid(&self, playbook: &Playbook) -> Option<String> {
+        let name = &playbook.name;
+        if playbook.risk == Risk::E {
+            return Some(format!("{name} has risk E, which is never run"));
+        }
+        match self.profile {
+            Profile::ReadOnly => return Some("the host's profile is read-only".to_owned()),
+            Profile::LowRisk if playbook.risk != Risk::L => {
+                return Some(format!("{name} has risk {:?}; the host's profile allows L", playbook.risk));
+            }
+            _ => {}
+        }
+        let narrowed = !self.allowed_playbooks.is_empty() && !self.allowed_playbooks.contains(name);
+        narrowed.then(|| format!("{name} is not among the host's allowed playbooks"))
+    }
+
+    /// As the console shows them.
+    pub fn shown(&self, path: &Path) -> HostLimits {
+        HostLimits {
+            profile: self.profile,
+            allowed_playbooks: self.allowed_playbooks.clone(),
+            max_runs_per_hour: self.max_runs_per_hour,
+            services: self.services.keys().cloned().collect(),
+            path: path.display().to_string(),
+        }
+    }
+}
+
+/// Letters, digits and `. _ @ -`, beginning with a letter or digit: never an option, never a path.
+pub fn is_service_name(name: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'@' | b'-');
+    name.len() <= 128 && name.bytes().all(inner) && name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::v1::Effect;
+
+    fn parse(text: &str) -> Result<Limits, Error> {
+        Limits::parse(Path::new("agent.toml"), text)
+    }
+
+    fn playbook(name: &str, risk: Risk) -> Playbook {
+        Playbook {
+            name: name.into(),
+            title: String::new(),
+            risk,
+            effect: Effect::Once,
+            parameters: BTreeMap::new(),
+            steps: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_declared_service_is_read() {
+        let limits = parse(
+            "profile = \"low-risk\"\n[services.shop-web]\npid_file = \"/run/shop-web.pid\"\n\
+             start = [\"/usr/local/bin/ctl\", \"start\"]\nstatus = [\"/usr/local/bin/ctl\", \"status\"]\n",
+        )
+        .unwrap();
+        let service = &limits.services["shop-web"];
+        assert_eq!(service.start, ["/usr/local/bin/ctl", "start"]);
+        assert_eq!((service.stop_limit_secs, limits.max_runs_per_hour), (30, 6));
+    }
+
+    #[test]
+    fn a_misspelled_limit_is_an_error_and_not_no_limit() {
+        for text in [
+            "max_run_per_hour = 1",
+            "profile = \"everything\"",
+            "[services.x]\nstatus = []",
+            "[services.x]\nstatus = [\"ctl\"]",
+            "[services.-x]\nstatus = [\"/bin/true\"]",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+        assert_eq!(parse("").unwrap().profile, Profile::ReadOnly);
+    }
+
+    #[test]
+    fn each_profile_allows_what_it_says() {
+        let with = |profile, allowed: &[&str]| Limits {
+            profile,
+            allowed_playbooks: allowed.iter().map(|s| (*s).to_owned()).collect(),
+            ..parse("").unwrap()
+        };
+        for (limits, risk, allowed) in [
+            (with(Profile::ReadOnly, &["p"]), Risk::L, false),
+            (with(Profile::LowRisk, &[]), Risk::L, true),
+            (with(Profile::LowRisk, &["p"]), Risk::M, false),
+            (with(Profile::AllSigned, &[]), Risk::H, true),
+            (with(Profile::AllSigned, &[]), Risk::E, false),
+            (with(Profile::AllSigned, &["q"]), Risk::L, false),
+            (with(Profile::AllSigned, &["q", "p"]), Risk::L, true),
+        ] {
+            assert_eq!(limits.forbid(&playbook("p", risk)).is_none(), allowed, "{limits:?} {risk:?}");
+        }
+    }
+
+    #[test]
+    fn enrolment_fills_in_a_missing_profile_and_changes_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sub/agent.toml");
+        Limits::write_profile(&path, Profile::LowRisk).unwrap();
+        assert_eq!(Limits::load(&path).unwrap().profile, Profile::LowRisk);
+        Limits::write_profile(&path, Profile::AllSigned).unwrap();
+        assert_eq!(Limits::load(&path).unwrap().profile, Profile::LowRisk);
+        let own = "max_runs_per_hour = 2\n[services.x]\nstatus = [\"/bin/true\"]\n";
+        fs::write(&path, own).unwrap();
+        Limits::write_profile(&path, Profile::AllSigned).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("profile = \"all-signed\"\n{own}"));
+    }
+}
