@@ -1,1 +1,137 @@
-//! Sign-in sessions.
+//! Table `sessions`: sign-in sessions, found by the hash of what the cookie says.
+//!
+//! A session ends after `idle` without a request and after `absolute` in any case; both are read from the
+//! database's clock. `seen_at` is written at most once a minute, so that reading pages writes little.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use jiff_sqlx::ToSqlx;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{Result, Store, SystemTx};
+
+/// How long a session lasts.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Without a request.
+    pub idle: Duration,
+    /// In any case.
+    pub absolute: Duration,
+}
+
+/// A session that lasts still.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What it holds.
+    pub data: Value,
+    /// When it ends if nothing is asked any more.
+    pub expires_at: Timestamp,
+}
+
+/// How stale `seen_at` may be.
+const TOUCH_EVERY: SignedDuration = SignedDuration::from_secs(60);
+
+fn end(created_at: Timestamp, now: Timestamp, limits: Limits) -> Timestamp {
+    (now + limits.idle).min(created_at + limits.absolute)
+}
+
+/// Makes a session; false when the hash is taken.
+pub async fn insert(
+    store: &Store,
+    hash: &[u8],
+    login_id: Option<Uuid>,
+    data: &Value,
+    limits: Limits,
+) -> Result<bool> {
+    let mut tx = store.system().await?;
+    let now = tx.now().await?;
+    let changed = sqlx::query!(
+        "INSERT INTO sessions (session_hash, login_id, data, created_at, seen_at, expires_at)
+         VALUES ($1, $2, $3, $4, $4, $5) ON CONFLICT DO NOTHING",
+        hash,
+        login_id,
+        data,
+        now.to_sqlx() as _,
+        end(now, now, limits).to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?
+    .rows_affected();
+    tx.commit().await?;
+    Ok(changed == 1)
+}
+
+/// Writes what a session holds; makes no session: one that was signed out meanwhile stays gone.
+pub async fn update(store: &Store, hash: &[u8], login_id: Option<Uuid>, data: &Value) -> Result<bool> {
+    let mut tx = store.system().await?;
+    let changed =
+        sqlx::query!("UPDATE sessions SET data = $2, login_id = $3 WHERE session_hash = $1", hash, data, login_id)
+            .execute(tx.conn())
+            .await?
+            .rows_affected();
+    tx.commit().await?;
+    Ok(changed == 1)
+}
+
+/// The session of this hash, if it lasts still; says that it was seen.
+pub async fn find(store: &Store, hash: &[u8], limits: Limits) -> Result<Option<Found>> {
+    let mut tx = store.system().await?;
+    let now = tx.now().await?;
+    let row = sqlx::query!(
+        "SELECT data, created_at, seen_at, expires_at FROM sessions WHERE session_hash = $1 AND expires_at > $2",
+        hash,
+        now.to_sqlx() as _
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let mut expires_at = row.expires_at.to_jiff();
+    if now.duration_since(row.seen_at.to_jiff()) >= TOUCH_EVERY {
+        expires_at = end(row.created_at.to_jiff(), now, limits);
+        touch(&mut tx, hash, now, expires_at).await?;
+        tx.commit().await?;
+    }
+    Ok((expires_at > now).then_some(Found { data: row.data, expires_at }))
+}
+
+async fn touch(tx: &mut SystemTx, hash: &[u8], now: Timestamp, expires_at: Timestamp) -> Result<()> {
+    sqlx::query!(
+        "UPDATE sessions SET seen_at = $2, expires_at = $3 WHERE session_hash = $1",
+        hash,
+        now.to_sqlx() as _,
+        expires_at.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Ends one session.
+pub async fn delete(store: &Store, hash: &[u8]) -> Result<()> {
+    let mut tx = store.system().await?;
+    sqlx::query!("DELETE FROM sessions WHERE session_hash = $1", hash).execute(tx.conn()).await?;
+    tx.commit().await
+}
+
+/// Ends every session of a login: "sign out everywhere". Says how many there were.
+pub async fn delete_of_login(store: &Store, login_id: Uuid) -> Result<u64> {
+    let mut tx = store.system().await?;
+    let changed =
+        sqlx::query!("DELETE FROM sessions WHERE login_id = $1", login_id).execute(tx.conn()).await?.rows_affected();
+    tx.commit().await?;
+    Ok(changed)
+}
+
+/// Deletes what has ended. Says how many there were.
+pub async fn delete_expired(store: &Store) -> Result<u64> {
+    let mut tx = store.system().await?;
+    let now = tx.now().await?;
+    let changed = sqlx::query!("DELETE FROM sessions WHERE expires_at <= $1", now.to_sqlx() as _)
+        .execute(tx.conn())
+        .await?
+        .rows_affected();
+    tx.commit().await?;
+    Ok(changed)
+}

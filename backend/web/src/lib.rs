@@ -1,2 +1,65 @@
 //! axum: parse, authorize, call, render. One operation, one file.
+//!
+//! [`router`] shows every route on one screen. A handler takes a [`Member`](member::Member) (signed in, with the
+//! scope of everything they may reach) or [`Posted`](posted::Posted) (the same, and a form that carries the
+//! session's token), calls the store, and hands plain facts to `views`. What fails becomes a [`Failure`]: a
+//! status and a kind, dressed as a page with the request's id in one place, never with its source.
 #![forbid(unsafe_code)]
+
+mod failure;
+mod layers;
+mod member;
+mod pages;
+mod posted;
+mod router;
+mod sessions;
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use store::Store;
+
+pub use failure::Failure;
+pub use router::router;
+
+/// What the console needs to know of where it runs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How browsers reach us: `https://mend.example.com`. Links and cookies follow it; the Host header never does.
+    pub public_url: String,
+    /// The zone times are shown in.
+    pub zone: TimeZone,
+    /// A session's end without a request.
+    pub session_idle: Duration,
+    /// A session's end in any case.
+    pub session_absolute: Duration,
+    /// The command that enrols a host, shown while there is none.
+    pub enrol_command: Option<String>,
+}
+
+impl Config {
+    /// A configuration for `public_url` with times in UTC and sessions of eight hours idle, a day at most.
+    pub fn new(public_url: impl Into<String>) -> Config {
+        Config {
+            public_url: public_url.into(),
+            zone: TimeZone::UTC,
+            session_idle: Duration::from_secs(8 * 3_600),
+            session_absolute: Duration::from_secs(24 * 3_600),
+            enrol_command: None,
+        }
+    }
+
+    /// Whether browsers reach us by https: then cookies are `__Host-` and HSTS is said.
+    pub fn is_https(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+}
+
+/// The console: what every handler can reach.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The rows.
+    pub store: Store,
+    /// Where we run.
+    pub config: Config,
+}

@@ -1,0 +1,115 @@
+//! What is done around every request: an id, headers, and a page for whatever failed without one.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Response};
+use store::Store;
+use tracing::Instrument as _;
+use uuid::Uuid;
+use views::{Template as _, error::{ErrorPage, Kind}};
+
+use crate::{App, failure::RETRY_SECS};
+
+/// No inline script or style, nothing from elsewhere, forms to ourselves only, framed by nobody.
+const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; \
+     form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+);
+
+/// The id of a request: ours, never one that came along.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestId(pub Uuid);
+
+/// Says that an answer has a page of its own although its status is an error's.
+#[derive(Clone, Copy, Debug)]
+pub struct Dressed;
+
+/// Gives the request its id, for the log, the answer and its page.
+pub async fn identify(mut request: Request, next: Next) -> Response {
+    let id = Store::new_id();
+    request.extensions_mut().insert(RequestId(id));
+    // The path holds ids, never secrets; the query is left out.
+    let span = tracing::info_span!("request", %id, method = %request.method(), path = request.uri().path());
+    let mut response = next.run(request).instrument(span.clone()).await;
+    span.in_scope(|| tracing::debug!(status = response.status().as_u16(), "answered"));
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
+    }
+    response
+}
+
+/// Security headers on every answer, errors too.
+pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+        (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+        (HeaderName::from_static("permissions-policy"), HeaderValue::from_static("camera=(), geolocation=(), microphone=()")),
+    ] {
+        headers.insert(name, value);
+    }
+    if app.config.is_https() {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
+    }
+    // What is not said to be cacheable is not cached, not even by the browser's back button after sign out.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Makes a page of every error that has none: unknown paths, refusals, time-outs, panics.
+pub async fn dress(request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().map_or_else(Uuid::nil, |id| id.0);
+    let is_head = request.method() == Method::HEAD;
+    let response = next.run(request).await;
+    let Some(kind) = kind(response.status()) else { return response };
+    if response.extensions().get::<Dressed>().is_some() {
+        return response;
+    }
+    let page = ErrorPage { kind, request_id: id.to_string() };
+    let body = page.render().unwrap_or_else(|_| kind.title().to_owned());
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    if matches!(kind, Kind::Busy | Kind::TooMany) {
+        parts.headers.insert(header::RETRY_AFTER, RETRY_SECS);
+    }
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    Response::from_parts(parts, if is_head { Body::empty() } else { Body::from(body) })
+}
+
+fn kind(status: StatusCode) -> Option<Kind> {
+    Some(match status.as_u16() {
+        404 | 405 => Kind::NotFound,
+        401 | 403 => Kind::Forbidden,
+        409 => Kind::Conflict,
+        413 => Kind::TooLarge,
+        429 => Kind::TooMany,
+        408 | 502..=504 => Kind::Busy,
+        400..500 => Kind::BadRequest,
+        500.. => Kind::Broken,
+        _ => return None,
+    })
+}
+
+/// A rendered page, or the mistake that it could not be rendered.
+pub fn page(template: &impl views::Template) -> Response {
+    match template.render() {
+        Ok(body) => Html(body).into_response(),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a page could not be rendered");
+            crate::Failure::BROKEN.into_response()
+        }
+    }
+}
+
+/// A page that panicked: the process lives, the cause is in the log, the reader gets the request's id.
+pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a page panicked");
+    crate::Failure::BROKEN.into_response()
+}

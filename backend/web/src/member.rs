@@ -1,0 +1,106 @@
+//! Who asks: a signed-in member with the scope of everything they may reach.
+
+use axum::extract::FromRequestParts;
+use axum::http::{Method, request::Parts};
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::access::{Act, Role};
+use jiff::Timestamp;
+use store::{TenantTx, auth, logins};
+use tower_sessions::Session;
+use uuid::Uuid;
+use views::{Clock, Nav, Shell};
+
+use crate::{App, Failure, pages::sign_in::Destination, sessions::key};
+
+/// A signed-in member. Role and client limit are read anew for each request.
+pub struct Member {
+    member: auth::Member,
+    csrf: String,
+}
+
+impl Member {
+    /// Begins a transaction in the member's scope.
+    pub async fn begin(&self, app: &App) -> Result<TenantTx, Failure> {
+        Ok(app.store.begin(&self.member.scope).await?)
+    }
+
+    /// Whether the member's role allows it.
+    pub fn may(&self, act: Act) -> bool {
+        self.member.role.may(act)
+    }
+
+    /// Goes on only if the member's role allows it.
+    pub fn must(&self, act: Act) -> Result<(), Failure> {
+        if self.may(act) { Ok(()) } else { Err(Failure::FORBIDDEN) }
+    }
+
+    /// Goes on only if `token` is the session's.
+    pub fn check_token(&self, token: &str) -> Result<(), Failure> {
+        // Digests compare in constant time.
+        let same = keys::digest(token.as_bytes()) == keys::digest(self.csrf.as_bytes());
+        if same && !self.csrf.is_empty() { Ok(()) } else { Err(Failure::FORBIDDEN) }
+    }
+
+    /// The login.
+    pub fn login_id(&self) -> Uuid {
+        self.member.login_id
+    }
+
+    /// The shell around a page.
+    pub async fn shell(&self, tx: &mut TenantTx, current: Nav) -> Result<Shell, Failure> {
+        let seat = logins::find_seat(tx, self.member.login_id).await?.ok_or(Failure::NOT_FOUND)?;
+        Ok(Shell {
+            organization: seat.organization,
+            member: seat.member,
+            role: role_words(self.member.role).to_owned(),
+            csrf: self.csrf.clone(),
+            current,
+            needs_you: u32::try_from(seat.needs_you).unwrap_or(0),
+            frozen: seat.frozen,
+        })
+    }
+}
+
+/// The page's clock.
+pub fn clock(app: &App, now: Timestamp) -> Clock {
+    Clock { now, zone: app.config.zone.clone() }
+}
+
+fn role_words(role: Role) -> &'static str {
+    match role {
+        Role::Owner => "Owner",
+        Role::Admin => "Admin",
+        Role::Technician => "Technician",
+        Role::Viewer => "Viewer",
+        Role::ClientViewer => "Client viewer",
+    }
+}
+
+impl FromRequestParts<App> for Member {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Member, Response> {
+        let session = parts.extensions.get::<Session>().cloned().ok_or_else(|| Failure::BROKEN.into_response())?;
+        // A session that cannot be reached is no sign that there is none.
+        let busy = |_| Failure::BUSY.into_response();
+        let login: Option<Uuid> = session.get(key::LOGIN).await.map_err(busy)?;
+        let csrf: Option<String> = session.get(key::CSRF).await.map_err(busy)?;
+        let member = match login {
+            Some(login_id) => auth::by_login(&app.store, login_id).await.map_err(|error| Failure::from(error).into_response())?,
+            None => None,
+        };
+        match (member, csrf) {
+            (Some(member), Some(csrf)) => Ok(Member { member, csrf }),
+            _ => Err(to_sign_in(parts)),
+        }
+    }
+}
+
+/// To the sign-in page, and back to where they wanted, if that is a page of ours and was to be read.
+fn to_sign_in(parts: &Parts) -> Response {
+    let wanted = (parts.method == Method::GET).then(|| Destination::parse(parts.uri.path())).flatten();
+    match wanted {
+        Some(destination) => Redirect::to(&format!("/sign-in?next={destination}")).into_response(),
+        None => Redirect::to("/sign-in").into_response(),
+    }
+}

@@ -1,0 +1,12 @@
+//! The pages, by area; one operation a file.
+
+pub mod asset;
+pub mod sign_in;
+pub mod sign_out;
+
+use axum::response::Redirect;
+
+/// `GET /`: the list of incidents is where one begins.
+pub async fn home() -> Redirect {
+    Redirect::to("/incidents")
+}

@@ -1,0 +1,58 @@
+//! Where to go after sign-in: a closed list, so that no link leads elsewhere through us.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+/// A page of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// `/incidents`
+    Incidents,
+    /// `/incidents/{id}`
+    Incident(Uuid),
+    /// `/hosts`
+    Hosts,
+    /// `/hosts/{id}`
+    Host(Uuid),
+}
+
+impl Destination {
+    /// The page of a path, if it is one of ours.
+    pub fn parse(path: &str) -> Option<Destination> {
+        match path.strip_prefix('/')?.split('/').collect::<Vec<_>>()[..] {
+            ["incidents"] => Some(Destination::Incidents),
+            ["incidents", id] => id.parse().ok().map(Destination::Incident),
+            ["hosts"] => Some(Destination::Hosts),
+            ["hosts", id] => id.parse().ok().map(Destination::Host),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Destination::Incidents => f.write_str("/incidents"),
+            Destination::Incident(id) => write!(f, "/incidents/{id}"),
+            Destination::Hosts => f.write_str("/hosts"),
+            Destination::Host(id) => write!(f, "/hosts/{id}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_page_of_ours_is_a_destination() {
+        for elsewhere in ["", "/", "//evil.example", "https://evil.example", "/\\evil.example", "/incidents//evil.example", "/sign-out", "/incidents/x", "/hosts?x=1"] {
+            assert_eq!(Destination::parse(elsewhere), None, "{elsewhere}");
+        }
+        let id = Uuid::from_u128(7);
+        for ours in [Destination::Incidents, Destination::Incident(id), Destination::Hosts, Destination::Host(id)] {
+            assert_eq!(Destination::parse(&ours.to_string()), Some(ours));
+        }
+    }
+}
