@@ -1,2 +1,5 @@
-//! mendwright: up, serve, migrate, demo.
+//! mendwright: up, serve, migrate, demo. The only place that reads the environment and wires crates together.
 #![forbid(unsafe_code)]
+
+mod random;
+pub mod seed;

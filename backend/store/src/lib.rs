@@ -24,6 +24,7 @@ pub mod outbox;
 pub mod pages;
 pub mod remediate;
 pub mod scope;
+pub mod seeding;
 pub mod server_keys;
 pub mod sessions;
 pub mod tenant_keys;

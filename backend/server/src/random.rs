@@ -1,0 +1,9 @@
+//! The one random source of this process, handed down as an argument from here.
+
+use rand::CryptoRng;
+
+/// The operating system's generator, seeded per thread.
+#[allow(clippy::disallowed_methods, reason = "this is where the process's random source begins")]
+pub fn rng() -> impl CryptoRng {
+    rand::rng()
+}

@@ -1,0 +1,151 @@
+//! The seed file as it is written. Unknown keys are errors everywhere.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use wire::v1::Playbook;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// The organization.
+    pub tenant: Tenant,
+    /// Its people; at least one owner.
+    pub members: Vec<Member>,
+    /// E-mail addresses that are told of every incident.
+    #[serde(default)]
+    pub notify: Vec<String>,
+    /// The companies it looks after.
+    #[serde(default)]
+    pub clients: Vec<Client>,
+    /// What to look at.
+    #[serde(default)]
+    pub checks: Vec<Check>,
+    /// Known fixes.
+    #[serde(default)]
+    pub playbooks: Vec<Playbook>,
+    /// Which alert runs which playbook.
+    #[serde(default)]
+    pub mappings: Vec<Mapping>,
+    /// The limits on acting; what is not said follows the rule of the scope's size.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// The organization.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tenant {
+    /// Its name.
+    pub name: String,
+    /// IANA name; clients that say none have this one.
+    #[serde(default = "utc")]
+    pub time_zone: String,
+}
+
+/// A person.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Their name.
+    pub name: String,
+    /// What they sign in with.
+    pub email: String,
+    /// owner, admin, technician or viewer.
+    pub role: String,
+    /// The password in clear; for demos.
+    pub password: Option<String>,
+    /// The environment variable that holds the password.
+    pub password_env: Option<String>,
+}
+
+impl std::fmt::Debug for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Member").field("email", &self.email).field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+/// A company.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Client {
+    /// Its name.
+    pub name: String,
+    /// IANA name.
+    pub time_zone: Option<String>,
+    /// Its places.
+    #[serde(default)]
+    pub sites: Vec<String>,
+    /// Its machines; each gets an enrolment token.
+    #[serde(default)]
+    pub hosts: Vec<Host>,
+}
+
+/// A machine that is to enrol.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// Where it stands: one of the client's sites.
+    pub site: Option<String>,
+    /// key: value.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// The limits on acting.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// For the whole organization.
+    pub tenant: Option<Scope>,
+    /// For each client.
+    pub client: Option<Scope>,
+    /// For each host.
+    pub host: Option<HostScope>,
+    /// For the same playbook on the same host.
+    pub host_playbook: Option<HostPlaybook>,
+}
+
+/// Limits of a tenant or a client.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scope {
+    /// Most runs in a window; needs `window_secs`.
+    pub runs_per_window: Option<i32>,
+    /// The window.
+    pub window_secs: Option<i32>,
+    /// Most at once.
+    pub in_flight: Option<i32>,
+}
+
+/// Limits of a host.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostScope {
+    /// Most runs in an hour.
+    pub runs_per_hour: Option<i32>,
+    /// Most at once.
+    pub in_flight: Option<i32>,
+}
+
+/// Limits of the same playbook on the same host.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostPlaybook {
+    /// Least time between two runs.
+    pub cooldown_secs: Option<i32>,
+    /// Most runs in a day.
+    pub per_day: Option<i32>,
+}
+
+fn utc() -> String {
+    "UTC".into()
+}
+
+/// A check as it is written; turned into the domain's when its own rules are checked.
+pub type Check = serde_json::Value;
+/// A mapping as it is written.
+pub type Mapping = serde_json::Value;

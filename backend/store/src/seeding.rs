@@ -1,0 +1,243 @@
+//! What a seed file makes on an empty database. Each row's later life has its home in the file of its table.
+
+use std::time::Duration;
+
+use domain::access::Role;
+use jiff_sqlx::ToSqlx;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{Result, Store, TenantTx};
+
+/// Gives a login its seat.
+pub async fn insert_membership(tx: &mut TenantTx, login_id: Uuid, name: &str, email: &str, role: Role) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query!(
+        "INSERT INTO memberships (tenant_id, login_id, name, email, role) VALUES ($1, $2, $3, $4, $5)",
+        tenant_id,
+        login_id,
+        name,
+        email,
+        role.word()
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Adds an e-mail address that is told of every incident.
+pub async fn insert_channel(tx: &mut TenantTx, address: &str) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query!(
+        "INSERT INTO channels (tenant_id, channel_id, kind, address) VALUES ($1, $2, 'email', $3)",
+        tenant_id,
+        Store::new_id(),
+        address
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Adds a client.
+pub async fn insert_client(tx: &mut TenantTx, name: &str, time_zone: &str) -> Result<Uuid> {
+    let (tenant_id, client_id, now) = (tx.tenant_id(), Store::new_id(), tx.now().await?);
+    sqlx::query!(
+        "INSERT INTO clients (tenant_id, client_id, name, time_zone, created_at) VALUES ($1, $2, $3, $4, $5)",
+        tenant_id,
+        client_id,
+        name,
+        time_zone,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(client_id)
+}
+
+/// Adds a site of a client.
+pub async fn insert_site(tx: &mut TenantTx, client_id: Uuid, name: &str) -> Result<Uuid> {
+    let (tenant_id, site_id) = (tx.tenant_id(), Store::new_id());
+    sqlx::query!(
+        "INSERT INTO sites (tenant_id, client_id, site_id, name) VALUES ($1, $2, $3, $4)",
+        tenant_id,
+        client_id,
+        site_id,
+        name
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(site_id)
+}
+
+/// A host that is to enrol.
+#[derive(Debug)]
+pub struct HostPlan<'a> {
+    /// Its client.
+    pub client_id: Uuid,
+    /// Its site.
+    pub site_id: Option<Uuid>,
+    /// The name it will have.
+    pub name: &'a str,
+    /// Its tags, an object of texts.
+    pub tags: Value,
+    /// SHA-256 of the enrolment token.
+    pub token_hash: [u8; 32],
+    /// How long the token lives.
+    pub lives: Duration,
+}
+
+/// Plans a host, with a token that can be spent once.
+pub async fn insert_host_plan(tx: &mut TenantTx, plan: &HostPlan<'_>) -> Result<Uuid> {
+    let (tenant_id, enrolment_id, now) = (tx.tenant_id(), Store::new_id(), tx.now().await?);
+    let expires_at = now + plan.lives;
+    sqlx::query!(
+        "INSERT INTO enrolments (tenant_id, client_id, enrolment_id, site_id, host_name, tags, created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        tenant_id,
+        plan.client_id,
+        enrolment_id,
+        plan.site_id,
+        plan.name,
+        plan.tags,
+        now.to_sqlx() as _,
+        expires_at.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query!(
+        "INSERT INTO credentials (tenant_id, kind, secret_hash, subject_id, expires_at, uses_left)
+         VALUES ($1, 'enrolment_token', $2, $3, $4, 1)",
+        tenant_id,
+        &plan.token_hash[..],
+        enrolment_id,
+        expires_at.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(enrolment_id)
+}
+
+/// Adds a check.
+pub async fn insert_check(tx: &mut TenantTx, name: &str, kind: &str, definition: Value) -> Result<Uuid> {
+    let (tenant_id, check_id, now) = (tx.tenant_id(), Store::new_id(), tx.now().await?);
+    sqlx::query!(
+        "INSERT INTO checks (tenant_id, check_id, name, kind, definition, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        tenant_id,
+        check_id,
+        name,
+        kind,
+        definition,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(check_id)
+}
+
+/// A signed playbook version.
+#[derive(Debug)]
+pub struct SignedVersion<'a> {
+    /// The playbook's name.
+    pub name: &'a str,
+    /// Canonical JSON.
+    pub content: &'a str,
+    /// SHA-256 of the content.
+    pub digest: [u8; 32],
+    /// By `key_id`, hex.
+    pub signature: &'a str,
+    /// Who signed.
+    pub key_id: Uuid,
+}
+
+/// Adds a playbook with its first version.
+pub async fn insert_playbook_version(tx: &mut TenantTx, version: &SignedVersion<'_>) -> Result<Uuid> {
+    let (tenant_id, playbook_id, now) = (tx.tenant_id(), Store::new_id(), tx.now().await?);
+    let actor = tx.actor().to_owned();
+    sqlx::query!(
+        "INSERT INTO playbooks (tenant_id, playbook_id, name) VALUES ($1, $2, $3)",
+        tenant_id,
+        playbook_id,
+        version.name
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query!(
+        "INSERT INTO playbook_versions (tenant_id, digest, playbook_id, version, content, signature, key_id, published_at, published_by)
+         VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $8)",
+        tenant_id,
+        &version.digest[..],
+        playbook_id,
+        version.content,
+        version.signature,
+        version.key_id,
+        now.to_sqlx() as _,
+        actor
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(playbook_id)
+}
+
+/// Adds a mapping with its first version.
+pub async fn insert_mapping(tx: &mut TenantTx, name: &str, mode: &str, definition: Value) -> Result<Uuid> {
+    let (tenant_id, mapping_id, now) = (tx.tenant_id(), Store::new_id(), tx.now().await?);
+    let actor = tx.actor().to_owned();
+    sqlx::query!(
+        "INSERT INTO mappings (tenant_id, mapping_id, name, version) VALUES ($1, $2, $3, 1)",
+        tenant_id,
+        mapping_id,
+        name
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query!(
+        "INSERT INTO mapping_versions (tenant_id, mapping_id, version, mode, definition, created_at, created_by)
+         VALUES ($1, $2, 1, $3, $4, $5, $6)",
+        tenant_id,
+        mapping_id,
+        mode,
+        definition,
+        now.to_sqlx() as _,
+        actor
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(mapping_id)
+}
+
+/// A bucket with its limits; `None` is the rule of the scope's size.
+#[derive(Debug)]
+pub struct Bucket<'a> {
+    /// `tenant`, `client`, `host`, …
+    pub scope_kind: &'a str,
+    /// Which one; `*`: the tenant's default for buckets of this kind that are made later, never locked or counted.
+    pub scope_key: &'a str,
+    /// Place in the order of locks.
+    pub rank: i16,
+    /// Most in flight.
+    pub max_in_flight: Option<i32>,
+    /// Most in a window.
+    pub max_per_window: Option<i32>,
+    /// The window.
+    pub window_secs: Option<i32>,
+}
+
+/// Adds a bucket.
+pub async fn insert_bucket(tx: &mut TenantTx, bucket: &Bucket<'_>) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query!(
+        "INSERT INTO guardrail_buckets (tenant_id, scope_kind, scope_key, rank, max_in_flight, max_per_window, window_secs)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        tenant_id,
+        bucket.scope_kind,
+        bucket.scope_key,
+        bucket.rank,
+        bucket.max_in_flight,
+        bucket.max_per_window,
+        bucket.window_secs
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
