@@ -1,1 +1,5 @@
 //! What the pages read.
+
+pub mod hosts;
+pub mod incident;
+pub mod incidents;

@@ -1,0 +1,200 @@
+//! The list of hosts, and one host.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{Result, TenantTx};
+
+/// One host, with how its checks stand.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its id.
+    pub host_id: Uuid,
+    /// Its client's id.
+    pub client_id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Its client's name.
+    pub client: String,
+    /// `trusted`, `quarantined` or `retired`.
+    pub state: String,
+    /// Why it is quarantined.
+    pub quarantine_reason: Option<String>,
+    /// Its tags.
+    pub tags: Value,
+    /// Its agent's version.
+    pub agent_version: Option<String>,
+    /// When it was booted.
+    pub booted_at: Option<Timestamp>,
+    /// Its own limits, as its agent told them.
+    pub own_limits: Option<Value>,
+    /// Sentences of its agent.
+    pub notes: Value,
+    /// When the newest link began.
+    pub linked_at: Option<Timestamp>,
+    /// When the newest link ended.
+    pub unlinked_at: Option<Timestamp>,
+    /// Checks that are ok.
+    pub ok: i64,
+    /// Checks at warning.
+    pub warning: i64,
+    /// Checks at critical.
+    pub critical: i64,
+    /// Checks without data.
+    pub no_data: i64,
+}
+
+/// The hosts that are not retired: all, or one.
+pub async fn list(tx: &mut TenantTx, host_id: Option<Uuid>, limit: i64) -> Result<Vec<Row>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        r#"SELECT h.host_id, h.client_id, h.name, c.name AS client, h.state, h.quarantine_reason, h.tags, h.agent_version, h.booted_at, h.own_limits, h.notes,
+             l.linked_at AS "linked_at?", l.unlinked_at AS "unlinked_at?",
+             s.ok AS "ok!", s.warning AS "warning!", s.critical AS "critical!", s.no_data AS "no_data!"
+           FROM hosts h
+           JOIN clients c ON c.tenant_id = h.tenant_id AND c.client_id = h.client_id
+           LEFT JOIN host_links l ON l.tenant_id = h.tenant_id AND l.host_id = h.host_id
+           CROSS JOIN LATERAL (
+             SELECT count(*) FILTER (WHERE verdict = 'ok') AS ok, count(*) FILTER (WHERE verdict = 'warning') AS warning,
+                    count(*) FILTER (WHERE verdict = 'critical') AS critical, count(*) FILTER (WHERE verdict = 'no_data') AS no_data
+             FROM check_states s WHERE s.tenant_id = h.tenant_id AND s.host_id = h.host_id) s
+           WHERE h.tenant_id = $1 AND h.state <> 'retired' AND ($2::uuid IS NULL OR h.host_id = $2)
+           ORDER BY c.name, h.name, h.host_id LIMIT $3"#,
+        tenant_id,
+        host_id,
+        limit
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|r| Row {
+            host_id: r.host_id,
+            client_id: r.client_id,
+            name: r.name,
+            client: r.client,
+            state: r.state,
+            quarantine_reason: r.quarantine_reason,
+            tags: r.tags,
+            agent_version: r.agent_version,
+            booted_at: r.booted_at.map(|at| at.to_jiff()),
+            own_limits: r.own_limits,
+            notes: r.notes,
+            linked_at: r.linked_at.map(|at| at.to_jiff()),
+            unlinked_at: r.unlinked_at.map(|at| at.to_jiff()),
+            ok: r.ok,
+            warning: r.warning,
+            critical: r.critical,
+            no_data: r.no_data,
+        })
+        .collect())
+}
+
+/// How many hosts there are.
+pub async fn count(tx: &mut TenantTx) -> Result<i64> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!(r#"SELECT count(*) AS "n!" FROM hosts WHERE tenant_id = $1 AND state <> 'retired'"#, tenant_id)
+        .fetch_one(tx.conn())
+        .await?)
+}
+
+/// A stretch of hands off.
+#[derive(Clone, Debug)]
+pub struct HandsOff {
+    /// `host` or `client`.
+    pub scope_kind: String,
+    /// The host's or the client's id.
+    pub scope_key: String,
+    /// Why.
+    pub reason: String,
+    /// Who.
+    pub started_by: String,
+    /// From.
+    pub started_at: Timestamp,
+    /// Until.
+    pub ends_at: Timestamp,
+    /// When it was ended before its time.
+    pub ended_at: Option<Timestamp>,
+    /// By whom.
+    pub ended_by: Option<String>,
+}
+
+/// Every stretch of hands off, on hosts and clients, that lasted at `since` or began after it.
+pub async fn list_hands_off(tx: &mut TenantTx, since: Timestamp) -> Result<Vec<HandsOff>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        "SELECT scope_kind, scope_key, reason, started_by, started_at, ends_at, ended_at, ended_by FROM hands_off
+         WHERE tenant_id = $1 AND coalesce(ended_at, ends_at) > $2 ORDER BY started_at LIMIT 1000",
+        tenant_id,
+        since.to_sqlx() as _
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|r| HandsOff {
+            scope_kind: r.scope_kind,
+            scope_key: r.scope_key,
+            reason: r.reason,
+            started_by: r.started_by,
+            started_at: r.started_at.to_jiff(),
+            ends_at: r.ends_at.to_jiff(),
+            ended_at: r.ended_at.map(|at| at.to_jiff()),
+            ended_by: r.ended_by,
+        })
+        .collect())
+}
+
+/// One check on one target of a host.
+#[derive(Clone, Debug)]
+pub struct CheckRow {
+    /// The check's name.
+    pub check: String,
+    /// The target.
+    pub target: String,
+    /// The check's definition.
+    pub definition: Value,
+    /// The verdict.
+    pub verdict: String,
+    /// Since when.
+    pub verdict_at: Timestamp,
+    /// What it may become when its hold time is over.
+    pub pending_verdict: Option<String>,
+    /// Why something that looks bad is excused.
+    pub excused: Option<String>,
+    /// What was read last.
+    pub readings: Value,
+    /// When.
+    pub observed_at: Timestamp,
+}
+
+/// The checks of a host, worst first.
+pub async fn list_checks(tx: &mut TenantTx, host_id: Uuid) -> Result<Vec<CheckRow>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        "SELECT c.name, c.definition, s.target, s.verdict, s.verdict_at, s.pending_verdict, s.excused, s.readings, s.observed_at
+         FROM check_states s JOIN checks c ON c.tenant_id = s.tenant_id AND c.check_id = s.check_id
+         WHERE s.tenant_id = $1 AND s.host_id = $2
+         ORDER BY array_position(ARRAY['critical', 'warning', 'no_data', 'ok'], s.verdict), c.name, s.target LIMIT 500",
+        tenant_id,
+        host_id
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|r| CheckRow {
+            check: r.name,
+            target: r.target,
+            definition: r.definition,
+            verdict: r.verdict,
+            verdict_at: r.verdict_at.to_jiff(),
+            pending_verdict: r.pending_verdict,
+            excused: r.excused,
+            readings: r.readings,
+            observed_at: r.observed_at.to_jiff(),
+        })
+        .collect())
+}
