@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use keys::SigningKey;
-use runner::Clock;
 use tokio::sync::mpsc;
 use uuid::Uuid;
-use wire::v1::{Challenge, Down, Hello, JournalState, PROTOCOL, Prove, Up};
+use wire::v1::{Challenge, Down, Hello, Job, PROTOCOL, Prove, Up};
 
 use crate::checks::Checks;
-use crate::limits::Limits;
+use crate::jobs::{Act, Host, Jobs};
 use crate::outbox::{Looked, Outbox};
-use crate::state::{Identity, StateDir};
+use crate::service::process;
 
 /// The most events that wait to be handled.
 pub const EVENTS: usize = 256;
@@ -28,31 +26,27 @@ pub enum Event {
         /// What was seen.
         looked: Looked,
     },
-}
-
-/// Who the agent is and what it was given at its start.
-pub struct Start {
-    /// The state directory.
-    pub dir: StateDir,
-    /// Who the host is.
-    pub identity: Identity,
-    /// Its key.
-    pub key: SigningKey,
-    /// Its own limits.
-    pub limits: Limits,
-    /// The time.
-    pub clock: Clock,
-    /// Random, made at this start.
-    pub instance_id: Uuid,
-    /// This boot.
-    pub boot_id: Uuid,
+    /// A check looked because a job is about to act on it.
+    JobLooked {
+        /// The job's fence.
+        fence: i64,
+        /// What was seen.
+        looked: Looked,
+    },
+    /// A runner that this process spawned has ended.
+    RunnerEnded {
+        /// Its job's fence.
+        fence: i64,
+    },
 }
 
 /// The agent's state.
 pub struct Agent {
-    start: Start,
+    jobs: Jobs,
     outbox: Outbox,
     checks: Checks,
+    /// A job that came before the checks did, and when.
+    early: Option<(Job, Duration)>,
     events: mpsc::Sender<Event>,
 }
 
@@ -67,20 +61,24 @@ pub enum After {
 
 impl Agent {
     /// A starting agent, and where its events come from.
-    pub fn new(start: Start) -> (Self, mpsc::Receiver<Event>) {
+    ///
+    /// # Errors
+    /// Journal or records cannot be read or made.
+    pub fn new(host: Host) -> Result<(Self, mpsc::Receiver<Event>), runner::record::Error> {
         let (events, receiver) = mpsc::channel(EVENTS);
-        let checks = Checks::new(events.clone(), start.clock);
-        (Self { start, outbox: Outbox::default(), checks, events }, receiver)
+        let checks = Checks::new(events.clone(), host.clock);
+        let jobs = Jobs::recover(host)?;
+        Ok((Self { jobs, outbox: Outbox::default(), checks, early: None, events }, receiver))
     }
 
     /// Who the agent is.
-    pub fn start(&self) -> &Start {
-        &self.start
+    pub fn host(&self) -> &Host {
+        self.jobs.host()
     }
 
     /// The answer to the link's challenge.
     pub fn prove(&self, challenge: &Challenge) -> Up {
-        let Start { identity, instance_id, key, .. } = &self.start;
+        let Host { identity, instance_id, key, .. } = self.host();
         let text = Prove::signed_text(challenge, identity.tenant_id, identity.host_id, *instance_id);
         Up::Prove(Prove {
             protocol: PROTOCOL,
@@ -93,16 +91,19 @@ impl Agent {
     /// The first message of a new link; what waited for the old one is arranged anew.
     pub fn hello(&mut self) -> Up {
         self.outbox.relink();
+        let acts = self.jobs.linked();
+        self.perform(acts);
+        let host = self.jobs.host();
         Up::Hello(Hello {
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            boot_id: self.start.boot_id,
-            uptime_secs: self.start.clock.now().as_secs(),
-            max_fence: 0,
-            journal: JournalState::New,
-            jobs: Vec::new(),
+            boot_id: host.boot_id,
+            uptime_secs: host.clock.now().as_secs(),
+            max_fence: self.jobs.max_fence(),
+            journal: self.jobs.journal_state(),
+            jobs: self.jobs.journaled(),
             checks: self.checks.levels(),
-            limits: self.start.limits.shown(self.start.dir.limits_path()),
-            notes: Vec::new(),
+            limits: host.limits.shown(host.dir.limits_path()),
+            notes: self.jobs.notes(),
         })
     }
 
@@ -111,10 +112,15 @@ impl Agent {
         match down {
             Down::Welcome(welcome) => {
                 tracing::info!(epoch = welcome.epoch, quarantined = welcome.quarantined, "linked");
+                let acts = self.jobs.welcomed(welcome.quarantined);
+                self.perform(acts);
             }
             Down::Config(config) => {
                 tracing::info!(version = config.version, checks = config.checks.len(), "checks configured");
-                self.checks.configure(config.checks, &self.start.limits);
+                self.checks.configure(config.checks, &self.jobs.host().limits);
+                if let Some((job, received)) = self.early.take() {
+                    self.offer(job, received);
+                }
             }
             Down::CheckNow(check) => {
                 let (look, events) = (self.checks.look(check.check_id, &check.target), self.events.clone());
@@ -123,14 +129,34 @@ impl Agent {
                     let _ = events.send(Event::Answered { request_id: check.request_id, looked }).await;
                 });
             }
-            Down::Ack { observed_seq, result: _ } => {
+            Down::Ack { observed_seq, result } => {
                 if let Some(seq) = observed_seq {
                     self.outbox.ack(seq);
                 }
+                if let Some(result) = result {
+                    self.jobs.acked(&result);
+                }
+            }
+            Down::Job(job) => {
+                let received = self.now();
+                self.offer(job, received);
+            }
+            Down::Permit { job, fence } => {
+                let acts = self.jobs.permit(job, fence);
+                self.perform(acts);
+            }
+            Down::Withdraw { job, fence, reason } => {
+                self.early = None;
+                let acts = self.jobs.withdraw(job, fence, &reason);
+                self.perform(acts);
+            }
+            Down::Freeze { frozen } => {
+                tracing::info!(frozen, "freeze");
+                let acts = self.jobs.freeze(frozen);
+                self.perform(acts);
             }
             Down::Retry { after_secs } => return After::Leave(after_secs),
             Down::Challenge(_) | Down::Enrolled(_) => tracing::warn!("a message out of order was ignored"),
-            Down::Job(_) | Down::Permit { .. } | Down::Withdraw { .. } | Down::Freeze { .. } => {}
         }
         After::Stay
     }
@@ -147,19 +173,65 @@ impl Agent {
                 self.checks.note(&looked);
                 self.outbox.observe(looked, Some(request_id));
             }
+            Event::JobLooked { fence, looked } => {
+                let ok_when = self.checks.ok_when(looked.check_id, &looked.target);
+                let acts = self.jobs.looked(fence, &looked, ok_when);
+                self.perform(acts);
+            }
+            Event::RunnerEnded { fence } => {
+                let acts = self.jobs.runner_ended(fence);
+                self.perform(acts);
+            }
         }
     }
 
     /// Called each second: what only time brings about.
-    pub fn tick(&mut self) {}
+    pub fn tick(&mut self) {
+        let acts = self.jobs.tick();
+        self.perform(acts);
+    }
+
+    /// A job waits for the checks: without them its trigger cannot be looked at again.
+    fn offer(&mut self, job: Job, received: Duration) {
+        if !self.checks.configured() {
+            self.early = Some((job, received));
+            return;
+        }
+        let acts = self.jobs.offer(&job, received);
+        self.perform(acts);
+    }
+
+    fn perform(&mut self, acts: Vec<Act>) {
+        for act in acts {
+            let events = self.events.clone();
+            match act {
+                Act::Send(up) => self.outbox.direct(up),
+                Act::Look { check_id, target, fence } => {
+                    let look = self.checks.look(check_id, &target);
+                    tokio::spawn(async move {
+                        let looked = look.await;
+                        let _ = events.send(Event::JobLooked { fence, looked }).await;
+                    });
+                }
+                Act::Watch { pid, fence } => {
+                    tokio::spawn(async move {
+                        // Without process descriptors the tick finds the end by the record's lock.
+                        if process::ended(pid).await.is_ok() {
+                            let _ = events.send(Event::RunnerEnded { fence }).await;
+                        }
+                    });
+                }
+            }
+        }
+    }
 
     /// The next message to send.
     pub fn next_up(&mut self) -> Option<Up> {
-        self.outbox.next(self.start.clock.now())
+        self.outbox.next(self.now())
     }
 
     /// The time.
     pub fn now(&self) -> Duration {
-        self.start.clock.now()
+        self.host().clock.now()
     }
 }

@@ -8,6 +8,7 @@ use rand::CryptoRng;
 use wire::v1::{Down, ENROLL_PATH, Enroll, PROTOCOL, Profile, Up};
 
 use crate::address::Server;
+use crate::journal::Journal;
 use crate::limits::{self, Limits};
 use crate::socket::{self, Socket};
 use crate::state::{self, Identity, StateDir};
@@ -91,6 +92,11 @@ pub async fn enroll(dir: &StateDir, request: &Request, rng: &mut impl CryptoRng)
         dispatch_key: enrolled.dispatch_key,
     };
     identity.pinned()?;
+    // Only a host that is not enrolled yet gets a journal: one that lost its own must say so.
+    if matches!(dir.identity(), Err(state::Error::NotEnrolled(_))) {
+        let path = dir.journal_path();
+        Journal::create(&path).map_err(|error| state::Error::File(path, error))?;
+    }
     dir.set_authority(authority.as_deref())?;
     dir.set_identity(&identity)?;
     Ok(identity)

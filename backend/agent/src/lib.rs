@@ -9,6 +9,8 @@ pub mod agent;
 pub mod backoff;
 pub mod checks;
 pub mod enroll;
+pub mod jobs;
+pub mod journal;
 pub mod limits;
 pub mod link;
 pub mod outbox;

@@ -76,7 +76,7 @@ async fn one(
     trust: &Trust,
     mut stop: std::pin::Pin<&mut impl Future<Output = &'static str>>,
 ) -> Result<Left, socket::Error> {
-    let path = format!("{LINK_PATH}/{}", agent.start().key.public().id());
+    let path = format!("{LINK_PATH}/{}", agent.host().key.public().id());
     let opening = async {
         let mut socket = Socket::open(server, &path, trust).await?;
         let challenge = socket.challenge().await?;

@@ -4,10 +4,12 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use agent::address::Server;
-use agent::agent::{Agent, Start};
+use agent::agent::Agent;
 use agent::enroll::{self, enroll};
+use agent::jobs::Host;
 use agent::limits::Limits;
 use agent::link;
 use agent::state::StateDir;
@@ -15,9 +17,15 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
 use keys::Digest;
 use runner::Clock;
+use runner::perform::Bounds;
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
-use wire::v1::Profile;
+use wire::v1::{MAX_OUTPUT_BYTES, Profile, constants};
+
+const BOUNDS: Bounds = Bounds {
+    permit_use: Duration::from_secs(constants::PERMIT_USE_SECS),
+    output_bytes: MAX_OUTPUT_BYTES as u64,
+};
 
 /// Detects on the host, runs signed fixes under the host's own limits.
 #[derive(Parser)]
@@ -53,6 +61,16 @@ enum Command {
         #[arg(long)]
         state_dir: Option<PathBuf>,
     },
+    /// Perform one ordered run. Started by the agent only.
+    #[command(hide = true)]
+    Runner {
+        #[arg(long)]
+        dir: PathBuf,
+        #[arg(long)]
+        slot: u16,
+        #[arg(long)]
+        fence: i64,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -85,8 +103,14 @@ fn main() -> ExitCode {
 }
 
 fn perform(command: Command) -> anyhow::Result<()> {
+    if let Command::Runner { dir, slot, fence } = command {
+        // One thread and no runtime: it has one child to wait for.
+        runner::perform::perform(&dir, slot, fence, BOUNDS, &Clock::system())?;
+        return Ok(());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match command {
+        Command::Runner { .. } => Ok(()),
         Command::Enroll { server, token, profile, authority, state_dir } => {
             let dir = StateDir::open(state_dir.as_deref())?;
             let request = enroll::Request { server, token, profile: profile.into(), authority };
@@ -102,18 +126,21 @@ async fn run(dir: StateDir) -> anyhow::Result<()> {
     let mut rng = rand::rng();
     let identity = dir.identity()?;
     let server: Server = identity.server.parse().context("the server's address in identity.json")?;
-    let start = Start {
+    let host = Host {
+        pinned: identity.pinned().context("the pinned keys in identity.json")?,
         key: dir.host_key(&mut rng)?,
         limits: Limits::load(dir.limits_path())?,
         clock: Clock::system(),
         instance_id: Uuid::new_v4(),
         boot_id: runner::clock::boot_id()?.parse()?,
+        // The very file that runs now, also after an update put another one in its place.
+        program: "/proc/self/exe".into(),
         identity,
         dir,
     };
-    let trust = start.dir.trust()?;
-    tracing::info!(host = %start.identity.host_id, %server, "started");
-    let (mut agent, mut events) = Agent::new(start);
+    let trust = host.dir.trust()?;
+    tracing::info!(host = %host.identity.host_id, %server, "started");
+    let (mut agent, mut events) = Agent::new(host)?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }

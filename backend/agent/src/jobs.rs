@@ -1,0 +1,639 @@
+//! One job at a time, from its offer to its acked result.
+//!
+//! Everything here is decided at once and without waiting; what takes time (a look, a runner's end) is asked
+//! for as an [`Act`] and comes back as a call. The order of writes is the protocol's: order, `INTENT`,
+//! permit, `STARTED`, runner; what became of a run is read from its record.
+
+pub mod admission;
+pub mod binding;
+pub mod launch;
+pub mod pool;
+pub mod rate;
+pub mod settle;
+
+use std::collections::VecDeque;
+use std::process::Child;
+use std::time::Duration;
+
+use keys::SigningKey;
+use runner::crash::{Point, reach};
+use runner::record::{Order, Record};
+use runner::{Clock, record};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use wire::v1::{
+    Comparison, Envelope, Job, JobKey, JournalState, JournaledJob, Purpose, Reached, Refused, RefusedReason, ResultAck,
+    Seen, Start, Up, constants,
+};
+
+use crate::journal::{Entry, Journal};
+use crate::limits::Limits;
+use crate::outbox::Looked;
+use crate::state::{Identity, Pinned, StateDir};
+use admission::{Admitted, Ground, Refusal, admit, claimed};
+use pool::{Pool, Recovered};
+use rate::Rate;
+use settle::{Outcome, Settled};
+
+/// A runner that has not begun this long after the permit was asked for will not: its own limit is shorter.
+const NEVER_BEGAN: Duration = Duration::from_secs(constants::PERMIT_USE_SECS + 5);
+const PERMIT_ANSWER: Duration = Duration::from_secs(constants::PERMIT_ANSWER_SECS);
+
+/// What is to be done for a job.
+#[derive(Debug)]
+pub enum Act {
+    /// Send this on the present link.
+    Send(Up),
+    /// Look at this check now, and call [`Jobs::looked`].
+    Look {
+        /// The check.
+        check_id: Uuid,
+        /// Its target.
+        target: String,
+        /// The job's fence.
+        fence: i64,
+    },
+    /// When this process has ended, call [`Jobs::runner_ended`].
+    Watch {
+        /// The process.
+        pid: i32,
+        /// The job's fence.
+        fence: i64,
+    },
+}
+
+/// What jobs need of the host.
+pub struct Host {
+    /// The state directory.
+    pub dir: StateDir,
+    /// Who the host is.
+    pub identity: Identity,
+    /// Its pinned keys.
+    pub pinned: Pinned,
+    /// Its key.
+    pub key: SigningKey,
+    /// Its own limits.
+    pub limits: Limits,
+    /// The time.
+    pub clock: Clock,
+    /// The agent's instance.
+    pub instance_id: Uuid,
+    /// This boot.
+    pub boot_id: Uuid,
+    /// The program that has the runner as a subcommand.
+    pub program: std::path::PathBuf,
+}
+
+/// What is kept with an order, to know the job again after a restart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Notes {
+    pub digest: String,
+    /// Nanoseconds since boot at which the envelope's time to live is over.
+    pub deadline_nanos: u64,
+}
+
+/// The job under way.
+struct Current {
+    job: JobKey,
+    fence: i64,
+    digest: String,
+    deadline: Duration,
+    phase: Phase,
+}
+
+enum Phase {
+    /// The triggering check is being looked at; nothing is written.
+    Checking { envelope: Box<Envelope>, steps: Vec<record::OrderedStep> },
+    /// `INTENT` is written; when the permit was asked for on this link, oldest first.
+    Waiting { slot: u16, asks: VecDeque<Duration> },
+    /// `STARTED` is written. The runner, if it is a child of this process that still lives.
+    Running { slot: u16, asked: Duration, child: Option<Child> },
+}
+
+/// A result that is kept until acked.
+struct Unacked {
+    slot: u16,
+    job: JobKey,
+    fence: i64,
+}
+
+/// All about jobs.
+pub struct Jobs {
+    host: Host,
+    pool: Pool,
+    journal: Option<Journal>,
+    state: JournalState,
+    rate: Rate,
+    current: Option<Current>,
+    unacked: Vec<Unacked>,
+    refused: Option<Refused>,
+    frozen: bool,
+    /// Runners whose job is settled and that have not ended yet; reaped by and by.
+    leftover: Vec<Child>,
+}
+
+impl Jobs {
+    /// Takes up what journal and records hold.
+    ///
+    /// # Errors
+    /// Journal or records cannot be read or made.
+    pub fn recover(host: Host) -> Result<Self, record::Error> {
+        let pool::Found { pool, journal, state, starts, recovered } = Pool::open(&host.dir, host.boot_id)?;
+        let mut jobs = Self {
+            host,
+            pool,
+            journal,
+            state,
+            rate: Rate::new(starts.into_iter()),
+            current: None,
+            unacked: Vec::new(),
+            refused: None,
+            frozen: false,
+            leftover: Vec::new(),
+        };
+        for (slot, found) in recovered {
+            jobs.take_up(slot, found)?;
+        }
+        Ok(jobs)
+    }
+
+    fn take_up(&mut self, slot: u16, found: Recovered) -> Result<(), record::Error> {
+        let (job, order, notes) = match found {
+            Recovered::Finished { job, fence } => {
+                self.unacked.push(Unacked { slot, job, fence });
+                return Ok(());
+            }
+            Recovered::Intended { job, order, notes } => {
+                if order.boot_id != self.host.boot_id.to_string() {
+                    let why = Outcome::not_run("the machine was booted before the permit came");
+                    return self.finish(slot, job, &order, &notes, why).map(|_| ());
+                }
+                self.current = Some(Current {
+                    job,
+                    fence: order.fence,
+                    digest: notes.digest,
+                    deadline: Duration::from_nanos(notes.deadline_nanos),
+                    phase: Phase::Waiting { slot, asks: VecDeque::new() },
+                });
+                return Ok(());
+            }
+            Recovered::Started { job, order, notes } => (job, order, notes),
+        };
+        match settle::settle(&self.pool.dir, slot, order.fence, self.host.clock.now())? {
+            Settled::Over(outcome) => self.finish(slot, job, &order, &notes, outcome).map(|_| ()),
+            Settled::Lives => {
+                tracing::info!(fence = order.fence, "a runner of an earlier agent lives; attached");
+                self.current = Some(Current {
+                    job,
+                    fence: order.fence,
+                    digest: notes.digest,
+                    deadline: Duration::from_nanos(notes.deadline_nanos),
+                    phase: Phase::Running { slot, asked: Duration::ZERO, child: None },
+                });
+                Ok(())
+            }
+        }
+    }
+
+    /// The host that jobs are for.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The highest fence ever taken.
+    pub fn max_fence(&self) -> i64 {
+        self.journal.as_ref().map_or(0, Journal::max_fence)
+    }
+
+    /// The state of the journal.
+    pub fn journal_state(&self) -> JournalState {
+        self.state
+    }
+
+    /// What the host cannot promise, as sentences.
+    pub fn notes(&self) -> Vec<String> {
+        self.pool.notes.clone()
+    }
+
+    /// The jobs that are not acked.
+    pub fn journaled(&self) -> Vec<JournaledJob> {
+        let current = self.current.iter().filter_map(|current| {
+            let reached = match &current.phase {
+                Phase::Checking { .. } => return None,
+                Phase::Waiting { .. } => Reached::Intent,
+                Phase::Running { slot, .. } => {
+                    let begun = Record::open(&self.pool.dir, *slot).and_then(|r| r.events(current.fence));
+                    if begun.is_ok_and(|events| events.is_empty()) { Reached::Started } else { Reached::Running }
+                }
+            };
+            Some(JournaledJob { job: current.job, fence: current.fence, reached })
+        });
+        let kept = self.unacked.iter();
+        current
+            .chain(kept.map(|u| JournaledJob { job: u.job, fence: u.fence, reached: Reached::Finished }))
+            .collect()
+    }
+
+    /// A new link stands: results are sent again, a permit is asked for anew.
+    pub fn linked(&mut self) -> Vec<Act> {
+        let mut acts: Vec<Act> = self.unacked.iter().filter_map(|unacked| self.send(unacked)).collect();
+        if let Some(Current { phase: Phase::Waiting { asks, .. }, .. }) = &mut self.current {
+            asks.clear();
+            acts.extend(self.ask());
+        }
+        acts
+    }
+
+    /// The server's word at the beginning of a link, after it has read `Hello`. If it trusts a host whose
+    /// journal is gone or damaged, a person has re-attested it: a new journal begins.
+    pub fn welcomed(&mut self, quarantined: bool) -> Vec<Act> {
+        // The server says again what is frozen; nothing else lifts a freeze that ended while no link stood.
+        let mut acts = if self.frozen { self.freeze(false) } else { Vec::new() };
+        if !quarantined && matches!(self.state, JournalState::Missing | JournalState::Damaged) {
+            match self.pool.renew_journal(&self.host.dir) {
+                Ok(journal) => {
+                    tracing::warn!("the host was re-attested; a new journal begins");
+                    (self.journal, self.state) = (Some(journal), JournalState::Sound);
+                }
+                Err(error) => tracing::error!(%error, "a new journal cannot be made"),
+            }
+        }
+        let idle = self.current.is_none() && self.journal.is_some() && !quarantined;
+        if idle {
+            acts.push(Act::Send(Up::Lease {}));
+        }
+        acts
+    }
+
+    /// A job came, at `received`. `known` says whether its check is one of the agent's.
+    pub fn offer(&mut self, job: &Job, received: Duration) -> Vec<Act> {
+        reach(Point::AfterLease);
+        let Some((key, fence)) = claimed(job) else {
+            tracing::warn!("a job whose envelope cannot be read was ignored");
+            return Vec::new();
+        };
+        if let Some(unacked) = self.unacked.iter().find(|u| (u.job, u.fence) == (key, fence)) {
+            return self.send(unacked).into_iter().collect();
+        }
+        if let Some(refused) = self.refused.as_ref().filter(|r| (r.job, r.fence) == (key, fence)) {
+            return vec![Act::Send(Up::Refused(refused.clone()))];
+        }
+        if let Some(current) = self.current.as_ref().filter(|c| (c.job, c.fence) == (key, fence)) {
+            let unasked = matches!(&current.phase, Phase::Waiting { asks, .. } if asks.is_empty());
+            return if unasked { self.ask() } else { Vec::new() };
+        }
+        let ground = Ground {
+            tenant_id: self.host.identity.tenant_id,
+            host_id: self.host.identity.host_id,
+            instance_id: self.host.instance_id,
+            pinned: &self.host.pinned,
+            limits: &self.host.limits,
+            rate: &self.rate,
+            max_fence: self.max_fence().max(self.current.as_ref().map_or(0, |c| c.fence)),
+            now: self.host.clock.now(),
+        };
+        let admitted = match admit(job, &ground) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return self.refuse(key, fence, refusal, None),
+        };
+        self.accept(admitted, received)
+    }
+
+    fn accept(&mut self, admitted: Admitted, received: Duration) -> Vec<Act> {
+        let Admitted { envelope, digest, steps } = admitted;
+        let (job, fence) = (envelope.job, envelope.fence);
+        let unable = |detail: &str| Refusal { reason: RefusedReason::Unable, detail: detail.to_owned() };
+        if self.journal.is_none() {
+            return self.refuse(job, fence, unable("the agent's journal is missing or damaged"), None);
+        }
+        match self.current.take() {
+            Some(current) if matches!(current.phase, Phase::Running { .. }) => {
+                self.current = Some(current);
+                return self.refuse(job, fence, unable("another job is under way"), None);
+            }
+            // The server leased anew: what it had not started before is over.
+            Some(current) => self.abandon(&current),
+            None => {}
+        }
+        if self.pool.free().is_none() {
+            let refusal = unable("the results of earlier jobs are not acked; there is no room for another");
+            return self.refuse(job, fence, refusal, None);
+        }
+        let look = Act::Look { check_id: envelope.check_id, target: envelope.target.clone(), fence };
+        let fix = envelope.job.purpose == Purpose::Fix;
+        let deadline = received + Duration::from_secs(envelope.ttl_secs);
+        let phase = Phase::Checking { envelope: Box::new(envelope), steps };
+        self.current = Some(Current { job, fence, digest, deadline, phase });
+        // Undo and diagnostics have no trigger that could have gone away.
+        if fix { vec![look] } else { self.intend() }
+    }
+
+    /// The triggering check of the job with `fence` was looked at again; `ok_when` is what it recovers by.
+    pub fn looked(&mut self, fence: i64, looked: &Looked, ok_when: Option<&[Comparison]>) -> Vec<Act> {
+        let Some(current) = self.current.as_ref().filter(|c| c.fence == fence) else { return Vec::new() };
+        if !matches!(current.phase, Phase::Checking { .. }) {
+            return Vec::new();
+        }
+        let job = current.job;
+        let refusal = match (&looked.seen, ok_when) {
+            (Seen::NoData { why }, _) => Some((RefusedReason::NoData, why.clone())),
+            (Seen::Data(_), None | Some([])) => {
+                Some((RefusedReason::NoData, "the agent does not know when the check has recovered".to_owned()))
+            }
+            (Seen::Data(readings), Some(ok_when)) => ok_when
+                .iter()
+                .all(|comparison| comparison.holds(readings))
+                .then(|| (RefusedReason::Recovered, "the check is ok again".to_owned())),
+        };
+        match refusal {
+            Some((reason, detail)) => {
+                self.current = None;
+                self.refuse(job, fence, Refusal { reason, detail }, Some(looked))
+            }
+            None => self.intend(),
+        }
+    }
+
+    /// Writes order and `INTENT`, and asks for the permit.
+    fn intend(&mut self) -> Vec<Act> {
+        let Some(mut current) = self.current.take() else { return Vec::new() };
+        let Phase::Checking { envelope, steps } = &current.phase else {
+            self.current = Some(current);
+            return Vec::new();
+        };
+        let (job, fence) = (current.job, current.fence);
+        if self.host.clock.now() >= current.deadline {
+            let detail = "the envelope's time to live was over after the check".to_owned();
+            return self.refuse(job, fence, Refusal { reason: RefusedReason::Stale, detail }, None);
+        }
+        let order = launch::order(envelope, steps.clone(), self.host.boot_id, &current.digest, current.deadline);
+        let written = self.pool.write_order(&order).and_then(|slot| {
+            let digest = current.digest.clone();
+            self.append(&Entry::Intent { job, fence, digest, slot })?;
+            Ok(slot)
+        });
+        match written {
+            Ok(slot) => {
+                reach(Point::AfterIntent);
+                current.phase = Phase::Waiting { slot, asks: VecDeque::new() };
+                self.current = Some(current);
+                self.ask()
+            }
+            Err(error) => {
+                tracing::error!(%error, "the job cannot be written down");
+                let detail = format!("the agent cannot write the job down: {}", crate::link::chain(&error));
+                self.refuse(job, fence, Refusal { reason: RefusedReason::Unable, detail }, None)
+            }
+        }
+    }
+
+    fn ask(&mut self) -> Vec<Act> {
+        let now = self.host.clock.now();
+        let Some(Current { job, fence, digest, phase: Phase::Waiting { asks, .. }, .. }) = &mut self.current else {
+            return Vec::new();
+        };
+        if self.frozen {
+            return Vec::new();
+        }
+        asks.push_back(now);
+        vec![Act::Send(Up::Start(Start { job: *job, fence: *fence, digest: digest.clone() }))]
+    }
+
+    /// The job may begin.
+    pub fn permit(&mut self, job: JobKey, fence: i64) -> Vec<Act> {
+        let now = self.host.clock.now();
+        let Some(current) = self.current.as_mut().filter(|c| (c.job, c.fence) == (job, fence)) else {
+            return Vec::new();
+        };
+        let Phase::Waiting { slot, asks } = &mut current.phase else { return Vec::new() };
+        let slot = *slot;
+        // Answers come in the order of the questions: this one is to the oldest.
+        let Some(asked) = asks.pop_front() else { return Vec::new() };
+        if self.frozen {
+            return Vec::new();
+        }
+        if now >= current.deadline {
+            return self.not_run("the envelope's time to live was over when the permit came");
+        }
+        if now.saturating_sub(asked) >= PERMIT_ANSWER {
+            return if asks.is_empty() { self.ask() } else { Vec::new() };
+        }
+        match self.begin(slot, fence, asked) {
+            Ok(act) => vec![act],
+            Err(error) => {
+                tracing::error!(error = crate::link::chain(&error), "the runner cannot be started");
+                let phase = Phase::Running { slot, asked, child: None };
+                if let Some(current) = &mut self.current {
+                    current.phase = phase;
+                }
+                self.settle()
+            }
+        }
+    }
+
+    /// Writes `STARTED` and spawns the runner.
+    fn begin(&mut self, slot: u16, fence: i64, asked: Duration) -> Result<Act, record::Error> {
+        let record = Record::open(&self.pool.dir, slot)?;
+        record.set_permit_asked(asked)?;
+        let now = self.host.clock.now();
+        self.append(&Entry::Started { fence, boot: self.host.boot_id, at_secs: now.as_secs() })?;
+        self.rate.note(now);
+        reach(Point::AfterStarted);
+        let child = launch::spawn(&self.host.program, &self.pool.dir, slot, fence)?;
+        let pid = i32::try_from(child.id()).unwrap_or(0);
+        if let Some(current) = &mut self.current {
+            current.phase = Phase::Running { slot, asked, child: Some(child) };
+        }
+        tracing::info!(fence, pid, "a run begins");
+        Ok(Act::Watch { pid, fence })
+    }
+
+    /// The job must not begin.
+    pub fn withdraw(&mut self, job: JobKey, fence: i64, reason: &str) -> Vec<Act> {
+        let Some(current) = self.current.as_ref().filter(|c| (c.job, c.fence) == (job, fence)) else {
+            return Vec::new();
+        };
+        tracing::info!(fence, reason, "a job was withdrawn");
+        match &current.phase {
+            Phase::Checking { .. } => {
+                self.current = None;
+                Vec::new()
+            }
+            Phase::Waiting { .. } => self.not_run(&format!("withdrawn: {reason}")),
+            // Whoever of runner and agent is at the record first is obeyed.
+            Phase::Running { .. } => self.settle(),
+        }
+    }
+
+    /// Nothing begins, no further step begins, until it is lifted.
+    pub fn freeze(&mut self, frozen: bool) -> Vec<Act> {
+        self.frozen = frozen;
+        match &mut self.current {
+            Some(Current { phase: Phase::Running { slot, .. }, .. }) => {
+                let told = Record::open(&self.pool.dir, *slot).and_then(|record| record.set_frozen(frozen));
+                if let Err(error) = told {
+                    tracing::error!(%error, "the runner cannot be told of the freeze");
+                }
+                Vec::new()
+            }
+            Some(Current { phase: Phase::Waiting { asks, .. }, .. }) => {
+                asks.clear();
+                self.ask()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The server has a result.
+    pub fn acked(&mut self, ack: &ResultAck) {
+        let Some(at) = self.unacked.iter().position(|u| (u.job, u.fence) == (ack.job, ack.fence)) else { return };
+        let Unacked { slot, fence, .. } = self.unacked.remove(at);
+        if let Err(error) = self.pool.release(slot).and_then(|()| self.append(&Entry::Acked { fence })) {
+            tracing::error!(%error, "an ack cannot be written down; the result will be sent again");
+        }
+    }
+
+    /// The runner of the job with `fence`, a child of this process, has ended.
+    pub fn runner_ended(&mut self, fence: i64) -> Vec<Act> {
+        match &mut self.current {
+            Some(Current { fence: current, phase: Phase::Running { child, .. }, .. }) if *current == fence => {
+                if let Some(mut child) = child.take() {
+                    let _ = child.wait();
+                }
+                self.settle()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Called each second.
+    pub fn tick(&mut self) -> Vec<Act> {
+        self.leftover.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        let now = self.host.clock.now();
+        let Some(current) = &self.current else { return Vec::new() };
+        match &current.phase {
+            Phase::Checking { .. } => Vec::new(),
+            Phase::Waiting { .. } if now >= current.deadline => {
+                self.not_run("the envelope's time to live was over before the permit came")
+            }
+            Phase::Waiting { asks, .. } => match asks.back() {
+                Some(last) if now.saturating_sub(*last) >= PERMIT_ANSWER => self.ask(),
+                _ => Vec::new(),
+            },
+            // A living child is on its way to the lock: taking it now would abort the run for no reason.
+            Phase::Running { child: Some(_), asked, .. } if now.saturating_sub(*asked) < NEVER_BEGAN => Vec::new(),
+            Phase::Running { .. } => self.settle(),
+        }
+    }
+
+    /// Ends the running job if its record says that it is over.
+    fn settle(&mut self) -> Vec<Act> {
+        let Some(Current { job, fence, phase: Phase::Running { slot, .. }, .. }) = &self.current else {
+            return Vec::new();
+        };
+        let (job, fence, slot) = (*job, *fence, *slot);
+        match settle::settle(&self.pool.dir, slot, fence, self.host.clock.now()) {
+            Ok(Settled::Lives) => Vec::new(),
+            Ok(Settled::Over(outcome)) => self.over(slot, job, outcome),
+            Err(error) => {
+                tracing::error!(error = crate::link::chain(&error), "the run's record cannot be read; trying again");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Ends the waiting job as not run.
+    fn not_run(&mut self, why: &str) -> Vec<Act> {
+        match &self.current {
+            Some(Current { job, phase: Phase::Waiting { slot, .. }, .. }) => {
+                let (slot, job) = (*slot, *job);
+                self.over(slot, job, Outcome::not_run(why))
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Keeps and sends the result of the job in `slot`; it stays the current one if it cannot be kept.
+    fn over(&mut self, slot: u16, job: JobKey, outcome: Outcome) -> Vec<Act> {
+        let read = Record::open(&self.pool.dir, slot).and_then(|record| record.order());
+        let kept = read.and_then(|order| {
+            let order = order.ok_or(record::Error::Damaged)?;
+            let notes = serde_json::from_value(order.notes.clone())?;
+            self.finish(slot, job, &order, &notes, outcome)
+        });
+        match kept {
+            Ok(act) => {
+                if let Some(Current { phase: Phase::Running { child: Some(child), .. }, .. }) = self.current.take() {
+                    self.leftover.push(child);
+                }
+                act.into_iter().collect()
+            }
+            Err(error) => {
+                tracing::error!(error = crate::link::chain(&error), "a result cannot be kept; trying again");
+                Vec::new()
+            }
+        }
+    }
+
+    fn finish(
+        &mut self,
+        slot: u16,
+        job: JobKey,
+        order: &Order,
+        notes: &Notes,
+        outcome: Outcome,
+    ) -> Result<Option<Act>, record::Error> {
+        let fence = order.fence;
+        tracing::info!(fence, ended = ?outcome.ended, "a job ended");
+        let ids = (self.host.identity.host_id, job, notes.digest.as_str());
+        settle::keep(&self.pool.dir, slot, order, ids, outcome, &self.host.key)?;
+        if self.journal.is_some() {
+            self.append(&Entry::Finished { fence })?;
+        }
+        self.unacked.push(Unacked { slot, job, fence });
+        Ok(self.unacked.last().and_then(|unacked| self.send(unacked)))
+    }
+
+    fn send(&self, unacked: &Unacked) -> Option<Act> {
+        match settle::load(&self.pool.dir, unacked.slot) {
+            Ok(result) => result.map(|result| Act::Send(Up::Result(result))),
+            Err(error) => {
+                tracing::error!(error = crate::link::chain(&error), "a kept result cannot be read");
+                None
+            }
+        }
+    }
+
+    /// A job that was leased anew before it started. Its slot is free: nothing was begun, nothing is told.
+    fn abandon(&mut self, current: &Current) {
+        let Phase::Waiting { slot, .. } = &current.phase else { return };
+        tracing::info!(fence = current.fence, "a job was leased anew");
+        self.pool.forget(*slot);
+        if let Err(error) = self.append(&Entry::Aborted { fence: current.fence }) {
+            tracing::error!(%error, "an abandoned job cannot be written down");
+        }
+    }
+
+    fn refuse(&mut self, job: JobKey, fence: i64, refusal: Refusal, looked: Option<&Looked>) -> Vec<Act> {
+        let Refusal { reason, detail } = refusal;
+        tracing::info!(fence, ?reason, detail, "a job was refused");
+        // What is not ours is not journaled: a stranger must not turn the ring over.
+        let ours = !matches!(reason, RefusedReason::Signature | RefusedReason::Foreign | RefusedReason::Stale);
+        if ours && self.journal.is_some() && self.current.is_none() {
+            let _ = self.append(&Entry::Refused { job, fence, reason });
+        }
+        let now = self.host.clock.now();
+        let refused = Refused { job, fence, reason, detail, reading: looked.map(|looked| looked.reading(now)) };
+        if reason != RefusedReason::Unable {
+            self.refused = Some(refused.clone());
+        }
+        vec![Act::Send(Up::Refused(refused))]
+    }
+
+    fn append(&mut self, entry: &Entry) -> Result<(), record::Error> {
+        let Some(journal) = &mut self.journal else { return Ok(()) };
+        journal.append(entry).map_err(|error| record::Error::Io(std::io::Error::other(error)))?;
+        self.state = JournalState::Sound;
+        Ok(())
+    }
+}

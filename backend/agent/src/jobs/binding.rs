@@ -1,0 +1,240 @@
+//! A playbook's steps with their parameters put in: argument vectors, never a shell string.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use wire::v1::{ParameterType, Playbook, Value};
+
+use crate::limits::{Limits, Service, is_service_name};
+
+/// The longest text of a parameter, in bytes.
+const MAX_TEXT: usize = 1024;
+
+/// A parameter's value, checked against its type.
+enum Bound<'a> {
+    Text(String),
+    Service(&'a str, &'a Service),
+}
+
+/// The arguments of each step of `playbook`, in order, with `values` put in.
+///
+/// # Errors
+/// A sentence: which value does not fit, and why.
+pub fn bind(
+    playbook: &Playbook,
+    values: &BTreeMap<String, Value>,
+    limits: &Limits,
+) -> Result<Vec<Vec<String>>, String> {
+    if let Some(name) = values.keys().find(|name| !playbook.parameters.contains_key(*name)) {
+        return Err(format!("the playbook has no parameter {name}"));
+    }
+    let mut bound = BTreeMap::new();
+    for (name, kind) in &playbook.parameters {
+        let value = values.get(name).ok_or_else(|| format!("parameter {name} has no value"))?;
+        let value = fit(kind, value, limits).map_err(|why| format!("parameter {name}: {why}"))?;
+        bound.insert(name.as_str(), value);
+    }
+    playbook.steps.iter().map(|step| arguments(&step.argv, &bound)).collect()
+}
+
+fn fit<'a>(kind: &ParameterType, value: &Value, limits: &'a Limits) -> Result<Bound<'a>, String> {
+    match (kind, value) {
+        (ParameterType::Int { min, max }, Value::Number(number)) => {
+            // Above 2^53 a float is no longer exactly the number that was meant.
+            if number.fract() != 0.0 || number.abs() > 9_007_199_254_740_992.0 {
+                return Err("not a whole number".to_owned());
+            }
+            let number = *number as i64;
+            if number < *min || number > *max {
+                return Err(format!("{number} is not between {min} and {max}"));
+            }
+            Ok(Bound::Text(number.to_string()))
+        }
+        (ParameterType::Int { .. }, Value::Text(_)) => Err("not a number".to_owned()),
+        (_, Value::Number(_)) => Err("not a text".to_owned()),
+        (kind, Value::Text(text)) => {
+            if text.is_empty() || text.len() > MAX_TEXT || text.starts_with('-') || text.chars().any(char::is_control) {
+                return Err("a value is not empty, not too long, without control characters, and does not begin with -".to_owned());
+            }
+            fit_text(kind, text, limits)
+        }
+    }
+}
+
+fn fit_text<'a>(kind: &ParameterType, text: &str, limits: &'a Limits) -> Result<Bound<'a>, String> {
+    match kind {
+        ParameterType::ServiceName => {
+            if !is_service_name(text) {
+                return Err("not a service name".to_owned());
+            }
+            let (name, service) = limits
+                .services
+                .get_key_value(text)
+                .ok_or_else(|| format!("service {text} is not declared in the host's agent.toml"))?;
+            Ok(Bound::Service(name, service))
+        }
+        ParameterType::PathUnder { root } => {
+            let resolve = |path: &str| fs::canonicalize(path).map_err(|error| format!("{path}: {error}"));
+            if !Path::new(text).is_absolute() {
+                return Err("not an absolute path".to_owned());
+            }
+            let (root, path) = (resolve(root)?, resolve(text)?);
+            if path == root || !path.starts_with(&root) {
+                return Err(format!("{text} is not below {}", root.display()));
+            }
+            path.into_os_string().into_string().map(Bound::Text).map_err(|_| "the path is no text".to_owned())
+        }
+        ParameterType::Enum { values } => {
+            if !values.iter().any(|value| value == text) {
+                return Err("not one of the allowed words".to_owned());
+            }
+            Ok(Bound::Text(text.to_owned()))
+        }
+        ParameterType::Int { .. } => Err("not a number".to_owned()),
+    }
+}
+
+fn arguments(argv: &[String], bound: &BTreeMap<&str, Bound<'_>>) -> Result<Vec<String>, String> {
+    let mut arguments = Vec::new();
+    for (at, element) in argv.iter().enumerate() {
+        let Some(reference) = element.strip_prefix('{').and_then(|e| e.strip_suffix('}')) else {
+            arguments.push(element.clone());
+            continue;
+        };
+        let (name, part) = reference.split_once('.').map_or((reference, None), |(n, p)| (n, Some(p)));
+        match (bound.get(name), part) {
+            (Some(Bound::Service(service, declared)), Some(part)) => {
+                arguments.extend_from_slice(declared_command(service, declared, part)?);
+            }
+            // A value is never a program: a program is written in the playbook or declared on the host.
+            (Some(Bound::Text(_) | Bound::Service(..)), None) if at == 0 => {
+                return Err(format!("{element} cannot be the program"));
+            }
+            (Some(Bound::Text(text)), None) => arguments.push(text.clone()),
+            (Some(Bound::Service(service, _)), None) => arguments.push((*service).to_owned()),
+            _ => return Err(format!("{element} names no parameter")),
+        }
+    }
+    match arguments.first() {
+        Some(program) if program.starts_with('/') => {}
+        _ => return Err("a step's program is not an absolute path".to_owned()),
+    }
+    if arguments.iter().any(|argument| argument.contains('\0')) {
+        return Err("an argument holds a zero byte".to_owned());
+    }
+    Ok(arguments)
+}
+
+fn declared_command<'a>(name: &str, service: &'a Service, part: &str) -> Result<&'a [String], String> {
+    let command = match part {
+        "start" => &service.start,
+        "stop" => &service.stop,
+        "status" => &service.status,
+        _ => return Err(format!("a service has no command {part}")),
+    };
+    if command.is_empty() {
+        return Err(format!("service {name} declares no {part} command"));
+    }
+    Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::v1::{Effect, Risk, Step};
+
+    fn limits() -> Limits {
+        toml::from_str(
+            "[services.shop-web]\nstart = [\"/ctl\", \"start\", \"shop\"]\nstatus = [\"/ctl\", \"status\"]\n",
+        )
+        .unwrap()
+    }
+
+    fn bound(kind: ParameterType, value: Value, argv: &[&str]) -> Result<Vec<Vec<String>>, String> {
+        let playbook = Playbook {
+            name: "p".into(),
+            title: String::new(),
+            risk: Risk::L,
+            effect: Effect::Once,
+            parameters: BTreeMap::from([("p".to_owned(), kind)]),
+            steps: vec![Step { title: String::new(), argv: argv.iter().map(|a| (*a).into()).collect(), limit_secs: 1 }],
+        };
+        bind(&playbook, &BTreeMap::from([("p".to_owned(), value)]), &limits())
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    #[test]
+    fn a_service_becomes_what_the_host_declared() {
+        let argv = ["{p.start}", "{p}", "x{p}"];
+        let bound = bound(ParameterType::ServiceName, text("shop-web"), &argv).unwrap();
+        assert_eq!(bound, [["/ctl", "start", "shop", "shop-web", "x{p}"]]);
+    }
+
+    #[test]
+    fn what_is_not_declared_or_not_a_name_is_refused() {
+        for (value, argv) in [
+            (text("other"), "{p.start}"),
+            (text("-x"), "{p.start}"),
+            (text("../x"), "{p.start}"),
+            (text(""), "{p.start}"),
+            (Value::Number(1.0), "{p.start}"),
+            (text("shop-web"), "{p.stop}"),
+            (text("shop-web"), "{p.kill}"),
+            (text("shop-web"), "{p}"),
+            (text("shop-web"), "{q}"),
+            (text("shop-web"), "relative"),
+        ] {
+            assert!(bound(ParameterType::ServiceName, value.clone(), &[argv]).is_err(), "{value:?} {argv}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_words_are_held_to_their_types() {
+        let int = ParameterType::Int { min: -1, max: 9 };
+        let argv = ["/bin/x", "{p}"];
+        assert_eq!(bound(int.clone(), Value::Number(-1.0), &argv).unwrap(), [["/bin/x", "-1"]]);
+        for value in [Value::Number(10.0), Value::Number(0.5), Value::Number(f64::NAN), Value::Number(1e300), text("1")] {
+            assert!(bound(int.clone(), value.clone(), &argv).is_err(), "{value:?}");
+        }
+        let words = ParameterType::Enum { values: vec!["on".into(), "-off".into()] };
+        assert!(bound(words.clone(), text("on"), &argv).is_ok());
+        assert!(bound(words.clone(), text("-off"), &argv).is_err());
+        assert!(bound(words, text("o"), &argv).is_err());
+    }
+
+    #[test]
+    fn a_path_that_leaves_its_root_through_a_link_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        fs::create_dir(&root).unwrap();
+        fs::write(root.join("in"), "").unwrap();
+        fs::write(dir.path().join("out"), "").unwrap();
+        std::os::unix::fs::symlink(dir.path().join("out"), root.join("link")).unwrap();
+        let kind = || ParameterType::PathUnder { root: root.to_str().unwrap().to_owned() };
+        let try_path = |path: std::path::PathBuf| bound(kind(), text(path.to_str().unwrap()), &["/bin/x", "{p}"]);
+        assert!(try_path(root.join("in")).is_ok());
+        for path in [root.join("link"), root.join("../out"), root.clone(), root.join("missing"), "in".into()] {
+            assert!(try_path(path.clone()).is_err(), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_and_an_unknown_value_are_refused() {
+        let playbook = |parameters| Playbook {
+            name: "p".into(),
+            title: String::new(),
+            risk: Risk::L,
+            effect: Effect::Once,
+            parameters,
+            steps: Vec::new(),
+        };
+        let declared = BTreeMap::from([("p".to_owned(), ParameterType::ServiceName)]);
+        assert!(bind(&playbook(declared), &BTreeMap::new(), &limits()).is_err());
+        let given = BTreeMap::from([("p".to_owned(), text("x"))]);
+        assert!(bind(&playbook(BTreeMap::new()), &given, &limits()).is_err());
+    }
+}
