@@ -98,10 +98,10 @@ pub struct HostRef {
 /// Whether the agent is heard.
 #[derive(Clone, Debug)]
 pub enum Link {
-    /// Linked, and when it was heard last.
+    /// Linked.
     Linked {
-        /// The last word from it.
-        heard_at: Timestamp,
+        /// When the link began.
+        since_at: Timestamp,
     },
     /// Silent since then.
     Silent {

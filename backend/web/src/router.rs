@@ -20,6 +20,10 @@ pub fn router(app: App) -> Router {
         .route("/", get(pages::home))
         .route("/sign-in", get(pages::sign_in::show).post(pages::sign_in::submit))
         .route("/sign-out", post(pages::sign_out::submit))
+        .route("/incidents", get(pages::incident::list))
+        .route("/incidents/{id}", get(pages::incident::show))
+        .route("/hosts", get(pages::host::list))
+        .route("/hosts/{id}", get(pages::host::show))
         .layer(sessions::layer(&app));
 
     // Pages carry the session's token, and what is compressed beside a guess tells the guess: only assets are compressed.

@@ -13,7 +13,7 @@ pub fn hosts_page(empty: bool) -> HostsPage {
     let host = |n: u128, name: &str, client: &str, link: Link, trust: Trust, (ok, warning, critical, no_data): (u32, u32, u32, u32), off: Option<i64>| HostRow {
         id: id(n), name: text(name), client: text(client), link, trust, checks: Tally { ok, warning, critical, no_data }, hands_off_until_at: off.map(before),
     };
-    let linked = || Link::Linked { heard_at: before(2_000) };
+    let linked = || Link::Linked { since_at: before(3 * HOUR) };
     let not_yet = Trust::NotYet { reason: text("Its journal is older than what it told before.") };
     let rows = vec![
         host(1, "web-01", "Acme Dental", linked(), Trust::Trusted, (7, 0, 1, 0), Some(-88 * MINUTE)),
@@ -47,7 +47,7 @@ pub fn host_page(trust: Trust, hands_off: bool) -> HostPage {
         name: text("web-01"),
         client: text("Acme Dental"),
         tags: vec![text("role=web"), text("env=prod")],
-        link: Link::Linked { heard_at: before(2_000) },
+        link: Link::Linked { since_at: before(3 * HOUR) },
         trust,
         agent: Some(text("0.1.0")),
         inventory: vec![Pair { label: text("System"), value: text("Debian 12.8, kernel 6.1.148") }, Pair { label: text("Up"), value: text("16 days") }],

@@ -141,7 +141,7 @@ fn page(n: u128, standing: Standing, title: &str, opened: Timestamp, events: Vec
             client: text("Acme Dental"),
             tags: vec![text("role=web"), text("env=prod")],
             agent: Some(text("0.1.0")),
-            link: Link::Linked { heard_at: before(2_000) },
+            link: Link::Linked { since_at: before(3 * HOUR) },
             hands_off: None,
         }),
         playbook: Some(PlaybookAside {

@@ -1,6 +1,8 @@
 //! The pages, by area; one operation a file.
 
 pub mod asset;
+pub mod host;
+pub mod incident;
 pub mod sign_in;
 pub mod sign_out;
 

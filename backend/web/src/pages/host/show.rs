@@ -1,0 +1,100 @@
+//! `GET /hosts/{id}`.
+
+use std::time::Duration;
+
+use axum::extract::{Path, State, rejection::PathRejection};
+use axum::response::Response;
+use domain::access::Act;
+use serde_json::Value;
+use store::pages::{hosts, incidents};
+use uuid::Uuid;
+use views::{Nav, Pair, host::{CheckRow, HostPage, OwnLimit}};
+
+use super::{hands_off, link, tags, trust};
+use crate::layers::page;
+use crate::member::{Member, clock};
+use crate::pages::incident;
+use crate::{App, Failure};
+
+/// How many of its incidents are shown.
+const INCIDENTS: i64 = 10;
+
+/// The host, if it is theirs to see.
+pub async fn show(State(app): State<App>, member: Member, id: Result<Path<Uuid>, PathRejection>) -> Result<Response, Failure> {
+    member.must(Act::Read)?;
+    let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
+    let mut tx = member.begin(&app).await?;
+    let row = hosts::list(&mut tx, Some(id), 1).await?.pop().ok_or(Failure::NOT_FOUND)?;
+    let shell = member.shell(&mut tx, Nav::Hosts).await?;
+    let now = tx.now().await?;
+    let off = hosts::list_hands_off(&mut tx, now).await?;
+    let checks = hosts::list_checks(&mut tx, id).await?.into_iter().map(check).collect();
+    let incidents = incidents::list(&mut tx, Some(id), INCIDENTS).await?.into_iter().map(incident::row).collect();
+    let clock = clock(&app, now);
+    Ok(page(&HostPage {
+        shell,
+        id,
+        link: link(&row),
+        trust: trust(&row),
+        tags: tags(&row),
+        hands_off: hands_off(&off, &row, now),
+        inventory: inventory(&row, &clock),
+        own_limits: row.own_limits.as_ref().map(own_limits).unwrap_or_default(),
+        checks,
+        limits: Vec::new(),
+        incidents,
+        may_act: member.may(Act::WorkIncidents),
+        clock,
+        name: row.name,
+        client: row.client,
+        agent: row.agent_version,
+    }))
+}
+
+fn check(row: hosts::CheckRow) -> CheckRow {
+    let pending = row.pending_verdict.filter(|pending| *pending != row.verdict).map(|pending| {
+        let word = incident::verdict(&pending).word();
+        format!("reads {word} now; counts when it stays so for its hold time")
+    });
+    CheckRow {
+        name: format!("{} ({})", row.check, row.target),
+        verdict: incident::verdict(&row.verdict),
+        reading: incident::words(&row.readings),
+        why: row.excused.or(pending),
+        since_at: Some(row.verdict_at),
+        seen_at: Some(row.observed_at),
+        every: row.definition.get("interval_secs").and_then(Value::as_u64).map(Duration::from_secs),
+    }
+}
+
+fn inventory(row: &hosts::Row, clock: &views::Clock) -> Vec<Pair> {
+    let pair = |label: &str, value: String| Pair { label: label.to_owned(), value };
+    let booted = row.booted_at.map(|at| pair("Booted", clock.at_words(at)));
+    let notes = row.notes.as_array().map(Vec::as_slice).unwrap_or_default();
+    booted.into_iter().chain(notes.iter().filter_map(Value::as_str).map(|note| pair("Note", note.to_owned()))).collect()
+}
+
+/// The host's own limits as its agent tells them: profile, playbooks, services, runs an hour.
+fn own_limits(limits: &Value) -> Vec<OwnLimit> {
+    let texts = |key: &str| limits.get(key).and_then(Value::as_array).map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()).unwrap_or_default();
+    let one = |label: &str, value: &str| OwnLimit { label: label.to_owned(), values: vec![value.to_owned()] };
+    let mut rows = Vec::new();
+    match limits.get("profile").and_then(Value::as_str) {
+        Some("read-only") => rows.push(one("May run", "nothing but diagnostics")),
+        Some("low-risk") => rows.push(one("May run", "signed playbooks of risk L")),
+        Some("all-signed") => rows.push(one("May run", "every signed playbook")),
+        _ => {}
+    }
+    let allowed = texts("allowed_playbooks");
+    if !allowed.is_empty() {
+        rows.push(OwnLimit { label: "Only these".to_owned(), values: allowed });
+    }
+    rows.push(OwnLimit { label: "Services".to_owned(), values: texts("services") });
+    if let Some(most) = limits.get("max_runs_per_hour").and_then(Value::as_u64) {
+        rows.push(one("Runs an hour", &most.to_string()));
+    }
+    if let Some(path) = limits.get("path").and_then(Value::as_str) {
+        rows.push(one("Change it in", path));
+    }
+    rows
+}

@@ -1,0 +1,48 @@
+//! `GET /incidents/{id}`: the story.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use domain::access::Act;
+use jiff::SignedDuration;
+use store::pages::{hosts, incident};
+use uuid::Uuid;
+use views::Nav;
+
+use super::story::{self, Facts};
+use crate::layers::page;
+use crate::member::{Member, clock};
+use crate::pages::host;
+use crate::{App, Failure};
+
+/// Hands off is told of from this long before the incident.
+const BEFORE: SignedDuration = SignedDuration::from_hours(12);
+
+/// Reads every fact in one transaction and tells them in order. Unknown and not theirs are the same answer.
+pub async fn show(State(app): State<App>, member: Member, id: Result<Path<Uuid>, axum::extract::rejection::PathRejection>) -> Result<Response, Failure> {
+    member.must(Act::Read)?;
+    let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
+    let mut tx = member.begin(&app).await?;
+    let incident = incident::find(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+    let shell = member.shell(&mut tx, Nav::Incidents).await?;
+    let now = tx.now().await?;
+    let alerts = incident::list_alerts(&mut tx, id).await?;
+    let host = match alerts.first() {
+        Some(alert) => hosts::list(&mut tx, Some(alert.host_id), 1).await?.pop(),
+        None => None,
+    };
+    let mut hands_off = hosts::list_hands_off(&mut tx, incident.opened_at - BEFORE).await?;
+    hands_off.retain(|off| host.as_ref().is_some_and(|host| host::concerns(off, host)));
+    let facts = Facts {
+        decisions: store::decisions::list_of_incident(&mut tx, id).await?,
+        runs: incident::list_runs(&mut tx, id).await?,
+        run_events: incident::list_run_events(&mut tx, id).await?,
+        results: incident::list_results(&mut tx, id).await?,
+        verifications: incident::list_verifications(&mut tx, id).await?,
+        mails: incident::list_mails(&mut tx, id).await?,
+        incident,
+        alerts,
+        host,
+        hands_off,
+    };
+    Ok(page(&story::tell(facts, shell, clock(&app, now), member.may(Act::WorkIncidents))))
+}
