@@ -1,0 +1,162 @@
+use std::fs;
+
+use wire::v1::{Down, Ended, JournalState, Reached, RefusedReason, Up};
+
+use crate::bench::{Bench, Linked, TENANT, ended, job, state};
+use crate::fake;
+
+/// A service that a started daemon makes running; each start is one line of the ledger.
+pub const DAEMON: &str = "case $1 in\n\
+    start) setsid sleep 1000000 & echo $! > $dir/pid; echo start $MENDWRIGHT_RUN $MENDWRIGHT_STEP >> $dir/ledger;;\n\
+    status) [ -f $dir/pid ] || exit 1; kill -0 $(cat $dir/pid) 2>/dev/null && exit 0; exit 1;;\nesac";
+
+/// Like it, but a start waits for the file `go`.
+const SLOW: &str = "case $1 in\n\
+    start) echo start >> $dir/ledger; while [ ! -f $dir/go ]; do sleep 0.05; done; echo done;;\nstatus) exit 1;;\nesac";
+
+fn kill_daemon(bench: &Bench) {
+    let pid: i32 = fs::read_to_string(bench.path("pid")).unwrap().trim().parse().unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("the daemon outlives its step");
+}
+
+async fn refused(agent: &mut Linked) -> wire::v1::Refused {
+    agent.peer.until(|up| if let Up::Refused(refused) = up { Some(refused) } else { None }).await
+}
+
+#[tokio::test]
+async fn a_failed_service_is_started_once_and_the_result_is_signed() {
+    let bench = Bench::new(DAEMON).await;
+    let mut agent = bench.run(&[]).await;
+    assert_eq!((agent.hello.journal, agent.hello.max_fence), (JournalState::New, 0));
+    assert_eq!(state(&agent.configure().await), "failed");
+    let key = agent.offer(5, &[&["/bin/echo", "hello"], &["{service.start}"]]).await;
+    agent.permit().await;
+    let body = agent.result(&bench).await;
+    assert_eq!((body.job, body.fence, ended(&body)), (key, 5, &Ended::Exited { code: 0 }));
+    let (said, argv) = (keys::digest(b"hello\n").to_string(), body.steps.len());
+    assert_eq!((body.output_digest, body.output_bytes, argv), (said, 6, 2));
+    assert_eq!(bench.ledger(), ["start 00000000-0000-0000-0000-000000000032 2"]);
+    agent.until_state("running").await;
+    kill_daemon(&bench);
+    agent.until_state("failed").await;
+    agent.kill().await;
+
+    let agent = bench.run(&[]).await;
+    assert_eq!((agent.hello.journal, agent.hello.max_fence), (JournalState::Sound, 5));
+    assert_eq!(agent.hello.jobs, []);
+}
+
+#[tokio::test]
+async fn a_service_that_is_ok_again_is_not_acted_on() {
+    let bench = Bench::new("case $1 in start) echo start >> $dir/ledger;; esac").await;
+    let mut agent = bench.run(&[]).await;
+    assert_eq!(state(&agent.configure().await), "running");
+    let key = agent.offer(5, &[&["{service.start}"]]).await;
+    let refusal = refused(&mut agent).await;
+    assert_eq!((refusal.job, refusal.reason), (key, RefusedReason::Recovered));
+    assert!(refusal.reading.is_some());
+    assert!(bench.ledger().is_empty());
+}
+
+#[tokio::test]
+async fn a_check_that_cannot_tell_is_not_acted_on_and_strangers_are_refused() {
+    let bench = Bench::new("exit 4").await;
+    let mut agent = bench.run(&[]).await;
+    agent.configure().await;
+    agent.offer(5, &[&["{service.start}"]]).await;
+    assert_eq!(refused(&mut agent).await.reason, RefusedReason::NoData);
+    let (foreign, _) = job(uuid::Uuid::from_u128(9), 6, &[&["{service.start}"]]);
+    agent.peer.send(Down::Job(foreign)).await;
+    assert_eq!(refused(&mut agent).await.reason, RefusedReason::Foreign);
+    let (mut altered, _) = job(agent.prove.instance_id, 7, &[&["{service.start}"]]);
+    altered.playbook = altered.playbook.replace("Restart", "restart");
+    agent.peer.send(Down::Job(altered)).await;
+    assert_eq!(refused(&mut agent).await.reason, RefusedReason::Signature);
+}
+
+#[tokio::test]
+async fn a_withdrawn_job_is_not_run_and_its_fence_is_spent() {
+    let bench = Bench::new(DAEMON).await;
+    let mut agent = bench.run(&[]).await;
+    agent.configure().await;
+    let job = agent.offer(5, &[&["{service.start}"]]).await;
+    agent.peer.until(|up| matches!(up, Up::Start(_)).then_some(())).await;
+    agent.peer.send(Down::Withdraw { job, fence: 5, reason: "a freeze".into() }).await;
+    assert!(matches!(ended(&agent.result(&bench).await), Ended::NotRun { .. }));
+    agent.peer.send(Down::Permit { job, fence: 5 }).await;
+    agent.offer(4, &[&["{service.start}"]]).await;
+    assert_eq!(refused(&mut agent).await.reason, RefusedReason::Stale);
+    assert!(bench.ledger().is_empty());
+}
+
+#[tokio::test]
+async fn a_frozen_host_begins_nothing_until_the_freeze_is_lifted() {
+    let bench = Bench::new(DAEMON).await;
+    let mut agent = bench.run(&[]).await;
+    agent.configure().await;
+    let job = agent.offer(5, &[&["{service.start}"]]).await;
+    agent.peer.until(|up| matches!(up, Up::Start(_)).then_some(())).await;
+    agent.peer.send(Down::Freeze { frozen: true }).await;
+    agent.peer.send(Down::Permit { job, fence: 5 }).await;
+    agent.peer.send(Down::Freeze { frozen: false }).await;
+    // The permit that came while frozen counts for nothing: it is asked for again.
+    agent.permit().await;
+    assert_eq!(ended(&agent.result(&bench).await), &Ended::Exited { code: 0 });
+    assert_eq!(bench.ledger().len(), 1);
+    kill_daemon(&bench);
+}
+
+#[tokio::test]
+async fn the_runner_outlives_its_agent_and_its_result_arrives() {
+    let bench = Bench::new(SLOW).await;
+    let mut agent = bench.run(&[]).await;
+    agent.configure().await;
+    agent.offer(5, &[&["{service.start}"]]).await;
+    agent.permit().await;
+    bench.until("the step began", |bench| !bench.ledger().is_empty()).await;
+    agent.kill().await;
+    let mut agent = bench.run(&[]).await;
+    assert_eq!(agent.hello.jobs[0].reached, Reached::Running);
+    fs::write(bench.path("go"), "").unwrap();
+    let body = agent.result(&bench).await;
+    assert_eq!((ended(&body), body.output_bytes), (&Ended::Exited { code: 0 }, 5));
+    assert_eq!(bench.ledger().len(), 1);
+}
+
+#[tokio::test]
+async fn a_result_is_sent_until_it_is_acked() {
+    let bench = Bench::new(DAEMON).await;
+    let mut agent = bench.run(&[]).await;
+    agent.configure().await;
+    agent.offer(5, &[&["{service.start}"]]).await;
+    agent.permit().await;
+    let first = agent.peer.until(|up| if let Up::Result(result) = up { Some(result) } else { None }).await;
+    agent.kill().await;
+    let mut agent = bench.run(&[]).await;
+    assert_eq!(agent.hello.jobs[0].reached, Reached::Finished);
+    let again = agent.peer.until(|up| if let Up::Result(result) = up { Some(result) } else { None }).await;
+    assert_eq!(first, again);
+    kill_daemon(&bench);
+}
+
+#[tokio::test]
+async fn a_host_whose_journal_is_gone_takes_no_job_until_it_is_re_attested() {
+    let bench = Bench::new(DAEMON).await;
+    fs::remove_file(bench.path("state/journal")).unwrap();
+    let _process = crate::bench::program().arg("run").arg("--state-dir").arg(bench.path("state")).spawn().unwrap();
+    let mut peer = bench.server.accept().await;
+    let (prove, hello) = fake::welcome(&mut peer, &bench.host_key, TENANT, true).await;
+    assert_eq!(hello.journal, JournalState::Missing);
+    let mut agent = Linked { process: _process, peer, prove, hello };
+    agent.configure().await;
+    agent.offer(5, &[&["{service.start}"]]).await;
+    assert_eq!(refused(&mut agent).await.reason, RefusedReason::Unable);
+    drop(agent.peer);
+    for expected in [JournalState::Missing, JournalState::Sound] {
+        let mut peer = bench.server.accept().await;
+        let (_, hello) = fake::welcome(&mut peer, &bench.host_key, TENANT, false).await;
+        assert_eq!(hello.journal, expected);
+        peer.until(|up| matches!(up, Up::Lease {}).then_some(())).await;
+    }
+}

@@ -1,0 +1,10 @@
+//! The agent's own program against a server made of this file's neighbours.
+#![forbid(unsafe_code)]
+
+mod bench;
+#[cfg(feature = "crash-points")]
+mod crashes;
+mod enrolment;
+mod fake;
+mod jobs;
+mod services;
