@@ -321,7 +321,7 @@ impl Jobs {
         }
         let look = Act::Look { check_id: envelope.check_id, target: envelope.target.clone(), fence };
         let fix = envelope.job.purpose == Purpose::Fix;
-        let deadline = received + Duration::from_secs(envelope.ttl_secs);
+        let deadline = received.saturating_add(Duration::from_secs(envelope.ttl_secs));
         let phase = Phase::Checking { envelope: Box::new(envelope), steps };
         self.current = Some(Current { job, fence, digest, deadline, phase });
         // Undo and diagnostics have no trigger that could have gone away.

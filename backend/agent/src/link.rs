@@ -178,7 +178,11 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
-        line = format!("{line}: {inner}");
+        let text = inner.to_string();
+        // Some libraries repeat their cause.
+        if !line.ends_with(&text) {
+            line = format!("{line}: {text}");
+        }
         cause = inner.source();
     }
     line

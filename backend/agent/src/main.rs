@@ -96,7 +96,7 @@ fn main() -> ExitCode {
     match perform(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("mendwright-agent: {error:#}");
+            eprintln!("mendwright-agent: {}", link::chain(error.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -125,6 +125,7 @@ fn perform(command: Command) -> anyhow::Result<()> {
 async fn run(dir: StateDir) -> anyhow::Result<()> {
     let mut rng = rand::rng();
     let identity = dir.identity()?;
+    let _lock = dir.lock()?;
     let server: Server = identity.server.parse().context("the server's address in identity.json")?;
     let host = Host {
         pinned: identity.pinned().context("the pinned keys in identity.json")?,

@@ -26,6 +26,9 @@ pub enum Error {
     /// The host is not enrolled.
     #[error("this host is not enrolled: {0} is missing; run `mendwright-agent enroll` first")]
     NotEnrolled(PathBuf),
+    /// Two agents would write one journal.
+    #[error("another agent runs with {0}")]
+    Locked(PathBuf),
     /// A file is there but not understood.
     #[error("{0} is damaged")]
     Damaged(PathBuf),
@@ -97,6 +100,21 @@ impl StateDir {
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.dir
+    }
+
+    /// Makes this process the only agent that runs with the directory, as long as the file is held.
+    ///
+    /// # Errors
+    /// Another one runs, or the file cannot be made.
+    pub fn lock(&self) -> Result<File, Error> {
+        let path = self.dir.join("lock");
+        let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = open.map_err(|error| Error::File(path.clone(), error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(fs::TryLockError::WouldBlock) => Err(Error::Locked(self.dir.clone())),
+            Err(fs::TryLockError::Error(error)) => Err(Error::File(path, error)),
+        }
     }
 
     /// The host's own limits file.

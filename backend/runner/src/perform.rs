@@ -53,7 +53,7 @@ pub fn perform(dir: &Path, slot: u16, fence: i64, bounds: Bounds, clock: &Clock)
         return Ok(Performed::Aborted);
     }
     let mut output = Output::open(&output_path(dir, slot), bounds.output_bytes)?;
-    let over = clock.now() + Duration::from_secs(order.limit_secs);
+    let over = clock.now().saturating_add(Duration::from_secs(order.limit_secs));
     for (index, step) in order.steps.iter().enumerate() {
         let last = index + 1 == order.steps.len();
         if index > 0 && !may_go_on(&record, over, clock)? {

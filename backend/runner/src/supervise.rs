@@ -61,7 +61,7 @@ pub fn run(program: Program<'_>, clock: &Clock, sink: &mut dyn FnMut(&[u8])) -> 
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
     let mut buffer = vec![0; 64 * 1024];
     let mut stage = Stage::Running;
-    let mut next = clock.now() + program.limit;
+    let mut next = clock.now().saturating_add(program.limit);
     let mut open = true;
     loop {
         let mut fds = vec![PollFd::new(&pidfd, PollFlags::IN)];
@@ -81,7 +81,7 @@ pub fn run(program: Program<'_>, clock: &Clock, sink: &mut dyn FnMut(&[u8])) -> 
             break;
         }
         if clock.now() >= next {
-            (stage, next) = stage.over_limit(pid, clock.now() + program.grace);
+            (stage, next) = stage.over_limit(pid, clock.now().saturating_add(program.grace));
         }
     }
     drain(&mut reader, &mut buffer, sink)?;

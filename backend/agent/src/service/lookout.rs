@@ -61,7 +61,7 @@ impl Lookout {
                         told = Some((seen.clone(), at));
                     }
                     let then = told.as_ref().map_or(at, |(_, then)| *then);
-                    let rest = (then + interval).saturating_sub(at).max(Duration::from_millis(1));
+                    let rest = then.saturating_add(interval).saturating_sub(at).max(Duration::from_millis(1));
                     let wait = if matches!(seen, Look::Running(_)) { rest } else { rest.min(DOWN_POLL) };
                     (seen, wait)
                 }

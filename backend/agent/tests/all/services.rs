@@ -93,3 +93,12 @@ async fn the_agent_says_goodbye() {
     assert_eq!(reason, "shutdown");
     assert!(agent.process.wait().await.unwrap().success());
 }
+
+#[tokio::test]
+async fn a_second_agent_on_the_same_state_is_refused() {
+    let bench = Bench::new("exit 3").await;
+    let _agent = bench.run(&[]).await;
+    let second = crate::bench::program().arg("run").arg("--state-dir").arg(bench.path("state")).output().await.unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8(second.stderr).unwrap().contains("another agent runs with"));
+}
