@@ -159,5 +159,5 @@ pub fn left(d: Duration) -> String {
 
 fn tenths(d: Duration) -> String {
     let tenths = d.as_millis() / 100;
-    if tenths % 10 == 0 { format!("{}\u{a0}s", tenths / 10) } else { format!("{}.{}\u{a0}s", tenths / 10, tenths % 10) }
+    if tenths.is_multiple_of(10) { format!("{}\u{a0}s", tenths / 10) } else { format!("{}.{}\u{a0}s", tenths / 10, tenths % 10) }
 }

@@ -1,1 +1,2 @@
 //! One binary of integration tests.
+mod console;

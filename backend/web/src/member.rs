@@ -41,11 +41,6 @@ impl Member {
         if same && !self.csrf.is_empty() { Ok(()) } else { Err(Failure::FORBIDDEN) }
     }
 
-    /// The login.
-    pub fn login_id(&self) -> Uuid {
-        self.member.login_id
-    }
-
     /// The shell around a page.
     pub async fn shell(&self, tx: &mut TenantTx, current: Nav) -> Result<Shell, Failure> {
         let seat = logins::find_seat(tx, self.member.login_id).await?.ok_or(Failure::NOT_FOUND)?;

@@ -48,6 +48,7 @@ pub fn shell(current: Nav) -> Shell {
     Shell { organization: text("Northwind IT"), member: text("Sam Rivera"), role: text("Technician"), csrf: text("sample-token"), current, needs_you: 2, frozen: false }
 }
 
+#[allow(clippy::too_many_arguments, reason = "a sample is a line of a table")]
 fn row(n: u128, standing: Standing, title: &str, client: &str, host: &str, opened: i64, closed: Option<i64>, why: &str) -> IncidentRow {
     IncidentRow {
         id: id(n),
