@@ -5,10 +5,13 @@
 //! permit, `STARTED`, runner; what became of a run is read from its record.
 
 pub mod admission;
+mod beginning;
 pub mod binding;
+mod ending;
 pub mod launch;
 pub mod pool;
 pub mod rate;
+mod recovery;
 pub mod settle;
 
 use std::collections::VecDeque;
@@ -17,13 +20,13 @@ use std::time::Duration;
 
 use keys::SigningKey;
 use runner::crash::{Point, reach};
-use runner::record::{Order, Record};
+use runner::record::Record;
 use runner::{Clock, record};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use wire::v1::{
     Comparison, Envelope, Job, JobKey, JournalState, JournaledJob, Purpose, Reached, Refused, RefusedReason, ResultAck,
-    Seen, Start, Up, constants,
+    Seen, Up, constants,
 };
 
 use crate::journal::{Entry, Journal};
@@ -31,13 +34,12 @@ use crate::limits::Limits;
 use crate::outbox::Looked;
 use crate::state::{Identity, Pinned, StateDir};
 use admission::{Admitted, Ground, Refusal, admit, claimed};
-use pool::{Pool, Recovered};
+use pool::Pool;
+use beginning::PERMIT_ANSWER;
 use rate::Rate;
-use settle::{Outcome, Settled};
 
 /// A runner that has not begun this long after the permit was asked for will not: its own limit is shorter.
 const NEVER_BEGAN: Duration = Duration::from_secs(constants::PERMIT_USE_SECS + 5);
-const PERMIT_ANSWER: Duration = Duration::from_secs(constants::PERMIT_ANSWER_SECS);
 
 /// What is to be done for a job.
 #[derive(Debug)]
@@ -133,68 +135,6 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Takes up what journal and records hold.
-    ///
-    /// # Errors
-    /// Journal or records cannot be read or made.
-    pub fn recover(host: Host) -> Result<Self, record::Error> {
-        let pool::Found { pool, journal, state, starts, recovered } = Pool::open(&host.dir, host.boot_id)?;
-        let mut jobs = Self {
-            host,
-            pool,
-            journal,
-            state,
-            rate: Rate::new(starts.into_iter()),
-            current: None,
-            unacked: Vec::new(),
-            refused: None,
-            frozen: false,
-            leftover: Vec::new(),
-        };
-        for (slot, found) in recovered {
-            jobs.take_up(slot, found)?;
-        }
-        Ok(jobs)
-    }
-
-    fn take_up(&mut self, slot: u16, found: Recovered) -> Result<(), record::Error> {
-        let (job, order, notes) = match found {
-            Recovered::Finished { job, fence } => {
-                self.unacked.push(Unacked { slot, job, fence });
-                return Ok(());
-            }
-            Recovered::Intended { job, order, notes } => {
-                if order.boot_id != self.host.boot_id.to_string() {
-                    let why = Outcome::not_run("the machine was booted before the permit came");
-                    return self.finish(slot, job, &order, &notes, why).map(|_| ());
-                }
-                self.current = Some(Current {
-                    job,
-                    fence: order.fence,
-                    digest: notes.digest,
-                    deadline: Duration::from_nanos(notes.deadline_nanos),
-                    phase: Phase::Waiting { slot, asks: VecDeque::new() },
-                });
-                return Ok(());
-            }
-            Recovered::Started { job, order, notes } => (job, order, notes),
-        };
-        match settle::settle(&self.pool.dir, slot, order.fence, self.host.clock.now())? {
-            Settled::Over(outcome) => self.finish(slot, job, &order, &notes, outcome).map(|_| ()),
-            Settled::Lives => {
-                tracing::info!(fence = order.fence, "a runner of an earlier agent lives; attached");
-                self.current = Some(Current {
-                    job,
-                    fence: order.fence,
-                    digest: notes.digest,
-                    deadline: Duration::from_nanos(notes.deadline_nanos),
-                    phase: Phase::Running { slot, asked: Duration::ZERO, child: None },
-                });
-                Ok(())
-            }
-        }
-    }
-
     /// The host that jobs are for.
     pub fn host(&self) -> &Host {
         &self.host
@@ -354,100 +294,6 @@ impl Jobs {
         }
     }
 
-    /// Writes order and `INTENT`, and asks for the permit.
-    fn intend(&mut self) -> Vec<Act> {
-        let Some(mut current) = self.current.take() else { return Vec::new() };
-        let Phase::Checking { envelope, steps } = &current.phase else {
-            self.current = Some(current);
-            return Vec::new();
-        };
-        let (job, fence) = (current.job, current.fence);
-        if self.host.clock.now() >= current.deadline {
-            let detail = "the envelope's time to live was over after the check".to_owned();
-            return self.refuse(job, fence, Refusal { reason: RefusedReason::Stale, detail }, None);
-        }
-        let order = launch::order(envelope, steps.clone(), self.host.boot_id, &current.digest, current.deadline);
-        let written = self.pool.write_order(&order).and_then(|slot| {
-            let digest = current.digest.clone();
-            self.append(&Entry::Intent { job, fence, digest, slot })?;
-            Ok(slot)
-        });
-        match written {
-            Ok(slot) => {
-                reach(Point::AfterIntent);
-                current.phase = Phase::Waiting { slot, asks: VecDeque::new() };
-                self.current = Some(current);
-                self.ask()
-            }
-            Err(error) => {
-                tracing::error!(%error, "the job cannot be written down");
-                let detail = format!("the agent cannot write the job down: {}", crate::link::chain(&error));
-                self.refuse(job, fence, Refusal { reason: RefusedReason::Unable, detail }, None)
-            }
-        }
-    }
-
-    fn ask(&mut self) -> Vec<Act> {
-        let now = self.host.clock.now();
-        let Some(Current { job, fence, digest, phase: Phase::Waiting { asks, .. }, .. }) = &mut self.current else {
-            return Vec::new();
-        };
-        if self.frozen {
-            return Vec::new();
-        }
-        asks.push_back(now);
-        vec![Act::Send(Up::Start(Start { job: *job, fence: *fence, digest: digest.clone() }))]
-    }
-
-    /// The job may begin.
-    pub fn permit(&mut self, job: JobKey, fence: i64) -> Vec<Act> {
-        let now = self.host.clock.now();
-        let Some(current) = self.current.as_mut().filter(|c| (c.job, c.fence) == (job, fence)) else {
-            return Vec::new();
-        };
-        let Phase::Waiting { slot, asks } = &mut current.phase else { return Vec::new() };
-        let slot = *slot;
-        // Answers come in the order of the questions: this one is to the oldest.
-        let Some(asked) = asks.pop_front() else { return Vec::new() };
-        if self.frozen {
-            return Vec::new();
-        }
-        if now >= current.deadline {
-            return self.not_run("the envelope's time to live was over when the permit came");
-        }
-        if now.saturating_sub(asked) >= PERMIT_ANSWER {
-            return if asks.is_empty() { self.ask() } else { Vec::new() };
-        }
-        match self.begin(slot, fence, asked) {
-            Ok(act) => vec![act],
-            Err(error) => {
-                tracing::error!(error = crate::link::chain(&error), "the runner cannot be started");
-                let phase = Phase::Running { slot, asked, child: None };
-                if let Some(current) = &mut self.current {
-                    current.phase = phase;
-                }
-                self.settle()
-            }
-        }
-    }
-
-    /// Writes `STARTED` and spawns the runner.
-    fn begin(&mut self, slot: u16, fence: i64, asked: Duration) -> Result<Act, record::Error> {
-        let record = Record::open(&self.pool.dir, slot)?;
-        record.set_permit_asked(asked)?;
-        let now = self.host.clock.now();
-        self.append(&Entry::Started { fence, boot: self.host.boot_id, at_secs: now.as_secs() })?;
-        self.rate.note(now);
-        reach(Point::AfterStarted);
-        let child = launch::spawn(&self.host.program, &self.pool.dir, slot, fence)?;
-        let pid = i32::try_from(child.id()).unwrap_or(0);
-        if let Some(current) = &mut self.current {
-            current.phase = Phase::Running { slot, asked, child: Some(child) };
-        }
-        tracing::info!(fence, pid, "a run begins");
-        Ok(Act::Watch { pid, fence })
-    }
-
     /// The job must not begin.
     pub fn withdraw(&mut self, job: JobKey, fence: i64, reason: &str) -> Vec<Act> {
         let Some(current) = self.current.as_ref().filter(|c| (c.job, c.fence) == (job, fence)) else {
@@ -523,84 +369,6 @@ impl Jobs {
             // A living child is on its way to the lock: taking it now would abort the run for no reason.
             Phase::Running { child: Some(_), asked, .. } if now.saturating_sub(*asked) < NEVER_BEGAN => Vec::new(),
             Phase::Running { .. } => self.settle(),
-        }
-    }
-
-    /// Ends the running job if its record says that it is over.
-    fn settle(&mut self) -> Vec<Act> {
-        let Some(Current { job, fence, phase: Phase::Running { slot, .. }, .. }) = &self.current else {
-            return Vec::new();
-        };
-        let (job, fence, slot) = (*job, *fence, *slot);
-        match settle::settle(&self.pool.dir, slot, fence, self.host.clock.now()) {
-            Ok(Settled::Lives) => Vec::new(),
-            Ok(Settled::Over(outcome)) => self.over(slot, job, outcome),
-            Err(error) => {
-                tracing::error!(error = crate::link::chain(&error), "the run's record cannot be read; trying again");
-                Vec::new()
-            }
-        }
-    }
-
-    /// Ends the waiting job as not run.
-    fn not_run(&mut self, why: &str) -> Vec<Act> {
-        match &self.current {
-            Some(Current { job, phase: Phase::Waiting { slot, .. }, .. }) => {
-                let (slot, job) = (*slot, *job);
-                self.over(slot, job, Outcome::not_run(why))
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// Keeps and sends the result of the job in `slot`; it stays the current one if it cannot be kept.
-    fn over(&mut self, slot: u16, job: JobKey, outcome: Outcome) -> Vec<Act> {
-        let read = Record::open(&self.pool.dir, slot).and_then(|record| record.order());
-        let kept = read.and_then(|order| {
-            let order = order.ok_or(record::Error::Damaged)?;
-            let notes = serde_json::from_value(order.notes.clone())?;
-            self.finish(slot, job, &order, &notes, outcome)
-        });
-        match kept {
-            Ok(act) => {
-                if let Some(Current { phase: Phase::Running { child: Some(child), .. }, .. }) = self.current.take() {
-                    self.leftover.push(child);
-                }
-                act.into_iter().collect()
-            }
-            Err(error) => {
-                tracing::error!(error = crate::link::chain(&error), "a result cannot be kept; trying again");
-                Vec::new()
-            }
-        }
-    }
-
-    fn finish(
-        &mut self,
-        slot: u16,
-        job: JobKey,
-        order: &Order,
-        notes: &Notes,
-        outcome: Outcome,
-    ) -> Result<Option<Act>, record::Error> {
-        let fence = order.fence;
-        tracing::info!(fence, ended = ?outcome.ended, "a job ended");
-        let ids = (self.host.identity.host_id, job, notes.digest.as_str());
-        settle::keep(&self.pool.dir, slot, order, ids, outcome, &self.host.key)?;
-        if self.journal.is_some() {
-            self.append(&Entry::Finished { fence })?;
-        }
-        self.unacked.push(Unacked { slot, job, fence });
-        Ok(self.unacked.last().and_then(|unacked| self.send(unacked)))
-    }
-
-    fn send(&self, unacked: &Unacked) -> Option<Act> {
-        match settle::load(&self.pool.dir, unacked.slot) {
-            Ok(result) => result.map(|result| Act::Send(Up::Result(result))),
-            Err(error) => {
-                tracing::error!(error = crate::link::chain(&error), "a kept result cannot be read");
-                None
-            }
         }
     }
 

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod crash;
+mod event;
 pub mod output;
 pub mod perform;
 pub mod record;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::output::Sum;
 use tempfile::TempDir;
 
 fn order(fence: i64) -> Order {
