@@ -5,6 +5,9 @@ mod classified;
 mod run;
 mod verified;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
