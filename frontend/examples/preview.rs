@@ -11,7 +11,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = Path::new(&folder);
     fs::create_dir_all(folder.join("assets"))?;
     let not_yet = Trust::NotYet { reason: "Its journal is older than what it told before.".to_owned() };
-    let sign_in = |error: Option<&str>| SignInPage { email: String::new(), error: error.map(str::to_owned), csrf: String::new(), next: None };
+    let sign_in = |error: Option<&str>| SignInPage {
+        email: String::new(),
+        error: error.map(str::to_owned),
+        csrf: String::new(),
+        next: None,
+    };
     let failed = |kind| error::ErrorPage { kind, request_id: "0193e5b0-7c1c-7d6a-9b3f-3f2a9a6d4e21".to_owned() };
     write(folder, "incidents", &samples::incidents_page().render()?)?;
     write(folder, "incidents-empty", &samples::no_incidents_page(12).render()?)?;
@@ -27,8 +32,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     write(folder, "sign-in", &sign_in(Some("That e-mail and password do not belong together.")).render()?)?;
     write(folder, "error-404", &failed(error::Kind::NotFound).render()?)?;
     write(folder, "error-500", &failed(error::Kind::Broken).render()?)?;
-    write(folder, "gallery", &gallery::GalleryPage { shell: samples::shell(Nav::Nowhere), clock: samples::clock() }.render()?)?;
-    for (name, letter) in [("mail-fixed", mail::samples::fixed().render()), ("mail-needs-you", mail::samples::needs_you().render()), ("mail-held", mail::samples::held().render())] {
+    write(
+        folder,
+        "gallery",
+        &gallery::GalleryPage { shell: samples::shell(Nav::Nowhere), clock: samples::clock() }.render()?,
+    )?;
+    for (name, letter) in [
+        ("mail-fixed", mail::samples::fixed().render()),
+        ("mail-needs-you", mail::samples::needs_you().render()),
+        ("mail-held", mail::samples::held().render()),
+    ] {
         write(folder, name, &letter.html)?;
         fs::write(folder.join(format!("{name}.txt")), format!("Subject: {}\n\n{}", letter.subject, letter.text))?;
     }

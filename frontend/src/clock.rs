@@ -106,7 +106,9 @@ impl Clock {
         let words = match gap(*start, *at) {
             Gap::Past(d) if d > Duration::ZERO && d < Duration::from_secs(60) => format!("+{}", took(d)),
             Gap::Past(d) if d.is_zero() => self.local(*at).strftime("%H:%M:%S").to_string(),
-            _ if self.local(*at).date() == self.local(*start).date() => self.local(*at).strftime("%H:%M:%S").to_string(),
+            _ if self.local(*at).date() == self.local(*start).date() => {
+                self.local(*at).strftime("%H:%M:%S").to_string()
+            }
             _ => self.local(*at).strftime("%-d %b %H:%M").to_string(),
         };
         self.tag(*at, words)
@@ -159,5 +161,9 @@ pub fn left(d: Duration) -> String {
 
 fn tenths(d: Duration) -> String {
     let tenths = d.as_millis() / 100;
-    if tenths.is_multiple_of(10) { format!("{}\u{a0}s", tenths / 10) } else { format!("{}.{}\u{a0}s", tenths / 10, tenths % 10) }
+    if tenths.is_multiple_of(10) {
+        format!("{}\u{a0}s", tenths / 10)
+    } else {
+        format!("{}.{}\u{a0}s", tenths / 10, tenths % 10)
+    }
 }

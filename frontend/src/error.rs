@@ -66,12 +66,18 @@ impl Kind {
     pub fn advice(&self) -> &'static str {
         match self {
             Kind::BadRequest => "A part of the form was missing or not of the expected kind. Go back and try again.",
-            Kind::Forbidden => "Your role does not allow it, or the form came from another page or an older session. Open the page again and repeat.",
+            Kind::Forbidden => {
+                "Your role does not allow it, or the form came from another page or an older session. Open the page again and repeat."
+            }
             Kind::NotFound => "There is no such page, or it is not yours to see.",
-            Kind::Conflict => "Somebody or something was faster. Nothing was done by this click; look at the page as it is now.",
+            Kind::Conflict => {
+                "Somebody or something was faster. Nothing was done by this click; look at the page as it is now."
+            }
             Kind::TooLarge => "Send less in one go.",
             Kind::TooMany => "Wait a minute, then try again.",
-            Kind::Broken => "Nothing you did was wrong. The work of healing goes on without this page; try again, and if it stays, give the id below to whoever runs Mendwright.",
+            Kind::Broken => {
+                "Nothing you did was wrong. The work of healing goes on without this page; try again, and if it stays, give the id below to whoever runs Mendwright."
+            }
             Kind::Busy => "The work of healing goes on. This page can be had again in a few seconds.",
         }
     }

@@ -21,10 +21,18 @@ impl GalleryPage {
     }
 
     fn states(&self) -> [(State, &'static str); 5] {
-        [(State::Ok, "fixed"), (State::Heal, "healing"), (State::Need, "needs a person"), (State::Crit, "critical"), (State::Idle, "no data")]
+        [
+            (State::Ok, "fixed"),
+            (State::Heal, "healing"),
+            (State::Need, "needs a person"),
+            (State::Crit, "critical"),
+            (State::Idle, "no data"),
+        ]
     }
 
     fn meters(&self) -> Vec<Meter> {
-        [(0, 1), (1, 1), (1, 3), (3, 10), (1, 200), (199, 200), (200, 200)].map(|(used, of)| Meter { used, of, state: (used == of).then_some(State::Need) }).to_vec()
+        [(0, 1), (1, 1), (1, 3), (3, 10), (1, 200), (199, 200), (200, 200)]
+            .map(|(used, of)| Meter { used, of, state: (used == of).then_some(State::Need) })
+            .to_vec()
     }
 }

@@ -6,7 +6,11 @@ use askama::Template;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::{Clock, HandsOff, Limit, Link, Nav, Pair, Shell, Verdict, hosts::{Tally, Trust}, incidents::IncidentRow};
+use crate::{
+    Clock, HandsOff, Limit, Link, Nav, Pair, Shell, Verdict,
+    hosts::{Tally, Trust},
+    incidents::IncidentRow,
+};
 
 /// The page `/hosts/{id}`. Its forms post to `hands-off` (fields `hours`, `reason`), `release` and
 /// `same-machine` below it.
@@ -78,8 +82,15 @@ pub struct OwnLimit {
 impl HostPage {
     /// The checks in numbers.
     pub fn tally(&self) -> Tally {
-        let count = |verdict| u32::try_from(self.checks.iter().filter(|check| check.verdict == verdict).count()).unwrap_or(u32::MAX);
-        Tally { ok: count(Verdict::Ok), warning: count(Verdict::Warning), critical: count(Verdict::Critical), no_data: count(Verdict::NoData) }
+        let count = |verdict| {
+            u32::try_from(self.checks.iter().filter(|check| check.verdict == verdict).count()).unwrap_or(u32::MAX)
+        };
+        Tally {
+            ok: count(Verdict::Ok),
+            warning: count(Verdict::Warning),
+            critical: count(Verdict::Critical),
+            no_data: count(Verdict::NoData),
+        }
     }
 
     /// How long hands off may be asked for, in hours.

@@ -5,9 +5,12 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    Clock, HandsOff, HostRef, Link, LimitResult, Nav, Shell, State,
+    Clock, HandsOff, HostRef, LimitResult, Link, Nav, Shell, State,
     incidents::Standing,
-    story::{Answer, Entry, Event, LineKind, LookResult, MailState, Met, Outcome, PlaybookAside, Reason, Run, RunState, StepState},
+    story::{
+        Answer, Entry, Event, LineKind, LookResult, MailState, Met, Outcome, PlaybookAside, Reason, Run, RunState,
+        StepState,
+    },
     took,
 };
 
@@ -103,8 +106,10 @@ impl IncidentPage {
 
     /// The four stages with their times; the last word on each is the newest.
     pub fn stages(&self) -> [Stage; 4] {
-        let find = |wanted: fn(&Event) -> bool| self.entries.iter().enumerate().rfind(|(_, entry)| wanted(&entry.event));
-        let first = |wanted: fn(&Event) -> bool| self.entries.iter().enumerate().find(|(_, entry)| wanted(&entry.event));
+        let find =
+            |wanted: fn(&Event) -> bool| self.entries.iter().enumerate().rfind(|(_, entry)| wanted(&entry.event));
+        let first =
+            |wanted: fn(&Event) -> bool| self.entries.iter().enumerate().find(|(_, entry)| wanted(&entry.event));
         [
             self.stage("Detect", first(|event| matches!(event, Event::Detected(_)))),
             self.stage("Classify", first(|event| matches!(event, Event::Classified(_)))),
@@ -120,7 +125,9 @@ impl IncidentPage {
         };
         let when = self.since_start(entry.at);
         let (state, words) = match &entry.event {
-            Event::Classified(classified) if classified.matched.is_none() => (Some(State::Need), format!("{when}, no known fix")),
+            Event::Classified(classified) if classified.matched.is_none() => {
+                (Some(State::Need), format!("{when}, no known fix"))
+            }
             Event::Admission(admission) => match admission.answer {
                 Answer::Allowed => (Some(State::Heal), format!("{when}, allowed")),
                 Answer::Held { .. } => (Some(State::Need), "held".to_owned()),

@@ -8,14 +8,14 @@
 pub mod assets;
 mod clock;
 pub mod error;
+#[cfg(any(test, feature = "gallery"))]
+pub mod gallery;
 pub mod host;
 pub mod hosts;
 pub mod incident;
 pub mod incidents;
 pub mod mail;
 mod part;
-#[cfg(any(test, feature = "gallery"))]
-pub mod gallery;
 #[cfg(any(test, feature = "gallery"))]
 pub mod samples;
 pub mod shell;

@@ -4,7 +4,12 @@ use crate::{Template, error, gallery::GalleryPage, hosts::Trust, mail, samples, 
 
 fn pages() -> Vec<(&'static str, String)> {
     let not_yet = || Trust::NotYet { reason: "Its journal is older than what it told before.".to_owned() };
-    let sign_in = SignInPage { email: "sam@northwind.example".to_owned(), error: Some("Not so.".to_owned()), csrf: "sample-token".to_owned(), next: Some("/hosts".to_owned()) };
+    let sign_in = SignInPage {
+        email: "sam@northwind.example".to_owned(),
+        error: Some("Not so.".to_owned()),
+        csrf: "sample-token".to_owned(),
+        next: Some("/hosts".to_owned()),
+    };
     let broken = error::ErrorPage { kind: error::Kind::Broken, request_id: "0193e5b0".to_owned() };
     [
         ("incidents", samples::incidents_page().render()),
@@ -36,7 +41,10 @@ fn words(html: &str) -> String {
             (None, '<') => tag = Some(String::new()),
             (Some(name), '>') => {
                 let name = name.trim_start_matches('/').split_whitespace().next().unwrap_or_default().to_owned();
-                if matches!(name.as_str(), "li" | "tr" | "h1" | "h2" | "p" | "div" | "header" | "section" | "footer" | "pre") {
+                if matches!(
+                    name.as_str(),
+                    "li" | "tr" | "h1" | "h2" | "p" | "div" | "header" | "section" | "footer" | "pre"
+                ) {
                     out.push('\n');
                 } else if matches!(name.as_str(), "td" | "th" | "dt" | "dd" | "time" | "small") {
                     out.push(' ');
@@ -47,7 +55,11 @@ fn words(html: &str) -> String {
             (None, c) => out.push(c),
         }
     }
-    out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    out.lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]
@@ -59,7 +71,11 @@ fn every_page_says_what_it_said_before() {
 
 #[test]
 fn every_mail_says_what_it_said_before_and_both_parts_carry_the_same_facts() {
-    for (name, letter) in [("mail_fixed", mail::samples::fixed().render()), ("mail_needs_you", mail::samples::needs_you().render()), ("mail_held", mail::samples::held().render())] {
+    for (name, letter) in [
+        ("mail_fixed", mail::samples::fixed().render()),
+        ("mail_needs_you", mail::samples::needs_you().render()),
+        ("mail_held", mail::samples::held().render()),
+    ] {
         for row in ["incidents/01935b00", "web-01", "ehr-db-01"].iter().filter(|fact| letter.text.contains(**fact)) {
             assert!(letter.html.contains(*row), "{name} says {row} in text only");
         }
@@ -83,7 +99,10 @@ fn every_form_posts_the_csrf_token() {
     for (name, html) in pages() {
         for form in html.split("<form").skip(1) {
             let form = form.split("</form>").next().unwrap_or_default();
-            assert!(form.contains("method=\"post\"") && form.contains("name=\"csrf\" value=\"sample-token\""), "{name}: {form}");
+            assert!(
+                form.contains("method=\"post\"") && form.contains("name=\"csrf\" value=\"sample-token\""),
+                "{name}: {form}"
+            );
         }
     }
 }
@@ -92,7 +111,9 @@ fn every_form_posts_the_csrf_token() {
 fn a_link_leads_only_to_a_route_that_exists() {
     for (name, html) in pages() {
         for link in html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
-            let known = link.starts_with('#') || link == "data:," || ["/incidents", "/hosts", "/assets/"].iter().any(|start| link.starts_with(start));
+            let known = link.starts_with('#')
+                || link == "data:,"
+                || ["/incidents", "/hosts", "/assets/"].iter().any(|start| link.starts_with(start));
             assert!(known, "{name} links to {link}");
         }
     }

@@ -1,16 +1,17 @@
 //! The console on a real database: signing in, sessions, whose rows a page shows.
-//!
-//! Needs a PostgreSQL whose superuser may sign in without a password:
-//! `TEST_POSTGRES='host=/run/postgresql&user=postgres' cargo test -p tests console -- --ignored`.
+
+use std::os::unix::fs::PermissionsExt as _;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use domain::access::Role;
+use embedded::{Cluster, Options};
 use jiff::SignedDuration;
 use rand::SeedableRng as _;
 use sqlx::{ConnectOptions as _, Executor as _, postgres::PgConnectOptions};
 use store::{Clock, Store, StoreConfig, auth::OperatorTx, clock::Moved, seeding};
+use tempfile::TempDir;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 use web::{App, Config, router};
@@ -25,51 +26,50 @@ struct Console {
     rows: sqlx::PgConnection,
     ours: Uuid,
     theirs: Uuid,
+    /// Stopped, then removed.
+    _cluster: (Cluster, TempDir),
 }
 
-fn url(database: &str, login: Option<&str>) -> String {
-    let place = std::env::var("TEST_POSTGRES").expect("TEST_POSTGRES says where the server is: host=…&user=…");
-    let pairs: Vec<String> = place
-        .split('&')
-        .filter(|pair| login.is_none() || !pair.starts_with("user="))
-        .map(str::to_owned)
-        .chain(login.map(|login| format!("user={login}")))
-        .collect();
-    format!("postgres:///{database}?{}", pairs.join("&"))
+/// A cluster in a folder that the server's account may enter.
+fn cluster() -> (Cluster, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let cluster = Cluster::start(&Options::new(folder.path().join("cluster")).without_fsync()).unwrap();
+    (cluster, folder)
 }
 
 /// A fresh database with two organizations, one host and one incident in each.
-async fn console(name: &str) -> Console {
-    let database = format!("test_console_{name}");
-    let mut admin = url("postgres", None).parse::<PgConnectOptions>().unwrap().connect().await.unwrap();
-    admin.execute(sqlx::AssertSqlSafe(format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"))).await.unwrap();
-    store::migrate::prepare_cluster(&url("postgres", None), &database).await.unwrap();
-    store::migrate::migrate(&url(&database, Some("app_owner"))).await.unwrap();
+async fn console() -> Console {
+    let (cluster, folder) = tokio::task::spawn_blocking(cluster).await.unwrap();
+    let url = |login: &str| cluster.url(login, "mendwright");
+    store::migrate::prepare_cluster(&cluster.url(embedded::SUPERUSER, "postgres"), "mendwright").await.unwrap();
+    store::migrate::migrate(&url("app_owner")).await.unwrap();
     let clock = Moved::default();
     let config = StoreConfig {
-        tenant_url: url(&database, Some("app_login")),
-        system_url: url(&database, Some("app_system")),
+        tenant_url: url("app_login"),
+        system_url: url("app_system"),
         tenant_connections: 4,
         clock: Clock::Moved(clock.clone()),
     };
     let store = Store::connect(&config).unwrap();
-    let mut rows = url(&database, None).parse::<PgConnectOptions>().unwrap().connect().await.unwrap();
-    let ours = organization(&store, &database, "Ours", "sam@ours.example", &mut rows).await;
-    let theirs = organization(&store, &database, "Theirs", "tess@theirs.example", &mut rows).await;
+    let mut rows = url(embedded::SUPERUSER).parse::<PgConnectOptions>().unwrap().connect().await.unwrap();
+    let ours = organization(&store, &url("app_owner"), "Ours", "sam@ours.example", &mut rows).await;
+    let theirs = organization(&store, &url("app_owner"), "Theirs", "tess@theirs.example", &mut rows).await;
     let app = App { store, config: Config::new("https://mend.example") };
-    Console { router: router(app), clock, rows, ours, theirs }
+    Console { router: router(app), clock, rows, ours, theirs, _cluster: (cluster, folder) }
 }
 
 /// An organization with a member, a client, a host and an incident; the id of the incident.
-async fn organization(store: &Store, database: &str, name: &str, email: &str, rows: &mut sqlx::PgConnection) -> Uuid {
-    let mut operator = OperatorTx::begin(store, &url(database, Some("app_owner"))).await.unwrap();
+async fn organization(store: &Store, owner_url: &str, name: &str, email: &str, rows: &mut sqlx::PgConnection) -> Uuid {
+    let mut operator = OperatorTx::begin(store, owner_url).await.unwrap();
     let tenant = operator.insert_tenant(name).await.unwrap();
     let hash = keys::password::hash(PASSWORD, &mut rand::rngs::StdRng::seed_from_u64(7)).unwrap();
     let login = operator.insert_login(email, &hash).await.unwrap();
     let mut tx = operator.into_tenant(tenant).await.unwrap();
     seeding::insert_membership(&mut tx, login, "A member", email, Role::Technician).await.unwrap();
     let client = seeding::insert_client(&mut tx, &format!("{name} client"), "UTC").await.unwrap();
-    let check = seeding::insert_check(&mut tx, "answers", "service", serde_json::json!({"hold_secs": 2})).await.unwrap();
+    let check =
+        seeding::insert_check(&mut tx, "answers", "service", serde_json::json!({"hold_secs": 2})).await.unwrap();
     tx.commit().await.unwrap();
     let (host, incident) = (Store::new_id(), Store::new_id());
     let sql = format!(
@@ -107,7 +107,12 @@ impl Console {
     }
 
     async fn try_sign_in(&self, email: &str, password: &str) -> (StatusCode, HeaderMap, String) {
-        self.post("/sign-in", "", format!("email={}&password={}", email.replace('@', "%40"), password.replace(' ', "+"))).await
+        self.post(
+            "/sign-in",
+            "",
+            format!("email={}&password={}", email.replace('@', "%40"), password.replace(' ', "+")),
+        )
+        .await
     }
 
     /// Signs in and gives the cookie.
@@ -133,9 +138,8 @@ fn token(page: &str) -> String {
 }
 
 #[tokio::test]
-#[ignore = "needs a PostgreSQL, see the head of this file"]
 async fn console_a_member_signs_in_reads_their_pages_and_signs_out() {
-    let mut console = console("reads").await;
+    let mut console = console().await;
     let cookie = console.sign_in("SAM@ours.example").await;
     let (status, headers, list) = console.get("/incidents", &cookie).await;
     assert_eq!(status, StatusCode::OK);
@@ -157,15 +161,19 @@ async fn console_a_member_signs_in_reads_their_pages_and_signs_out() {
     assert_eq!(status, StatusCode::SEE_OTHER);
     assert_eq!(console.count("sessions").await, 0);
     let (status, headers, _) = console.get("/incidents", &cookie).await;
-    assert_eq!((status, headers[header::LOCATION].to_str().unwrap()), (StatusCode::SEE_OTHER, "/sign-in?next=/incidents"));
+    assert_eq!(
+        (status, headers[header::LOCATION].to_str().unwrap()),
+        (StatusCode::SEE_OTHER, "/sign-in?next=/incidents")
+    );
 }
 
 #[tokio::test]
-#[ignore = "needs a PostgreSQL, see the head of this file"]
 async fn console_what_is_somebody_elses_answers_like_what_does_not_exist() {
-    let console = console("strangers").await;
+    let console = console().await;
     let cookie = console.sign_in("sam@ours.example").await;
-    let strip = |(status, headers, body): (StatusCode, HeaderMap, String)| (status, body.replace(headers["x-request-id"].to_str().unwrap(), ""));
+    let strip = |(status, headers, body): (StatusCode, HeaderMap, String)| {
+        (status, body.replace(headers["x-request-id"].to_str().unwrap(), ""))
+    };
     let theirs = strip(console.get(&format!("/incidents/{}", console.theirs), &cookie).await);
     let unknown = strip(console.get(&format!("/incidents/{}", Uuid::nil()), &cookie).await);
     let nonsense = strip(console.get("/incidents/not-an-id", &cookie).await);
@@ -179,12 +187,15 @@ async fn console_what_is_somebody_elses_answers_like_what_does_not_exist() {
 }
 
 #[tokio::test]
-#[ignore = "needs a PostgreSQL, see the head of this file"]
 async fn console_a_session_is_hashed_at_rest_new_at_each_sign_in_and_ends() {
-    let mut console = console("sessions").await;
+    let mut console = console().await;
     let first = console.sign_in("sam@ours.example").await;
     let value = first.split_once('=').unwrap().1.to_owned();
-    let dump: String = sqlx::query_scalar("SELECT string_agg(encode(session_hash, 'escape') || data::text, '') FROM sessions").fetch_one(&mut console.rows).await.unwrap();
+    let dump: String =
+        sqlx::query_scalar("SELECT string_agg(encode(session_hash, 'escape') || data::text, '') FROM sessions")
+            .fetch_one(&mut console.rows)
+            .await
+            .unwrap();
     assert!(!dump.contains(&value));
 
     // Signing in again over a session gives another id, and the old one is dead.
@@ -208,9 +219,8 @@ async fn console_a_session_is_hashed_at_rest_new_at_each_sign_in_and_ends() {
 }
 
 #[tokio::test]
-#[ignore = "needs a PostgreSQL, see the head of this file"]
 async fn console_wrong_unknown_and_resting_accounts_get_the_same_answer() {
-    let console = console("guesses").await;
+    let console = console().await;
     let strip = |(status, headers, body): (StatusCode, HeaderMap, String), email: &str| {
         assert!(!headers.contains_key(header::SET_COOKIE));
         (status, body.replace(email, ""))
@@ -230,13 +240,15 @@ async fn console_wrong_unknown_and_resting_accounts_get_the_same_answer() {
 }
 
 #[tokio::test]
-#[ignore = "needs a PostgreSQL, see the head of this file"]
 async fn console_guesses_side_by_side_are_all_counted() {
-    let mut console = console("parallel").await;
+    let mut console = console().await;
     let guesses = (0..20).map(|_| console.try_sign_in("sam@ours.example", "guess"));
     for (status, ..) in futures_util::future::join_all(guesses).await {
         assert!(matches!(status, StatusCode::UNPROCESSABLE_ENTITY | StatusCode::SERVICE_UNAVAILABLE));
     }
-    let counted: i32 = sqlx::query_scalar("SELECT failed_count FROM logins WHERE email = 'sam@ours.example'").fetch_one(&mut console.rows).await.unwrap();
+    let counted: i32 = sqlx::query_scalar("SELECT failed_count FROM logins WHERE email = 'sam@ours.example'")
+        .fetch_one(&mut console.rows)
+        .await
+        .unwrap();
     assert!((5..=6).contains(&counted), "four free tries, then it rests: {counted}");
 }

@@ -38,13 +38,7 @@ fn end(created_at: Timestamp, now: Timestamp, limits: Limits) -> Timestamp {
 }
 
 /// Makes a session; false when the hash is taken.
-pub async fn insert(
-    store: &Store,
-    hash: &[u8],
-    login_id: Option<Uuid>,
-    data: &Value,
-    limits: Limits,
-) -> Result<bool> {
+pub async fn insert(store: &Store, hash: &[u8], login_id: Option<Uuid>, data: &Value, limits: Limits) -> Result<bool> {
     let mut tx = store.system().await?;
     let now = tx.now().await?;
     let changed = sqlx::query!(

@@ -8,7 +8,10 @@ use axum::response::{Html, IntoResponse, Response};
 use store::Store;
 use tracing::Instrument as _;
 use uuid::Uuid;
-use views::{Template as _, error::{ErrorPage, Kind}};
+use views::{
+    Template as _,
+    error::{ErrorPage, Kind},
+};
 
 use crate::{App, failure::RETRY_SECS};
 
@@ -51,12 +54,16 @@ pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Re
         (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
         (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
         (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
-        (HeaderName::from_static("permissions-policy"), HeaderValue::from_static("camera=(), geolocation=(), microphone=()")),
+        (
+            HeaderName::from_static("permissions-policy"),
+            HeaderValue::from_static("camera=(), geolocation=(), microphone=()"),
+        ),
     ] {
         headers.insert(name, value);
     }
     if app.config.is_https() {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
+        headers
+            .insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
     }
     // What is not said to be cacheable is not cached, not even by the browser's back button after sign out.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

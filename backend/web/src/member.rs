@@ -81,7 +81,9 @@ impl FromRequestParts<App> for Member {
         let login: Option<Uuid> = session.get(key::LOGIN).await.map_err(busy)?;
         let csrf: Option<String> = session.get(key::CSRF).await.map_err(busy)?;
         let member = match login {
-            Some(login_id) => auth::by_login(&app.store, login_id).await.map_err(|error| Failure::from(error).into_response())?,
+            Some(login_id) => {
+                auth::by_login(&app.store, login_id).await.map_err(|error| Failure::from(error).into_response())?
+            }
             None => None,
         };
         match (member, csrf) {

@@ -14,6 +14,7 @@ pub trait Input: DeserializeOwned {
 }
 
 /// Who sent it, and what.
+#[allow(dead_code, reason = "signing out needs nothing of the member but that there is one")]
 pub struct Posted<T>(pub Member, pub T);
 
 impl<T: Input> FromRequest<App> for Posted<T> {
@@ -22,11 +23,16 @@ impl<T: Input> FromRequest<App> for Posted<T> {
     async fn from_request(request: Request, app: &App) -> Result<Posted<T>, Response> {
         let (mut parts, body) = request.into_parts();
         let member = Member::from_request_parts(&mut parts, app).await?;
-        let Form(input) = Form::<T>::from_request(Request::from_parts(parts, body), app).await.map_err(|rejection| {
-            // Only too large a body keeps its own answer.
-            let response = rejection.into_response();
-            if response.status().as_u16() == 413 { Failure(Kind::TooLarge).into_response() } else { Failure(Kind::BadRequest).into_response() }
-        })?;
+        let Form(input) =
+            Form::<T>::from_request(Request::from_parts(parts, body), app).await.map_err(|rejection| {
+                // Only too large a body keeps its own answer.
+                let response = rejection.into_response();
+                if response.status().as_u16() == 413 {
+                    Failure(Kind::TooLarge).into_response()
+                } else {
+                    Failure(Kind::BadRequest).into_response()
+                }
+            })?;
         member.check_token(input.csrf()).map_err(axum::response::IntoResponse::into_response)?;
         Ok(Posted(member, input))
     }

@@ -2,9 +2,17 @@
 
 use std::time::Duration;
 
-use axum::{Router, http::StatusCode, middleware, routing::{get, post}};
+use axum::{
+    Router,
+    http::StatusCode,
+    middleware,
+    routing::{get, post},
+};
 use tower::ServiceBuilder;
-use tower_http::compression::{CompressionLayer, predicate::{NotForContentType, Predicate as _, SizeAbove}};
+use tower_http::compression::{
+    CompressionLayer,
+    predicate::{NotForContentType, Predicate as _, SizeAbove},
+};
 use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
 
 use crate::{App, layers, pages, sessions};

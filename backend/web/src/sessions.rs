@@ -2,11 +2,14 @@
 //! leaked table opens no session.
 
 use async_trait::async_trait;
-use store::{Store, StoreError, sessions::{self, Limits}};
+use store::{
+    Store, StoreError,
+    sessions::{self, Limits},
+};
 use time::OffsetDateTime;
-use tower_sessions::{SessionStore, cookie::SameSite, Expiry, SessionManagerLayer};
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
+use tower_sessions::{Expiry, SessionManagerLayer, SessionStore, cookie::SameSite};
 use uuid::Uuid;
 
 use crate::App;
@@ -65,7 +68,10 @@ impl SessionStore for Rows {
     async fn create(&self, record: &mut Record) -> Result<()> {
         let data = data_of(record)?;
         for _ in 0..TRIES {
-            if sessions::insert(&self.store, &hash(&record.id), login_of(record), &data, self.limits).await.map_err(backend)? {
+            if sessions::insert(&self.store, &hash(&record.id), login_of(record), &data, self.limits)
+                .await
+                .map_err(backend)?
+            {
                 return Ok(());
             }
             record.id = Id::default();
@@ -79,9 +85,12 @@ impl SessionStore for Rows {
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
-        let Some(found) = sessions::find(&self.store, &hash(id), self.limits).await.map_err(backend)? else { return Ok(None) };
+        let Some(found) = sessions::find(&self.store, &hash(id), self.limits).await.map_err(backend)? else {
+            return Ok(None);
+        };
         let data = serde_json::from_value(found.data).map_err(|error| Error::Decode(error.to_string()))?;
-        let expiry_date = OffsetDateTime::from_unix_timestamp(found.expires_at.as_second()).map_err(|error| Error::Decode(error.to_string()))?;
+        let expiry_date = OffsetDateTime::from_unix_timestamp(found.expires_at.as_second())
+            .map_err(|error| Error::Decode(error.to_string()))?;
         Ok(Some(Record { id: *id, data, expiry_date }))
     }
 

@@ -10,7 +10,12 @@ use web::{App, Config, router};
 /// A console whose database cannot be reached.
 fn app(public_url: &str) -> App {
     let url = "postgres://nobody@127.0.0.1:1/nothing".to_owned();
-    let store = Store::connect(&StoreConfig { tenant_url: url.clone(), system_url: url, tenant_connections: 1, clock: Clock::Database });
+    let store = Store::connect(&StoreConfig {
+        tenant_url: url.clone(),
+        system_url: url,
+        tenant_connections: 1,
+        clock: Clock::Database,
+    });
     App { store: store.unwrap(), config: Config::new(public_url) }
 }
 
@@ -26,7 +31,8 @@ fn get(path: &str) -> Request<Body> {
 }
 
 fn post(path: &str, headers: &[(&str, &str)], body: &str) -> Request<Body> {
-    let mut request = Request::post(path).header("host", "mend.example").header("content-type", "application/x-www-form-urlencoded");
+    let mut request =
+        Request::post(path).header("host", "mend.example").header("content-type", "application/x-www-form-urlencoded");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -38,11 +44,21 @@ const LOOPBACK: &str = "http://127.0.0.1:8080";
 
 #[tokio::test]
 async fn every_answer_carries_the_security_headers_and_an_id_errors_too() {
-    for request in [get("/sign-in"), get("/nothing-here"), get("/assets/none.css"), get("/incidents"), post("/sign-in", &[("sec-fetch-site", "cross-site")], "")] {
+    for request in [
+        get("/sign-in"),
+        get("/nothing-here"),
+        get("/assets/none.css"),
+        get("/incidents"),
+        post("/sign-in", &[("sec-fetch-site", "cross-site")], ""),
+    ] {
         let path = request.uri().path().to_owned();
         let (_, headers, _) = ask(SECURE, request).await;
         let value = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
-        assert!(value("content-security-policy").contains("default-src 'none'") && value("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
+        assert!(
+            value("content-security-policy").contains("default-src 'none'")
+                && value("content-security-policy").contains("frame-ancestors 'none'"),
+            "{path}"
+        );
         assert!(!value("content-security-policy").contains("unsafe"), "{path}");
         assert_eq!(value("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(value("x-frame-options"), "DENY", "{path}");
@@ -62,7 +78,11 @@ async fn an_unknown_path_is_a_page_with_the_requests_id_and_no_more() {
     let id = headers["x-request-id"].to_str().unwrap();
     assert!(body.contains(id) && body.contains("Nothing here"));
     let (_, headers, other) = ask(SECURE, get("/another")).await;
-    assert_eq!(body.replace(id, ""), other.replace(headers["x-request-id"].to_str().unwrap(), ""), "the same body for everything unknown");
+    assert_eq!(
+        body.replace(id, ""),
+        other.replace(headers["x-request-id"].to_str().unwrap(), ""),
+        "the same body for everything unknown"
+    );
 }
 
 #[tokio::test]
@@ -86,7 +106,11 @@ async fn a_form_from_elsewhere_is_refused_before_anything_is_read() {
             assert!(body.contains("not allowed"));
         }
     }
-    let (status, ..) = ask(SECURE, post("/sign-in", &[("sec-fetch-site", "same-origin"), ("origin", SECURE)], "email=a%40b.example&password=b")).await;
+    let (status, ..) = ask(
+        SECURE,
+        post("/sign-in", &[("sec-fetch-site", "same-origin"), ("origin", SECURE)], "email=a%40b.example&password=b"),
+    )
+    .await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "our own form gets as far as the database");
 }
 

@@ -65,7 +65,8 @@ impl Letter {
     }
 
     fn text(&self) -> String {
-        let mut out = format!("{} {}\n\n{}\n\n{}\n\n", self.glyph(), self.status, wrap(&self.title, ""), wrap(&self.lead, ""));
+        let mut out =
+            format!("{} {}\n\n{}\n\n{}\n\n", self.glyph(), self.status, wrap(&self.title, ""), wrap(&self.lead, ""));
         for Row { label, lines } in &self.rows {
             for (index, line) in lines.iter().enumerate() {
                 let label = if index == 0 { label } else { "" };

@@ -131,7 +131,8 @@ impl Fixed {
     pub fn render(&self) -> Rendered {
         let about = &self.about;
         let back = back_in(self.back_in);
-        let mut verified: Vec<String> = self.changes.iter().map(|c| format!("{}: {} → {}", c.check, c.before, c.after)).collect();
+        let mut verified: Vec<String> =
+            self.changes.iter().map(|c| format!("{}: {} → {}", c.check, c.before, c.after)).collect();
         verified.push(format!("stable for {}", took(self.stable)));
         Letter {
             subject: format!("Fixed: {} — back in {back}", about.place()),
@@ -159,7 +160,8 @@ impl NeedsYou {
     /// Subject, HTML and text.
     pub fn render(&self) -> Rendered {
         let about = &self.about;
-        let tried = if self.tried.is_empty() { vec!["nothing; nothing was touched".to_owned()] } else { self.tried.clone() };
+        let tried =
+            if self.tried.is_empty() { vec!["nothing; nothing was touched".to_owned()] } else { self.tried.clone() };
         Letter {
             subject: format!("Needs you: {} — {}", about.place(), self.brief),
             state: if self.is_critical { State::Crit } else { State::Need },

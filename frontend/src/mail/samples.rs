@@ -24,13 +24,22 @@ fn lines(lines: &[&str]) -> Vec<String> {
 /// Broke, fixed.
 pub fn fixed() -> Fixed {
     Fixed {
-        about: about("shop-web", "web-01", "Acme", "A mail of its own because this mapping is new: its first five runs are told one by one. Later ones stand in the digest only."),
+        about: about(
+            "shop-web",
+            "web-01",
+            "Acme",
+            "A mail of its own because this mapping is new: its first five runs are told one by one. Later ones stand in the digest only.",
+        ),
         back_in: Duration::from_millis(4_020),
         broke: lines(&["shop-web ended by signal 9", "port 8080 refused twice"]),
         ran: "Restart a failed service v4".to_owned(),
         changes: vec![
             Change { check: "shop-web runs".to_owned(), before: "not running".to_owned(), after: "running".to_owned() },
-            Change { check: "shop-web answers".to_owned(), before: "refused".to_owned(), after: "200 in 41 ms".to_owned() },
+            Change {
+                check: "shop-web answers".to_owned(),
+                before: "refused".to_owned(),
+                after: "200 in 41 ms".to_owned(),
+            },
         ],
         stable: Duration::from_secs(120),
         recurs: Some("third time in 31 days; look for the cause".to_owned()),

@@ -10,16 +10,44 @@ use crate::{
 
 /// A list with one of each; empty when asked for.
 pub fn hosts_page(empty: bool) -> HostsPage {
-    let host = |n: u128, name: &str, client: &str, link: Link, trust: Trust, (ok, warning, critical, no_data): (u32, u32, u32, u32), off: Option<i64>| HostRow {
-        id: id(n), name: text(name), client: text(client), link, trust, checks: Tally { ok, warning, critical, no_data }, hands_off_until_at: off.map(before),
+    let host = |n: u128,
+                name: &str,
+                client: &str,
+                link: Link,
+                trust: Trust,
+                (ok, warning, critical, no_data): (u32, u32, u32, u32),
+                off: Option<i64>| HostRow {
+        id: id(n),
+        name: text(name),
+        client: text(client),
+        link,
+        trust,
+        checks: Tally { ok, warning, critical, no_data },
+        hands_off_until_at: off.map(before),
     };
     let linked = || Link::Linked { since_at: before(3 * HOUR) };
     let not_yet = Trust::NotYet { reason: text("Its journal is older than what it told before.") };
     let rows = vec![
         host(1, "web-01", "Acme Dental", linked(), Trust::Trusted, (7, 0, 1, 0), Some(-88 * MINUTE)),
         host(2, "web-02", "Acme Dental", linked(), Trust::Trusted, (8, 0, 0, 0), None),
-        host(3, "app-02", "Orchard Foods", Link::Silent { since_at: before(12 * MINUTE) }, Trust::Trusted, (0, 0, 0, 6), None),
-        host(4, "restored-db-01.very-long-name.internal.kestrel.example", "Kestrel Engineering", linked(), not_yet, (4, 1, 0, 1), None),
+        host(
+            3,
+            "app-02",
+            "Orchard Foods",
+            Link::Silent { since_at: before(12 * MINUTE) },
+            Trust::Trusted,
+            (0, 0, 0, 6),
+            None,
+        ),
+        host(
+            4,
+            "restored-db-01.very-long-name.internal.kestrel.example",
+            "Kestrel Engineering",
+            linked(),
+            not_yet,
+            (4, 1, 0, 1),
+            None,
+        ),
         host(5, "new-05", "Lumen Studio", Link::NeverHeard, Trust::Trusted, (0, 0, 0, 0), None),
     ];
     HostsPage {
@@ -33,13 +61,26 @@ pub fn hosts_page(empty: bool) -> HostsPage {
 /// A host with something to say everywhere.
 pub fn host_page(trust: Trust, hands_off: bool) -> HostPage {
     let check = |name: &str, verdict, reading: &str, why: Option<&str>, since: i64| CheckRow {
-        name: text(name), verdict, reading: text(reading), why: why.map(text), since_at: Some(before(since)), seen_at: Some(before(1_000)), every: Some(ms(5_000)),
+        name: text(name),
+        verdict,
+        reading: text(reading),
+        why: why.map(text),
+        since_at: Some(before(since)),
+        seen_at: Some(before(1_000)),
+        every: Some(ms(5_000)),
     };
     let limit = |label: &str, used, of, because: &str, frees: Option<i64>| Limit {
-        label: text(label), used: Some(Used { used, of, unit: String::new() }), state: None, because: text(because), frees_at: frees.map(before),
+        label: text(label),
+        used: Some(Used { used, of, unit: String::new() }),
+        state: None,
+        because: text(because),
+        frees_at: frees.map(before),
         result: if used < of { LimitResult::Allowed } else { LimitResult::Held },
     };
-    let own = |label: &str, values: &[&str]| OwnLimit { label: text(label), values: values.iter().map(|v| text(v)).collect() };
+    let own = |label: &str, values: &[&str]| OwnLimit {
+        label: text(label),
+        values: values.iter().map(|v| text(v)).collect(),
+    };
     HostPage {
         shell: shell(Nav::Hosts),
         clock: clock(),
@@ -50,17 +91,41 @@ pub fn host_page(trust: Trust, hands_off: bool) -> HostPage {
         link: Link::Linked { since_at: before(3 * HOUR) },
         trust,
         agent: Some(text("0.1.0")),
-        inventory: vec![Pair { label: text("System"), value: text("Debian 12.8, kernel 6.1.148") }, Pair { label: text("Up"), value: text("16 days") }],
-        hands_off: hands_off.then(|| HandsOff { by: text("J. Tanaka"), until_at: before(-88 * MINUTE), reason: Some(text("replacing a disk")) }),
+        inventory: vec![
+            Pair { label: text("System"), value: text("Debian 12.8, kernel 6.1.148") },
+            Pair { label: text("Up"), value: text("16 days") },
+        ],
+        hands_off: hands_off.then(|| HandsOff {
+            by: text("J. Tanaka"),
+            until_at: before(-88 * MINUTE),
+            reason: Some(text("replacing a disk")),
+        }),
         checks: vec![
-            check("shop-web answers", Verdict::Critical, "connection refused", Some("bad since 4 s; counts after 2 s"), 4_000),
+            check(
+                "shop-web answers",
+                Verdict::Critical,
+                "connection refused",
+                Some("bad since 4 s; counts after 2 s"),
+                4_000,
+            ),
             check("Disk /var", Verdict::Warning, "86 % used", None, 2 * HOUR),
-            check("RAID health", Verdict::NoData, "timed out after 10 s", Some("no data is not good data: nothing is done"), 30 * MINUTE),
+            check(
+                "RAID health",
+                Verdict::NoData,
+                "timed out after 10 s",
+                Some("no data is not good data: nothing is done"),
+                30 * MINUTE,
+            ),
             check("cron runs", Verdict::Ok, "not running", Some("stopped by its stop command: no failure"), 5 * MINUTE),
             check("search runs", Verdict::Ok, "starting", Some("inside its grace after boot, 9 min left"), 6 * MINUTE),
             check("Memory", Verdict::Ok, "61 % used", None, 16 * DAY),
         ],
-        own_limits: vec![own("May restart", &["shop-web", "redis"]), own("May delete in", &["/var/log", "/var/cache"]), own("May reboot", &[]), own("Never", &["/srv"])],
+        own_limits: vec![
+            own("May restart", &["shop-web", "redis"]),
+            own("May delete in", &["/var/log", "/var/cache"]),
+            own("May reboot", &[]),
+            own("Never", &["/srv"]),
+        ],
         limits: vec![
             limit("In flight", 0, 1, "", None),
             limit("Runs, 1 h", 1, 3, "shop-web at 06:12", Some(-10 * MINUTE)),
@@ -68,7 +133,16 @@ pub fn host_page(trust: Trust, hands_off: bool) -> HostPage {
         ],
         incidents: vec![
             row(11, Standing::Healing, "shop-web stopped", "Acme Dental", "", 4_000, None, "restarting it"),
-            row(12, Standing::Fixed, "shop-web stopped, back in 0.4 s", "Acme Dental", "", 3 * HOUR, Some(3 * HOUR - 400), "“Restart a failed service” v4"),
+            row(
+                12,
+                Standing::Fixed,
+                "shop-web stopped, back in 0.4 s",
+                "Acme Dental",
+                "",
+                3 * HOUR,
+                Some(3 * HOUR - 400),
+                "“Restart a failed service” v4",
+            ),
         ],
         may_act: true,
     }

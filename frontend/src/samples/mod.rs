@@ -5,13 +5,19 @@ mod incident;
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp, tz::{TimeZone, offset}};
+use jiff::{
+    SignedDuration, Timestamp,
+    tz::{TimeZone, offset},
+};
 use uuid::Uuid;
 
 pub use host::{host_page, hosts_page};
 pub use incident::{fixed, held_then_fixed, in_doubt, unmapped, watching_only};
 
-use crate::{Clock, HostRef, Nav, Shell, incidents::{IncidentRow, IncidentsPage, Standing}};
+use crate::{
+    Clock, HostRef, Nav, Shell,
+    incidents::{IncidentRow, IncidentsPage, Standing},
+};
 
 /// The samples' clock: 24 November 2026, 07:02:11 in Berlin.
 pub fn clock() -> Clock {
@@ -45,11 +51,28 @@ fn web_01() -> HostRef {
 
 /// A shell at one place of the navigation.
 pub fn shell(current: Nav) -> Shell {
-    Shell { organization: text("Northwind IT"), member: text("Sam Rivera"), role: text("Technician"), csrf: text("sample-token"), current, needs_you: 2, frozen: false }
+    Shell {
+        organization: text("Northwind IT"),
+        member: text("Sam Rivera"),
+        role: text("Technician"),
+        csrf: text("sample-token"),
+        current,
+        needs_you: 2,
+        frozen: false,
+    }
 }
 
 #[allow(clippy::too_many_arguments, reason = "a sample is a line of a table")]
-fn row(n: u128, standing: Standing, title: &str, client: &str, host: &str, opened: i64, closed: Option<i64>, why: &str) -> IncidentRow {
+fn row(
+    n: u128,
+    standing: Standing,
+    title: &str,
+    client: &str,
+    host: &str,
+    opened: i64,
+    closed: Option<i64>,
+    why: &str,
+) -> IncidentRow {
     IncidentRow {
         id: id(n),
         standing,
@@ -64,15 +87,96 @@ fn row(n: u128, standing: Standing, title: &str, client: &str, host: &str, opene
 
 fn rows() -> Vec<IncidentRow> {
     vec![
-        row(11, Standing::NeedsYou, "Database log fills the disk, 3 h left", "Tidewater Clinic", "ehr-db-01", 41 * MINUTE, None, "no known fix: never deletes a database log by itself"),
-        row(12, Standing::NeedsYou, "Certificate renewed, old one still served", "Riverside School", "moodle-01", 110 * MINUTE, None, "a restart did not fix it; the old one is back in place"),
-        row(13, Standing::Held, "shop-web stopped", "Acme Dental", "web-01", 9 * MINUTE, None, "hands off by J. Tanaka until 08:30; would have restarted it"),
-        row(14, Standing::Healing, "api does not answer", "Orchard Foods", "app-02", 3_400, None, "restarting it, step 1 of 2"),
-        row(15, Standing::WatchingOnly, "Swap is in use", "Kestrel Engineering", "build-07", 3 * HOUR, None, "mapping on watch only; would have restarted the build service"),
-        row(16, Standing::Fixed, "nginx stopped, back in 0.4 s", "Acme Dental", "web-03", 3 * HOUR + 50 * MINUTE, Some(3 * HOUR + 50 * MINUTE - 402), "“Restart a failed service” v4, verified by the same check"),
-        row(17, Standing::Fixed, "/var almost full, 11 GB free again", "Riverside School", "files-01", 4 * HOUR + 15 * MINUTE, Some(4 * HOUR + 15 * MINUTE - 9_000), "old logs cleaned, verified by the same check"),
-        row(18, Standing::RecoveredByItself, "DNS did not answer", "Harbor Logistics", "edge-07", 6 * HOUR, Some(6 * HOUR - 6 * MINUTE), "ok again before anything ran"),
-        row(19, Standing::Closed, "Backup missing", "Pine & Co Law", "bkp-01", 2 * DAY, Some(DAY), "closed by Sam Rivera: the client moved it"),
+        row(
+            11,
+            Standing::NeedsYou,
+            "Database log fills the disk, 3 h left",
+            "Tidewater Clinic",
+            "ehr-db-01",
+            41 * MINUTE,
+            None,
+            "no known fix: never deletes a database log by itself",
+        ),
+        row(
+            12,
+            Standing::NeedsYou,
+            "Certificate renewed, old one still served",
+            "Riverside School",
+            "moodle-01",
+            110 * MINUTE,
+            None,
+            "a restart did not fix it; the old one is back in place",
+        ),
+        row(
+            13,
+            Standing::Held,
+            "shop-web stopped",
+            "Acme Dental",
+            "web-01",
+            9 * MINUTE,
+            None,
+            "hands off by J. Tanaka until 08:30; would have restarted it",
+        ),
+        row(
+            14,
+            Standing::Healing,
+            "api does not answer",
+            "Orchard Foods",
+            "app-02",
+            3_400,
+            None,
+            "restarting it, step 1 of 2",
+        ),
+        row(
+            15,
+            Standing::WatchingOnly,
+            "Swap is in use",
+            "Kestrel Engineering",
+            "build-07",
+            3 * HOUR,
+            None,
+            "mapping on watch only; would have restarted the build service",
+        ),
+        row(
+            16,
+            Standing::Fixed,
+            "nginx stopped, back in 0.4 s",
+            "Acme Dental",
+            "web-03",
+            3 * HOUR + 50 * MINUTE,
+            Some(3 * HOUR + 50 * MINUTE - 402),
+            "“Restart a failed service” v4, verified by the same check",
+        ),
+        row(
+            17,
+            Standing::Fixed,
+            "/var almost full, 11 GB free again",
+            "Riverside School",
+            "files-01",
+            4 * HOUR + 15 * MINUTE,
+            Some(4 * HOUR + 15 * MINUTE - 9_000),
+            "old logs cleaned, verified by the same check",
+        ),
+        row(
+            18,
+            Standing::RecoveredByItself,
+            "DNS did not answer",
+            "Harbor Logistics",
+            "edge-07",
+            6 * HOUR,
+            Some(6 * HOUR - 6 * MINUTE),
+            "ok again before anything ran",
+        ),
+        row(
+            19,
+            Standing::Closed,
+            "Backup missing",
+            "Pine & Co Law",
+            "bkp-01",
+            2 * DAY,
+            Some(DAY),
+            "closed by Sam Rivera: the client moved it",
+        ),
     ]
 }
 
@@ -83,5 +187,11 @@ pub fn incidents_page() -> IncidentsPage {
 
 /// A list with nothing in it.
 pub fn no_incidents_page(hosts: u32) -> IncidentsPage {
-    IncidentsPage { shell: Shell { needs_you: 0, ..shell(Nav::Incidents) }, clock: clock(), rows: Vec::new(), hosts, has_more: false }
+    IncidentsPage {
+        shell: Shell { needs_you: 0, ..shell(Nav::Incidents) },
+        clock: clock(),
+        rows: Vec::new(),
+        hosts,
+        has_more: false,
+    }
 }

@@ -95,9 +95,12 @@ pub async fn list(tx: &mut TenantTx, host_id: Option<Uuid>, limit: i64) -> Resul
 /// How many hosts there are.
 pub async fn count(tx: &mut TenantTx) -> Result<i64> {
     let tenant_id = tx.tenant_id();
-    Ok(sqlx::query_scalar!(r#"SELECT count(*) AS "n!" FROM hosts WHERE tenant_id = $1 AND state <> 'retired'"#, tenant_id)
-        .fetch_one(tx.conn())
-        .await?)
+    Ok(sqlx::query_scalar!(
+        r#"SELECT count(*) AS "n!" FROM hosts WHERE tenant_id = $1 AND state <> 'retired'"#,
+        tenant_id
+    )
+    .fetch_one(tx.conn())
+    .await?)
 }
 
 /// A stretch of hands off.

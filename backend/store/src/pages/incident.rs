@@ -236,7 +236,14 @@ pub async fn list_run_events(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec
     .await?;
     Ok(rows
         .into_iter()
-        .map(|r| RunEvent { run_id: r.run_id, at: r.at.to_jiff(), to_state: r.to_state, cause: r.cause, detail: r.detail, actor: r.actor })
+        .map(|r| RunEvent {
+            run_id: r.run_id,
+            at: r.at.to_jiff(),
+            to_state: r.to_state,
+            cause: r.cause,
+            detail: r.detail,
+            actor: r.actor,
+        })
         .collect())
 }
 
@@ -272,7 +279,13 @@ pub async fn list_results(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<Jo
     .await?;
     Ok(rows
         .into_iter()
-        .map(|r| JobResult { run_id: r.run_id, attempt: r.attempt, body: r.body, received_at: r.received_at.to_jiff(), output: r.output })
+        .map(|r| JobResult {
+            run_id: r.run_id,
+            attempt: r.attempt,
+            body: r.body,
+            received_at: r.received_at.to_jiff(),
+            output: r.output,
+        })
         .collect())
 }
 

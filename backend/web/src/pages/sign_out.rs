@@ -4,7 +4,10 @@ use axum::response::Redirect;
 use serde::Deserialize;
 use tower_sessions::Session;
 
-use crate::{Failure, posted::{Input, Posted}};
+use crate::{
+    Failure,
+    posted::{Input, Posted},
+};
 
 /// The form.
 #[derive(Deserialize)]

@@ -4,7 +4,10 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::access::Act;
 use store::pages::hosts;
-use views::{Nav, hosts::{HostRow, HostsPage, Tally}};
+use views::{
+    Nav,
+    hosts::{HostRow, HostsPage, Tally},
+};
 
 use super::{hands_off, link, trust};
 use crate::layers::page;
@@ -27,9 +30,19 @@ pub async fn list(State(app): State<App>, member: Member) -> Result<Response, Fa
         link: link(&row),
         trust: trust(&row),
         hands_off_until_at: hands_off(&off, &row, now).map(|off| off.until_at),
-        checks: Tally { ok: count(row.ok), warning: count(row.warning), critical: count(row.critical), no_data: count(row.no_data) },
+        checks: Tally {
+            ok: count(row.ok),
+            warning: count(row.warning),
+            critical: count(row.critical),
+            no_data: count(row.no_data),
+        },
         name: row.name,
         client: row.client,
     });
-    Ok(page(&HostsPage { shell, clock: clock(&app, now), rows: rows.collect(), enrol_command: app.config.enrol_command.clone() }))
+    Ok(page(&HostsPage {
+        shell,
+        clock: clock(&app, now),
+        rows: rows.collect(),
+        enrol_command: app.config.enrol_command.clone(),
+    }))
 }

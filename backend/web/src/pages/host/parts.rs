@@ -17,7 +17,9 @@ pub fn link(row: &Row) -> Link {
 /// Whether it is trusted.
 pub fn trust(row: &Row) -> Trust {
     match row.state.as_str() {
-        "quarantined" => Trust::NotYet { reason: row.quarantine_reason.clone().unwrap_or_else(|| "It is in quarantine.".to_owned()) },
+        "quarantined" => {
+            Trust::NotYet { reason: row.quarantine_reason.clone().unwrap_or_else(|| "It is in quarantine.".to_owned()) }
+        }
         _ => Trust::Trusted,
     }
 }
@@ -42,9 +44,14 @@ pub fn concerns(off: &HandsOff, row: &Row) -> bool {
 
 /// The stretch that lasts now, the longest of them.
 pub fn hands_off(all: &[HandsOff], row: &Row, now: Timestamp) -> Option<views::HandsOff> {
-    let lasts = |off: &&HandsOff| concerns(off, row) && off.ended_at.is_none() && off.started_at <= now && off.ends_at > now;
+    let lasts =
+        |off: &&HandsOff| concerns(off, row) && off.ended_at.is_none() && off.started_at <= now && off.ends_at > now;
     let off = all.iter().filter(lasts).max_by_key(|off| off.ends_at)?;
-    Some(views::HandsOff { by: off.started_by.clone(), until_at: off.ends_at, reason: (!off.reason.is_empty()).then(|| off.reason.clone()) })
+    Some(views::HandsOff {
+        by: off.started_by.clone(),
+        until_at: off.ends_at,
+        reason: (!off.reason.is_empty()).then(|| off.reason.clone()),
+    })
 }
 
 /// The host beside an incident's story.

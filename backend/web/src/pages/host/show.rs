@@ -8,7 +8,10 @@ use domain::access::Act;
 use serde_json::Value;
 use store::pages::{hosts, incidents};
 use uuid::Uuid;
-use views::{Nav, Pair, host::{CheckRow, HostPage, OwnLimit}};
+use views::{
+    Nav, Pair,
+    host::{CheckRow, HostPage, OwnLimit},
+};
 
 use super::{hands_off, link, tags, trust};
 use crate::layers::page;
@@ -20,7 +23,11 @@ use crate::{App, Failure};
 const INCIDENTS: i64 = 10;
 
 /// The host, if it is theirs to see.
-pub async fn show(State(app): State<App>, member: Member, id: Result<Path<Uuid>, PathRejection>) -> Result<Response, Failure> {
+pub async fn show(
+    State(app): State<App>,
+    member: Member,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Result<Response, Failure> {
     member.must(Act::Read)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     let mut tx = member.begin(&app).await?;
@@ -77,7 +84,13 @@ fn inventory(row: &hosts::Row, clock: &views::Clock) -> Vec<Pair> {
 
 /// The host's own limits as its agent tells them: profile, playbooks, services, runs an hour.
 fn own_limits(limits: &Value) -> Vec<OwnLimit> {
-    let texts = |key: &str| limits.get(key).and_then(Value::as_array).map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>()).unwrap_or_default();
+    let texts = |key: &str| {
+        limits
+            .get(key)
+            .and_then(Value::as_array)
+            .map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>())
+            .unwrap_or_default()
+    };
     let one = |label: &str, value: &str| OwnLimit { label: label.to_owned(), values: vec![value.to_owned()] };
     let mut rows = Vec::new();
     match limits.get("profile").and_then(Value::as_str) {

@@ -24,5 +24,11 @@ pub async fn list(State(app): State<App>, member: Member) -> Result<Response, Fa
     let has_more = rows.len() > SHOWN;
     rows.truncate(SHOWN);
     let rows = rows.into_iter().map(row).collect();
-    Ok(page(&IncidentsPage { shell, clock: clock(&app, now), rows, hosts: u32::try_from(hosts).unwrap_or(u32::MAX), has_more }))
+    Ok(page(&IncidentsPage {
+        shell,
+        clock: clock(&app, now),
+        rows,
+        hosts: u32::try_from(hosts).unwrap_or(u32::MAX),
+        has_more,
+    }))
 }

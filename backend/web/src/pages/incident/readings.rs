@@ -48,7 +48,8 @@ pub fn words(seen: &Value) -> String {
     }
     let Some(map) = data(seen).as_object() else { return plain(data(seen)) };
     let state = map.get("state").map(plain);
-    let others = map.iter().filter(|(key, _)| *key != "state").map(|(key, value)| format!("{} {}", name(key), plain(value)));
+    let others =
+        map.iter().filter(|(key, _)| *key != "state").map(|(key, value)| format!("{} {}", name(key), plain(value)));
     let all: Vec<String> = state.into_iter().chain(others).collect();
     if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }
 }
@@ -74,7 +75,10 @@ mod tests {
 
     #[test]
     fn the_state_comes_first_and_no_data_says_why() {
-        assert_eq!(words(&json!({"data": {"pid": 812.0, "state": "stopped", "exit_code": 137}})), "stopped, exit code 137, pid 812");
+        assert_eq!(
+            words(&json!({"data": {"pid": 812.0, "state": "stopped", "exit_code": 137}})),
+            "stopped, exit code 137, pid 812"
+        );
         assert_eq!(words(&json!({"no_data": {"why": "timed out after 2 s"}})), "timed out after 2 s");
         assert_eq!(words(&json!({"state": "running"})), "running");
         assert!(evidence(&json!({"data": {"state": "stopped"}}))[0].is_bad);

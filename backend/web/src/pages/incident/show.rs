@@ -18,7 +18,11 @@ use crate::{App, Failure};
 const BEFORE: SignedDuration = SignedDuration::from_hours(12);
 
 /// Reads every fact in one transaction and tells them in order. Unknown and not theirs are the same answer.
-pub async fn show(State(app): State<App>, member: Member, id: Result<Path<Uuid>, axum::extract::rejection::PathRejection>) -> Result<Response, Failure> {
+pub async fn show(
+    State(app): State<App>,
+    member: Member,
+    id: Result<Path<Uuid>, axum::extract::rejection::PathRejection>,
+) -> Result<Response, Failure> {
     member.must(Act::Read)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     let mut tx = member.begin(&app).await?;
@@ -44,5 +48,10 @@ pub async fn show(State(app): State<App>, member: Member, id: Result<Path<Uuid>,
         host,
         hands_off,
     };
-    Ok(page(&story::tell(facts, shell, clock(&app, now), crate::pages::incident::DOUBT_CAN_BE_ANSWERED && member.may(Act::WorkIncidents))))
+    Ok(page(&story::tell(
+        facts,
+        shell,
+        clock(&app, now),
+        crate::pages::incident::DOUBT_CAN_BE_ANSWERED && member.may(Act::WorkIncidents),
+    )))
 }

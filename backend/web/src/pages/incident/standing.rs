@@ -1,7 +1,10 @@
 //! How an incident stands, from its state and its newest run's.
 
 use store::pages::incidents::Row;
-use views::{HostRef, incidents::{IncidentRow, Standing}};
+use views::{
+    HostRef,
+    incidents::{IncidentRow, Standing},
+};
 
 /// How it stands.
 pub fn standing(state: &str, outcome: Option<&str>, run_state: Option<&str>) -> Standing {

@@ -47,7 +47,17 @@ mod tests {
 
     #[test]
     fn only_a_page_of_ours_is_a_destination() {
-        for elsewhere in ["", "/", "//evil.example", "https://evil.example", "/\\evil.example", "/incidents//evil.example", "/sign-out", "/incidents/x", "/hosts?x=1"] {
+        for elsewhere in [
+            "",
+            "/",
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "/incidents//evil.example",
+            "/sign-out",
+            "/incidents/x",
+            "/hosts?x=1",
+        ] {
             assert_eq!(Destination::parse(elsewhere), None, "{elsewhere}");
         }
         let id = Uuid::from_u128(7);

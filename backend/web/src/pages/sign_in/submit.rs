@@ -50,7 +50,8 @@ fn wait(tries: u32) -> Duration {
 /// Signs in, with a new session id.
 pub async fn submit(State(app): State<App>, session: Session, Form(input): Form<SignIn>) -> Result<Response, Failure> {
     let email = input.email.trim();
-    let attempt = if email.len() > EMAIL_MAX { Attempt::Unknown } else { logins::claim_attempt(&app.store, email, wait).await? };
+    let attempt =
+        if email.len() > EMAIL_MAX { Attempt::Unknown } else { logins::claim_attempt(&app.store, email, wait).await? };
     let (login_id, stored) = match attempt {
         Attempt::Compare { login_id, password_hash } => (Some(login_id), password_hash),
         Attempt::Unknown | Attempt::Locked => (None, DUMMY_HASH.to_owned()),
@@ -69,7 +70,10 @@ pub async fn submit(State(app): State<App>, session: Session, Form(input): Form<
 }
 
 async fn matches(password: String, stored: String) -> Result<bool, Failure> {
-    let turn = tokio::time::timeout(PATIENCE, HASHING.acquire()).await.map_err(|_| Failure::BUSY)?.map_err(|_| Failure::BROKEN)?;
+    let turn = tokio::time::timeout(PATIENCE, HASHING.acquire())
+        .await
+        .map_err(|_| Failure::BUSY)?
+        .map_err(|_| Failure::BROKEN)?;
     let compared = tokio::task::spawn_blocking(move || verify(&password, &stored)).await;
     drop(turn);
     match compared {

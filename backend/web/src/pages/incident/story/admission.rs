@@ -14,7 +14,9 @@ pub fn entries(facts: &Facts) -> Vec<Entry> {
     let mut entries: Vec<(uuid::Uuid, Entry)> = Vec::new();
     for decision in facts.decisions.iter().filter(|d| d.stage == "remediate") {
         let Some(admission) = admission(facts, decision.subject_id, &decision.record) else { continue };
-        if let Some((_, Entry { event: Event::Admission(before), .. })) = entries.iter_mut().rev().find(|(run, _)| *run == decision.subject_id) {
+        if let Some((_, Entry { event: Event::Admission(before), .. })) =
+            entries.iter_mut().rev().find(|(run, _)| *run == decision.subject_id)
+        {
             let both_held = matches!((&before.answer, &admission.answer), (Answer::Held { .. }, Answer::Held { .. }));
             if both_held && kind(&before.reason) == kind(&admission.reason) {
                 before.answer = admission.answer;
@@ -44,14 +46,21 @@ fn admission(facts: &Facts, run_id: uuid::Uuid, record: &Value) -> Option<Admiss
         "would_run" => (Answer::WouldRun, mode.words().to_owned()),
         "hold" => {
             let headline = text("headline").unwrap_or_else(|| "something holds it".to_owned());
-            (Answer::Held { until_at: instant(record.get("until")) }, headline.trim_start_matches("held: ").trim_start_matches("held ").to_owned())
+            (
+                Answer::Held { until_at: instant(record.get("until")) },
+                headline.trim_start_matches("held: ").trim_start_matches("held ").to_owned(),
+            )
         }
         "needs_approval" => (Answer::NeedsApproval, "this mapping asks first".to_owned()),
         _ => (Answer::Refused, text("reason").unwrap_or_else(|| "it is never run by itself".to_owned())),
     };
     let run = facts.runs.iter().find(|run| run.run_id == run_id);
-    let playbook = run.map(|run| Versioned { title: super::playbook(run).playbook.title, version: u32::try_from(run.version).unwrap_or(0) });
-    let limits = record.get("limits").and_then(Value::as_array).map(|rows| rows.iter().map(limit).collect()).unwrap_or_default();
+    let playbook = run.map(|run| Versioned {
+        title: super::playbook(run).playbook.title,
+        version: u32::try_from(run.version).unwrap_or(0),
+    });
+    let limits =
+        record.get("limits").and_then(Value::as_array).map(|rows| rows.iter().map(limit).collect()).unwrap_or_default();
     Some(Admission { answer, mode, reason, playbook, limits })
 }
 

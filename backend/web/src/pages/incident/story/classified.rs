@@ -13,10 +13,12 @@ pub fn entries(facts: &Facts) -> Vec<Entry> {
 
 fn classified(record: &Value) -> Classified {
     let looked_at: Vec<MappingLook> = list(record, &["looked_at", "mappings", "candidates"]).iter().map(look).collect();
-    let matched = record.get("matched").filter(|value| value.is_object()).map(versioned).or_else(|| {
-        looked_at.iter().find(|look| look.result == LookResult::Matched).map(|look| look.mapping.clone())
-    });
-    let sentence = ["sentence", "reason", "why"].iter().find_map(|key| record.get(key).and_then(Value::as_str)).map(str::to_owned);
+    let matched =
+        record.get("matched").filter(|value| value.is_object()).map(versioned).or_else(|| {
+            looked_at.iter().find(|look| look.result == LookResult::Matched).map(|look| look.mapping.clone())
+        });
+    let sentence =
+        ["sentence", "reason", "why"].iter().find_map(|key| record.get(key).and_then(Value::as_str)).map(str::to_owned);
     let facts = list(record, &["facts"]).iter().filter_map(fact).collect();
     Classified { matched, sentence, looked_at, facts }
 }
@@ -26,7 +28,10 @@ fn list<'a>(record: &'a Value, keys: &[&str]) -> &'a [Value] {
 }
 
 fn versioned(value: &Value) -> Versioned {
-    let title = ["name", "mapping", "title"].iter().find_map(|key| value.get(key).and_then(Value::as_str)).unwrap_or("a mapping");
+    let title = ["name", "mapping", "title"]
+        .iter()
+        .find_map(|key| value.get(key).and_then(Value::as_str))
+        .unwrap_or("a mapping");
     let version = value.get("version").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
     Versioned { title: title.to_owned(), version }
 }
@@ -38,11 +43,18 @@ fn look(value: &Value) -> MappingLook {
         Some("outranked") => LookResult::Outranked,
         _ => LookResult::NoMatch,
     };
-    MappingLook { mapping: versioned(value), conditions: list(value, &["conditions"]).iter().map(condition).collect(), result }
+    MappingLook {
+        mapping: versioned(value),
+        conditions: list(value, &["conditions"]).iter().map(condition).collect(),
+        result,
+    }
 }
 
 fn condition(value: &Value) -> Condition {
-    let words = ["words", "condition", "text"].iter().find_map(|key| value.get(key).and_then(Value::as_str)).unwrap_or_default();
+    let words = ["words", "condition", "text"]
+        .iter()
+        .find_map(|key| value.get(key).and_then(Value::as_str))
+        .unwrap_or_default();
     let met = match value.get("met").or_else(|| value.get("holds")) {
         Some(Value::Bool(true)) => Met::Yes,
         Some(Value::Bool(false)) => Met::No,
@@ -55,5 +67,10 @@ fn condition(value: &Value) -> Condition {
 
 fn fact(value: &Value) -> Option<Evidence> {
     let name = value.get("name")?.as_str()?.to_owned();
-    Some(Evidence { name, value: value.get("value").and_then(Value::as_str).map(str::to_owned), is_bad: false, at: None })
+    Some(Evidence {
+        name,
+        value: value.get("value").and_then(Value::as_str).map(str::to_owned),
+        is_bad: false,
+        at: None,
+    })
 }

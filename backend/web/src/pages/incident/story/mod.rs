@@ -16,7 +16,9 @@ use store::pages::{hosts, incident};
 use views::{
     Clock, Pair, Shell,
     incident::IncidentPage,
-    story::{Detected, Entry, Escalated, Event, Mail, MailState, PlaybookAside, Reason, Recovered, Released, Versioned},
+    story::{
+        Detected, Entry, Escalated, Event, Mail, MailState, PlaybookAside, Reason, Recovered, Released, Versioned,
+    },
 };
 
 use super::readings::{evidence, verdict, words};
@@ -84,7 +86,10 @@ fn entries(facts: &Facts, now: Timestamp) -> Vec<Entry> {
 fn detected(facts: &Facts, all: &mut Vec<Entry>) {
     for alert in &facts.alerts {
         let secs = |key: &str| alert.definition.get(key).and_then(serde_json::Value::as_u64).map(Duration::from_secs);
-        let saw = alert.seen.as_ref().map_or_else(|| "The check was bad for its hold time.".to_owned(), |seen| format!("On {} it read: {}.", alert.target, words(seen)));
+        let saw = alert.seen.as_ref().map_or_else(
+            || "The check was bad for its hold time.".to_owned(),
+            |seen| format!("On {} it read: {}.", alert.target, words(seen)),
+        );
         let event = Event::Detected(Detected {
             check: format!("{} ({})", alert.check, alert.target),
             verdict: verdict(&alert.severity),
@@ -110,7 +115,11 @@ fn recovered(facts: &Facts, all: &mut Vec<Entry>) {
 fn hands_off(facts: &Facts, now: Timestamp, all: &mut Vec<Entry>) {
     let until = facts.incident.closed_at.unwrap_or(now);
     for off in facts.hands_off.iter().filter(|off| off.started_at <= until) {
-        let told = views::HandsOff { by: off.started_by.clone(), until_at: off.ends_at, reason: (!off.reason.is_empty()).then(|| off.reason.clone()) };
+        let told = views::HandsOff {
+            by: off.started_by.clone(),
+            until_at: off.ends_at,
+            reason: (!off.reason.is_empty()).then(|| off.reason.clone()),
+        };
         all.push(Entry { at: off.started_at, event: Event::HandsOff(told) });
         let ended = off.ended_at.unwrap_or(off.ends_at);
         if ended <= until {
@@ -128,12 +137,24 @@ fn mails(facts: &Facts, all: &mut Vec<Entry>) {
             _ => MailState::Queued,
         };
         let same = all.iter_mut().find_map(|entry| match &mut entry.event {
-            Event::Mail(told) if entry.at == mail.created_at && told.subject == mail.subject && matches!((&told.state, &state), (MailState::Sent, MailState::Sent) | (MailState::Queued, MailState::Queued)) => Some(told),
+            Event::Mail(told)
+                if entry.at == mail.created_at
+                    && told.subject == mail.subject
+                    && matches!(
+                        (&told.state, &state),
+                        (MailState::Sent, MailState::Sent) | (MailState::Queued, MailState::Queued)
+                    ) =>
+            {
+                Some(told)
+            }
             _ => None,
         });
         match same {
             Some(told) => told.to.push(mail.address.clone()),
-            None => all.push(Entry { at: mail.created_at, event: Event::Mail(Mail { to: vec![mail.address.clone()], subject: mail.subject.clone(), state }) }),
+            None => all.push(Entry {
+                at: mail.created_at,
+                event: Event::Mail(Mail { to: vec![mail.address.clone()], subject: mail.subject.clone(), state }),
+            }),
         }
     }
 }
@@ -142,7 +163,8 @@ fn mails(facts: &Facts, all: &mut Vec<Entry>) {
 fn remarks(facts: &Facts) -> Vec<String> {
     let mut remarks = Vec::new();
     let began = facts.alerts.iter().filter_map(|alert| alert.signalled_at).min();
-    let ok_again = facts.verifications.iter().rev().find(|v| v.outcome.as_deref() == Some("fixed")).and_then(|v| v.first_ok_at);
+    let ok_again =
+        facts.verifications.iter().rev().find(|v| v.outcome.as_deref() == Some("fixed")).and_then(|v| v.first_ok_at);
     if let (Some(began), Some(ok_again)) = (began, ok_again) {
         let away = Duration::try_from(ok_again.duration_since(began)).unwrap_or_default();
         remarks.push(format!("back in {}", views::back_in(away)));
@@ -158,10 +180,16 @@ fn playbook(run: &incident::Run) -> PlaybookAside {
     let text = |key: &str| content.get(key).and_then(|value| value.as_str()).map(|word| word.replace('_', " "));
     let pair = |label: &str, value: Option<String>| value.map(|value| Pair { label: label.to_owned(), value });
     PlaybookAside {
-        playbook: Versioned { title: text("title").unwrap_or_else(|| run.playbook.clone()), version: u32::try_from(run.version).unwrap_or(0) },
+        playbook: Versioned {
+            title: text("title").unwrap_or_else(|| run.playbook.clone()),
+            version: u32::try_from(run.version).unwrap_or(0),
+        },
         digest: hex::encode(&run.digest),
         signed_by: Some(run::signer(run)),
-        facts: [pair("Name", Some(run.playbook.clone())), pair("Risk", text("risk")), pair("Effect", text("effect"))].into_iter().flatten().collect(),
+        facts: [pair("Name", Some(run.playbook.clone())), pair("Risk", text("risk")), pair("Effect", text("effect"))]
+            .into_iter()
+            .flatten()
+            .collect(),
     }
 }
 

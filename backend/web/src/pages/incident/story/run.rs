@@ -44,20 +44,33 @@ fn body(result: &JobResult) -> Value {
 
 /// How the run stands; `None` while nothing left this server.
 fn state(facts: &Facts, run: &Run, result: Option<&JobResult>) -> Option<RunState> {
-    let cause = |to: &str| facts.run_events.iter().rev().find(|event| event.run_id == run.run_id && event.to_state == to).map(|event| event.cause.clone());
+    let cause = |to: &str| {
+        facts
+            .run_events
+            .iter()
+            .rev()
+            .find(|event| event.run_id == run.run_id && event.to_state == to)
+            .map(|event| event.cause.clone())
+    };
     let reason = |other: &str| run.end_reason.clone().unwrap_or_else(|| other.to_owned());
     Some(match run.state.as_str() {
         "planned" | "held" | "awaiting_approval" | "observed" | "denied" => return None,
         "admitted" => RunState::Waiting,
         "running" => RunState::Running,
-        "unknown" => RunState::InDoubt { reason: cause("unknown").unwrap_or_else(|| "it is in doubt whether it ran".to_owned()), answered: None },
+        "unknown" => RunState::InDoubt {
+            reason: cause("unknown").unwrap_or_else(|| "it is in doubt whether it ran".to_owned()),
+            answered: None,
+        },
         "refused" => RunState::Refused { reason: reason("by its own limits") },
         "cancelled" => RunState::Cancelled { reason: reason("recovered by itself") },
         "not_run" => RunState::Cancelled { reason: reason("nothing was executed") },
         "expired" => RunState::Cancelled { reason: reason("it waited too long") },
         _ => match result {
             Some(result) => ended(&body(result)),
-            None => RunState::InDoubt { reason: cause("unknown").unwrap_or_else(|| "the host did not say".to_owned()), answered: cause("verifying") },
+            None => RunState::InDoubt {
+                reason: cause("unknown").unwrap_or_else(|| "the host did not say".to_owned()),
+                answered: cause("verifying"),
+            },
         },
     })
 }
@@ -72,8 +85,13 @@ fn ended(body: &Value) -> RunState {
             None => RunState::Failed { reason: "The last step did not say how it ended.".to_owned() },
         },
         Some("timed_out") => RunState::Failed { reason: "A step ran over its time limit and was stopped.".to_owned() },
-        Some("not_run") => RunState::Cancelled { reason: ended.get("why").and_then(Value::as_str).unwrap_or("nothing was executed").to_owned() },
-        Some("in_doubt") => RunState::InDoubt { reason: "a step began, and the host does not know how it ended".to_owned(), answered: None },
+        Some("not_run") => RunState::Cancelled {
+            reason: ended.get("why").and_then(Value::as_str).unwrap_or("nothing was executed").to_owned(),
+        },
+        Some("in_doubt") => RunState::InDoubt {
+            reason: "a step began, and the host does not know how it ended".to_owned(),
+            answered: None,
+        },
         _ => RunState::Done,
     }
 }
@@ -101,8 +119,12 @@ fn steps(content: &Value, body: &Value, state: &RunState) -> Vec<Step> {
     let results = body.get("steps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let declared = content.get("steps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let step = |(index, declared): (usize, &Value)| {
-        let result = results.iter().find(|result| result.get("step").and_then(Value::as_u64) == u64::try_from(index + 1).ok());
-        let exit_code = result.and_then(|result| result.get("code")).and_then(Value::as_i64).and_then(|code| i32::try_from(code).ok());
+        let result =
+            results.iter().find(|result| result.get("step").and_then(Value::as_u64) == u64::try_from(index + 1).ok());
+        let exit_code = result
+            .and_then(|result| result.get("code"))
+            .and_then(Value::as_i64)
+            .and_then(|code| i32::try_from(code).ok());
         let state = match (result, exit_code) {
             (Some(_), Some(0)) => StepState::Done,
             (Some(_), Some(_)) => StepState::Failed,
@@ -132,7 +154,11 @@ fn lines(result: &JobResult, body: &Value) -> (Vec<OutputLine>, bool) {
     let mut lines: Vec<OutputLine> = text
         .lines()
         .take(LINES + 1)
-        .map(|line| OutputLine { after: None, kind: LineKind::Text, text: line.chars().filter(|c| *c == '\t' || !c.is_control()).collect() })
+        .map(|line| OutputLine {
+            after: None,
+            kind: LineKind::Text,
+            text: line.chars().filter(|c| *c == '\t' || !c.is_control()).collect(),
+        })
         .collect();
     let whole = body.get("output_bytes").and_then(Value::as_u64).unwrap_or(0);
     let cut = lines.len() > LINES || whole > u64::try_from(result.output.len()).unwrap_or(u64::MAX);

@@ -40,19 +40,59 @@ fn facts() -> Facts {
     let record = json!({"before": seen, "looks": [[at(63), "ok", {"data": {"state": "running"}}], [at(73), "ok", {"data": {"state": "running"}}]]});
     Facts {
         incident: incident::Incident {
-            incident_id: Uuid::from_u128(1), client_id: Uuid::from_u128(2), client: "Acme".into(), title: "shop-web stopped".into(), severity: "critical".into(),
-            state: "closed".into(), opened_at: at(0), closed_at: Some(at(73)), outcome: Some("fixed".into()), escalated_at: None, escalation_reason: None,
+            incident_id: Uuid::from_u128(1),
+            client_id: Uuid::from_u128(2),
+            client: "Acme".into(),
+            title: "shop-web stopped".into(),
+            severity: "critical".into(),
+            state: "closed".into(),
+            opened_at: at(0),
+            closed_at: Some(at(73)),
+            outcome: Some("fixed".into()),
+            escalated_at: None,
+            escalation_reason: None,
         },
         alerts: vec![incident::Alert {
-            host_id: HOST, check: "runs".into(), definition: json!({"hold_secs": 2}), target: "shop-web".into(), severity: "critical".into(), opened_at: at(0), closed_at: Some(at(73)),
-            close_cause: Some("fixed".into()), signalled_at: Some(at(0)), seen: Some(seen), observed_at: Some(at(0)),
+            host_id: HOST,
+            check: "runs".into(),
+            definition: json!({"hold_secs": 2}),
+            target: "shop-web".into(),
+            severity: "critical".into(),
+            opened_at: at(0),
+            closed_at: Some(at(73)),
+            close_cause: Some("fixed".into()),
+            signalled_at: Some(at(0)),
+            seen: Some(seen),
+            observed_at: Some(at(0)),
         }],
         host: Some(hosts::Row {
-            host_id: HOST, client_id: Uuid::from_u128(2), name: "web-01".into(), client: "Acme".into(), state: "trusted".into(), quarantine_reason: None, tags: json!({"role": "web"}),
-            agent_version: None, booted_at: None, own_limits: None, notes: json!([]), linked_at: Some(at(-100)), unlinked_at: None, ok: 1, warning: 0, critical: 0, no_data: 0,
+            host_id: HOST,
+            client_id: Uuid::from_u128(2),
+            name: "web-01".into(),
+            client: "Acme".into(),
+            state: "trusted".into(),
+            quarantine_reason: None,
+            tags: json!({"role": "web"}),
+            agent_version: None,
+            booted_at: None,
+            own_limits: None,
+            notes: json!([]),
+            linked_at: Some(at(-100)),
+            unlinked_at: None,
+            ok: 1,
+            warning: 0,
+            critical: 0,
+            no_data: 0,
         }),
         hands_off: vec![hosts::HandsOff {
-            scope_kind: "host".into(), scope_key: HOST.to_string(), reason: "a disk".into(), started_by: "J. Tanaka".into(), started_at: at(-50), ends_at: at(3_600), ended_at: Some(at(58)), ended_by: Some("J. Tanaka".into()),
+            scope_kind: "host".into(),
+            scope_key: HOST.to_string(),
+            reason: "a disk".into(),
+            started_by: "J. Tanaka".into(),
+            started_at: at(-50),
+            ends_at: at(3_600),
+            ended_at: Some(at(58)),
+            ended_by: Some("J. Tanaka".into()),
         }],
         decisions: vec![
             hold(1, "hands off by J. Tanaka: a disk"),
@@ -61,20 +101,67 @@ fn facts() -> Facts {
             decision("verify", 73, record),
         ],
         runs: vec![incident::Run {
-            run_id: RUN, host_id: HOST, playbook: "service.restart".into(), version: 4, digest: vec![0xb4; 32], content: content.to_string(), key_version: 1, state: "fixed".into(), mode: "auto".into(),
-            attempt: 1, target: "shop-web".into(), planned_at: at(0), admitted_at: Some(at(59)), started_at: Some(at(60)), ended_at: Some(at(73)), end_reason: None, hold_reason: None, hold_until: None,
+            run_id: RUN,
+            host_id: HOST,
+            playbook: "service.restart".into(),
+            version: 4,
+            digest: vec![0xb4; 32],
+            content: content.to_string(),
+            key_version: 1,
+            state: "fixed".into(),
+            mode: "auto".into(),
+            attempt: 1,
+            target: "shop-web".into(),
+            planned_at: at(0),
+            admitted_at: Some(at(59)),
+            started_at: Some(at(60)),
+            ended_at: Some(at(73)),
+            end_reason: None,
+            hold_reason: None,
+            hold_until: None,
         }],
         run_events: vec![],
-        results: vec![incident::JobResult { run_id: RUN, attempt: 1, body: body.to_string(), received_at: at(61), output: b"fine\n\x1b[31mred\n".to_vec() }],
-        verifications: vec![incident::Verification {
-            run_id: RUN, phase: "ended".into(), due_at: None, settle_secs: 2, stable_secs: 10, first_ok_at: Some(at(63)), outcome: Some("fixed".into()), ended_at: Some(at(73)), started_at: Some(at(61)),
+        results: vec![incident::JobResult {
+            run_id: RUN,
+            attempt: 1,
+            body: body.to_string(),
+            received_at: at(61),
+            output: b"fine\n\x1b[31mred\n".to_vec(),
         }],
-        mails: ["a@x.example", "b@x.example"].map(|address| incident::Mail { address: address.into(), subject: "Fixed: …".into(), state: "sent".into(), created_at: at(74), ended_at: Some(at(75)), last_error: None }).to_vec(),
+        verifications: vec![incident::Verification {
+            run_id: RUN,
+            phase: "ended".into(),
+            due_at: None,
+            settle_secs: 2,
+            stable_secs: 10,
+            first_ok_at: Some(at(63)),
+            outcome: Some("fixed".into()),
+            ended_at: Some(at(73)),
+            started_at: Some(at(61)),
+        }],
+        mails: ["a@x.example", "b@x.example"]
+            .map(|address| incident::Mail {
+                address: address.into(),
+                subject: "Fixed: …".into(),
+                state: "sent".into(),
+                created_at: at(74),
+                ended_at: Some(at(75)),
+                last_error: None,
+            })
+            .to_vec(),
     }
 }
 
 fn page(facts: Facts) -> views::incident::IncidentPage {
-    let shell = Shell { organization: "Ours".into(), member: "Sam".into(), role: "Owner".into(), csrf: "t".into(), current: Nav::Incidents, needs_you: 0, frozen: false };
+    let shell = Shell {
+        organization: "Ours".into(),
+        member: "Sam".into(),
+        role: "Owner".into(),
+        csrf: "t".into(),
+        current: Nav::Incidents,
+        needs_you: 0,
+        frozen: false,
+    };
     tell(facts, shell, Clock { now: at(100), zone: jiff::tz::TimeZone::UTC }, true)
 }
 
@@ -97,11 +184,20 @@ fn kinds(page: &views::incident::IncidentPage) -> Vec<&'static str> {
 #[test]
 fn held_then_released_then_fixed_reads_in_this_order() {
     let page = page(facts());
-    assert_eq!(kinds(&page), ["hands off", "detected", "Held", "released", "Allowed to act", "Remediated", "Verified: fixed", "mail"]);
+    assert_eq!(
+        kinds(&page),
+        ["hands off", "detected", "Held", "released", "Allowed to act", "Remediated", "Verified: fixed", "mail"]
+    );
     assert_eq!(page.standing, Standing::Fixed);
     assert_eq!(page.remarks, ["back in 63\u{a0}s", "nobody was asked"]);
     let html = page.render().unwrap();
-    for words in ["“Restart a failed service” v4", "hands off by J. Tanaka: a disk", "1 of 2", "stopped, exit code 137", "a@x.example, b@x.example"] {
+    for words in [
+        "“Restart a failed service” v4",
+        "hands off by J. Tanaka: a disk",
+        "1 of 2",
+        "stopped, exit code 137",
+        "a@x.example, b@x.example",
+    ] {
         assert!(html.contains(words), "{words}");
     }
     assert!(!html.contains('\u{1b}'), "no terminal control reaches a page");
@@ -118,7 +214,11 @@ fn the_same_hold_again_is_told_once_and_another_reason_anew() {
 #[test]
 fn a_step_that_never_began_is_left_out_and_not_done() {
     let page = page(facts());
-    let run = page.entries.iter().find_map(|entry| if let Event::Run(run) = &entry.event { Some(run) } else { None }).unwrap();
+    let run = page
+        .entries
+        .iter()
+        .find_map(|entry| if let Event::Run(run) = &entry.event { Some(run) } else { None })
+        .unwrap();
     let states: Vec<StepState> = run.steps.iter().map(|step| step.state).collect();
     assert_eq!(states, [StepState::Done, StepState::Done, StepState::Skipped]);
     assert!(matches!(run.state, RunState::Done));
@@ -150,9 +250,12 @@ fn a_run_in_doubt_asks_and_one_that_was_never_sent_is_no_run() {
 
     let mut observed = facts();
     observed.runs[0].state = "observed".into();
-    observed.decisions = vec![decision("remediate", 1, json!({"mode": "observe", "limits": [], "answer": "would_run"}))];
+    observed.decisions =
+        vec![decision("remediate", 1, json!({"mode": "observe", "limits": [], "answer": "would_run"}))];
     observed.verifications.clear();
     let told = super::entries(&observed, at(100));
-    assert!(told.iter().any(|entry| matches!(&entry.event, Event::Admission(a) if matches!(a.answer, Answer::WouldRun))));
+    assert!(
+        told.iter().any(|entry| matches!(&entry.event, Event::Admission(a) if matches!(a.answer, Answer::WouldRun)))
+    );
     assert!(!told.iter().any(|entry| matches!(entry.event, Event::Run(_))));
 }

@@ -10,7 +10,10 @@ use views::{
     story::{self, Compared, Entry, Event, Outcome},
 };
 
-use super::{super::readings::{verdict, words}, Facts};
+use super::{
+    super::readings::{verdict, words},
+    Facts,
+};
 
 /// One entry for each verification that has begun.
 pub fn entries(facts: &Facts) -> Vec<Entry> {
@@ -28,12 +31,21 @@ fn entry(facts: &Facts, v: &Verification) -> Option<Entry> {
         Some("made_worse") => Outcome::MadeWorse,
         Some(_) => Outcome::CannotTell,
     };
-    let record = facts.decisions.iter().rev().find(|d| d.stage == "verify" && d.subject_id == v.run_id).map(|d| &d.record);
+    let record =
+        facts.decisions.iter().rev().find(|d| d.stage == "verify" && d.subject_id == v.run_id).map(|d| &d.record);
     let sentence = match outcome {
-        Outcome::CannotTell => Some("The host did not answer, or its answer could not be judged. That is never read as fixed.".to_owned()),
+        Outcome::CannotTell => {
+            Some("The host did not answer, or its answer could not be judged. That is never read as fixed.".to_owned())
+        }
         _ => None,
     };
-    let told = story::Verification { outcome, sentence, compared: compared(alert, record), settle: secs(v.settle_secs), stable: secs(v.stable_secs) };
+    let told = story::Verification {
+        outcome,
+        sentence,
+        compared: compared(alert, record),
+        settle: secs(v.settle_secs),
+        stable: secs(v.stable_secs),
+    };
     let at = v.first_ok_at.or(v.ended_at).or(v.started_at)?;
     Some(Entry { at, event: Event::Verification(told) })
 }
