@@ -138,7 +138,7 @@ impl Fixed {
             subject: format!("Fixed: {} — back in {back}", about.place()),
             state: State::Ok,
             status: "Fixed and verified".to_owned(),
-            title: format!("{} stopped on {}, back in {back}", about.what, about.host),
+            title: format!("{} on {} is back after {back}", about.what, about.host),
             lead: "You need not do anything. The same check that saw it break is ok again.".to_owned(),
             rows: Letter::rows([
                 ("When", about.moment()),
@@ -196,7 +196,7 @@ impl Held {
             subject: format!("Held: {} — {}", about.place(), self.held_by),
             state: State::Need,
             status: "Held".to_owned(),
-            title: format!("{} is down on {}, and its fix is held", about.what, about.host),
+            title: format!("{} on {}: its fix is held", about.what, about.host),
             lead: format!("“{}” would have run. It did not, because of {}.", self.would_run, self.held_by),
             rows: Letter::rows([
                 ("Since", about.moment()),
