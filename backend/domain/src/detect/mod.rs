@@ -1,1 +1,10 @@
-//! Stage detect.
+//! Stage detect: what a check's thresholds say of an observation, and when that becomes a signal.
+pub mod check;
+pub mod evaluate;
+pub mod reading;
+pub mod record;
+
+pub use check::{Check, CheckError, HostFacts, Kind, Selector};
+pub use evaluate::{Evaluation, Event, Signal, State, evaluate};
+pub use reading::{Comparison, Op, Readings, Seen, Severity, Value, Verdict};
+pub use record::DetectRecord;
