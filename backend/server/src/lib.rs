@@ -1,5 +1,149 @@
 //! mendwright: up, serve, migrate, demo. The only place that reads the environment and wires crates together.
 #![forbid(unsafe_code)]
 
+pub mod cli;
+pub mod config;
+pub mod keystore;
+mod listen;
+pub mod node;
 mod random;
 pub mod seed;
+pub mod up;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use axum::Router;
+use tokio::signal::unix::{SignalKind, signal};
+
+use cli::{Cli, Command};
+use config::Urls;
+use keystore::Keystore;
+use node::{Node, open_store};
+use seed::Seed;
+use up::Installation;
+
+/// Runs the command; an error is printed with its causes, once, here.
+pub fn run(cli: Cli) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("mendwright: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(command(cli.command)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("mendwright: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn command(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Up(args) => {
+            log_to_stderr();
+            up_command(args).await
+        }
+        Command::Serve(args) => {
+            log_to_stderr();
+            serve_command(args).await
+        }
+        Command::Migrate(args) => migrate_command(args).await,
+    }
+}
+
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+/// The environment, as a question.
+pub(crate) fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn read_seed(file: &Path) -> Result<Seed> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("the seed {} cannot be read", file.display()))?;
+    Ok(Seed::parse(file, &text, &env)?)
+}
+
+async fn up_command(args: cli::Up) -> Result<ExitCode> {
+    let seed = args.seed.as_deref().map(read_seed).transpose()?;
+    let data = args.data.unwrap_or_else(|| config::default_data(env));
+    let options = up::Options { data, node: args.node.config(), seed, durable: true };
+    let stop = stop_signal()?;
+    let installation = Installation::start(options, Router::new()).await?;
+    println!("Mendwright is up at {}", installation.node.public_url);
+    println!("  data       {}", installation.folder.root().display());
+    println!("  authority  {}", installation.authority);
+    if let Some(seeded) = &installation.seeded {
+        println!("Enrol the hosts with these commands; each works once, within 72 hours, and is not shown again:");
+        for host in &seeded.hosts {
+            println!("  # {} · {}", host.client, host.host);
+            println!("  {}", installation.enrol_command(host.token.reveal()));
+        }
+    }
+    stop.await;
+    tracing::info!("stopping");
+    installation.stop().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve_command(args: cli::Serve) -> Result<ExitCode> {
+    let urls = Urls { tenant: args.database_url, system: args.database_system_url };
+    let keystore = Keystore::open(&args.keys)?;
+    let store = open_store(&urls)?;
+    let stop = stop_signal()?;
+    let node = Node::start(&args.node.config(), &store, &keystore, Router::new()).await?;
+    println!("Mendwright serves at {}", node.public_url);
+    stop.await;
+    tracing::info!("stopping");
+    node.stop().await;
+    store.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn migrate_command(args: cli::Migrate) -> Result<ExitCode> {
+    let owner = &args.database_owner_url;
+    let database = database_of(owner);
+    if let Some(admin) = &args.database_admin_url {
+        store::migrate::prepare_cluster(admin, database).await?;
+    }
+    match store::migrate::migrate(owner).await {
+        Ok(()) => {
+            println!("The database {database} is up to date.");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error @ store::migrate::MigrateError::Database(_)) => {
+            eprintln!("mendwright: {:#}", anyhow::Error::from(error));
+            eprintln!("If roles or database are missing, an administrator runs this, or say --database-admin-url:");
+            println!("{}", store::migrate::ROLES_SQL);
+            println!("CREATE DATABASE \"{}\" OWNER app_owner;", database.replace('"', "\"\""));
+            Ok(ExitCode::FAILURE)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The database of a PostgreSQL URL.
+fn database_of(url: &str) -> &str {
+    let path = url.split('?').next().unwrap_or(url);
+    path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("mendwright")
+}
+
+/// Resolves at SIGINT or SIGTERM; listens from now on.
+pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

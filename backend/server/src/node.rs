@@ -1,0 +1,121 @@
+//! One server process over a migrated database: routes, loops, heartbeat, and an orderly end.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use axum::Router;
+use store::{Clock, Store, StoreConfig, nodes};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::config::{NodeConfig, Transport, Urls};
+use crate::keystore::Keystore;
+use crate::listen::{Accepting, tls_config};
+
+/// A node says this often that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// What is still answering after this is cut off.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+const TENANT_CONNECTIONS: u32 = 20;
+
+/// Opens the store on `urls`.
+pub fn open_store(urls: &Urls) -> Result<Store> {
+    let config = StoreConfig {
+        tenant_url: urls.tenant.clone(),
+        system_url: urls.system.clone(),
+        tenant_connections: TENANT_CONNECTIONS,
+        clock: Clock::Database,
+    };
+    Store::connect(&config).context("a database URL cannot be read")
+}
+
+/// A running node.
+pub struct Node {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// How people and agents reach it.
+    pub public_url: String,
+    /// Its id; new at each start.
+    pub node_id: Uuid,
+    cancel: CancellationToken,
+    tasks: Vec<(&'static str, JoinHandle<()>)>,
+}
+
+impl Node {
+    /// Starts to serve. `more` are routes that only some commands have.
+    ///
+    /// # Errors
+    /// The database cannot be used or is signed into by too strong a login, or the address is taken.
+    pub async fn start(config: &NodeConfig, store: &Store, keystore: &Keystore, more: Router) -> Result<Node> {
+        config.check()?;
+        store.refuse_unsafe_login().await?;
+        store::migrate::ensure_days(store).await.context("is the database migrated? (mendwright migrate)")?;
+        let dispatch_key = keystore.dispatch_key(store).await?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("{} cannot be listened on", config.listen))?;
+        let addr = listener.local_addr()?;
+        let public_url = config.public_url(addr);
+        let tls = match config.transport {
+            Transport::Tls => Some(tls_config(&keystore.server_certificate(&config.certificate_names())?)?),
+            Transport::InsecureLoopback => None,
+        };
+        let node_id = Store::new_id();
+        nodes::insert(store, node_id).await?;
+
+        let cancel = CancellationToken::new();
+        let routes = routes(config, store, &public_url, node_id, dispatch_key).merge(more);
+        let accepting = Accepting::start(listener, tls)?;
+        let tasks = vec![
+            ("http", tokio::spawn(serve(accepting, routes, cancel.clone()))),
+            ("heartbeat", tokio::spawn(heartbeat(store.clone(), node_id, cancel.clone()))),
+        ];
+        tracing::info!(%addr, %node_id, "serving");
+        Ok(Node { addr, public_url, node_id, cancel, tasks })
+    }
+
+    /// Ends everything it started; what takes too long is cut off.
+    pub async fn stop(self) {
+        self.cancel.cancel();
+        for (name, mut task) in self.tasks {
+            if tokio::time::timeout(STOP_LIMIT, &mut task).await.is_err() {
+                tracing::warn!(name, "did not end in time");
+                task.abort();
+            }
+        }
+    }
+}
+
+fn routes(
+    _config: &NodeConfig,
+    store: &Store,
+    public_url: &str,
+    _node_id: Uuid,
+    _dispatch_key: keys::SigningKey,
+) -> Router {
+    web::router(web::App { store: store.clone(), config: web::Config::new(public_url) })
+}
+
+async fn serve(accepting: Accepting, routes: Router, cancel: CancellationToken) {
+    let ended = axum::serve(accepting, routes).with_graceful_shutdown(async move { cancel.cancelled().await }).await;
+    if let Err(error) = ended {
+        tracing::error!(%error, "serving ended");
+    }
+}
+
+async fn heartbeat(store: Store, node_id: Uuid, cancel: CancellationToken) {
+    let mut beat = tokio::time::interval(HEARTBEAT);
+    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            _ = beat.tick() => {}
+        }
+        if let Err(error) = nodes::mark_seen(&store, node_id).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "this node could not say that it lives");
+        }
+    }
+}
