@@ -25,6 +25,24 @@ pub enum Command {
     Serve(Serve),
     /// Make roles and tables, or print the SQL for an administrator.
     Migrate(Migrate),
+    /// Show the whole loop on this machine: real agents, real services to break.
+    Demo(crate::demo::DemoArgs),
+    /// A service of the demo.
+    #[command(hide = true)]
+    DemoVictim {
+        /// Its folder.
+        #[arg(long)]
+        dir: PathBuf,
+    },
+    /// Start, stop or status of a service of the demo.
+    #[command(hide = true)]
+    DemoCtl {
+        /// What to do.
+        action: crate::demo::ctl::Action,
+        /// Its folder.
+        #[arg(long)]
+        dir: PathBuf,
+    },
 }
 
 /// `up`

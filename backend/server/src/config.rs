@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 pub enum Transport {
     /// TLS, with a certificate of the installation's own authority.
     Tls,
-    /// Plain HTTP; on loopback only.
+    /// Plain HTTP beside TLS, told apart by the first byte; on loopback only.
     InsecureLoopback,
 }
 

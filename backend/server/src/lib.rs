@@ -3,6 +3,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod keystore;
 mod listen;
 pub mod node;
@@ -10,6 +11,7 @@ mod random;
 pub mod seed;
 pub mod up;
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -53,13 +55,19 @@ async fn command(command: Command) -> Result<ExitCode> {
             serve_command(args).await
         }
         Command::Migrate(args) => migrate_command(args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::DemoVictim { dir } => demo::victim::run(&dir).await.map(|()| ExitCode::SUCCESS),
+        Command::DemoCtl { action, dir } => demo::ctl::run(action, &dir),
     }
 }
 
+/// What is logged unless RUST_LOG says otherwise; the database's notices tell an operator nothing.
+pub(crate) const LOG_FILTER: &str = "info,sqlx=warn,sqlx::postgres::notice=error";
+
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(LOG_FILTER));
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).init();
 }
 
 /// The environment, as a question.

@@ -18,10 +18,14 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::config::Transport;
+
 /// A peer that has not finished its handshake by then is let go.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// Handshakes at once: each costs a signature, and a stranger may begin as many as we let.
 const HANDSHAKES: usize = 256;
+/// The first byte of a TLS connection, which no HTTP request begins with.
+const TLS_HANDSHAKE: u8 = 22;
 
 /// The TLS settings for `certificate`: HTTP/1.1 only, because WebSockets are upgrades of it.
 pub fn tls_config(certificate: &ServerCertificate) -> Result<Arc<rustls::ServerConfig>> {
@@ -46,12 +50,11 @@ pub struct Accepting {
 }
 
 impl Accepting {
-    /// Starts to accept on `listener`; without `tls` in plain.
-    pub fn start(listener: TcpListener, tls: Option<Arc<rustls::ServerConfig>>) -> io::Result<Accepting> {
+    /// Starts to accept on `listener`.
+    pub fn start(listener: TcpListener, tls: Arc<rustls::ServerConfig>, how: Transport) -> io::Result<Accepting> {
         let local = listener.local_addr()?;
         let (sender, ready) = mpsc::channel(64);
-        let acceptor = tls.map(TlsAcceptor::from);
-        let task = tokio::spawn(accept_all(listener, acceptor, sender));
+        let task = tokio::spawn(accept_all(listener, TlsAcceptor::from(tls), how, sender));
         Ok(Accepting { ready, local, task })
     }
 }
@@ -78,9 +81,15 @@ impl Listener for Accepting {
     }
 }
 
-async fn accept_all(listener: TcpListener, acceptor: Option<TlsAcceptor>, ready: mpsc::Sender<(Stream, SocketAddr)>) {
+async fn accept_all(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    how: Transport,
+    ready: mpsc::Sender<(Stream, SocketAddr)>,
+) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
     loop {
+        let Ok(permit) = handshakes.clone().acquire_owned().await else { return };
         let (tcp, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -89,24 +98,28 @@ async fn accept_all(listener: TcpListener, acceptor: Option<TlsAcceptor>, ready:
                 continue;
             }
         };
-        let _ = tcp.set_nodelay(true);
-        let ready = ready.clone();
-        let Some(acceptor) = acceptor.clone() else {
-            if ready.send((Stream::Plain(tcp), peer)).await.is_err() {
-                return;
-            }
-            continue;
-        };
-        let Ok(permit) = handshakes.clone().acquire_owned().await else { return };
+        drop(tcp.set_nodelay(true));
+        let (acceptor, ready) = (acceptor.clone(), ready.clone());
         tokio::spawn(async move {
             let _permit = permit;
-            match tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(tcp)).await {
-                Ok(Ok(tls)) => drop(ready.send((Stream::Tls(Box::new(tls)), peer)).await),
+            match tokio::time::timeout(HANDSHAKE_LIMIT, greet(tcp, acceptor, how)).await {
+                Ok(Ok(stream)) => drop(ready.send((stream, peer)).await),
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS"),
                 Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
             }
         });
     }
+}
+
+async fn greet(tcp: TcpStream, acceptor: TlsAcceptor, how: Transport) -> io::Result<Stream> {
+    if how == Transport::InsecureLoopback {
+        let mut first = [0];
+        tcp.peek(&mut first).await?;
+        if first[0] != TLS_HANDSHAKE {
+            return Ok(Stream::Plain(tcp));
+        }
+    }
+    Ok(Stream::Tls(Box::new(acceptor.accept(tcp).await?)))
 }
 
 /// A connection.

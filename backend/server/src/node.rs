@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::config::{NodeConfig, Transport, Urls};
+use crate::config::{NodeConfig, Urls};
 use crate::keystore::Keystore;
 use crate::listen::{Accepting, tls_config};
 
@@ -59,16 +59,13 @@ impl Node {
             .with_context(|| format!("{} cannot be listened on", config.listen))?;
         let addr = listener.local_addr()?;
         let public_url = config.public_url(addr);
-        let tls = match config.transport {
-            Transport::Tls => Some(tls_config(&keystore.server_certificate(&config.certificate_names())?)?),
-            Transport::InsecureLoopback => None,
-        };
+        let tls = tls_config(&keystore.server_certificate(&config.certificate_names())?)?;
         let node_id = Store::new_id();
         nodes::insert(store, node_id).await?;
 
         let cancel = CancellationToken::new();
         let routes = routes(config, store, &public_url, node_id, dispatch_key).merge(more);
-        let accepting = Accepting::start(listener, tls)?;
+        let accepting = Accepting::start(listener, tls, config.transport)?;
         let tasks = vec![
             ("http", tokio::spawn(serve(accepting, routes, cancel.clone()))),
             ("heartbeat", tokio::spawn(heartbeat(store.clone(), node_id, cancel.clone()))),

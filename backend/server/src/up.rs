@@ -41,6 +41,7 @@ pub struct Installation {
     pub authority: String,
     /// Where its files are.
     pub folder: DataFolder,
+    urls: Urls,
     cluster: Cluster,
 }
 
@@ -62,7 +63,7 @@ impl Installation {
         };
         let node = Node::start(&options.node, &store, &keystore, more).await?;
         let authority = keystore.authority.fingerprint().to_string();
-        Ok(Installation { seeded, store, node, authority, folder, cluster })
+        Ok(Installation { seeded, store, node, authority, folder, urls, cluster })
     }
 
     /// Ends it in order: loops and routes, then the pools, then the cluster.
@@ -74,10 +75,20 @@ impl Installation {
         Ok(())
     }
 
+    /// Where its rows are.
+    pub fn urls(&self) -> Urls {
+        self.urls.clone()
+    }
+
     /// The command that enrols a host with `token`.
     pub fn enrol_command(&self, token: &str) -> String {
         enrol_command(&self.node.public_url, token, &self.authority)
     }
+}
+
+/// How an agent on this machine reaches `node` with TLS: also where browsers may do without.
+pub fn enrol_server(node: &Node) -> String {
+    node.public_url.replacen("http://", "https://", 1)
 }
 
 /// The command that enrols a host.

@@ -28,8 +28,19 @@ const DAY: i32 = 86_400;
 pub struct Seeded {
     /// The tenant.
     pub tenant_id: Uuid,
+    /// The members, in the file's order.
+    pub members: Vec<SeededMember>,
     /// The planned hosts, in the file's order.
     pub hosts: Vec<SeededHost>,
+}
+
+/// A member.
+#[derive(Debug)]
+pub struct SeededMember {
+    /// What they sign in with.
+    pub email: String,
+    /// Their login.
+    pub login_id: Uuid,
 }
 
 /// A planned host. Its token can be shown now and never again.
@@ -79,9 +90,11 @@ pub async fn apply(store: &Store, owner_url: &str, master: &MasterKey, seed: See
         logins.push(operator.insert_login(&member.email, hash).await?);
     }
     let mut tx = operator.into_tenant(tenant_id).await?;
+    let mut members = Vec::new();
     for (member, login_id) in document.members.iter().zip(logins) {
         let role = Role::parse(&member.role).unwrap_or(Role::Viewer);
         seeding::insert_membership(&mut tx, login_id, &member.name, &member.email, role).await?;
+        members.push(SeededMember { email: member.email.clone(), login_id });
     }
     for address in &document.notify {
         seeding::insert_channel(&mut tx, address).await?;
@@ -97,7 +110,7 @@ pub async fn apply(store: &Store, owner_url: &str, master: &MasterKey, seed: See
     let now = tx.now().await?;
     tx.due(Queue::Silence, now); // the queue's one standing wake-up
     tx.commit().await?;
-    Ok(Seeded { tenant_id, hosts })
+    Ok(Seeded { tenant_id, members, hosts })
 }
 
 async fn insert_client(

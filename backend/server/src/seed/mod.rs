@@ -8,7 +8,7 @@ mod validate;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub use apply::{ApplyError, Seeded, SeededHost, apply};
+pub use apply::{ApplyError, Seeded, SeededHost, SeededMember, apply};
 pub use document::Document;
 use places::{Place, Places};
 

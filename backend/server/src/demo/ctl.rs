@@ -1,0 +1,101 @@
+//! A victim's start, stop and status commands, as its host declares them; exit codes as the LSB has them.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::victim::Files;
+
+const POLL: Duration = Duration::from_millis(20);
+/// Five seconds: more than a victim ever needs.
+const POLLS: u32 = 250;
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Action {
+    /// Starts it, if it does not run; returns when it listens.
+    Start,
+    /// Ends it, if it runs; returns when it is gone.
+    Stop,
+    /// 0 runs, 1 dead with its pid file left, 3 stopped.
+    Status,
+}
+
+/// Does it.
+pub fn run(action: Action, dir: &Path) -> Result<ExitCode> {
+    let files = Files::new(dir);
+    match action {
+        Action::Start => start(&files)?,
+        Action::Stop => stop(&files)?,
+        Action::Status => return Ok(ExitCode::from(status(&files))),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// LSB: 0 running, 1 dead and the pid file exists, 3 not running.
+pub fn status(files: &Files) -> u8 {
+    match (files.living(), files.pid_file().exists()) {
+        (Some(_), _) => 0,
+        (None, true) => 1,
+        (None, false) => 3,
+    }
+}
+
+fn start(files: &Files) -> Result<()> {
+    if let Some(pid) = files.living() {
+        println!("already running as {pid}");
+        return Ok(());
+    }
+    fs::create_dir_all(files.dir())?;
+    let log = File::options().create(true).append(true).open(files.log())?;
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(["demo-victim", "--dir"])
+        .arg(files.dir())
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .context("the service cannot be started")?;
+    for _ in 0..POLLS {
+        if let Some(pid) = files.living()
+            && i64::from(pid) == i64::from(child.id())
+        {
+            println!("started as {pid} on port {}", files.port().unwrap_or(0));
+            return Ok(());
+        }
+        if let Some(ended) = child.try_wait()? {
+            bail!("the service ended at once: {ended}; see {}", files.log().display());
+        }
+        std::thread::sleep(POLL);
+    }
+    bail!("the service did not come up")
+}
+
+fn stop(files: &Files) -> Result<()> {
+    let Some(pid) = files.living() else {
+        drop(fs::remove_file(files.pid_file()));
+        return Ok(());
+    };
+    kill(Pid::from_raw(pid), Signal::SIGTERM)?;
+    for _ in 0..POLLS {
+        if files.living().is_none() {
+            return Ok(());
+        }
+        std::thread::sleep(POLL);
+    }
+    bail!("the service {pid} does not end")
+}
+
+/// What the demo is about: the process is gone, and nobody stopped it.
+pub fn kill_hard(files: &Files) -> Result<i32> {
+    let pid = files.living().context("it does not run")?;
+    kill(Pid::from_raw(pid), Signal::SIGKILL)?;
+    Ok(pid)
+}

@@ -1,0 +1,115 @@
+//! `mendwright demo`: a whole installation in a fresh folder, with real agents and services to break.
+
+pub mod breaking;
+pub mod ctl;
+pub mod folder;
+pub mod once;
+pub mod stage;
+pub mod victim;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Subcommand};
+
+use stage::Stage;
+
+/// A service of the demo and what happens to it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Victim {
+    /// What `demo break` calls it.
+    pub name: &'static str,
+    /// Its host in the demo's seed; also the name of its service.
+    pub host: &'static str,
+    /// What breaking it shows.
+    pub story: &'static str,
+}
+
+/// All of them.
+pub const VICTIMS: [Victim; 3] = [
+    Victim { name: "a", host: "alder-web", story: "a web service is killed with -9: it is healed without a person" },
+    Victim { name: "d", host: "dune-report", story: "a problem nobody mapped: nothing is touched, a person is called" },
+    Victim {
+        name: "f",
+        host: "fern-web",
+        story: "a web service is killed while its host is hands off: held, and fixed after the release",
+    },
+];
+
+/// `demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Break everything without a person, check what came of it, print a table and a line of JSON.
+    #[arg(long)]
+    pub once: bool,
+    /// Leave the folder behind, for a look at its logs.
+    #[arg(long)]
+    pub keep: bool,
+    /// Break one service of a demo that runs.
+    #[command(subcommand)]
+    pub command: Option<DemoCommand>,
+}
+
+/// Under `demo`.
+#[derive(Debug, Subcommand)]
+pub enum DemoCommand {
+    /// Break one service of a demo that runs.
+    Break {
+        /// Which: a, d or f.
+        name: String,
+        /// The demo's folder [default: the newest].
+        #[arg(long)]
+        folder: Option<PathBuf>,
+    },
+}
+
+/// Runs `demo` and what stands under it.
+pub async fn run(args: DemoArgs) -> Result<ExitCode> {
+    if let Some(DemoCommand::Break { name, folder }) = args.command {
+        let victim = VICTIMS.iter().find(|v| v.name == name).with_context(|| {
+            format!("there is no {name:?}; there are {}", VICTIMS.map(|v| v.name).join(", "))
+        })?;
+        let folder = folder.map_or_else(folder::newest, Ok)?;
+        breaking::by_command(victim, &folder).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let stop = crate::stop_signal()?;
+    tokio::pin!(stop);
+    let mut stage = Stage::claim()?;
+    println!("The demo's folder is {}", stage.folder().display());
+    let played = tokio::select! {
+        played = play(&mut stage, args.once) => played,
+        () = &mut stop => {
+            println!();
+            if args.once { Err(anyhow::anyhow!("stopped before the end")) } else { Ok(true) }
+        }
+    };
+    if !matches!(played, Ok(true)) {
+        stage.print_logs();
+    }
+    stage.stop(args.keep).await;
+    let verdict = played?;
+    // The line that scripts read is the last of all.
+    if let Some(line) = verdict_line(&stage) {
+        println!("{line}");
+    }
+    Ok(if verdict { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn verdict_line(stage: &Stage) -> Option<String> {
+    stage.report.as_ref().map(|report| report.to_string())
+}
+
+/// Until it is over: with `once` by itself, otherwise never.
+async fn play(stage: &mut Stage, once: bool) -> Result<bool> {
+    stage.rise().await?;
+    if once {
+        return once::play(stage).await;
+    }
+    stage.print_invitation();
+    match stage.first_to_end().await {
+        Some(host) => bail!("the agent of {host} has ended"),
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,261 @@
+//! Everything the demo consists of, brought up and taken down again.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use axum::Router;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rand::RngExt as _;
+use store::Store;
+use tokio::process::{Child, Command};
+use uuid::Uuid;
+
+use super::once::Report;
+use super::victim::Files;
+use super::{VICTIMS, ctl, folder};
+use crate::config::{NodeConfig, Transport, Urls};
+use crate::random::rng;
+use crate::seed::{Seed, SeededHost};
+use crate::up::{Installation, Options, enrol_server};
+
+const SEED: &str = include_str!("../../../../infra/demo.yaml");
+const SEED_PATH: &str = "infra/demo.yaml";
+const PASSWORD_VARIABLE: &str = "MENDWRIGHT_DEMO_PASSWORD";
+const AGENT_STOP_LIMIT: Duration = Duration::from_secs(5);
+/// No 0 and O, no 1 and l: it is typed from a screen.
+const PASSWORD_LETTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+/// The demo.
+pub struct Stage {
+    folder: PathBuf,
+    password: String,
+    installation: Option<Installation>,
+    agents: Vec<(String, Child)>,
+    email: String,
+    login_id: Uuid,
+    /// What `--once` found.
+    pub report: Option<Report>,
+}
+
+impl Stage {
+    /// A fresh folder, and nothing in it yet.
+    pub fn claim() -> Result<Stage> {
+        let name: String = draw(8).to_lowercase();
+        let folder = folder::claim(&name)?;
+        log_to(&folder.join("server.log"))?;
+        Ok(Stage {
+            folder,
+            password: draw(14),
+            installation: None,
+            agents: Vec::new(),
+            email: String::new(),
+            login_id: Uuid::nil(),
+            report: None,
+        })
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The rows, once it has risen.
+    pub fn store(&self) -> Result<&Store> {
+        Ok(&self.installation.as_ref().context("the demo has not risen")?.store)
+    }
+
+    /// Who acts.
+    pub fn login_id(&self) -> Uuid {
+        self.login_id
+    }
+
+    /// The subjects of the mails that arrived.
+    pub fn subjects(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The files of the service on `host`.
+    pub fn files(&self, host: &str) -> Files {
+        Files::new(&self.folder.join(host).join("service"))
+    }
+
+    /// Brings up server, services and agents. What came up stays in `self` also when it fails.
+    pub async fn rise(&mut self) -> Result<()> {
+        let password = self.password.clone();
+        let env = move |name: &str| (name == PASSWORD_VARIABLE).then(|| password.clone());
+        let seed = Seed::parse(Path::new(SEED_PATH), SEED, &env)?;
+        let node = NodeConfig {
+            listen: ([127, 0, 0, 1], 0).into(),
+            transport: Transport::InsecureLoopback,
+            public_url: None,
+            smtp: None,
+            mail_from: "mendwright@demo.example".into(),
+        };
+        let options = Options { data: self.folder.join("data"), node, seed: Some(seed), durable: false };
+        let installation = Installation::start(options, Router::new()).await?;
+        let seeded = installation.seeded.as_ref().context("the seed made nothing")?;
+        let owner = seeded.members.first().context("the seed has no member")?;
+        (self.email, self.login_id) = (owner.email.clone(), owner.login_id);
+        let (server, authority) = (enrol_server(&installation.node), installation.authority.clone());
+        let installation = self.installation.insert(installation);
+        let seeded = installation.seeded.take().context("the seed made nothing")?;
+        for victim in &VICTIMS {
+            let host = seeded.hosts.iter().find(|h| h.host == victim.host);
+            let host = host.with_context(|| format!("{SEED_PATH} has no host {}", victim.host))?;
+            let agent = self.start_host(host, &server, &authority).await?;
+            self.agents.push((victim.host.to_owned(), agent));
+        }
+        let urls = self.urls()?;
+        let note = folder::Note {
+            pid: std::process::id(),
+            tenant_url: urls.tenant,
+            system_url: urls.system,
+            login_id: self.login_id,
+        };
+        folder::write_note(&self.folder, &note)
+    }
+
+    fn urls(&self) -> Result<Urls> {
+        Ok(self.installation.as_ref().context("the demo has not risen")?.urls())
+    }
+
+    /// A host: its service, started; its own limits file, which declares the service; its agent, enrolled and running.
+    async fn start_host(&self, host: &SeededHost, server: &str, authority: &str) -> Result<Child> {
+        let dir = self.folder.join(&host.host);
+        let (service, state) = (dir.join("service"), dir.join("agent"));
+        for path in [&dir, &service, &state] {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        }
+        let ours = std::env::current_exe()?;
+        let started = Command::new(&ours).args(["demo-ctl", "start", "--dir"]).arg(&service).output().await?;
+        ensure!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr).trim());
+        fs::write(state.join("agent.toml"), limits_file(&host.host, &ours, &Files::new(&service)))?;
+
+        let program = ours.with_file_name("mendwright-agent");
+        ensure!(program.is_file(), "{} is missing: build it with cargo build -p agent", program.display());
+        let enrolled = Command::new(&program)
+            .args(["enroll", "--server", server, "--profile", "low-risk", "--authority", authority, "--state-dir"])
+            .arg(&state)
+            .env("MENDWRIGHT_TOKEN", host.token.reveal())
+            .stdin(Stdio::null())
+            .output()
+            .await?;
+        ensure!(
+            enrolled.status.success(),
+            "{} could not enrol: {}",
+            host.host,
+            String::from_utf8_lossy(&enrolled.stderr).trim()
+        );
+        let log = fs::File::options().create(true).append(true).open(dir.join("agent.log"))?;
+        Command::new(&program)
+            .args(["run", "--state-dir"])
+            .arg(&state)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0) // Ctrl-C at the terminal is ours to handle
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("{} cannot be started", program.display()))
+    }
+
+    /// Resolves when an agent ends by itself.
+    pub async fn first_to_end(&mut self) -> Option<String> {
+        let waits = self.agents.iter_mut().map(|(host, child)| {
+            Box::pin(async move {
+                drop(child.wait().await);
+                host.clone()
+            })
+        });
+        let waits: Vec<_> = waits.collect();
+        if waits.is_empty() { None } else { Some(futures_util::future::select_all(waits).await.0) }
+    }
+
+    /// What to do now.
+    pub fn print_invitation(&self) {
+        let Some(installation) = &self.installation else { return };
+        let ours = std::env::current_exe().map(|p| p.display().to_string()).unwrap_or_else(|_| "mendwright".into());
+        println!("\nMendwright runs at {}", installation.node.public_url);
+        println!("  sign in with {}  {}\n", self.email, self.password);
+        println!("Break something in another terminal, and watch its incident on the page:");
+        for victim in &VICTIMS {
+            println!("  {ours} demo break {}   # {}", victim.name, victim.story);
+        }
+        println!("\nEach incident's page says what was seen, what was decided and why. Ctrl-C ends and removes everything.");
+    }
+
+    /// The last lines of every log, for a demo that failed.
+    pub fn print_logs(&self) {
+        let mut logs = vec![self.folder.join("server.log"), self.folder.join("data/cluster/log")];
+        logs.extend(VICTIMS.iter().map(|v| self.folder.join(v.host).join("agent.log")));
+        for path in logs {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            eprintln!("--- {}", path.display());
+            for line in lines.iter().skip(lines.len().saturating_sub(15)) {
+                eprintln!("{line}");
+            }
+        }
+    }
+
+    /// Ends agents, services, server and cluster, and removes the folder.
+    pub async fn stop(&mut self, keep: bool) {
+        for (_, child) in &self.agents {
+            if let Some(pid) = child.id() {
+                let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGTERM);
+            }
+        }
+        for (host, mut child) in self.agents.drain(..) {
+            if tokio::time::timeout(AGENT_STOP_LIMIT, child.wait()).await.is_err() {
+                tracing::warn!(host, "the agent did not end in time");
+                drop(child.kill().await);
+            }
+        }
+        for victim in &VICTIMS {
+            drop(ctl::kill_hard(&self.files(victim.host)));
+        }
+        if let Some(installation) = self.installation.take()
+            && let Err(error) = installation.stop().await
+        {
+            eprintln!("mendwright: {error:#}");
+        }
+        folder::end_leftovers(&self.folder);
+        if keep {
+            println!("The folder {} is left behind.", self.folder.display());
+        } else if let Err(error) = fs::remove_dir_all(&self.folder) {
+            eprintln!("mendwright: {} could not be removed: {error}", self.folder.display());
+        }
+    }
+}
+
+/// The host's own limits file: services are declared here, and the server never sends a command.
+fn limits_file(name: &str, ours: &Path, files: &Files) -> String {
+    let command = |action: &str| {
+        format!("[{:?}, \"demo-ctl\", {action:?}, \"--dir\", {:?}]", ours.display().to_string(), files.dir())
+    };
+    format!(
+        "max_runs_per_hour = 6\n\n[services.{name}]\npid_file = {:?}\nstart = {}\nstop = {}\nstatus = {}\nstop_limit_secs = 10\n",
+        files.pid_file(),
+        command("start"),
+        command("stop"),
+        command("status"),
+    )
+}
+
+fn draw(length: usize) -> String {
+    let mut rng = rng();
+    (0..length).map(|_| char::from(PASSWORD_LETTERS[rng.random_range(0..PASSWORD_LETTERS.len())])).collect()
+}
+
+fn log_to(path: &Path) -> Result<()> {
+    let file = fs::File::create(path)?;
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(crate::LOG_FILTER));
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::sync::Mutex::new(file)).init();
+    Ok(())
+}
