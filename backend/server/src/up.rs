@@ -102,5 +102,7 @@ async fn start_cluster(folder: &DataFolder, durable: bool) -> Result<Cluster> {
     if !durable {
         options = options.without_fsync();
     }
-    tokio::task::spawn_blocking(move || Cluster::start(&options)).await?.context("the embedded PostgreSQL did not start")
+    tokio::task::spawn_blocking(move || Cluster::start(&options))
+        .await?
+        .context("the embedded PostgreSQL did not start")
 }

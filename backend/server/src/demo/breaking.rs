@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use store::Store;
 use store::auth::{self, Member};
 use store::pages::hosts;
-use store::Store;
 use uuid::Uuid;
 
 use super::victim::Files;

@@ -29,7 +29,10 @@ pub fn claim(name: &str) -> Result<PathBuf> {
     let temp = [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")];
     let temp = temp.iter().find(|dir| passable(dir)).context("no temp directory that others may pass through")?;
     let folder = temp.join(format!("{PREFIX}{name}"));
-    fs::DirBuilder::new().mode(0o711).create(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    fs::DirBuilder::new()
+        .mode(0o711)
+        .create(&folder)
+        .with_context(|| format!("{} cannot be made", folder.display()))?;
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o711))?; // whatever the umask says
     Ok(folder)
 }

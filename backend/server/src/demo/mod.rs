@@ -67,9 +67,10 @@ pub enum DemoCommand {
 /// Runs `demo` and what stands under it.
 pub async fn run(args: DemoArgs) -> Result<ExitCode> {
     if let Some(DemoCommand::Break { name, folder }) = args.command {
-        let victim = VICTIMS.iter().find(|v| v.name == name).with_context(|| {
-            format!("there is no {name:?}; there are {}", VICTIMS.map(|v| v.name).join(", "))
-        })?;
+        let victim = VICTIMS
+            .iter()
+            .find(|v| v.name == name)
+            .with_context(|| format!("there is no {name:?}; there are {}", VICTIMS.map(|v| v.name).join(", ")))?;
         let folder = folder.map_or_else(folder::newest, Ok)?;
         breaking::by_command(victim, &folder).await?;
         return Ok(ExitCode::SUCCESS);

@@ -116,7 +116,8 @@ pub async fn play(stage: &mut Stage) -> Result<bool> {
             "d" => {
                 let look = scene.wait("escalated", Look::escalated).await?;
                 let files = stage.files(scene.victim.host);
-                let untouched = look.runs.is_empty() && files.living().is_none() && files.pid() == Some(scene.killed_pid);
+                let untouched =
+                    look.runs.is_empty() && files.living().is_none() && files.pid() == Some(scene.killed_pid);
                 scene.line(&look, if look.escalated() && untouched { "escalated" } else { "failed" })
             }
             _ => {

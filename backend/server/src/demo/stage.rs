@@ -186,7 +186,9 @@ impl Stage {
         for victim in &VICTIMS {
             println!("  {ours} demo break {}   # {}", victim.name, victim.story);
         }
-        println!("\nEach incident's page says what was seen, what was decided and why. Ctrl-C ends and removes everything.");
+        println!(
+            "\nEach incident's page says what was seen, what was decided and why. Ctrl-C ends and removes everything."
+        );
     }
 
     /// The last lines of every log, for a demo that failed.

@@ -55,8 +55,7 @@ impl Files {
         let state = stat.rsplit_once(") ")?.1.chars().next()?;
         let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
         let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-        let ours = words.contains(&"demo-victim".as_bytes())
-            && words.contains(&self.0.as_os_str().as_encoded_bytes());
+        let ours = words.contains(&"demo-victim".as_bytes()) && words.contains(&self.0.as_os_str().as_encoded_bytes());
         (ours && !"ZX".contains(state)).then_some(pid)
     }
 }

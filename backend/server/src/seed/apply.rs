@@ -15,8 +15,8 @@ use store::{Queue, Store, StoreError, TenantTx, audit};
 use uuid::Uuid;
 
 use super::Seed;
-use crate::random::rng;
 use super::document::{Client, Limits};
+use crate::random::rng;
 
 /// How long the tokens for planned hosts live.
 const TOKEN_LIVES: Duration = Duration::from_secs(72 * 3600);
@@ -214,8 +214,7 @@ async fn insert_playbooks(
     tenant_keys::insert(tx, &stored).await?;
     let mut ids = BTreeMap::new();
     for playbook in playbooks {
-        let content =
-            keys::to_canonical(playbook).map_err(|e| ApplyError::Canonical(playbook.name.clone(), e))?;
+        let content = keys::to_canonical(playbook).map_err(|e| ApplyError::Canonical(playbook.name.clone(), e))?;
         let version = SignedVersion {
             name: &playbook.name,
             digest: keys::digest(content.as_bytes()).0,

@@ -63,17 +63,15 @@ impl Seed {
         let places = Places::of(text);
         let reject = |faults| Rejected { file: file.to_owned(), faults };
         let document: Document = serde_saphyr::from_str(text).map_err(|error| {
-            let place = error.location().map_or(Place { line: 1, column: 1 }, |l| Place { line: l.line(), column: l.column() });
+            let place =
+                error.location().map_or(Place { line: 1, column: 1 }, |l| Place { line: l.line(), column: l.column() });
             let message = plain(&error);
             reject(vec![Fault { place, path: places.path_at(place).to_owned(), message }])
         })?;
         match validate::validate(&document, env) {
             Ok(passwords) => Ok(Seed { document, passwords }),
             Err(faults) => Err(reject(
-                faults
-                    .into_iter()
-                    .map(|(path, message)| Fault { place: places.at(&path), path, message })
-                    .collect(),
+                faults.into_iter().map(|(path, message)| Fault { place: places.at(&path), path, message }).collect(),
             )),
         }
     }

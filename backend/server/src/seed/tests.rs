@@ -1,6 +1,7 @@
 use super::*;
 
-const HEAD: &str = "tenant: {name: Acme}\nmembers:\n  - {name: A, email: a@acme.test, role: owner, password: longenough1}\n";
+const HEAD: &str =
+    "tenant: {name: Acme}\nmembers:\n  - {name: A, email: a@acme.test, role: owner, password: longenough1}\n";
 
 fn faults(rest: &str) -> String {
     let text = format!("{HEAD}{rest}");
@@ -16,7 +17,9 @@ fn an_unknown_key_is_refused_with_its_path() {
 
 #[test]
 fn a_bad_value_and_a_bad_reference_are_refused_together() {
-    let text = faults("clients:\n  - name: Dock\n    time_zone: Mars/North\n    hosts: [{name: h1, site: Quay}]\nlimits:\n  host: {runs_per_hour: 0}\n");
+    let text = faults(
+        "clients:\n  - name: Dock\n    time_zone: Mars/North\n    hosts: [{name: h1, site: Quay}]\nlimits:\n  host: {runs_per_hour: 0}\n",
+    );
     assert!(text.contains("seed.yaml:6:16: clients[0].time_zone: \"Mars/North\" is no time zone"), "{text}");
     assert!(text.contains("clients[0].hosts[0].site: Dock has no site \"Quay\""), "{text}");
     assert!(text.contains("limits.host.runs_per_hour: "), "{text}");

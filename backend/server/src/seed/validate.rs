@@ -51,9 +51,10 @@ impl Faults {
     }
 
     fn email(&mut self, path: String, address: &str) {
-        let sound = address.split_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty() && !domain.is_empty() && !domain.contains('@')
-        }) && address.len() <= 254
+        let sound = address
+            .split_once('@')
+            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
+            && address.len() <= 254
             && !address.chars().any(|c| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
         if !sound {
             self.add(path, format!("{address:?} is no e-mail address"));
@@ -112,7 +113,8 @@ fn members(members: &[Member], env: &dyn Fn(&str) -> Option<String>, faults: &mu
             passwords.push(Password(password));
         }
     }
-    faults.unique("a member", members.iter().enumerate().map(|(i, m)| (format!("members[{i}].email"), m.email.as_str())));
+    faults
+        .unique("a member", members.iter().enumerate().map(|(i, m)| (format!("members[{i}].email"), m.email.as_str())));
     if !members.iter().any(|m| m.role == Role::Owner.word()) {
         faults.add("members", "one member at least is an owner");
     }
