@@ -1,1 +1,36 @@
-//! Secrets that name a tenant: found by hash.
+//! Table `credentials`: the secrets that name a tenant, by the hash alone. They are looked up in [`crate::auth`].
+
+use jiff_sqlx::ToSqlx;
+use uuid::Uuid;
+
+use crate::{Result, TenantTx};
+
+/// Gives a host its key: `key_id` is the SHA-256 of the public half.
+pub async fn insert_host_key(tx: &mut TenantTx, key_id: &[u8], host_id: Uuid) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query!(
+        "INSERT INTO credentials (tenant_id, kind, secret_hash, subject_id) VALUES ($1, 'host_key', $2, $3)",
+        tenant_id,
+        key_id,
+        host_id
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Takes one use of an enrolment's token; false when none is left, or it is expired or revoked.
+pub async fn spend_enrolment_token(tx: &mut TenantTx, enrolment_id: Uuid) -> Result<bool> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let done = sqlx::query!(
+        "UPDATE credentials SET uses_left = uses_left - 1
+         WHERE tenant_id = $1 AND kind = 'enrolment_token' AND subject_id = $2 AND uses_left > 0
+           AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)",
+        tenant_id,
+        enrolment_id,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}

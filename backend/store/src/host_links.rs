@@ -1,1 +1,117 @@
-//! Which node holds a host's link.
+//! Table `host_links`: which node holds a host's link; written when a link opens or closes.
+
+use jiff_sqlx::ToSqlx;
+use uuid::Uuid;
+
+use crate::{Queue, Result, TenantTx};
+
+/// Makes the row of a new host: epoch 0, closed.
+pub async fn insert(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid, node_id: Uuid) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    sqlx::query!(
+        "INSERT INTO host_links (tenant_id, host_id, client_id, node_id, epoch, linked_at, unlinked_at)
+         VALUES ($1, $2, $3, $4, 0, $5, $5)",
+        tenant_id,
+        host_id,
+        client_id,
+        node_id,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The newest epoch.
+pub async fn find_epoch(tx: &mut TenantTx, host_id: Uuid) -> Result<Option<i64>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!("SELECT epoch FROM host_links WHERE tenant_id = $1 AND host_id = $2", tenant_id, host_id)
+        .fetch_optional(tx.conn())
+        .await?)
+}
+
+/// Opens the link of `epoch`; false when a link of this or a newer epoch was opened before.
+pub async fn mark_linked(
+    tx: &mut TenantTx,
+    host_id: Uuid,
+    node_id: Uuid,
+    epoch: i64,
+    instance_id: Uuid,
+) -> Result<bool> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let done = sqlx::query!(
+        "UPDATE host_links SET node_id = $3, epoch = $4, instance_id = $5, linked_at = $6, unlinked_at = NULL, goodbye = NULL
+         WHERE tenant_id = $1 AND host_id = $2 AND epoch < $4",
+        tenant_id,
+        host_id,
+        node_id,
+        epoch,
+        instance_id,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Closes the link of `epoch`, with the agent's goodbye if it said one; an older link closes nothing.
+pub async fn mark_unlinked(tx: &mut TenantTx, host_id: Uuid, epoch: i64, goodbye: Option<&str>) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    sqlx::query!(
+        "UPDATE host_links SET unlinked_at = $4, goodbye = $5
+         WHERE tenant_id = $1 AND host_id = $2 AND epoch = $3 AND unlinked_at IS NULL",
+        tenant_id,
+        host_id,
+        epoch,
+        now.to_sqlx() as _,
+        goodbye
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Whether `epoch` is still the host's newest link; holds the row until the end of the transaction, so that
+/// what an old link writes is wholly before the new one.
+pub async fn holds(tx: &mut TenantTx, host_id: Uuid, epoch: i64) -> Result<bool> {
+    let tenant_id = tx.tenant_id();
+    let newest = sqlx::query_scalar!(
+        "SELECT epoch FROM host_links WHERE tenant_id = $1 AND host_id = $2 FOR SHARE",
+        tenant_id,
+        host_id
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(newest == Some(epoch))
+}
+
+/// Wakes the node that holds the host's link, for whoever makes something due for the host: the row is read
+/// `FOR SHARE`, so this transaction commits wholly before or wholly after a new link. Without a link nothing is
+/// woken; the next `Hello` takes everything open.
+pub async fn wake(tx: &mut TenantTx, host_id: Uuid) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    let link = sqlx::query!(
+        "SELECT node_id, unlinked_at FROM host_links WHERE tenant_id = $1 AND host_id = $2 FOR SHARE",
+        tenant_id,
+        host_id
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    if let Some(link) = link.filter(|l| l.unlinked_at.is_none()) {
+        let now = tx.now().await?;
+        tx.due(Queue::Dispatch(link.node_id), now);
+    }
+    Ok(())
+}
+
+/// The linked hosts of the tenant whose job, question or withdrawal this node should send, of those it names.
+pub async fn list_on_node(tx: &mut TenantTx, node_id: Uuid) -> Result<Vec<Uuid>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!(
+        "SELECT host_id FROM host_links WHERE tenant_id = $1 AND node_id = $2 AND unlinked_at IS NULL",
+        tenant_id,
+        node_id
+    )
+    .fetch_all(tx.conn())
+    .await?)
+}

@@ -1,1 +1,481 @@
-//! Table `jobs`.
+//! Tables `jobs`, `job_results`, `run_output`: what one executor is handed at once, its fence, lease, permit and result.
+//!
+//! `queued → leased → permitted → finished`; `leased → queued` (lease over); `queued | leased → withdrawn`;
+//! `leased → refused`; `permitted → unknown → finished`. Every change is a compare-and-set on state and fence.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::error::exactly_one;
+use crate::{Queue, Result, TenantTx, host_links};
+
+/// How long a permitted job may stay without a result after its time limit.
+pub const RESULT_GRACE: Duration = Duration::from_secs(60);
+
+/// Names a job.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct JobKey {
+    /// The run.
+    pub run_id: Uuid,
+    /// `fix`, `undo` or `diagnostics`.
+    pub purpose: String,
+    /// From 1.
+    pub leg: i16,
+    /// From 1.
+    pub attempt: i16,
+}
+
+/// A job.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Its name.
+    pub key: JobKey,
+    /// Its client.
+    pub client_id: Uuid,
+    /// Its host.
+    pub host_id: Uuid,
+    /// `queued`, `leased`, …
+    pub state: String,
+    /// The fence of its newest lease.
+    pub fence: Option<i64>,
+    /// The agent's instance of that lease.
+    pub instance_id: Option<Uuid>,
+    /// SHA-256 of the envelope of that lease.
+    pub envelope_digest: Option<Vec<u8>>,
+    /// When that lease ends, while it is leased.
+    pub lease_expires_at: Option<Timestamp>,
+    /// When it is too old to begin.
+    pub expires_at: Timestamp,
+    /// When it was permitted.
+    pub permitted_at: Option<Timestamp>,
+}
+
+/// A job with what its envelope binds.
+#[derive(Debug)]
+pub struct ToLease {
+    /// The job.
+    pub job: Job,
+    /// SHA-256 of the playbook version.
+    pub playbook_digest: Vec<u8>,
+    /// The playbook version's canonical text.
+    pub playbook: String,
+    /// Its signature, hex.
+    pub playbook_signature: String,
+    /// Values for its parameters.
+    pub parameters: Value,
+    /// The triggering check.
+    pub check_id: Uuid,
+    /// Its target.
+    pub target: String,
+}
+
+/// Queues a job and wakes the host's node; the unique index `jobs_one_unfinished` is the host's lock.
+pub async fn insert(
+    tx: &mut TenantTx,
+    key: &JobKey,
+    client_id: Uuid,
+    host_id: Uuid,
+    expires_at: Timestamp,
+) -> Result<()> {
+    host_links::wake(tx, host_id).await?;
+    let tenant_id = tx.tenant_id();
+    sqlx::query!(
+        "INSERT INTO jobs (tenant_id, client_id, host_id, run_id, purpose, leg, attempt, state, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8)",
+        tenant_id,
+        client_id,
+        host_id,
+        key.run_id,
+        key.purpose,
+        key.leg,
+        key.attempt,
+        expires_at.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The job, locked until the end of the transaction.
+pub async fn find_locked(tx: &mut TenantTx, key: &JobKey) -> Result<Option<Job>> {
+    let tenant_id = tx.tenant_id();
+    let row = sqlx::query!(
+        "SELECT client_id, host_id, state, fence, instance_id, envelope_digest, lease_expires_at, expires_at, permitted_at
+         FROM jobs WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5 FOR UPDATE",
+        tenant_id,
+        key.run_id,
+        key.purpose,
+        key.leg,
+        key.attempt
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|r| Job {
+        key: key.clone(),
+        client_id: r.client_id,
+        host_id: r.host_id,
+        state: r.state,
+        fence: r.fence,
+        instance_id: r.instance_id,
+        envelope_digest: r.envelope_digest,
+        lease_expires_at: r.lease_expires_at.map(|at| at.to_jiff()),
+        expires_at: r.expires_at.to_jiff(),
+        permitted_at: r.permitted_at.map(|at| at.to_jiff()),
+    }))
+}
+
+/// The host's oldest job that may be leased (queued, or leased and not permitted, and young enough), locked.
+pub async fn find_to_lease(tx: &mut TenantTx, host_id: Uuid) -> Result<Option<ToLease>> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let row = sqlx::query!(
+        "SELECT j.client_id, j.run_id, j.purpose, j.leg, j.attempt, j.state, j.fence, j.instance_id, j.envelope_digest,
+           j.lease_expires_at, j.expires_at, r.playbook_digest, p.content, p.signature, r.parameters, r.check_id, r.target
+         FROM jobs j
+         JOIN runs r ON r.tenant_id = j.tenant_id AND r.run_id = j.run_id
+         JOIN playbook_versions p ON p.tenant_id = r.tenant_id AND p.digest = r.playbook_digest
+         WHERE j.tenant_id = $1 AND j.host_id = $2 AND j.state IN ('queued', 'leased') AND j.expires_at > $3
+         ORDER BY j.expires_at LIMIT 1 FOR UPDATE OF j",
+        tenant_id,
+        host_id,
+        now.to_sqlx() as _
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|r| ToLease {
+        job: Job {
+            key: JobKey { run_id: r.run_id, purpose: r.purpose, leg: r.leg, attempt: r.attempt },
+            client_id: r.client_id,
+            host_id,
+            state: r.state,
+            fence: r.fence,
+            instance_id: r.instance_id,
+            envelope_digest: r.envelope_digest,
+            lease_expires_at: r.lease_expires_at.map(|at| at.to_jiff()),
+            expires_at: r.expires_at.to_jiff(),
+            permitted_at: None,
+        },
+        playbook_digest: r.playbook_digest,
+        playbook: r.content,
+        playbook_signature: r.signature,
+        parameters: r.parameters,
+        check_id: r.check_id,
+        target: r.target,
+    }))
+}
+
+/// What a lease says.
+#[derive(Debug)]
+pub struct Lease<'a> {
+    /// The host's next fence.
+    pub fence: i64,
+    /// The agent's instance.
+    pub instance_id: Uuid,
+    /// SHA-256 of the envelope.
+    pub envelope_digest: &'a [u8],
+    /// How long it lasts.
+    pub lasts: Duration,
+}
+
+/// Leases a job that was found by [`find_to_lease`]; the lease's end is due in `remediate`.
+pub async fn mark_leased(tx: &mut TenantTx, key: &JobKey, lease: &Lease<'_>) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let until = now + lease.lasts;
+    let done = sqlx::query!(
+        "UPDATE jobs SET state = 'leased', fence = $6, instance_id = $7, envelope_digest = $8, lease_expires_at = $9
+         WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5 AND state IN ('queued', 'leased')",
+        tenant_id,
+        key.run_id,
+        key.purpose,
+        key.leg,
+        key.attempt,
+        lease.fence,
+        lease.instance_id,
+        lease.envelope_digest,
+        until.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("jobs::mark_leased", done.rows_affected())?;
+    tx.due(Queue::Remediate, until);
+    Ok(())
+}
+
+/// Gives the host's over leases back: queued again, to be leased with a new fence. Says whose.
+pub async fn release_ended_leases(tx: &mut TenantTx) -> Result<Vec<JobKey>> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let rows = sqlx::query!(
+        "UPDATE jobs SET state = 'queued', lease_expires_at = NULL
+         WHERE tenant_id = $1 AND state = 'leased' AND lease_expires_at <= $2
+         RETURNING host_id, run_id, purpose, leg, attempt",
+        tenant_id,
+        now.to_sqlx() as _
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let mut keys = Vec::new();
+    for r in rows {
+        host_links::wake(tx, r.host_id).await?;
+        keys.push(JobKey { run_id: r.run_id, purpose: r.purpose, leg: r.leg, attempt: r.attempt });
+    }
+    Ok(keys)
+}
+
+/// The freezes that forbid the host to act now, as words; shared locks keep them as read until the commit.
+pub async fn list_freezes(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> Result<Vec<String>> {
+    let tenant_id = tx.tenant_id();
+    let mut freezes = sqlx::query_scalar!(
+        "SELECT scope_kind FROM guardrail_buckets
+         WHERE tenant_id = $1 AND frozen AND (scope_kind = 'tenant' OR (scope_kind = 'client' AND scope_key = $2)
+           OR (scope_kind = 'host' AND scope_key = $3)) FOR SHARE",
+        tenant_id,
+        client_id.to_string(),
+        host_id.to_string()
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let platform = sqlx::query_scalar!("SELECT frozen FROM platform_state").fetch_optional(tx.conn()).await?;
+    if platform == Some(true) {
+        freezes.push("platform".into());
+    }
+    Ok(freezes)
+}
+
+/// Permits the lease of `fence`; false when it is another's or over. Overdue is due in `remediate`.
+pub async fn mark_permitted(tx: &mut TenantTx, key: &JobKey, fence: i64, limit: Duration) -> Result<bool> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let ends = now + limit + RESULT_GRACE;
+    let done = sqlx::query!(
+        "UPDATE jobs SET state = 'permitted', lease_expires_at = NULL, permitted_at = $7, permit_ends_at = $8
+         WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5
+           AND state = 'leased' AND fence = $6 AND lease_expires_at > $7",
+        tenant_id,
+        key.run_id,
+        key.purpose,
+        key.leg,
+        key.attempt,
+        fence,
+        now.to_sqlx() as _,
+        ends.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    let permitted = done.rows_affected() == 1;
+    if permitted {
+        tx.due(Queue::Remediate, ends);
+    }
+    Ok(permitted)
+}
+
+/// The host declined the lease of `fence`; false when it was no lease of that fence.
+pub async fn mark_refused(tx: &mut TenantTx, key: &JobKey, fence: i64) -> Result<bool> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let done = sqlx::query!(
+        "UPDATE jobs SET state = 'refused', lease_expires_at = NULL, ended_at = $7
+         WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5 AND fence = $6 AND state = 'leased'",
+        tenant_id,
+        key.run_id,
+        key.purpose,
+        key.leg,
+        key.attempt,
+        fence,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    let refused = done.rows_affected() == 1;
+    if refused {
+        tx.due(Queue::Remediate, now);
+    }
+    Ok(refused)
+}
+
+/// Takes a job back that has no permit, and wakes the host's node to say so; false when it has one or has ended.
+pub async fn mark_withdrawn(tx: &mut TenantTx, key: &JobKey, host_id: Uuid) -> Result<bool> {
+    host_links::wake(tx, host_id).await?;
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let done = sqlx::query!(
+        "UPDATE jobs SET state = 'withdrawn', lease_expires_at = NULL, ended_at = $6
+         WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5 AND state IN ('queued', 'leased')",
+        tenant_id,
+        key.run_id,
+        key.purpose,
+        key.leg,
+        key.attempt,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Withdrawn jobs of the last quarter hour that this instance of the host may still hold, with their fences.
+pub async fn list_withdrawn(tx: &mut TenantTx, host_id: Uuid, instance_id: Uuid) -> Result<Vec<(JobKey, i64)>> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let since = now - Duration::from_secs(900);
+    let rows = sqlx::query!(
+        r#"SELECT run_id, purpose, leg, attempt, fence AS "fence!" FROM jobs
+           WHERE tenant_id = $1 AND host_id = $2 AND instance_id = $3 AND state = 'withdrawn' AND fence IS NOT NULL AND ended_at > $4"#,
+        tenant_id,
+        host_id,
+        instance_id,
+        since.to_sqlx() as _
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|r| (JobKey { run_id: r.run_id, purpose: r.purpose, leg: r.leg, attempt: r.attempt }, r.fence))
+        .collect())
+}
+
+/// A permitted job's result is overdue: nobody knows. False when it has ended meanwhile.
+pub async fn mark_unknown(tx: &mut TenantTx, key: &JobKey) -> Result<bool> {
+    let tenant_id = tx.tenant_id();
+    let done = sqlx::query!(
+        "UPDATE jobs SET state = 'unknown'
+         WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5 AND state = 'permitted'",
+        tenant_id,
+        key.run_id,
+        key.purpose,
+        key.leg,
+        key.attempt
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Permitted jobs whose result is overdue.
+pub async fn list_overdue(tx: &mut TenantTx) -> Result<Vec<(JobKey, Uuid)>> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let rows = sqlx::query!(
+        "SELECT run_id, purpose, leg, attempt, host_id FROM jobs
+         WHERE tenant_id = $1 AND state = 'permitted' AND permit_ends_at <= $2 LIMIT 100 FOR UPDATE SKIP LOCKED",
+        tenant_id,
+        now.to_sqlx() as _
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|r| (JobKey { run_id: r.run_id, purpose: r.purpose, leg: r.leg, attempt: r.attempt }, r.host_id))
+        .collect())
+}
+
+/// A result as the host signed it.
+#[derive(Debug)]
+pub struct JobResult<'a> {
+    /// The fence it ran under.
+    pub fence: i64,
+    /// The signed body.
+    pub body: &'a str,
+    /// SHA-256 of the body.
+    pub digest: &'a [u8],
+    /// The host's signature.
+    pub signature: &'a str,
+    /// The first bytes of the output.
+    pub output: &'a [u8],
+}
+
+/// What became of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// It ended the job.
+    Now,
+    /// The same was stored before.
+    Before,
+    /// Another one was stored before.
+    Other,
+    /// The job has no permit of this fence.
+    NoPermit,
+}
+
+/// Stores a result, exactly once a job. Call it with the job locked.
+pub async fn mark_finished(tx: &mut TenantTx, job: &Job, result: &JobResult<'_>) -> Result<Stored> {
+    let (tenant_id, now, key) = (tx.tenant_id(), tx.now().await?, &job.key);
+    let row = sqlx::query_scalar!(
+        r#"UPDATE jobs SET state = 'finished', ended_at = $7, result_digest = $8
+           WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5 AND fence = $6
+             AND state IN ('permitted', 'unknown') RETURNING permitted_at AS "permitted_at!""#,
+        tenant_id,
+        key.run_id,
+        key.purpose,
+        key.leg,
+        key.attempt,
+        result.fence,
+        now.to_sqlx() as _,
+        result.digest
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(permitted_at) = row else { return compare(tx, key, result).await };
+    sqlx::query!(
+        "INSERT INTO job_results (tenant_id, client_id, run_id, purpose, leg, attempt, fence, body, signature, received_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        tenant_id,
+        job.client_id,
+        key.run_id,
+        key.purpose,
+        key.leg,
+        key.attempt,
+        result.fence,
+        result.body,
+        result.signature,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    insert_output(tx, job, permitted_at.to_jiff(), 0, result.output).await?;
+    Ok(Stored::Now)
+}
+
+async fn compare(tx: &mut TenantTx, key: &JobKey, result: &JobResult<'_>) -> Result<Stored> {
+    let tenant_id = tx.tenant_id();
+    let stored = sqlx::query_scalar!(
+        "SELECT result_digest FROM jobs
+         WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5 AND state = 'finished'",
+        tenant_id,
+        key.run_id,
+        key.purpose,
+        key.leg,
+        key.attempt
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(match stored {
+        None => Stored::NoPermit,
+        Some(digest) if digest.as_deref() == Some(result.digest) => Stored::Before,
+        Some(_) => Stored::Other,
+    })
+}
+
+/// Chunks of output are at most this long.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Stores output from `offset` on, keyed by the permit's instant so that a chunk sent again meets its key.
+async fn insert_output(tx: &mut TenantTx, job: &Job, at: Timestamp, offset: i64, bytes: &[u8]) -> Result<()> {
+    let (tenant_id, key, mut offset) = (tx.tenant_id(), &job.key, offset);
+    for chunk in bytes.chunks(CHUNK_BYTES) {
+        sqlx::query!(
+            "INSERT INTO run_output (tenant_id, client_id, run_id, purpose, leg, attempt, byte_offset, at, bytes)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+            tenant_id,
+            job.client_id,
+            key.run_id,
+            key.purpose,
+            key.leg,
+            key.attempt,
+            offset,
+            at.to_sqlx() as _,
+            chunk
+        )
+        .execute(tx.conn())
+        .await?;
+        offset = offset.saturating_add(i64::try_from(chunk.len()).unwrap_or(i64::MAX));
+    }
+    Ok(())
+}
