@@ -1,2 +1,109 @@
 //! The agents' links: reports up, jobs and permits down.
+//!
+//! One task a link. It holds the host's evaluators, so a reading is judged in memory and the database is written
+//! only when something changed; every change is committed before it is acknowledged. Whatever the database says
+//! that cannot be had now ends the link: the agent comes back and sends again what is not acknowledged.
 #![forbid(unsafe_code)]
+
+mod convert;
+mod crash;
+mod dispatch;
+mod enroll;
+mod hello;
+mod jobs;
+mod link;
+mod links;
+mod outcome;
+mod socket;
+mod watches;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::get;
+use store::Store;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use wire::v1::{ENROLL_PATH, LINK_PATH, MAX_MESSAGE_BYTES};
+
+use links::Links;
+
+/// What a gateway needs to know.
+#[derive(Clone)]
+pub struct GatewayConfig {
+    /// This process, as table `nodes` knows it.
+    pub node_id: Uuid,
+    /// What the server calls itself; part of what a host signs.
+    pub server_name: String,
+    /// Signs envelopes.
+    pub dispatch_key: keys::SigningKey,
+    /// The monotonic clock: the time since some instant of this process.
+    pub elapsed: Arc<dyn Fn() -> Duration + Send + Sync>,
+    /// The random source: 32 fresh bytes.
+    pub random: Arc<dyn Fn() -> [u8; 32] + Send + Sync>,
+}
+
+impl std::fmt::Debug for GatewayConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GatewayConfig").field("node_id", &self.node_id).finish_non_exhaustive()
+    }
+}
+
+/// The gateway of one node; clones share.
+#[derive(Clone, Debug)]
+pub struct Gateway(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    config: GatewayConfig,
+    links: Links,
+    /// Ends every link when the gateway stops.
+    stopping: CancellationToken,
+}
+
+impl Gateway {
+    /// A gateway without links. Merge its [`Gateway::router`] and spawn its [`Gateway::run`].
+    pub fn new(store: Store, config: GatewayConfig) -> Gateway {
+        let (links, stopping) = (Links::default(), CancellationToken::new());
+        Gateway(Arc::new(Inner { store, config, links, stopping }))
+    }
+
+    /// The two paths of the agents.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route(ENROLL_PATH, get(enroll_path))
+            .route(&format!("{LINK_PATH}/{{key_id}}"), get(link_path))
+            .with_state(self.clone())
+    }
+
+    /// Hands work to the links until `cancel`; then ends the links.
+    pub async fn run(self, cancel: CancellationToken) {
+        dispatch::run(&self.0, &cancel).await;
+        self.0.stopping.cancel();
+    }
+
+    /// How many hosts are linked here.
+    pub fn count_links(&self) -> usize {
+        self.0.links.count()
+    }
+}
+
+async fn enroll_path(State(gateway): State<Gateway>, upgrade: WebSocketUpgrade) -> Response {
+    limited(upgrade).on_upgrade(move |socket| async move { enroll::serve(&gateway.0, socket).await })
+}
+
+async fn link_path(State(gateway): State<Gateway>, Path(key_id): Path<String>, upgrade: WebSocketUpgrade) -> Response {
+    limited(upgrade).on_upgrade(move |socket| async move { link::serve(&gateway.0, &key_id, socket).await })
+}
+
+fn limited(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+    upgrade
+        .max_message_size(MAX_MESSAGE_BYTES)
+        .max_frame_size(MAX_MESSAGE_BYTES)
+        .max_write_buffer_size(4 * MAX_MESSAGE_BYTES)
+}

@@ -103,15 +103,3 @@ pub async fn wake(tx: &mut TenantTx, host_id: Uuid) -> Result<()> {
     }
     Ok(())
 }
-
-/// The linked hosts of the tenant whose job, question or withdrawal this node should send, of those it names.
-pub async fn list_on_node(tx: &mut TenantTx, node_id: Uuid) -> Result<Vec<Uuid>> {
-    let tenant_id = tx.tenant_id();
-    Ok(sqlx::query_scalar!(
-        "SELECT host_id FROM host_links WHERE tenant_id = $1 AND node_id = $2 AND unlinked_at IS NULL",
-        tenant_id,
-        node_id
-    )
-    .fetch_all(tx.conn())
-    .await?)
-}

@@ -167,6 +167,19 @@ pub async fn find_to_lease(tx: &mut TenantTx, host_id: Uuid) -> Result<Option<To
     }))
 }
 
+/// The canonical text of the playbook version that the job performs.
+pub async fn find_playbook(tx: &mut TenantTx, run_id: Uuid) -> Result<Option<String>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!(
+        "SELECT p.content FROM runs r JOIN playbook_versions p ON p.tenant_id = r.tenant_id AND p.digest = r.playbook_digest
+         WHERE r.tenant_id = $1 AND r.run_id = $2",
+        tenant_id,
+        run_id
+    )
+    .fetch_optional(tx.conn())
+    .await?)
+}
+
 /// What a lease says.
 #[derive(Debug)]
 pub struct Lease<'a> {

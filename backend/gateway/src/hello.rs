@@ -1,0 +1,182 @@
+//! A link's beginning: proof, `Hello`, the link's row, and whether the host is trusted.
+
+use std::collections::{BTreeMap, HashMap};
+
+use domain::detect::{HostFacts, Kind};
+use jiff::Timestamp;
+use keys::{Context, PublicKey};
+use serde_json::json;
+use store::auth::HostIdentity;
+use store::detect::{check_states, checks};
+use store::{TenantTx, audit, auth, host_links, hosts};
+use uuid::Uuid;
+use wire::v1::{Down, Hello, JournalState, PROTOCOL, Prove, Up, close};
+
+use crate::Inner;
+use crate::enroll::{ANSWER, challenge, other_protocol};
+use crate::socket::{End, Socket};
+use crate::watches::{Watches, replaced};
+
+/// A proven link.
+pub struct Begun {
+    /// Who it is.
+    pub identity: HostIdentity,
+    /// Its client.
+    pub client_id: Uuid,
+    /// Its key.
+    pub key: PublicKey,
+    /// The agent's start.
+    pub instance_id: Uuid,
+    /// The link's epoch.
+    pub epoch: i64,
+    /// Whether it gets no jobs.
+    pub quarantined: bool,
+    /// The version of its checks.
+    pub config_version: i64,
+    /// Its evaluators.
+    pub watches: Watches,
+    /// The database's time of the link's beginning.
+    pub began_at: Timestamp,
+    /// What it said.
+    pub hello: Hello,
+}
+
+/// From the first byte to the link's committed row.
+pub async fn begin(gateway: &Inner, key_id: &str, socket: &mut Socket) -> Result<Begun, End> {
+    let unknown = || End::close(close::HOST_KEY, "this host's key is unknown or revoked; enrol the host again");
+    let key_id = hex::decode(key_id).map_err(|_| unknown())?;
+    let identity = auth::by_host_key(&gateway.store, &key_id).await?.ok_or_else(unknown)?;
+    let mut tx = gateway.store.begin(&identity.scope).await?;
+    let host = hosts::find(&mut tx, identity.host_id).await?.filter(|h| h.state != "retired").ok_or_else(unknown)?;
+    let epoch = host_links::find_epoch(&mut tx, identity.host_id).await?.ok_or_else(unknown)? + 1;
+    let tenant_id = tx.tenant_id();
+    tx.rollback().await?;
+
+    let challenge = challenge(gateway, epoch);
+    socket.send(&Down::Challenge(challenge.clone())).await?;
+    let Up::Prove(prove) = socket.expect(ANSWER).await? else { return Err(End::malformed("Prove is expected")) };
+    if prove.protocol != PROTOCOL {
+        return Err(other_protocol(prove.protocol));
+    }
+    let public: Option<PublicKey> =
+        <[u8; 32]>::try_from(host.public_key.as_slice()).ok().and_then(|bytes| PublicKey::from_bytes(&bytes).ok());
+    let text = Prove::signed_text(&challenge, tenant_id, identity.host_id, prove.instance_id);
+    let key = public
+        .filter(|key| prove.host_id == identity.host_id && key.verify(Context::Link, &text, &prove.signature).is_ok())
+        .ok_or_else(|| End::close(close::HOST_KEY, "the proof of the host key does not verify"))?;
+    let Up::Hello(hello) = socket.expect(ANSWER).await? else { return Err(End::malformed("Hello is expected")) };
+    link(gateway, identity, key, prove.instance_id, epoch, hello).await
+}
+
+async fn link(
+    gateway: &Inner,
+    identity: HostIdentity,
+    key: PublicKey,
+    instance_id: Uuid,
+    epoch: i64,
+    hello: Hello,
+) -> Result<Begun, End> {
+    let host_id = identity.host_id;
+    let mut tx = gateway.store.begin(&identity.scope).await?;
+    if !host_links::mark_linked(&mut tx, host_id, gateway.config.node_id, epoch, instance_id).await? {
+        return Err(replaced());
+    }
+    let gone = || End::close(close::HOST_KEY, "this host is no more");
+    let mut host = hosts::find(&mut tx, host_id).await?.ok_or_else(gone)?;
+    distrust(&mut tx, host_id, &mut host, &hello).await?;
+    let now = tx.now().await?;
+    let uptime = jiff::SignedDuration::from_secs(i64::try_from(hello.uptime_secs).unwrap_or(0).min(1_000_000_000));
+    let said = hosts::Said {
+        agent_version: shortened(&hello.agent_version),
+        boot_id: hello.boot_id,
+        booted_at: now - uptime,
+        own_limits: serde_json::to_value(&hello.limits).unwrap_or_default(),
+        notes: json!(hello.notes.iter().take(20).map(|n| shortened(n)).collect::<Vec<_>>()),
+    };
+    let booted_at = hosts::mark_said(&mut tx, host_id, &said).await?;
+    let tags: BTreeMap<String, String> = serde_json::from_value(host.tags.clone()).unwrap_or_default();
+    let facts = HostFacts { client: &host.client, host: &host.name, tags: &tags };
+    let selected =
+        checks::list(&mut tx).await?.into_iter().filter(|(_, c)| c.kind == Kind::Service && c.selector.selects(&facts));
+    let states: HashMap<_, _> =
+        check_states::list_of_host(&mut tx, host_id).await?.into_iter().map(|(id, t, s)| ((id, t), s)).collect();
+    tx.commit().await?;
+    let watches = Watches::new((host.client_id, host_id, epoch), booted_at, selected.collect(), states, now);
+    Ok(Begun {
+        identity,
+        client_id: host.client_id,
+        key,
+        instance_id,
+        epoch,
+        quarantined: host.state == "quarantined",
+        config_version: host.config_version,
+        watches,
+        began_at: now,
+        hello,
+    })
+}
+
+/// Why a host is not to be trusted with jobs.
+fn suspicion(seen_fence: i64, hello: &Hello) -> Option<String> {
+    match hello.journal {
+        JournalState::Missing => Some("the agent's journal is missing although the host was enrolled".into()),
+        JournalState::Damaged => Some("the agent's journal is damaged".into()),
+        JournalState::New | JournalState::Sound if hello.max_fence < seen_fence => Some(format!(
+            "the agent's journal ends at fence {}, but this host has sent fence {seen_fence}: a restored snapshot or a copy",
+            hello.max_fence
+        )),
+        JournalState::New | JournalState::Sound => None,
+    }
+}
+
+async fn distrust(tx: &mut TenantTx, host_id: Uuid, host: &mut hosts::Host, hello: &Hello) -> Result<(), End> {
+    let Some(reason) = suspicion(host.seen_fence, hello) else { return Ok(()) };
+    if hosts::mark_quarantined(tx, host_id, &reason).await? {
+        host.state = "quarantined".into();
+        let detail = json!({"reason": reason, "max_fence": hello.max_fence, "seen_fence": host.seen_fence});
+        audit::insert(tx, host.client_id, "host.quarantined", "host", host_id, detail).await?;
+        tracing::warn!(%host_id, reason, "a host is quarantined");
+    }
+    Ok(())
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::v1::{HostLimits, Profile};
+
+    fn hello(journal: JournalState, max_fence: i64) -> Hello {
+        let limits = HostLimits {
+            profile: Profile::LowRisk,
+            allowed_playbooks: vec![],
+            max_runs_per_hour: 1,
+            services: vec![],
+            path: String::new(),
+        };
+        Hello {
+            agent_version: String::new(),
+            boot_id: Uuid::nil(),
+            uptime_secs: 0,
+            max_fence,
+            journal,
+            jobs: vec![],
+            checks: vec![],
+            limits,
+            notes: vec![],
+        }
+    }
+
+    #[test]
+    fn a_host_that_forgot_a_fence_it_has_sent_is_not_trusted() {
+        assert_eq!(suspicion(0, &hello(JournalState::New, 0)), None);
+        assert_eq!(suspicion(7, &hello(JournalState::Sound, 7)), None);
+        assert!(suspicion(7, &hello(JournalState::Sound, 6)).is_some());
+        assert!(suspicion(1, &hello(JournalState::New, 0)).is_some());
+        assert!(suspicion(0, &hello(JournalState::Missing, 0)).is_some());
+        assert!(suspicion(0, &hello(JournalState::Damaged, 9)).is_some());
+    }
+}

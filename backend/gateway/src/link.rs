@@ -1,0 +1,198 @@
+//! One link, from its opening to its end.
+
+use std::time::Duration;
+
+use axum::extract::ws::WebSocket;
+use jiff::Timestamp;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use wire::v1::{Config, Down, Up, Welcome, close, constants};
+
+use crate::hello::{self, Begun};
+use crate::jobs::{self, Again, Sent};
+use crate::links::Nudge;
+use crate::socket::{End, Socket};
+use crate::watches::{Look, replaced};
+use crate::{Inner, crash};
+
+/// A ping is sent this often.
+const PING: Duration = Duration::from_secs(10);
+/// A link that was silent for this long is dead.
+const SILENCE: Duration = Duration::from_secs(30);
+/// Messages a second, in the long run.
+const MESSAGES_PER_SEC: u32 = 50;
+/// Messages at once: an agent's whole ring of kept readings, and more.
+const BURST: f64 = 2048.0;
+
+/// Serves the link path.
+pub async fn serve(gateway: &Inner, key_id: &str, socket: WebSocket) {
+    let mut socket = Socket::new(socket);
+    let opening = tokio::select! {
+        begun = hello::begin(gateway, key_id, &mut socket) => begun,
+        () = gateway.stopping.cancelled() => Err(stopping()),
+    };
+    let mut link = match opening {
+        Ok(link) => link,
+        Err(end) => return socket.end(end, "link").await,
+    };
+    let (host_id, epoch) = (link.identity.host_id, link.epoch);
+    let mut goodbye = None;
+    let end = match talk(gateway, &mut link, &mut socket, &mut goodbye).await {
+        Ok(()) => End::Gone,
+        Err(end) => end,
+    };
+    gateway.links.leave(host_id, epoch);
+    if let Err(error) = close_row(gateway, &link, goodbye.as_deref()).await {
+        tracing::warn!(%host_id, error = &error as &dyn std::error::Error, "the end of a link could not be stored");
+    }
+    socket.end(end, &host_id.to_string()).await;
+}
+
+fn stopping() -> End {
+    End::close(close::UNAVAILABLE, "the server is stopping")
+}
+
+async fn close_row(gateway: &Inner, link: &Begun, goodbye: Option<&str>) -> store::Result<()> {
+    let mut tx = gateway.store.begin(&link.identity.scope).await?;
+    store::host_links::mark_unlinked(&mut tx, link.identity.host_id, link.epoch, goodbye).await?;
+    tx.commit().await
+}
+
+/// Everything after the link's row is committed.
+async fn talk(gateway: &Inner, link: &mut Begun, socket: &mut Socket, goodbye: &mut Option<String>) -> Result<(), End> {
+    let elapsed = || (gateway.config.elapsed)();
+    let began = elapsed();
+    // The link's time: the database's at its beginning, and from there on the monotonic clock.
+    let at = |began_at: Timestamp| began_at + elapsed().saturating_sub(began);
+    let mut nudges = gateway.links.enter(link.identity.scope.tenant_id(), link.identity.host_id, link.epoch);
+    let mut sent = Sent::default();
+    socket
+        .send(&Down::Welcome(Welcome {
+            report_secs: constants::REPORT_SECS,
+            max_messages_per_sec: MESSAGES_PER_SEC,
+            quarantined: link.quarantined,
+            epoch: link.epoch,
+        }))
+        .await?;
+    socket.send(&Down::Config(Config { version: link.config_version, checks: link.watches.specs() })).await?;
+    let levels = std::mem::take(&mut link.hello.checks).into_iter().map(|r| Look::of(r, None)).collect();
+    take(gateway, link, levels, at(link.began_at)).await?;
+    for down in jobs::open(gateway, link, &mut sent, Again::No).await? {
+        socket.send(&down).await?;
+    }
+
+    let mut ping = interval(PING);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut heard, mut quota) = (elapsed(), Quota { left: BURST, at: began });
+    loop {
+        let now = at(link.began_at);
+        let timer = link.watches.next_timer().map(|t| Duration::try_from(t.duration_since(now)).unwrap_or_default());
+        tokio::select! {
+            up = socket.next() => {
+                heard = elapsed();
+                let Some(up) = up? else { continue };
+                if !quota.take(heard) {
+                    return Err(End::malformed("more messages than the server takes from one host"));
+                }
+                match receive(gateway, link, &mut sent, up, at(link.began_at)).await? {
+                    After::Send(downs) => for down in downs {
+                        socket.send(&down).await?;
+                    },
+                    After::Goodbye(reason) => {
+                        *goodbye = Some(reason);
+                        return Ok(());
+                    }
+                }
+            }
+            nudge = nudges.recv() => match nudge {
+                Some(Nudge::Due) => for down in jobs::open(gateway, link, &mut sent, Again::No).await? {
+                    socket.send(&down).await?;
+                },
+                Some(Nudge::Replaced) | None => return Err(replaced()),
+            },
+            () = sleep(timer.unwrap_or(Duration::from_secs(3600))), if timer.is_some() => {
+                let at = at(link.began_at);
+                let due = link.watches.due(at);
+                take(gateway, link, due, at).await?;
+            }
+            _ = ping.tick() => {
+                if elapsed().saturating_sub(heard) > SILENCE {
+                    return Err(End::Gone);
+                }
+                socket.ping().await?;
+            }
+            () = gateway.stopping.cancelled() => return Err(stopping()),
+        }
+    }
+}
+
+enum After {
+    Send(Vec<Down>),
+    Goodbye(String),
+}
+
+async fn take(gateway: &Inner, link: &mut Begun, looks: Vec<Look>, at: Timestamp) -> Result<(), End> {
+    link.watches.take(&gateway.store, &link.identity.scope, looks, at).await
+}
+
+/// One message of the agent, and what is answered once its effects are committed.
+async fn receive(gateway: &Inner, link: &mut Begun, sent: &mut Sent, up: Up, at: Timestamp) -> Result<After, End> {
+    let down = match up {
+        Up::Observed(observed) => {
+            if observed.seq == 0 {
+                return Err(End::malformed("seq counts from 1"));
+            }
+            take(gateway, link, vec![Look::of(observed.reading, observed.request_id)], at).await?;
+            crash::point("server_before_ack");
+            vec![Down::Ack { observed_seq: Some(observed.seq), result: None }]
+        }
+        Up::Lease {} => jobs::open(gateway, link, sent, Again::Yes).await?,
+        Up::Start(start) => vec![jobs::start(gateway, link, &start).await?],
+        Up::Refused(refused) => {
+            jobs::refused(&gateway.store, link, &refused, at).await?;
+            Vec::new()
+        }
+        Up::Result(result) => {
+            let ack = jobs::result(&gateway.store, link, &result).await?;
+            // The host's lock is free now: the next job may be waiting.
+            let mut down = vec![ack];
+            down.extend(jobs::open(gateway, link, sent, Again::No).await?);
+            down
+        }
+        Up::Goodbye { reason } => return Ok(After::Goodbye(reason.chars().take(40).collect())),
+        // Metrics and inventory are not stored yet; the result carries the whole output.
+        Up::Report(_) | Up::Found(_) | Up::Progress(_) => Vec::new(),
+        Up::Enroll(_) | Up::Prove(_) | Up::Hello(_) => {
+            return Err(End::malformed("this message belongs to the link's beginning"));
+        }
+    };
+    Ok(After::Send(down))
+}
+
+/// A bucket of messages that fills with time.
+struct Quota {
+    left: f64,
+    at: Duration,
+}
+
+impl Quota {
+    fn take(&mut self, now: Duration) -> bool {
+        let refill = now.saturating_sub(self.at).as_secs_f64() * f64::from(MESSAGES_PER_SEC);
+        self.left = (self.left + refill).min(BURST) - 1.0;
+        self.at = now;
+        self.left >= 0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_may_burst_and_then_has_its_rate() {
+        let mut quota = Quota { left: BURST, at: Duration::ZERO };
+        assert!((0..2048).all(|_| quota.take(Duration::ZERO)));
+        assert!(!quota.take(Duration::ZERO));
+        assert!((0..49).all(|_| quota.take(Duration::from_secs(1))));
+        assert!(!quota.take(Duration::from_secs(1)));
+    }
+}

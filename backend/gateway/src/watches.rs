@@ -1,0 +1,200 @@
+//! The evaluators of one host: readings in, stored changes and signals out.
+
+use std::collections::HashMap;
+
+use domain::detect::{Check, Event, Seen, State, evaluate};
+use jiff::Timestamp;
+use store::decisions::NewDecision;
+use store::detect::check_states::Subject;
+use store::detect::observations::NewObservation;
+use store::detect::{check_requests, check_states, observations, signals};
+use store::{Store, TenantScope, decisions, host_links};
+use tokio::time::Duration;
+use uuid::Uuid;
+use wire::v1::{CheckKind, CheckSpec, Reading};
+
+use crate::convert;
+use crate::socket::End;
+
+/// One check on one target.
+struct Watch {
+    check: Check,
+    state: State,
+    /// When to evaluate again without an observation.
+    timer: Option<Timestamp>,
+    /// The newest stored look.
+    observation: Option<Uuid>,
+}
+
+/// All of a host.
+pub struct Watches {
+    client_id: Uuid,
+    host_id: Uuid,
+    epoch: i64,
+    booted_at: Timestamp,
+    watches: HashMap<(Uuid, String), Watch>,
+}
+
+/// Something to evaluate.
+pub struct Look {
+    key: (Uuid, String),
+    /// `None`: a timer.
+    seen: Option<Seen>,
+    age: Duration,
+    request_id: Option<Uuid>,
+}
+
+impl Look {
+    /// A reading, and the question it answers.
+    pub fn of(reading: Reading, request_id: Option<Uuid>) -> Look {
+        Look {
+            key: (reading.check_id, reading.target),
+            seen: Some(convert::seen(reading.seen)),
+            age: Duration::from_millis(reading.age_ms.min(86_400_000)),
+            request_id,
+        }
+    }
+}
+
+impl Watches {
+    /// The checks that select a host, with their stored states.
+    pub fn new(
+        (client_id, host_id, epoch): (Uuid, Uuid, i64),
+        booted_at: Timestamp,
+        checks: Vec<(Uuid, Check)>,
+        mut states: HashMap<(Uuid, String), State>,
+        now: Timestamp,
+    ) -> Watches {
+        let watches = checks
+            .into_iter()
+            .map(|(id, check)| {
+                let key = (id, check.target.clone());
+                let state = states.remove(&key).unwrap_or_else(|| State::unseen(now));
+                (key, Watch { check, state, timer: None, observation: None })
+            })
+            .collect();
+        Watches { client_id, host_id, epoch, booted_at, watches }
+    }
+
+    /// As the agent is told.
+    pub fn specs(&self) -> Vec<CheckSpec> {
+        let mut specs: Vec<_> = self
+            .watches
+            .iter()
+            .map(|((check_id, target), w)| CheckSpec {
+                check_id: *check_id,
+                kind: CheckKind::Service,
+                target: target.clone(),
+                interval_secs: w.check.interval_secs.into(),
+                limit_ms: w.check.limit_ms.into(),
+                ok_when: w.check.ok_when.iter().map(convert::comparison).collect(),
+            })
+            .collect();
+        specs.sort_by(|a, b| (a.check_id, &a.target).cmp(&(b.check_id, &b.target)));
+        specs
+    }
+
+    /// The earliest timer.
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        self.watches.values().filter_map(|w| w.timer).min()
+    }
+
+    /// What is due at `at` without an observation.
+    pub fn due(&self, at: Timestamp) -> Vec<Look> {
+        let due = self.watches.iter().filter(|(_, w)| w.timer.is_some_and(|timer| timer <= at));
+        due.map(|(key, _)| Look { key: key.clone(), seen: None, age: Duration::ZERO, request_id: None }).collect()
+    }
+
+    /// What this look of the host says now, and of what; nothing for a target it is not asked about.
+    pub fn judge(&self, reading: &Reading, at: Timestamp) -> Option<(Subject, Seen, domain::detect::Verdict)> {
+        let watch = self.watches.get(&(reading.check_id, reading.target.clone()))?;
+        let seen = convert::seen(reading.seen.clone());
+        let look = evaluate(&watch.check, &watch.state, Event::Observed(&seen), at, Some(self.booted_at)).look;
+        Some((self.subject(&(reading.check_id, reading.target.clone())), seen, look))
+    }
+
+    fn subject(&self, key: &(Uuid, String)) -> Subject {
+        Subject { client_id: self.client_id, host_id: self.host_id, check_id: key.0, target: key.1.clone() }
+    }
+
+    /// Evaluates `looks` at `at` (the link's monotonic time) and commits what changed, in one transaction. An error
+    /// leaves this value behind what is stored: end the link.
+    pub async fn take(
+        &mut self,
+        store: &Store,
+        scope: &TenantScope,
+        looks: Vec<Look>,
+        at: Timestamp,
+    ) -> Result<(), End> {
+        let mut changes = Vec::new();
+        for look in looks {
+            let Some(watch) = self.watches.get_mut(&look.key) else { continue }; // a check that is no more
+            let event = look.seen.as_ref().map_or(Event::Timer, Event::Observed);
+            let mut evaluation = evaluate(&watch.check, &watch.state, event, at, Some(self.booted_at));
+            if evaluation.changed {
+                evaluation.state.version += 1;
+            }
+            watch.state = evaluation.state.clone();
+            watch.timer = evaluation.next_timer;
+            if evaluation.changed || look.request_id.is_some() {
+                changes.push((look, evaluation));
+            }
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut tx = store.begin(scope).await?;
+        if !host_links::holds(&mut tx, self.host_id, self.epoch).await? {
+            return Err(replaced());
+        }
+        let now = tx.now().await?;
+        for (look, evaluation) in changes {
+            let subject = self.subject(&look.key);
+            let Some(watch) = self.watches.get_mut(&look.key) else { continue };
+            let request_id = match look.request_id {
+                Some(id) if check_requests::mark_answered(&mut tx, &subject, id).await? => Some(id),
+                _ => None,
+            };
+            if !evaluation.changed && request_id.is_none() {
+                continue; // an answer nobody waits for any more
+            }
+            let observation = match watch.observation.filter(|_| look.seen.is_none()) {
+                Some(id) => id,
+                None => {
+                    let new = NewObservation {
+                        subject: &subject,
+                        observed_at: now - look.age,
+                        seen: &evaluation.state.seen,
+                        verdict: evaluation.look,
+                        request_id,
+                    };
+                    observations::insert(&mut tx, &new).await?
+                }
+            };
+            watch.observation = Some(observation);
+            if evaluation.changed {
+                check_states::save(&mut tx, &subject, &evaluation.state).await?;
+            }
+            if let Some((signal, record)) = evaluation.signal {
+                let id = signals::insert(&mut tx, &subject, signal, evaluation.state.version, observation).await?;
+                let decision = NewDecision {
+                    client_id: subject.client_id,
+                    stage: "detect",
+                    incident_id: None,
+                    subject_id: id,
+                    outcome: signal.word(),
+                    record: serde_json::to_value(&record).unwrap_or_default(),
+                };
+                decisions::insert(&mut tx, decision).await?;
+                tracing::info!(host_id = %self.host_id, signal = signal.word(), reason = record.reason, "signal");
+            }
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// The end of a link that is not the newest any more.
+pub fn replaced() -> End {
+    End::close(wire::v1::close::REPLACED, "a newer link of this host took over")
+}
