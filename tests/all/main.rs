@@ -1,2 +1,3 @@
 //! One binary of integration tests.
 mod console;
+mod gateway;

@@ -1,0 +1,438 @@
+//! The agents' gateway on a real database, spoken to by an agent made of this file.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use embedded::{Cluster, Options};
+use futures_util::{SinkExt as _, StreamExt as _};
+use gateway::{Gateway, GatewayConfig};
+use keys::{Context, PublicKey, SigningKey, digest};
+use serde_json::json;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Executor as _};
+use store::auth::OperatorTx;
+use store::detect::check_requests;
+use store::detect::check_states::Subject;
+use store::remediate::jobs;
+use store::{Clock, Store, StoreConfig, TenantTx, nodes, seeding, tenant_keys};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use wire::v1::*;
+
+const GUARD: Duration = Duration::from_secs(30);
+const TOKEN: &str = "mw_enroll_a_token_of_this_test";
+
+struct World {
+    url: String,
+    store: Store,
+    owner_url: String,
+    /// As a superuser: the test's own view of the rows.
+    rows: sqlx::PgConnection,
+    tenant: Uuid,
+    client: Uuid,
+    check: Uuid,
+    playbook: String,
+    playbook_key: SigningKey,
+    dispatch_key: PublicKey,
+    cancel: CancellationToken,
+    _cluster: (Cluster, TempDir),
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_bytes(&[seed; 32])
+}
+
+fn cluster() -> (Cluster, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let cluster = Cluster::start(&Options::new(folder.path().join("cluster")).without_fsync()).unwrap();
+    (cluster, folder)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a real gateway is driven")]
+fn monotonic() -> Arc<dyn Fn() -> Duration + Send + Sync> {
+    let start = std::time::Instant::now();
+    Arc::new(move || start.elapsed())
+}
+
+async fn world() -> World {
+    let (cluster, folder) = tokio::task::spawn_blocking(cluster).await.unwrap();
+    let url = |login: &str| cluster.url(login, "mendwright");
+    store::migrate::prepare_cluster(&cluster.url(embedded::SUPERUSER, "postgres"), "mendwright").await.unwrap();
+    store::migrate::migrate(&url("app_owner")).await.unwrap();
+    let config = StoreConfig {
+        tenant_url: url("app_login"),
+        system_url: url("app_system"),
+        tenant_connections: 4,
+        clock: Clock::Database,
+    };
+    let store = Store::connect(&config).unwrap();
+    store::migrate::ensure_days(&store).await.unwrap();
+
+    let mut operator = OperatorTx::begin(&store, &url("app_owner")).await.unwrap();
+    let tenant = operator.insert_tenant("Ours").await.unwrap();
+    let mut tx = operator.into_tenant(tenant).await.unwrap();
+    let client = seeding::insert_client(&mut tx, "Alder", "UTC").await.unwrap();
+    let plan = seeding::HostPlan {
+        client_id: client,
+        site_id: None,
+        name: "alder-web",
+        tags: json!({"role": "web"}),
+        token_hash: keys::token::hash(TOKEN),
+        lives: Duration::from_secs(3600),
+    };
+    seeding::insert_host_plan(&mut tx, &plan).await.unwrap();
+    let definition = json!({"name": "web", "kind": "service", "target": "shop", "hold_secs": 1, "selector": {"tags": {"role": "web"}}});
+    let check = seeding::insert_check(&mut tx, "web", "service", definition).await.unwrap();
+    let (playbook_key, key_id) = (key(9), Store::new_id());
+    let public_key = playbook_key.public().to_bytes().to_vec();
+    tenant_keys::insert(&mut tx, &tenant_keys::TenantKey { key_id, version: 1, public_key, sealed: None })
+        .await
+        .unwrap();
+    let playbook = keys::to_canonical(&json!({"name": "restart", "title": "t", "risk": "L", "effect": "idempotent",
+        "parameters": {"service": {"type": "service_name"}},
+        "steps": [{"title": "a", "argv": ["{service.start}"], "limit_secs": 30}]}))
+    .unwrap();
+    let signature = playbook_key.sign(Context::Playbook, &playbook);
+    let version = seeding::SignedVersion {
+        name: "restart",
+        content: &playbook,
+        digest: digest(playbook.as_bytes()).0,
+        signature: &signature,
+        key_id,
+    };
+    seeding::insert_playbook_version(&mut tx, &version).await.unwrap();
+    seeding::insert_mapping(&mut tx, "web", "auto", json!({})).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let node_id = Store::new_id();
+    nodes::insert(&store, node_id).await.unwrap();
+    let config = GatewayConfig {
+        node_id,
+        server_name: "test".into(),
+        dispatch_key: key(8),
+        elapsed: monotonic(),
+        random: Arc::new(|| [5; 32]),
+    };
+    let gateway = Gateway::new(store.clone(), config);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (router, cancel) = (gateway.router(), CancellationToken::new());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    tokio::spawn(gateway.run(cancel.clone()));
+    World {
+        url: format!("ws://{address}"),
+        store,
+        owner_url: url("app_owner"),
+        rows: url(embedded::SUPERUSER).parse::<PgConnectOptions>().unwrap().connect().await.unwrap(),
+        tenant,
+        client,
+        check,
+        playbook,
+        playbook_key,
+        dispatch_key: key(8).public(),
+        cancel,
+        _cluster: (cluster, folder),
+    }
+}
+
+impl World {
+    async fn tx(&self) -> TenantTx {
+        OperatorTx::begin(&self.store, &self.owner_url).await.unwrap().into_tenant(self.tenant).await.unwrap()
+    }
+
+    async fn count(&mut self, what: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM {what}");
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut self.rows).await.unwrap()
+    }
+
+    /// Waits until `what` has a row.
+    async fn appears(&mut self, what: &str) {
+        let wait = async {
+            while self.count(what).await == 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(GUARD, wait).await.unwrap_or_else(|_| panic!("{what} appears"));
+    }
+
+    async fn enrol(&self, key: &SigningKey) -> Result<Enrolled, u16> {
+        let mut peer = Peer::open(&format!("{}{ENROLL_PATH}", self.url)).await;
+        let Ok(Down::Challenge(challenge)) = peer.next().await else { panic!("no challenge") };
+        let public_key = key.public().to_string();
+        let signature = key.sign(Context::Enroll, &Enroll::signed_text(&challenge, &public_key));
+        let enroll = Enroll {
+            protocol: PROTOCOL,
+            agent_version: "1".into(),
+            token: TOKEN.into(),
+            public_key,
+            hostname: "h".into(),
+            profile: Profile::LowRisk,
+            signature,
+        };
+        peer.send(Up::Enroll(enroll)).await;
+        match peer.next().await? {
+            Down::Enrolled(enrolled) => Ok(enrolled),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A link up to its `Welcome`; `max_fence` is what the agent's journal holds.
+    async fn link(&self, host: Uuid, instance: Uuid, max_fence: i64) -> (Peer, Welcome) {
+        let key = key(1);
+        let mut peer = Peer::open(&format!("{}{LINK_PATH}/{}", self.url, key.public().id())).await;
+        let Ok(Down::Challenge(challenge)) = peer.next().await else { panic!("no challenge") };
+        let text = Prove::signed_text(&challenge, self.tenant, host, instance);
+        let signature = key.sign(Context::Link, &text);
+        peer.send(Up::Prove(Prove { protocol: PROTOCOL, host_id: host, instance_id: instance, signature })).await;
+        let limits = HostLimits {
+            profile: Profile::LowRisk,
+            allowed_playbooks: vec![],
+            max_runs_per_hour: 5,
+            services: vec!["shop".into()],
+            path: "/p".into(),
+        };
+        let hello = Hello {
+            agent_version: "1".into(),
+            boot_id: Uuid::from_u128(7),
+            uptime_secs: 100_000,
+            max_fence,
+            journal: JournalState::Sound,
+            jobs: vec![],
+            checks: vec![],
+            limits,
+            notes: vec![],
+        };
+        peer.send(Up::Hello(hello)).await;
+        let Ok(Down::Welcome(welcome)) = peer.next().await else { panic!("no welcome") };
+        (peer, welcome)
+    }
+
+    /// A run that is admitted, with everything above it.
+    async fn run(&mut self, host: Uuid) -> Uuid {
+        let (run, tenant, client, check) = (Store::new_id(), self.tenant, self.client, self.check);
+        let digest = digest(self.playbook.as_bytes());
+        let sql = format!(
+            "INSERT INTO incidents (tenant_id, client_id, incident_id, title, severity, state, opened_at) VALUES ('{tenant}', '{client}', '{run}', 't', 'critical', 'open', clock_timestamp());
+             INSERT INTO alerts (tenant_id, client_id, alert_id, incident_id, host_id, check_id, target, fingerprint, severity, state, opened_at, newest_version)
+               VALUES ('{tenant}', '{client}', '{run}', '{run}', '{host}', '{check}', 'shop', '\\x02', 'critical', 'open', clock_timestamp(), 1);
+             INSERT INTO remediations (tenant_id, client_id, remediation_id, alert_id, incident_id, mapping_id, mapping_version, opened_at)
+               SELECT '{tenant}', '{client}', '{run}', '{run}', '{run}', mapping_id, 1, clock_timestamp() FROM mappings;
+             INSERT INTO runs (tenant_id, client_id, run_id, remediation_id, alert_id, incident_id, host_id, check_id, target, rung, playbook_id, playbook_digest, parameters, mode, state, attempt, planned_at, admitted_at)
+               SELECT '{tenant}', '{client}', '{run}', '{run}', '{run}', '{run}', '{host}', '{check}', 'shop', 1, playbook_id, '\\x{digest}', '{{\"service\": \"shop\"}}', 'auto', 'admitted', 1, clock_timestamp(), clock_timestamp() FROM playbooks;"
+        );
+        self.rows.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await.unwrap();
+        run
+    }
+
+    async fn queue(&self, host: Uuid, run_id: Uuid) {
+        let mut tx = self.tx().await;
+        let expires_at = tx.now().await.unwrap() + Duration::from_secs(600);
+        let key = jobs::JobKey { run_id, purpose: "fix".into(), leg: 1, attempt: 1 };
+        jobs::insert(&mut tx, &key, self.client, host, expires_at).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+}
+
+struct Peer(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Peer {
+    async fn open(url: &str) -> Peer {
+        Peer(tokio_tungstenite::connect_async(url).await.unwrap().0)
+    }
+
+    async fn send(&mut self, up: Up) {
+        self.0.send(Message::text(serde_json::to_string(&up).unwrap())).await.unwrap();
+    }
+
+    /// The next message, or the code of the close.
+    async fn next(&mut self) -> Result<Down, u16> {
+        loop {
+            match timeout(GUARD, self.0.next()).await.expect("the server says something") {
+                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(text.as_str()).unwrap()),
+                Some(Ok(Message::Close(Some(frame)))) => return Err(frame.code.into()),
+                Some(Ok(Message::Close(None)) | Err(_)) | None => return Err(0),
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    /// The first message that `pick` takes.
+    async fn until<T>(&mut self, mut pick: impl FnMut(Down) -> Option<T>) -> T {
+        loop {
+            if let Some(found) = pick(self.next().await.expect("the link stands")) {
+                return found;
+            }
+        }
+    }
+
+    async fn observe(&mut self, check_id: Uuid, seq: u64, state: &str, request_id: Option<Uuid>) {
+        let seen = Seen::Data(BTreeMap::from([("state".to_owned(), Value::Text(state.to_owned()))]));
+        let reading = Reading { check_id, target: "shop".into(), age_ms: 3, seen };
+        self.send(Up::Observed(Observed { seq, reading, request_id })).await;
+        self.until(|down| match down {
+            Down::Ack { observed_seq, .. } => Some(assert_eq!(observed_seq, Some(seq))),
+            _ => None,
+        })
+        .await;
+    }
+
+    async fn config(&mut self) -> Config {
+        self.until(|down| if let Down::Config(config) = down { Some(config) } else { None }).await
+    }
+}
+
+fn result(host: Uuid, envelope: &Envelope, digest: &str, code: i32) -> JobResult {
+    let body = ResultBody {
+        host_id: host,
+        job: envelope.job,
+        fence: envelope.fence,
+        envelope_digest: digest.to_owned(),
+        ended: Ended::Exited { code },
+        steps: vec![StepResult { step: 1, code: Some(code), began_ms: 0, took_ms: 5 }],
+        output_digest: keys::digest(b"done\n").to_string(),
+        output_bytes: 5,
+        took_ms: 5,
+    };
+    let body = keys::to_canonical(&body).unwrap();
+    JobResult { signature: key(1).sign(Context::Result, &body), body, output: "ZG9uZQo=".into() }
+}
+
+#[tokio::test]
+async fn a_token_makes_one_host_and_answers_the_same_key_again() {
+    let mut world = world().await;
+    let first = world.enrol(&key(1)).await.unwrap();
+    assert_eq!(world.enrol(&key(1)).await.unwrap(), first);
+    assert_eq!(world.enrol(&key(2)).await, Err(close::TOKEN));
+    assert_eq!(first.playbook_keys, [world.playbook_key.public().to_string()]);
+    assert_eq!(first.dispatch_key, world.dispatch_key.to_string());
+    assert_eq!(world.count("hosts").await, 1);
+    assert_eq!(world.count("host_links WHERE epoch = 0 AND unlinked_at IS NOT NULL").await, 1);
+    assert_eq!(world.count("audit WHERE action = 'host.enrolled'").await, 1);
+    let mut stranger = Peer::open(&format!("{}{LINK_PATH}/{}", world.url, key(3).public().id())).await;
+    assert_eq!(stranger.next().await, Err(close::HOST_KEY));
+}
+
+#[tokio::test]
+async fn a_death_is_a_signal_before_its_ack_and_a_question_is_answered() {
+    let mut world = world().await;
+    let host = world.enrol(&key(1)).await.unwrap().host_id;
+    let (mut peer, welcome) = world.link(host, Uuid::from_u128(1), 0).await;
+    assert_eq!((welcome.epoch, welcome.quarantined), (1, false));
+    let config = peer.config().await;
+    assert_eq!(config.checks.len(), 1);
+    assert_eq!(config.checks[0].ok_when.len(), 1);
+    let check = world.check;
+    peer.observe(check, 1, "running", None).await;
+    peer.observe(check, 2, "failed", None).await;
+    world.appears("signals WHERE kind = 'raised'").await;
+    assert_eq!(
+        world.count("check_states WHERE verdict = 'critical' AND raised AND pending_at IS NULL AND version = 3").await,
+        1
+    );
+    assert_eq!(world.count("decisions WHERE stage = 'detect' AND outcome = 'raised'").await, 1);
+    assert_eq!(world.count("tenant_wakeups WHERE queue = 'classify'").await, 1);
+
+    let mut tx = world.tx().await;
+    let subject = Subject { client_id: world.client, host_id: host, check_id: check, target: "shop".into() };
+    let (request, _) = check_requests::insert(&mut tx, &subject, "verify", Duration::from_secs(30)).await.unwrap();
+    tx.commit().await.unwrap();
+    let asked = peer.until(|down| if let Down::CheckNow(asked) = down { Some(asked) } else { None }).await;
+    assert_eq!(asked.request_id, request);
+    peer.observe(check, 3, "running", Some(request)).await;
+    let answer = format!("observations WHERE request_id = '{request}' AND verdict = 'ok'");
+    assert_eq!(world.count(&answer).await, 1);
+    assert_eq!(world.count("check_requests WHERE answered_at IS NOT NULL").await, 1);
+    assert_eq!(world.count("signals WHERE kind = 'cleared'").await, 1);
+
+    let (mut newer, welcome) = world.link(host, Uuid::from_u128(2), 0).await;
+    assert_eq!(welcome.epoch, 2);
+    newer.config().await;
+    assert_eq!(peer.next().await, Err(close::REPLACED));
+    newer.send(Up::Goodbye { reason: "reboot".into() }).await;
+    world.appears("host_links WHERE epoch = 2 AND goodbye = 'reboot' AND unlinked_at IS NOT NULL").await;
+}
+
+#[tokio::test]
+async fn a_job_is_leased_permitted_and_finished_once() {
+    let mut world = world().await;
+    let host = world.enrol(&key(1)).await.unwrap().host_id;
+    let instance = Uuid::from_u128(1);
+    let (mut peer, _) = world.link(host, instance, 0).await;
+    peer.config().await;
+    let run = world.run(host).await;
+    world.queue(host, run).await;
+    let job = peer.until(|down| if let Down::Job(job) = down { Some(job) } else { None }).await;
+    world.dispatch_key.verify(Context::Envelope, &job.envelope, &job.envelope_signature).unwrap();
+    world.playbook_key.public().verify(Context::Playbook, &job.playbook, &job.playbook_signature).unwrap();
+    let envelope: Envelope = keys::parse_canonical(&job.envelope).unwrap();
+    assert_eq!((envelope.host_id, envelope.instance_id, envelope.fence), (host, instance, 1));
+
+    peer.send(Up::Lease {}).await;
+    let again = peer.until(|down| if let Down::Job(job) = down { Some(job) } else { None }).await;
+    assert_eq!(again, job, "the same instance gets the same lease");
+
+    let digest = digest(job.envelope.as_bytes()).to_string();
+    let stale = Start { job: envelope.job, fence: 1, digest: "00".repeat(32) };
+    peer.send(Up::Start(stale)).await;
+    assert!(matches!(peer.next().await, Ok(Down::Withdraw { .. })));
+    let start = Start { job: envelope.job, fence: 1, digest: digest.clone() };
+    for _ in 0..2 {
+        peer.send(Up::Start(start.clone())).await;
+        assert_eq!(peer.next().await, Ok(Down::Permit { job: envelope.job, fence: 1 }));
+    }
+    assert_eq!(world.count("hosts WHERE seen_fence = 1").await, 1);
+
+    let ack = Down::Ack { observed_seq: None, result: Some(ResultAck { job: envelope.job, fence: 1 }) };
+    for code in [0, 0, 1] {
+        peer.send(Up::Result(result(host, &envelope, &digest, code))).await;
+        assert_eq!(peer.next().await, Ok(ack.clone()));
+    }
+    assert_eq!(world.count("jobs WHERE state = 'finished'").await, 1);
+    assert_eq!(world.count("job_results").await, 1);
+    assert_eq!(world.count("run_output WHERE bytes = 'done\n'").await, 1);
+    assert_eq!(world.count("audit WHERE action = 'security'").await, 1);
+
+    let (mut restored, welcome) = world.link(host, Uuid::from_u128(2), 0).await;
+    assert!(welcome.quarantined, "its journal ends before the fence it has sent");
+    restored.config().await;
+    assert_eq!(world.count("hosts WHERE state = 'quarantined' AND quarantine_reason IS NOT NULL").await, 1);
+    assert_eq!(world.count("audit WHERE action = 'host.quarantined'").await, 1);
+}
+
+#[tokio::test]
+async fn a_frozen_host_gets_no_permit_and_a_lease_of_another_instance_is_void() {
+    let mut world = world().await;
+    let host = world.enrol(&key(1)).await.unwrap().host_id;
+    let run = world.run(host).await;
+    world.queue(host, run).await;
+    let (mut peer, _) = world.link(host, Uuid::from_u128(1), 0).await;
+    let job = peer.until(|down| if let Down::Job(job) = down { Some(job) } else { None }).await;
+    let envelope: Envelope = keys::parse_canonical(&job.envelope).unwrap();
+    world.rows.execute("UPDATE platform_state SET frozen = true").await.unwrap();
+    let digest = digest(job.envelope.as_bytes()).to_string();
+    let start = Start { job: envelope.job, fence: envelope.fence, digest };
+    peer.send(Up::Start(start.clone())).await;
+    assert!(matches!(peer.next().await, Ok(Down::Withdraw { .. })));
+    world.rows.execute("UPDATE platform_state SET frozen = false").await.unwrap();
+
+    let (mut second, _) = world.link(host, Uuid::from_u128(2), 1).await;
+    let job = second.until(|down| if let Down::Job(job) = down { Some(job) } else { None }).await;
+    let anew: Envelope = keys::parse_canonical(&job.envelope).unwrap();
+    assert_eq!(anew.fence, 2);
+    second.send(Up::Start(start)).await;
+    assert!(matches!(second.next().await, Ok(Down::Withdraw { .. })));
+}
