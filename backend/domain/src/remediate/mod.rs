@@ -1,1 +1,3 @@
-//! Stage remediate.
+//! Stage remediate: whether a planned run may act now, and why not.
+pub mod decide;
+pub mod guardrails;

@@ -1,1 +1,2 @@
-//! Stage verify.
+//! Stage verify: what fresh data say of a run that ended.
+pub mod judge;

@@ -1,0 +1,400 @@
+//! The one decision before an act: run, would run, hold, ask, or refuse; always with reasons.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::guardrails::{BucketFacts, BucketKind};
+
+/// A mapping's mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Watch only.
+    Observe,
+    /// Ask first.
+    Approve,
+    /// Fixes by itself.
+    Auto,
+}
+
+impl Mode {
+    /// The mode of a stored word.
+    pub fn parse(word: &str) -> Option<Mode> {
+        match word {
+            "observe" => Some(Mode::Observe),
+            "approve" => Some(Mode::Approve),
+            "auto" => Some(Mode::Auto),
+            _ => None,
+        }
+    }
+}
+
+/// A stretch of hands off over the run's host or client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandsOff {
+    /// `host` or `client`.
+    pub scope: BucketKind,
+    /// Why, as the person wrote it.
+    pub reason: String,
+    /// Who.
+    pub by: String,
+    /// When it ends by itself.
+    pub ends_at: Timestamp,
+}
+
+/// Everything a decision looks at, read after the locks.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The admission's now.
+    pub now: Timestamp,
+    /// The mapping's mode.
+    pub mode: Mode,
+    /// The platform's own brake.
+    pub platform_frozen: bool,
+    /// The playbook is of risk E: never run by anybody.
+    pub escalate_only: bool,
+    /// The playbook is of risk H: never by itself.
+    pub needs_person: bool,
+    /// The host gets no jobs until a person re-attests it.
+    pub quarantined: Option<String>,
+    /// Another job of the host is unfinished.
+    pub host_busy: bool,
+    /// Hands off over the host or its client.
+    pub hands_off: Vec<HandsOff>,
+    /// The buckets, in lock order.
+    pub buckets: Vec<BucketFacts>,
+}
+
+/// Which limit a row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitKind {
+    /// The platform's brake.
+    Platform,
+    /// A bucket frozen by a person.
+    Frozen,
+    /// The clock is behind what an earlier admission used.
+    Clock,
+    /// Runs in a window.
+    Window,
+    /// Runs at once.
+    InFlight,
+    /// The host's one unfinished job.
+    HostLock,
+    /// Hands off.
+    HandsOff,
+    /// The host is not trusted yet.
+    Quarantine,
+}
+
+/// One limit with its numbers, as stored and shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitRow {
+    /// Which.
+    pub limit: LimitKind,
+    /// Over what.
+    pub scope: BucketKind,
+    /// What used it.
+    pub used: u32,
+    /// The number.
+    pub max: u32,
+    /// The window in seconds, for windows.
+    pub window_secs: Option<u32>,
+    /// Why it is that number, or why it holds.
+    pub why: String,
+    /// When it frees, if it is known.
+    pub frees_at: Option<Timestamp>,
+    /// Whether it holds the run.
+    pub holds: bool,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// Act now, with these slots.
+    Run {
+        /// What to take in each bucket.
+        slots: Vec<Slot>,
+    },
+    /// The mapping only watches; whether the limits would have let it run stands in the rows.
+    WouldRun,
+    /// Not now.
+    Hold {
+        /// The sentence people read first.
+        headline: String,
+        /// When to look again.
+        until: Timestamp,
+        /// Whether a person has to know at once.
+        tell_now: bool,
+    },
+    /// A person is asked; no slot is taken.
+    NeedsApproval,
+    /// Never.
+    Refuse {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Answer {
+    /// One word for the decision row.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Answer::Run { .. } => "run",
+            Answer::WouldRun => "would_run",
+            Answer::Hold { .. } => "hold",
+            Answer::NeedsApproval => "needs_approval",
+            Answer::Refuse { .. } => "refuse",
+        }
+    }
+}
+
+/// A place in a bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slot {
+    /// Which kind of bucket.
+    pub kind: BucketKind,
+    /// Which bucket.
+    pub key: String,
+    /// The slot, from 1.
+    pub slot_no: u32,
+    /// The flight, where the bucket counts flights.
+    pub flight_no: Option<u32>,
+    /// The slot stays taken until then.
+    pub occupied_until: Timestamp,
+}
+
+/// The decision with everything it looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// When.
+    pub at: Timestamp,
+    /// The mode it was decided under.
+    pub mode: Mode,
+    /// Every limit, those that allow included.
+    pub limits: Vec<LimitRow>,
+    /// The answer.
+    #[serde(flatten)]
+    pub answer: Answer,
+}
+
+/// A held run without a known time is looked at again after this long.
+pub const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// Decides. The headline of a hold is the reason with the latest end; at a tie the narrowest scope.
+pub fn decide(facts: &Facts) -> Decided {
+    let limits = rows(facts);
+    let answer = answer(facts, &limits);
+    Decided { at: facts.now, mode: facts.mode, limits, answer }
+}
+
+fn rows(facts: &Facts) -> Vec<LimitRow> {
+    let now = facts.now;
+    let mut rows = Vec::new();
+    let brake = |limit, scope, on: bool, why: &str, frees_at| LimitRow {
+        limit,
+        scope,
+        used: u32::from(on),
+        max: 0,
+        window_secs: None,
+        why: why.to_owned(),
+        frees_at,
+        holds: on,
+    };
+    let why = if facts.platform_frozen { "stopped for everybody by the operator" } else { "the platform acts normally" };
+    rows.push(brake(LimitKind::Platform, BucketKind::Tenant, facts.platform_frozen, why, None));
+    let (quarantined, why) = match &facts.quarantined {
+        Some(reason) => (true, reason.as_str()),
+        None => (false, "the host is trusted"),
+    };
+    rows.push(brake(LimitKind::Quarantine, BucketKind::Host, quarantined, why, None));
+    if facts.hands_off.is_empty() {
+        rows.push(brake(LimitKind::HandsOff, BucketKind::Host, false, "nobody said hands off", None));
+    }
+    for h in &facts.hands_off {
+        let why = format!("hands off by {}: {}", h.by, h.reason);
+        rows.push(brake(LimitKind::HandsOff, h.scope, true, &why, Some(h.ends_at)));
+    }
+    for b in &facts.buckets {
+        if b.frozen {
+            rows.push(brake(LimitKind::Frozen, b.kind, true, "stopped by a person", None));
+        }
+        if now < b.clock_high {
+            let why = "the database's clock is behind an earlier admission";
+            rows.push(brake(LimitKind::Clock, b.kind, true, why, Some(b.clock_high)));
+        }
+        let used = b.occupied.len() as u32;
+        let full = b.free_slot().is_none();
+        // One slot frees when enough of the earliest have ended to bring the count below the number.
+        let over = used.saturating_sub(b.limits.max_per_window) as usize;
+        rows.push(LimitRow {
+            limit: LimitKind::Window,
+            scope: b.kind,
+            used,
+            max: b.limits.max_per_window,
+            window_secs: Some(b.limits.window_secs),
+            why: b.limits.why.clone(),
+            frees_at: b.occupied.get(over).map(|(at, _)| *at),
+            holds: full,
+        });
+        if let Some(max) = b.limits.max_in_flight {
+            rows.push(LimitRow {
+                limit: LimitKind::InFlight,
+                scope: b.kind,
+                used: b.flights.len() as u32,
+                max,
+                window_secs: None,
+                why: b.limits.why.clone(),
+                frees_at: None,
+                holds: b.free_flight().is_err(),
+            });
+        }
+    }
+    rows.push(LimitRow {
+        limit: LimitKind::HostLock,
+        scope: BucketKind::Host,
+        used: u32::from(facts.host_busy),
+        max: 1,
+        window_secs: None,
+        why: "one unfinished job a host".to_owned(),
+        frees_at: None,
+        holds: facts.host_busy,
+    });
+    rows
+}
+
+fn answer(facts: &Facts, limits: &[LimitRow]) -> Answer {
+    if facts.escalate_only {
+        return Answer::Refuse { reason: "this playbook is for people only (risk E)".to_owned() };
+    }
+    if facts.mode == Mode::Observe {
+        return Answer::WouldRun;
+    }
+    let mut holding: Vec<&LimitRow> = limits.iter().filter(|r| r.holds).collect();
+    if !holding.is_empty() {
+        let until = |r: &LimitRow| r.frees_at.filter(|at| *at > facts.now).unwrap_or(facts.now + LOOK_AGAIN);
+        holding.sort_by_key(|r| (until(r), r.scope.rank()));
+        let headline = holding.last().map(|r| headline(r, facts.now)).unwrap_or_default();
+        let latest = holding.iter().map(|r| until(r)).max().unwrap_or(facts.now + LOOK_AGAIN);
+        let tell_now = holding.iter().any(|r| matches!(r.limit, LimitKind::HandsOff | LimitKind::Quarantine));
+        return Answer::Hold { headline, until: latest, tell_now };
+    }
+    if facts.mode == Mode::Approve || facts.needs_person {
+        return Answer::NeedsApproval;
+    }
+    let mut slots = Vec::new();
+    for b in &facts.buckets {
+        let (Some(slot_no), Ok(flight_no)) = (b.free_slot(), b.free_flight()) else {
+            let until = facts.now + LOOK_AGAIN;
+            return Answer::Hold { headline: "a limit is used up".to_owned(), until, tell_now: false };
+        };
+        let occupied_until = facts.now + SignedDuration::from_secs(i64::from(b.limits.window_secs));
+        slots.push(Slot { kind: b.kind, key: b.key.clone(), slot_no, flight_no, occupied_until });
+    }
+    Answer::Run { slots }
+}
+
+fn headline(row: &LimitRow, now: Timestamp) -> String {
+    let left = row.frees_at.filter(|at| *at > now).map(|at| {
+        let secs = at.duration_since(now).as_millis().div_euclid(1000) + 1;
+        format!(", {}:{:02} left", secs / 60, secs % 60)
+    });
+    let left = left.unwrap_or_default();
+    match row.limit {
+        LimitKind::HandsOff => row.why.clone(),
+        LimitKind::Platform => "held: stopped for everybody by the operator".to_owned(),
+        LimitKind::Frozen => format!("held: {} stopped by a person", row.scope.label().to_lowercase()),
+        LimitKind::Clock => format!("held: the clock went backwards{left}"),
+        LimitKind::Quarantine => format!("held: host not trusted yet ({})", row.why),
+        LimitKind::Window if row.scope == BucketKind::HostPlaybook => format!("held by cooldown{left}"),
+        LimitKind::Window => format!("held: {} runs of {} used ({}){left}", row.used, row.max, row.scope.label().to_lowercase()),
+        LimitKind::InFlight => format!("held: {} of {} at once ({})", row.used, row.max, row.scope.label().to_lowercase()),
+        LimitKind::HostLock => "held: another job of this host is unfinished".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::guardrails::{Limits, Numbers, Size, limits};
+    use super::*;
+
+    fn at(s: i64) -> Timestamp {
+        Timestamp::from_second(s).expect("a valid second")
+    }
+
+    fn bucket(kind: BucketKind) -> BucketFacts {
+        let limits: Limits = limits(kind, Numbers::default(), Size { hosts: 5, first_week: false });
+        let key = "k".to_owned();
+        BucketFacts { kind, key, frozen: false, clock_high: at(0), limits, occupied: vec![], flights: vec![], own_flight: false }
+    }
+
+    fn facts() -> Facts {
+        Facts {
+            now: at(1000),
+            mode: Mode::Auto,
+            platform_frozen: false,
+            escalate_only: false,
+            needs_person: false,
+            quarantined: None,
+            host_busy: false,
+            hands_off: vec![],
+            buckets: BucketKind::ALL.iter().map(|(k, ..)| bucket(*k)).collect(),
+        }
+    }
+
+    #[test]
+    fn an_unhindered_run_takes_the_first_slot_everywhere_and_a_flight_on_the_host() {
+        let Answer::Run { slots } = decide(&facts()).answer else { panic!("held") };
+        assert_eq!(slots.len(), 5);
+        assert!(slots.iter().all(|s| s.slot_no == 1));
+        assert_eq!(slots.iter().filter(|s| s.flight_no == Some(1)).count(), 1);
+    }
+
+    #[test]
+    fn a_second_press_within_ten_minutes_is_held_by_cooldown_with_the_time_left() {
+        let mut f = facts();
+        f.buckets[3].occupied = vec![(at(1000 + 552), 1)];
+        let Answer::Hold { headline, until, .. } = decide(&f).answer else { panic!("not held") };
+        assert_eq!((headline.as_str(), until), ("held by cooldown, 9:13 left", at(1552)));
+    }
+
+    #[test]
+    fn a_host_that_would_exceed_the_blast_radius_is_held() {
+        let mut f = facts();
+        f.buckets[1].occupied = vec![(at(1100), 1), (at(1200), 2)];
+        assert!(matches!(decide(&f).answer, Answer::Hold { until, .. } if until == at(1100)));
+    }
+
+    #[test]
+    fn hands_off_holds_until_it_ends_and_a_person_is_told_at_once() {
+        let mut f = facts();
+        let by = "a technician".to_owned();
+        f.hands_off.push(HandsOff { scope: BucketKind::Host, reason: "moving".into(), by, ends_at: at(9000) });
+        assert!(matches!(decide(&f).answer, Answer::Hold { until, tell_now: true, .. } if until == at(9000)));
+    }
+
+    #[test]
+    fn observe_evaluates_every_limit_and_takes_nothing() {
+        let mut f = facts();
+        f.mode = Mode::Observe;
+        f.buckets[3].occupied = vec![(at(1552), 1)];
+        let decided = decide(&f);
+        assert_eq!(decided.answer, Answer::WouldRun);
+        assert!(decided.limits.iter().any(|r| r.holds));
+    }
+
+    #[test]
+    fn every_hold_looks_again_at_a_time_in_the_future() {
+        let mut f = facts();
+        f.host_busy = true;
+        assert!(matches!(decide(&f).answer, Answer::Hold { until, .. } if until == at(1060)));
+    }
+
+    #[test]
+    fn a_clock_behind_an_earlier_admission_admits_nothing() {
+        let mut f = facts();
+        f.buckets[0].clock_high = at(1005);
+        assert!(matches!(decide(&f).answer, Answer::Hold { until, .. } if until == at(1005)));
+    }
+}

@@ -1,0 +1,171 @@
+//! The limits on acting and where their numbers come from.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Kinds of buckets a run takes slots in, in the order of their locks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BucketKind {
+    /// All runs of the tenant.
+    Tenant,
+    /// All runs at one client.
+    Client,
+    /// All runs on one host.
+    Host,
+    /// The same fix on the same host: cooldown.
+    HostPlaybook,
+    /// The same fix on the same host: per day.
+    HostPlaybookDay,
+}
+
+impl BucketKind {
+    /// All kinds with their stored words and ranks.
+    pub const ALL: [(BucketKind, &'static str, i16); 5] = [
+        (BucketKind::Tenant, "tenant", 1),
+        (BucketKind::Client, "client", 2),
+        (BucketKind::Host, "host", 5),
+        (BucketKind::HostPlaybook, "host_playbook", 6),
+        (BucketKind::HostPlaybookDay, "host_playbook_day", 7),
+    ];
+
+    /// The stored word.
+    pub fn word(self) -> &'static str {
+        BucketKind::ALL.iter().find(|(k, ..)| *k == self).map_or("", |(_, w, _)| w)
+    }
+
+    /// The place in the order of locks.
+    pub fn rank(self) -> i16 {
+        BucketKind::ALL.iter().find(|(k, ..)| *k == self).map_or(0, |(.., r)| *r)
+    }
+
+    /// The kind of a stored word.
+    pub fn parse(word: &str) -> Option<BucketKind> {
+        BucketKind::ALL.iter().find(|(_, w, _)| *w == word).map(|(k, ..)| *k)
+    }
+
+    /// What a technician calls it.
+    pub fn label(self) -> &'static str {
+        match self {
+            BucketKind::Tenant => "Organization",
+            BucketKind::Client => "Client",
+            BucketKind::Host => "Host",
+            BucketKind::HostPlaybook => "This fix on this host, cooldown",
+            BucketKind::HostPlaybookDay => "This fix on this host, per day",
+        }
+    }
+}
+
+/// Numbers a person has set for a bucket; `None`: the rule of the scope's size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Numbers {
+    /// Most runs at once.
+    pub max_in_flight: Option<u32>,
+    /// Most runs in a window.
+    pub max_per_window: Option<u32>,
+    /// The window, in seconds.
+    pub window_secs: Option<u32>,
+}
+
+/// How large a scope is, and whether the tenant is in its first week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Hosts in the scope.
+    pub hosts: u32,
+    /// In a tenant's first week counts (never times) are halved, rounded up, never below 1.
+    pub first_week: bool,
+}
+
+/// A bucket's limits with the reason of each number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Most runs at once; `None`: not limited by this bucket.
+    pub max_in_flight: Option<u32>,
+    /// Most runs in a window.
+    pub max_per_window: u32,
+    /// The window, in seconds.
+    pub window_secs: u32,
+    /// Why it is that number, in words.
+    pub why: String,
+}
+
+/// The defaults as functions of the scope's size; a number a person set goes before.
+pub fn limits(kind: BucketKind, set: Numbers, size: Size) -> Limits {
+    let n = size.hosts;
+    let (in_flight, per_window, window_secs, rule) = match kind {
+        BucketKind::Tenant => (None, n.div_ceil(50).clamp(10, 200), 600, format!("rule for {n} hosts in the organization")),
+        BucketKind::Client => (None, n.div_ceil(20).clamp(2, 25), 600, format!("rule for {n} hosts at the client")),
+        BucketKind::Host => (Some(1), 3, 3600, "rule for one host".to_owned()),
+        BucketKind::HostPlaybook => (None, 1, 600, "a fix rests 10 minutes".to_owned()),
+        BucketKind::HostPlaybookDay => (None, 3, 86_400, "three fixes of one thing a day are a symptom".to_owned()),
+    };
+    let halve = |count: u32| if size.first_week { count.div_ceil(2).max(1) } else { count };
+    let why = match (set.max_per_window.is_some() || set.window_secs.is_some(), size.first_week) {
+        (true, _) => "set by a person".to_owned(),
+        (false, true) if kind != BucketKind::HostPlaybook => format!("{rule}, halved in the first week"),
+        (false, _) => rule,
+    };
+    Limits {
+        max_in_flight: set.max_in_flight.or(in_flight.map(halve)),
+        max_per_window: set.max_per_window.unwrap_or_else(|| halve(per_window)),
+        window_secs: set.window_secs.unwrap_or(window_secs),
+        why,
+    }
+}
+
+/// What is known of one bucket, read after its lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketFacts {
+    /// Its kind.
+    pub kind: BucketKind,
+    /// Its key.
+    pub key: String,
+    /// Stopped by a person.
+    pub frozen: bool,
+    /// The latest now an admission here has used.
+    pub clock_high: Timestamp,
+    /// Its limits.
+    pub limits: Limits,
+    /// When each occupied slot frees, ascending, with the slot's number.
+    pub occupied: Vec<(Timestamp, u32)>,
+    /// Flight numbers in use.
+    pub flights: Vec<u32>,
+    /// The run that is being decided holds a flight here already (an attempt after a doubt).
+    pub own_flight: bool,
+}
+
+impl BucketFacts {
+    /// The lowest free slot number, if one is free.
+    pub fn free_slot(&self) -> Option<u32> {
+        (1..=self.limits.max_per_window).find(|n| !self.occupied.iter().any(|(_, slot)| slot == n))
+    }
+
+    /// The flight to take: `Ok(None)` where none is needed, `Err` where all are in use.
+    pub fn free_flight(&self) -> Result<Option<u32>, ()> {
+        match self.limits.max_in_flight {
+            None => Ok(None),
+            Some(_) if self.own_flight => Ok(None),
+            Some(max) => (1..=max).find(|n| !self.flights.contains(n)).map(Some).ok_or(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_follow_the_table_of_sizes() {
+        let at = |kind, hosts| limits(kind, Numbers::default(), Size { hosts, first_week: false }).max_per_window;
+        assert_eq!([5, 50, 300, 2000].map(|n| at(BucketKind::Client, n)), [2, 3, 15, 25]);
+        assert_eq!([5, 50, 300, 2000].map(|n| at(BucketKind::Tenant, n)), [10, 10, 10, 40]);
+    }
+
+    #[test]
+    fn the_first_week_halves_counts_and_never_times() {
+        let host = limits(BucketKind::Host, Numbers::default(), Size { hosts: 1, first_week: true });
+        assert_eq!((host.max_per_window, host.max_in_flight, host.window_secs), (2, Some(1), 3600));
+        let cooldown = limits(BucketKind::HostPlaybook, Numbers::default(), Size { hosts: 1, first_week: true });
+        assert_eq!((cooldown.max_per_window, cooldown.window_secs), (1, 600));
+    }
+}

@@ -1,0 +1,139 @@
+//! Fixed, not fixed, or cannot tell: by the triggering check with fresh data, never by an exit code.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// What a fresh look said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Look {
+    /// The check is ok.
+    Ok,
+    /// The check is bad.
+    Bad,
+    /// The check could not tell.
+    NoData,
+    /// The host did not answer in time.
+    Unanswered,
+}
+
+/// How a run turned out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Ok at first and still ok at the end of the stability window.
+    Fixed,
+    /// Bad with fresh data.
+    NotFixed,
+    /// No answer that could be judged.
+    CannotTell,
+}
+
+impl Outcome {
+    /// The stored word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Fixed => "fixed",
+            Outcome::NotFixed => "not_fixed",
+            Outcome::CannotTell => "cannot_tell",
+        }
+    }
+}
+
+/// What is known when a phase's time has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// Now.
+    pub now: Timestamp,
+    /// The look that was asked for in this phase.
+    pub look: Look,
+    /// The first look's instant, when it was ok.
+    pub first_ok_at: Option<Timestamp>,
+    /// The check turned bad between the first look and now.
+    pub bad_since_first: bool,
+    /// The stability window.
+    pub stable: SignedDuration,
+}
+
+/// What follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "next", rename_all = "snake_case")]
+pub enum Next {
+    /// Ok so far: look again at the end of the stability window.
+    LookAgain {
+        /// When.
+        at: Timestamp,
+    },
+    /// Judged.
+    Judged {
+        /// How it turned out.
+        outcome: Outcome,
+    },
+}
+
+/// Judges one look.
+pub fn judge(facts: &Facts) -> Next {
+    let judged = |outcome| Next::Judged { outcome };
+    match facts.look {
+        Look::NoData | Look::Unanswered => judged(Outcome::CannotTell),
+        Look::Bad => judged(Outcome::NotFixed),
+        Look::Ok if facts.bad_since_first => judged(Outcome::NotFixed),
+        Look::Ok => match facts.first_ok_at {
+            None => Next::LookAgain { at: facts.now + facts.stable },
+            Some(first) if facts.now >= first + facts.stable => judged(Outcome::Fixed),
+            Some(first) => Next::LookAgain { at: first + facts.stable },
+        },
+    }
+}
+
+/// The stored record of a judgement.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct VerifyRecord {
+    /// When.
+    pub at: Timestamp,
+    /// The check and its target.
+    pub check: String,
+    /// The target.
+    pub target: String,
+    /// What was seen before the run.
+    pub before: Option<serde_json::Value>,
+    /// Each fresh look with what it saw.
+    pub looks: Vec<(Timestamp, Look, Option<serde_json::Value>)>,
+    /// Seconds waited before the first look.
+    pub settle_secs: i32,
+    /// Seconds it had to stay ok.
+    pub stable_secs: i32,
+    /// The outcome.
+    pub outcome: Outcome,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(look: Look, first: Option<i64>, now: i64) -> Facts {
+        let at = |s| Timestamp::from_second(s).expect("a valid second");
+        Facts { now: at(now), look, first_ok_at: first.map(at), bad_since_first: false, stable: SignedDuration::from_secs(10) }
+    }
+
+    #[test]
+    fn one_good_look_is_not_yet_fixed() {
+        assert!(matches!(judge(&facts(Look::Ok, None, 100)), Next::LookAgain { at } if at.as_second() == 110));
+        assert!(matches!(judge(&facts(Look::Ok, Some(100), 105)), Next::LookAgain { at } if at.as_second() == 110));
+        assert_eq!(judge(&facts(Look::Ok, Some(100), 110)), Next::Judged { outcome: Outcome::Fixed });
+    }
+
+    #[test]
+    fn no_data_is_not_good_data() {
+        for look in [Look::NoData, Look::Unanswered] {
+            assert_eq!(judge(&facts(look, Some(100), 120)), Next::Judged { outcome: Outcome::CannotTell });
+        }
+    }
+
+    #[test]
+    fn a_check_that_went_bad_in_between_is_not_fixed() {
+        let mut f = facts(Look::Ok, Some(100), 120);
+        f.bad_since_first = true;
+        assert_eq!(judge(&f), Next::Judged { outcome: Outcome::NotFixed });
+    }
+}
