@@ -32,6 +32,9 @@ use wire::v1::{ENROLL_PATH, LINK_PATH, MAX_MESSAGE_BYTES};
 
 use links::Links;
 
+/// The links may take this long to end.
+const STOP_LIMIT: Duration = Duration::from_secs(3);
+
 /// What a gateway needs to know.
 #[derive(Clone)]
 pub struct GatewayConfig {
@@ -81,10 +84,18 @@ impl Gateway {
             .with_state(self.clone())
     }
 
-    /// Hands work to the links until `cancel`; then ends the links.
+    /// Hands work to the links until `cancel`; then ends the links and waits a little for their rows to be closed.
     pub async fn run(self, cancel: CancellationToken) {
         dispatch::run(&self.0, &cancel).await;
         self.0.stopping.cancel();
+        let ended = async {
+            while self.0.links.count() > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(STOP_LIMIT, ended).await.is_err() {
+            tracing::warn!(links = self.0.links.count(), "not every link ended in time");
+        }
     }
 
     /// How many hosts are linked here.

@@ -40,10 +40,10 @@ pub async fn serve(gateway: &Inner, key_id: &str, socket: WebSocket) {
         Ok(()) => End::Gone,
         Err(end) => end,
     };
-    gateway.links.leave(host_id, epoch);
     if let Err(error) = close_row(gateway, &link, goodbye.as_deref()).await {
         tracing::warn!(%host_id, error = &error as &dyn std::error::Error, "the end of a link could not be stored");
     }
+    gateway.links.leave(host_id, epoch);
     socket.end(end, &host_id.to_string()).await;
 }
 
