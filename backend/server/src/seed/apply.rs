@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::access::Role;
+use domain::classify::Mode;
+use domain::detect::{self, Check};
 use keys::seal::{Aad, MasterKey, seal};
 use keys::sign::{Context, SigningKey};
 use keys::token::{Kind, Token, mint};
@@ -15,7 +17,7 @@ use store::{Queue, Store, StoreError, TenantTx, audit};
 use uuid::Uuid;
 
 use super::Seed;
-use super::document::{Client, Limits};
+use super::document::{Client, Limits, MappingEntry};
 use crate::random::rng;
 
 /// How long the tokens for planned hosts live.
@@ -66,6 +68,12 @@ pub enum ApplyError {
     /// A playbook has no canonical form.
     #[error("the playbook {0:?} cannot be written as canonical JSON")]
     Canonical(String, #[source] keys::canonical::Error),
+    /// A check cannot be used, although it was found sound.
+    #[error("the check {0:?} cannot be used")]
+    Check(String, #[source] domain::detect::CheckError),
+    /// A definition has no JSON form.
+    #[error("a definition cannot be written")]
+    Definition(#[from] serde_json::Error),
     /// A password cannot be hashed.
     #[error("a password cannot be hashed")]
     Password(#[from] keys::password::Error),
@@ -105,7 +113,9 @@ pub async fn apply(store: &Store, owner_url: &str, master: &MasterKey, seed: See
         insert_client(&mut tx, client, zone, &document.limits, &mut hosts).await?;
     }
     insert_tenant_buckets(&mut tx, &document.limits).await?;
-    insert_playbooks(&mut tx, master, &document.playbooks).await?;
+    insert_checks(&mut tx, &document.checks).await?;
+    let digests = insert_playbooks(&mut tx, master, &document.playbooks).await?;
+    insert_mappings(&mut tx, &document.mappings, &digests).await?;
     audit::insert_tenant_wide(&mut tx, "seeded", "tenant", tenant_id, json!({"name": document.tenant.name})).await?;
     let now = tx.now().await?;
     tx.due(Queue::Silence, now); // the queue's one standing wake-up
@@ -204,7 +214,7 @@ async fn insert_playbooks(
     tx: &mut TenantTx,
     master: &MasterKey,
     playbooks: &[wire::v1::Playbook],
-) -> Result<BTreeMap<String, Uuid>, ApplyError> {
+) -> Result<BTreeMap<String, String>, ApplyError> {
     let key = SigningKey::generate(&mut rng());
     let key_id = Store::new_id();
     let row = key_id.to_string();
@@ -212,17 +222,52 @@ async fn insert_playbooks(
     let sealed = seal(master, &mut rng(), aad, &*key.to_bytes());
     let stored = TenantKey { key_id, version: 1, public_key: key.public().to_bytes().to_vec(), sealed: Some(sealed) };
     tenant_keys::insert(tx, &stored).await?;
-    let mut ids = BTreeMap::new();
+    let mut digests = BTreeMap::new();
     for playbook in playbooks {
         let content = keys::to_canonical(playbook).map_err(|e| ApplyError::Canonical(playbook.name.clone(), e))?;
+        let digest = keys::digest(content.as_bytes());
         let version = SignedVersion {
             name: &playbook.name,
-            digest: keys::digest(content.as_bytes()).0,
+            digest: digest.0,
             signature: &key.sign(Context::Playbook, &content),
             content: &content,
             key_id,
         };
-        ids.insert(playbook.name.clone(), seeding::insert_playbook_version(tx, &version).await?);
+        seeding::insert_playbook_version(tx, &version).await?;
+        digests.insert(playbook.name.clone(), digest.to_string());
     }
-    Ok(ids)
+    Ok(digests)
+}
+
+async fn insert_checks(tx: &mut TenantTx, checks: &[Check]) -> Result<(), ApplyError> {
+    for check in checks {
+        let check = check.clone().complete().map_err(|e| ApplyError::Check(check.name.clone(), e))?;
+        let kind = match check.kind {
+            detect::Kind::Service => "service",
+            detect::Kind::Heartbeat => "heartbeat",
+        };
+        seeding::insert_check(tx, &check.name, kind, serde_json::to_value(&check)?).await?;
+    }
+    Ok(())
+}
+
+/// Publishes the mappings, each rung bound to the digest of one playbook version. One that begins in auto is
+/// the seeding person's own promotion.
+async fn insert_mappings(
+    tx: &mut TenantTx,
+    mappings: &[MappingEntry],
+    digests: &BTreeMap<String, String>,
+) -> Result<(), ApplyError> {
+    for mapping in mappings {
+        let mut definition = mapping.definition();
+        for rung in &mut definition.ladder {
+            rung.digest = digests.get(&rung.playbook).cloned();
+        }
+        let mode = mapping.mode.word();
+        let id = seeding::insert_mapping(tx, &mapping.name, mode, serde_json::to_value(&definition)?).await?;
+        let detail = json!({"mapping": mapping.name, "version": 1, "mode": mode, "by": "seed file"});
+        let action = if mapping.mode == Mode::Auto { "mapping_promoted" } else { "mapping_created" };
+        audit::insert_tenant_wide(tx, action, "mapping", id, detail).await?;
+    }
+    Ok(())
 }

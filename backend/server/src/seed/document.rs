@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use domain::classify::mapping::{Mapping, Mode, Rung, Verify, When};
+use domain::detect::Check;
 use serde::Deserialize;
 use wire::v1::Playbook;
 
@@ -27,7 +29,7 @@ pub struct Document {
     pub playbooks: Vec<Playbook>,
     /// Which alert runs which playbook.
     #[serde(default)]
-    pub mappings: Vec<Mapping>,
+    pub mappings: Vec<MappingEntry>,
     /// The limits on acting; what is not said follows the rule of the scope's size.
     #[serde(default)]
     pub limits: Limits,
@@ -145,7 +147,25 @@ fn utc() -> String {
     "UTC".into()
 }
 
-/// A check as it is written; turned into the domain's when its own rules are checked.
-pub type Check = serde_json::Value;
-/// A mapping as it is written.
-pub type Mapping = serde_json::Value;
+/// Which alert runs which playbooks.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MappingEntry {
+    /// Unique.
+    pub name: String,
+    /// observe, approve or auto.
+    pub mode: Mode,
+    /// Which alerts.
+    pub when: When,
+    /// Which playbooks, one after the other, then a person.
+    pub ladder: Vec<Rung>,
+    /// How the fix is judged.
+    pub verify: Verify,
+}
+
+impl MappingEntry {
+    /// The definition in it.
+    pub fn definition(&self) -> Mapping {
+        Mapping { name: self.name.clone(), when: self.when.clone(), ladder: self.ladder.clone(), verify: self.verify }
+    }
+}

@@ -40,3 +40,46 @@ fn a_step_may_only_name_declared_parameters() {
     );
     assert!(text.contains("playbooks[0].steps[0].argv[0]: there is no parameter \"other\""), "{text}");
 }
+
+const WEB: &str = "clients: [{name: Dock, hosts: [{name: h1}]}]\nchecks: [{name: web, kind: service, target: shop}]\nplaybooks:\n  - name: p\n    title: t\n    risk: H\n    effect: idempotent\n    parameters: {service: {type: service_name}, tries: {type: int, min: 1, max: 3}}\n    steps: [{title: s, argv: ['{service.start}'], limit_secs: 5}]\n";
+
+fn mapping(when: &str, playbook: &str, parameters: &str) -> String {
+    faults(&format!(
+        "{WEB}mappings:\n  - name: m\n    mode: auto\n    when: {when}\n    ladder: [{{playbook: {playbook}, parameters: {parameters}}}]\n    verify: {{settle_secs: 1, stable_secs: 3}}\n"
+    ))
+}
+
+#[test]
+fn a_mapping_names_what_is_there_and_binds_what_fits() {
+    let text = mapping("{check: wob, client: Dick, host: h2}", "q", "{}");
+    for part in [
+        "when.check: there is no check \"wob\"",
+        "when.client: there is no client \"Dick\"",
+        "ladder[0].playbook: there is no playbook \"q\"",
+    ] {
+        assert!(text.contains(&format!("mappings[0].{part}")), "{text}");
+    }
+    let text = mapping("{check: web, host: h2}", "p", "{service: -x, tries: 4, more: 1}");
+    for part in [
+        "when.host: there is no host",
+        "ladder[0].parameters.service: ",
+        "ladder[0].parameters.tries: is no whole number from 1 to 3",
+        "ladder[0].parameters.more: ",
+    ] {
+        assert!(text.contains(&format!("mappings[0].{part}")), "{text}");
+    }
+}
+
+#[test]
+fn a_playbook_of_risk_h_may_not_run_by_itself() {
+    let text = mapping("{check: web}", "p", "{service: '{target}', tries: 2}");
+    assert!(text.contains("mappings[0].mode: playbook \"p\" has risk H"), "{text}");
+    assert_eq!(text.matches("seed.yaml:").count(), 1, "{text}");
+}
+
+#[test]
+fn the_demos_seed_is_sound() {
+    let text = include_str!("../../../../infra/demo.yaml");
+    let seed = Seed::parse(Path::new("infra/demo.yaml"), text, &|_| Some("longenough1".into()));
+    assert!(seed.is_ok(), "{}", seed.unwrap_err());
+}

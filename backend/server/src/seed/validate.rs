@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::access::Role;
-use wire::v1::{ParameterType, Playbook, Risk, Value};
+use domain::classify::mapping::{Mode, Parameter};
+use wire::v1::{ParameterType, Playbook, Risk};
 
-use super::document::{Client, Document, Limits, Member};
+use super::document::{Client, Document, Limits, MappingEntry, Member};
 
 /// A member's password. Has no `Debug` of its content.
 pub struct Password(pub String);
@@ -77,6 +78,8 @@ pub fn validate(
     faults.unique("an address", document.notify.iter().enumerate().map(|(i, a)| (format!("notify[{i}]"), a.as_str())));
     clients(&document.clients, &mut faults);
     playbooks(&document.playbooks, &mut faults);
+    checks(document, &mut faults);
+    mappings(document, &mut faults);
     limits(&document.limits, &mut faults);
     if faults.0.is_empty() { Ok(passwords) } else { Err(faults.0) }
 }
@@ -201,8 +204,81 @@ fn placeholder(playbook: &Playbook, word: &str, is_program: bool) -> Option<Stri
     }
 }
 
+/// A check or a mapping that names a client or a host names one that is there.
+fn selected(document: &Document, path: &str, client: Option<&str>, host: Option<&str>, faults: &mut Faults) {
+    let known = |c: &&Client| client.is_none_or(|name| name == c.name);
+    if !document.clients.iter().any(|c| known(&c)) && client.is_some() {
+        faults.add(format!("{path}.client"), format!("there is no client {:?}", client.unwrap_or_default()));
+    } else if let Some(host) = host
+        && !document.clients.iter().filter(known).any(|c| c.hosts.iter().any(|h| h.name == host))
+    {
+        faults.add(format!("{path}.host"), format!("there is no host {host:?}"));
+    }
+}
+
+fn checks(document: &Document, faults: &mut Faults) {
+    let checks = &document.checks;
+    faults.unique("a check", checks.iter().enumerate().map(|(i, c)| (format!("checks[{i}].name"), c.name.as_str())));
+    for (i, check) in checks.iter().enumerate() {
+        if let Err(error) = check.clone().complete() {
+            faults.add(format!("checks[{i}].{}", error.field), error.problem);
+        }
+        let select = &check.selector;
+        let path = format!("checks[{i}].selector");
+        selected(document, &path, select.client.as_deref(), select.host.as_deref(), faults);
+    }
+}
+
+fn mappings(document: &Document, faults: &mut Faults) {
+    let mappings = &document.mappings;
+    faults.unique(
+        "a mapping",
+        mappings.iter().enumerate().map(|(i, m)| (format!("mappings[{i}].name"), m.name.as_str())),
+    );
+    for (i, mapping) in mappings.iter().enumerate() {
+        let path = format!("mappings[{i}]");
+        for fault in mapping.definition().faults() {
+            faults.add(path.clone(), fault);
+        }
+        if let Some(check) =
+            mapping.when.check.as_ref().filter(|name| !document.checks.iter().any(|c| c.name == **name))
+        {
+            faults.add(format!("{path}.when.check"), format!("there is no check {check:?}"));
+        }
+        let when = format!("{path}.when");
+        selected(document, &when, mapping.when.client.as_deref(), mapping.when.host.as_deref(), faults);
+        rungs(document, &path, mapping, faults);
+    }
+}
+
+fn rungs(document: &Document, path: &str, mapping: &MappingEntry, faults: &mut Faults) {
+    for (j, rung) in mapping.ladder.iter().enumerate() {
+        let at = |key: &str| format!("{path}.ladder[{j}].{key}");
+        if rung.digest.is_some() {
+            faults.add(at("digest"), "the digest is written when the mapping is published; leave it out");
+        }
+        let Some(playbook) = document.playbooks.iter().find(|p| p.name == rung.playbook) else {
+            faults.add(at("playbook"), format!("there is no playbook {:?}", rung.playbook));
+            continue;
+        };
+        match (playbook.risk, mapping.mode) {
+            (Risk::E, _) => faults.add(at("playbook"), "a playbook of risk E is never run"),
+            (Risk::H, Mode::Auto) => {
+                faults.add(
+                    format!("{path}.mode"),
+                    format!("playbook {:?} has risk H: it may not run by itself", playbook.name),
+                );
+            }
+            _ => {}
+        }
+        for (name, wrong) in parameters(playbook, &rung.parameters) {
+            faults.add(at(&format!("parameters.{name}")), wrong);
+        }
+    }
+}
+
 /// What is wrong with `values` as parameters of `playbook`, as (parameter, sentence).
-pub fn parameters(playbook: &Playbook, values: &BTreeMap<String, Value>) -> Vec<(String, String)> {
+fn parameters(playbook: &Playbook, values: &BTreeMap<String, Parameter>) -> Vec<(String, String)> {
     let mut wrong = Vec::new();
     for name in values.keys().filter(|name| !playbook.parameters.contains_key(*name)) {
         wrong.push((name.clone(), format!("playbook {:?} has no such parameter", playbook.name)));
@@ -217,23 +293,23 @@ pub fn parameters(playbook: &Playbook, values: &BTreeMap<String, Value>) -> Vec<
     wrong
 }
 
-fn parameter(kind: &ParameterType, value: &Value) -> Option<String> {
-    if let Value::Text(text) = value
+fn parameter(kind: &ParameterType, value: &Parameter) -> Option<String> {
+    if let Parameter::Text(text) = value
         && (text.is_empty() || text.starts_with('-') || text.chars().any(char::is_control))
     {
         return Some("a value is not empty, does not begin with - and holds no control character".into());
     }
     let fits = match (kind, value) {
-        (ParameterType::ServiceName, Value::Text(text)) => {
+        // The alert's target: typed again when it is bound, by the server and by the agent.
+        (ParameterType::ServiceName, Parameter::Text(text)) if text == "{target}" => true,
+        (ParameterType::ServiceName, Parameter::Text(text)) => {
             text.chars().all(|c| c.is_ascii_alphanumeric() || "._@-".contains(c))
         }
-        (ParameterType::PathUnder { root }, Value::Text(text)) => {
+        (ParameterType::PathUnder { root }, Parameter::Text(text)) => {
             std::path::Path::new(text).starts_with(root) && !text.split('/').any(|part| part == "..")
         }
-        (ParameterType::Int { min, max }, Value::Number(n)) => {
-            n.fract() == 0.0 && *n >= *min as f64 && *n <= *max as f64
-        }
-        (ParameterType::Enum { values }, Value::Text(text)) => values.contains(text),
+        (ParameterType::Int { min, max }, Parameter::Number(n)) => (min..=max).contains(&n),
+        (ParameterType::Enum { values }, Parameter::Text(text)) => values.contains(text),
         _ => false,
     };
     (!fits).then(|| match kind {
@@ -242,15 +318,6 @@ fn parameter(kind: &ParameterType, value: &Value) -> Option<String> {
         ParameterType::Int { min, max } => format!("is no whole number from {min} to {max}"),
         ParameterType::Enum { values } => format!("is none of {}", values.join(", ")),
     })
-}
-
-/// Whether a mapping in `mode` may use `playbook`.
-pub fn mode_allows(mode: &str, playbook: &Playbook) -> Result<(), String> {
-    match (playbook.risk, mode) {
-        (Risk::E, _) => Err(format!("playbook {:?} has risk E: it is never run", playbook.name)),
-        (Risk::H, "auto") => Err(format!("playbook {:?} has risk H: it may not run by itself", playbook.name)),
-        _ => Ok(()),
-    }
 }
 
 fn limits(limits: &Limits, faults: &mut Faults) {
