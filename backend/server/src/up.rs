@@ -42,6 +42,7 @@ pub struct Installation {
     /// Where its files are.
     pub folder: DataFolder,
     urls: Urls,
+    owner_url: String,
     cluster: Cluster,
 }
 
@@ -63,7 +64,7 @@ impl Installation {
         };
         let node = Node::start(&options.node, &store, &keystore, more).await?;
         let authority = keystore.authority.fingerprint().to_string();
-        Ok(Installation { seeded, store, node, authority, folder, urls, cluster })
+        Ok(Installation { seeded, store, node, authority, folder, urls, owner_url, cluster })
     }
 
     /// Ends it in order: loops and routes, then the pools, then the cluster.
@@ -78,6 +79,11 @@ impl Installation {
     /// Where its rows are.
     pub fn urls(&self) -> Urls {
         self.urls.clone()
+    }
+
+    /// The operator's login: on the server's own machine only.
+    pub fn owner_url(&self) -> String {
+        self.owner_url.clone()
     }
 
     /// The command that enrols a host with `token`.
