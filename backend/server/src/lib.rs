@@ -11,7 +11,7 @@ mod random;
 pub mod seed;
 pub mod up;
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -134,8 +134,8 @@ async fn migrate_command(args: cli::Migrate) -> Result<ExitCode> {
         Err(error @ store::migrate::MigrateError::Database(_)) => {
             eprintln!("mendwright: {:#}", anyhow::Error::from(error));
             eprintln!("If roles or database are missing, an administrator runs this, or say --database-admin-url:");
-            println!("{}", store::migrate::ROLES_SQL);
-            println!("CREATE DATABASE \"{}\" OWNER app_owner;", database.replace('"', "\"\""));
+            let create = format!("CREATE DATABASE \"{}\" OWNER app_owner;\n", database.replace('"', "\"\""));
+            std::io::stdout().write_all(format!("{}\n{create}", store::migrate::ROLES_SQL).as_bytes())?;
             Ok(ExitCode::FAILURE)
         }
         Err(error) => Err(error.into()),

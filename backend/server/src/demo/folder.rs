@@ -1,8 +1,10 @@
 //! The demo's folder, and the note in it by which `demo break` finds a demo that runs.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -59,24 +61,48 @@ pub fn read_note(folder: &Path) -> Result<Note> {
     serde_json::from_str(&text).with_context(|| format!("{} cannot be read", path.display()))
 }
 
-/// The newest demo that runs.
-pub fn newest() -> Result<PathBuf> {
-    let mut found = Vec::new();
+/// Every demo that left a note: its folder, the note, when it was made.
+fn noted() -> Vec<(PathBuf, Note, SystemTime)> {
+    let mut found = BTreeMap::new();
     for temp in [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")] {
         for entry in fs::read_dir(temp).into_iter().flatten().flatten() {
-            let alive = entry.file_name().to_string_lossy().starts_with(PREFIX)
-                && read_note(&entry.path()).is_ok_and(|note| Path::new(&format!("/proc/{}", note.pid)).exists());
-            if let Ok(made) = entry.metadata().and_then(|m| m.modified())
-                && alive
+            if entry.file_name().to_string_lossy().starts_with(PREFIX)
+                && let Ok(note) = read_note(&entry.path())
+                && let Ok(made) = entry.metadata().and_then(|m| m.modified())
             {
-                found.push((made, entry.path()));
+                found.insert(entry.path(), (note, made));
             }
         }
     }
-    match found.into_iter().max() {
-        Some((_, folder)) => Ok(folder),
+    found.into_iter().map(|(path, (note, made))| (path, note, made)).collect()
+}
+
+fn runs(note: &Note) -> bool {
+    Path::new(&format!("/proc/{}", note.pid)).exists()
+}
+
+/// The newest demo that runs.
+pub fn newest() -> Result<PathBuf> {
+    let running = noted().into_iter().filter(|(_, note, _)| runs(note));
+    match running.max_by_key(|(_, _, made)| *made) {
+        Some((folder, _, _)) => Ok(folder),
         None => bail!("no demo runs; start one with: mendwright demo"),
     }
+}
+
+/// Ends and removes what demos left that were killed before they could do it themselves.
+pub fn sweep() {
+    for (folder, note, _) in noted() {
+        if !runs(&note) {
+            end_leftovers(&folder);
+            drop(fs::remove_dir_all(&folder));
+        }
+    }
+}
+
+/// A folder that is left behind on purpose is no demo that was killed.
+pub fn remove_note(folder: &Path) {
+    drop(fs::remove_file(folder.join(NOTE)));
 }
 
 /// Ends by pid whatever still runs out of `folder`; its path is on their command lines and on nobody else's.

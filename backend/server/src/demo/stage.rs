@@ -45,6 +45,7 @@ pub struct Stage {
 impl Stage {
     /// A fresh folder, and nothing in it yet.
     pub fn claim() -> Result<Stage> {
+        folder::sweep();
         let name: String = draw(8).to_lowercase();
         let folder = folder::claim(&name)?;
         log_to(&folder.join("server.log"))?;
@@ -228,6 +229,7 @@ impl Stage {
         }
         folder::end_leftovers(&self.folder);
         if keep {
+            folder::remove_note(&self.folder);
             println!("The folder {} is left behind.", self.folder.display());
         } else if let Err(error) = fs::remove_dir_all(&self.folder) {
             eprintln!("mendwright: {} could not be removed: {error}", self.folder.display());
