@@ -1,19 +1,22 @@
 //! One server process over a migrated database: routes, loops, heartbeat, and an orderly end.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
+use gateway::{Gateway, GatewayConfig};
 use store::{Clock, Store, StoreConfig, nodes};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::config::{NodeConfig, Urls};
+use crate::config::{NodeConfig, Urls, url_host};
 use crate::keystore::Keystore;
 use crate::listen::{Accepting, tls_config};
+use crate::{clock, random};
 
 /// A node says this often that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -64,9 +67,20 @@ impl Node {
         nodes::insert(store, node_id).await?;
 
         let cancel = CancellationToken::new();
-        let routes = routes(config, store, &public_url, node_id, dispatch_key).merge(more);
+        let gateway = Gateway::new(
+            store.clone(),
+            GatewayConfig {
+                node_id,
+                server_name: url_host(&public_url),
+                dispatch_key,
+                elapsed: clock::monotonic(),
+                random: Arc::new(random::bytes),
+            },
+        );
+        let routes = routes(store, &public_url, &gateway).merge(more);
         let accepting = Accepting::start(listener, tls, config.transport)?;
         let tasks = vec![
+            ("gateway", tokio::spawn(gateway.run(cancel.clone()))),
             ("http", tokio::spawn(serve(accepting, routes, cancel.clone()))),
             ("heartbeat", tokio::spawn(heartbeat(store.clone(), node_id, cancel.clone()))),
         ];
@@ -86,14 +100,10 @@ impl Node {
     }
 }
 
-fn routes(
-    _config: &NodeConfig,
-    store: &Store,
-    public_url: &str,
-    _node_id: Uuid,
-    _dispatch_key: keys::SigningKey,
-) -> Router {
-    web::router(web::App { store: store.clone(), config: web::Config::new(public_url) })
+/// Pages and links on one address; they meet in the rows alone.
+fn routes(store: &Store, public_url: &str, gateway: &Gateway) -> Router {
+    let app = web::App { store: store.clone(), config: web::Config::new(public_url) };
+    web::router(app).merge(gateway.router())
 }
 
 async fn serve(accepting: Accepting, routes: Router, cancel: CancellationToken) {

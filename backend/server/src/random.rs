@@ -7,3 +7,11 @@ use rand::CryptoRng;
 pub fn rng() -> impl CryptoRng {
     rand::rng()
 }
+
+/// 32 fresh bytes, for nonces.
+pub fn bytes() -> [u8; 32] {
+    use rand::Rng as _;
+    let mut bytes = [0; 32];
+    rng().fill_bytes(&mut bytes);
+    bytes
+}

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::access::Role;
-use domain::classify::Mode;
 use domain::detect::{self, Check};
 use keys::seal::{Aad, MasterKey, seal};
 use keys::sign::{Context, SigningKey};
@@ -18,6 +17,7 @@ use uuid::Uuid;
 
 use super::Seed;
 use super::document::{Client, Limits, MappingEntry};
+use super::mapping::Mode;
 use crate::random::rng;
 
 /// How long the tokens for planned hosts live.

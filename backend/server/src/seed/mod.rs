@@ -2,6 +2,7 @@
 
 mod apply;
 mod document;
+mod mapping;
 mod places;
 mod validate;
 

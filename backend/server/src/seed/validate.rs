@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::access::Role;
-use domain::classify::mapping::{Mode, Parameter};
 use wire::v1::{ParameterType, Playbook, Risk};
 
 use super::document::{Client, Document, Limits, MappingEntry, Member};
+use super::mapping::{Mode, Parameter};
 
 /// A member's password. Has no `Debug` of its content.
 pub struct Password(pub String);
