@@ -1,1 +1,258 @@
-//! Table `runs`.
+//! Tables `remediations`, `runs`, `run_events`: the story of each act. Every change of state goes through
+//! one statement that names the state it leaves, and writes the event beside it.
+
+use domain::run::{State, may_go};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{Queue, Result, Store, StoreError, TenantTx};
+
+/// What a mapping asks for.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the columns' names")]
+pub struct NewRun {
+    pub client_id: Uuid,
+    pub alert_id: Uuid,
+    pub incident_id: Uuid,
+    pub host_id: Uuid,
+    pub check_id: Uuid,
+    pub target: String,
+    pub mapping_id: Uuid,
+    pub mapping_version: i32,
+    pub mode: String,
+    pub rung: i16,
+    pub playbook_id: Uuid,
+    pub playbook_digest: Vec<u8>,
+    pub parameters: Value,
+}
+
+/// A run as the loops need it.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the columns' names")]
+pub struct Run {
+    pub run_id: Uuid,
+    pub client_id: Uuid,
+    pub alert_id: Uuid,
+    pub incident_id: Uuid,
+    pub host_id: Uuid,
+    pub playbook_id: Uuid,
+    pub playbook_digest: Vec<u8>,
+    pub mode: String,
+    pub state: String,
+    pub attempt: i16,
+}
+
+/// Opens a remediation with its first run, planned and due now.
+pub async fn plan(tx: &mut TenantTx, new: &NewRun) -> Result<Uuid> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let (remediation_id, run_id) = (Store::new_id(), Store::new_id());
+    sqlx::query!(
+        "INSERT INTO remediations (tenant_id, client_id, remediation_id, alert_id, incident_id, mapping_id, mapping_version, opened_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        tenant_id,
+        new.client_id,
+        remediation_id,
+        new.alert_id,
+        new.incident_id,
+        new.mapping_id,
+        new.mapping_version,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query!(
+        "INSERT INTO runs (tenant_id, client_id, run_id, remediation_id, alert_id, incident_id, host_id, check_id, target, rung,
+           playbook_id, playbook_digest, parameters, mode, state, planned_at, due_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'planned', $15, $15)",
+        tenant_id,
+        new.client_id,
+        run_id,
+        remediation_id,
+        new.alert_id,
+        new.incident_id,
+        new.host_id,
+        new.check_id,
+        new.target,
+        new.rung,
+        new.playbook_id,
+        new.playbook_digest,
+        new.parameters,
+        new.mode,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    event(tx, new.client_id, run_id, None, State::Planned, "a mapping matched", json!({})).await?;
+    tx.due(Queue::Remediate, now);
+    Ok(run_id)
+}
+
+async fn event(
+    tx: &mut TenantTx,
+    client_id: Uuid,
+    run_id: Uuid,
+    from: Option<State>,
+    to: State,
+    cause: &str,
+    detail: Value,
+) -> Result<()> {
+    let (tenant_id, now, actor) = (tx.tenant_id(), tx.now().await?, tx.actor().to_owned());
+    sqlx::query!(
+        "INSERT INTO run_events (tenant_id, client_id, run_id, seq, at, from_state, to_state, cause, detail, actor)
+         VALUES ($1, $2, $3, (SELECT coalesce(max(seq), 0) + 1 FROM run_events WHERE tenant_id = $1 AND run_id = $3), $4, $5, $6, $7, $8, $9)",
+        tenant_id,
+        client_id,
+        run_id,
+        now.to_sqlx() as _,
+        from.map(State::word),
+        to.word(),
+        cause,
+        detail,
+        actor
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Takes a run from one state to another; `false` when it is not in `from` any more. `due_at` is for `planned` and `held`.
+pub async fn advance(
+    tx: &mut TenantTx,
+    run_id: Uuid,
+    from: State,
+    to: State,
+    cause: &str,
+    detail: Value,
+    due_at: Option<Timestamp>,
+) -> Result<bool> {
+    if !may_go(from, to) {
+        return Err(StoreError::Conflict(format!("run_edge_{}_{}", from.word(), to.word()), None));
+    }
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let waits = matches!(to, State::Planned | State::Held);
+    let row = sqlx::query!(
+        "UPDATE runs SET state = $4::text, version = version + 1, due_at = $5::timestamptz,
+           hold_reason = CASE WHEN $4 = 'held' THEN $6 ELSE hold_reason END,
+           hold_until = CASE WHEN $4 = 'held' THEN $5::timestamptz ELSE NULL END,
+           attempt = CASE WHEN $4 = 'admitted' THEN attempt + 1 ELSE attempt END,
+           admitted_at = CASE WHEN $4 = 'admitted' THEN $7 ELSE admitted_at END,
+           started_at = CASE WHEN $4 = 'running' THEN $7 ELSE started_at END,
+           ended_at = CASE WHEN $8 THEN $7 ELSE NULL END,
+           end_reason = CASE WHEN $8 THEN $6 ELSE end_reason END,
+           lease_token = NULL, lease_expires_at = NULL
+         WHERE tenant_id = $1 AND run_id = $2 AND state = $3 RETURNING client_id",
+        tenant_id,
+        run_id,
+        from.word(),
+        to.word(),
+        waits.then(|| due_at.unwrap_or(now).to_sqlx()) as _,
+        cause,
+        now.to_sqlx() as _,
+        to.is_end()
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(row) = row else { return Ok(false) };
+    event(tx, row.client_id, run_id, Some(from), to, cause, detail).await?;
+    if waits {
+        tx.due(Queue::Remediate, due_at.unwrap_or(now));
+    }
+    Ok(true)
+}
+
+/// Finds a run.
+pub async fn find(tx: &mut TenantTx, run_id: Uuid) -> Result<Option<Run>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_as!(
+        Run,
+        "SELECT run_id, client_id, alert_id, incident_id, host_id, playbook_id, playbook_digest, mode, state, attempt
+         FROM runs WHERE tenant_id = $1 AND run_id = $2",
+        tenant_id,
+        run_id
+    )
+    .fetch_optional(tx.conn())
+    .await?)
+}
+
+/// Cancels an alert's runs that have not been admitted; answers how many.
+pub async fn cancel_waiting(tx: &mut TenantTx, alert_id: Uuid, reason: &str) -> Result<u64> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        "SELECT run_id, state FROM runs WHERE tenant_id = $1 AND alert_id = $2
+           AND state IN ('planned', 'held', 'awaiting_approval') FOR UPDATE",
+        tenant_id,
+        alert_id
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let mut cancelled = 0;
+    for r in rows {
+        if let Some(from) = State::parse(&r.state)
+            && advance(tx, r.run_id, from, State::Cancelled, reason, json!({}), None).await?
+        {
+            cancelled += 1;
+        }
+    }
+    Ok(cancelled)
+}
+
+/// Whether a run of the alert has not ended.
+pub async fn has_unfinished(tx: &mut TenantTx, alert_id: Uuid) -> Result<bool> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM runs WHERE tenant_id = $1 AND alert_id = $2 AND ended_at IS NULL) AS "e!""#,
+        tenant_id,
+        alert_id
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
+/// Makes held runs due at once: those of one host, or all of the tenant.
+pub async fn make_held_due(tx: &mut TenantTx, host_id: Option<Uuid>) -> Result<u64> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let done = sqlx::query!(
+        "UPDATE runs SET due_at = $3 WHERE tenant_id = $1 AND state = 'held' AND ($2::uuid IS NULL OR host_id = $2)",
+        tenant_id,
+        host_id,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    tx.due(Queue::Remediate, now);
+    Ok(done.rows_affected())
+}
+
+/// Runs of a host that have their permit.
+pub async fn count_running(tx: &mut TenantTx, host_id: Uuid) -> Result<u64> {
+    let tenant_id = tx.tenant_id();
+    let n = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "n!" FROM runs WHERE tenant_id = $1 AND host_id = $2 AND state IN ('running', 'unknown')"#,
+        tenant_id,
+        host_id
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(u64::try_from(n).unwrap_or(0))
+}
+
+/// Withdraws a host's jobs that have no permit; their runs are held again. The host's bucket is locked.
+pub async fn withdraw_unpermitted(tx: &mut TenantTx, host_id: Uuid, reason: &str) -> Result<u64> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let rows = sqlx::query!(
+        "UPDATE jobs SET state = 'withdrawn', ended_at = $3, lease_expires_at = NULL
+         WHERE tenant_id = $1 AND host_id = $2 AND state IN ('queued', 'leased') AND purpose = 'fix' RETURNING run_id",
+        tenant_id,
+        host_id,
+        now.to_sqlx() as _
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    for r in &rows {
+        super::guardrails::release(tx, r.run_id, "not_run", super::guardrails::Executed::No).await?;
+        advance(tx, r.run_id, State::Admitted, State::Held, reason, json!({}), Some(now)).await?;
+    }
+    Ok(rows.len() as u64)
+}
