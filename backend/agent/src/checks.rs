@@ -105,7 +105,10 @@ impl Checks {
                 None => "the agent has no such check",
                 Some(asks) => {
                     let (sender, answer) = oneshot::channel();
-                    let ask = async { asks.send(sender).await.ok()?; answer.await.ok() };
+                    let ask = async {
+                        asks.send(sender).await.ok()?;
+                        answer.await.ok()
+                    };
                     match tokio::time::timeout(ANSWER, ask).await {
                         Ok(Some(looked)) => return looked,
                         Ok(None) => "the check was changed meanwhile",

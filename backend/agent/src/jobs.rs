@@ -34,8 +34,8 @@ use crate::limits::Limits;
 use crate::outbox::Looked;
 use crate::state::{Identity, Pinned, StateDir};
 use admission::{Admitted, Ground, Refusal, admit, claimed};
-use pool::Pool;
 use beginning::PERMIT_ANSWER;
+use pool::Pool;
 use rate::Rate;
 
 /// A runner that has not begun this long after the permit was asked for will not: its own limit is shorter.
@@ -169,9 +169,7 @@ impl Jobs {
             Some(JournaledJob { job: current.job, fence: current.fence, reached })
         });
         let kept = self.unacked.iter();
-        current
-            .chain(kept.map(|u| JournaledJob { job: u.job, fence: u.fence, reached: Reached::Finished }))
-            .collect()
+        current.chain(kept.map(|u| JournaledJob { job: u.job, fence: u.fence, reached: Reached::Finished })).collect()
     }
 
     /// A new link stands: results are sent again, a permit is asked for anew.

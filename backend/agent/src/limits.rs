@@ -99,8 +99,7 @@ impl Limits {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        let limits: Self =
-            toml::from_str(text).map_err(|error| Error::Syntax(path.to_owned(), Box::new(error)))?;
+        let limits: Self = toml::from_str(text).map_err(|error| Error::Syntax(path.to_owned(), Box::new(error)))?;
         for (name, service) in &limits.services {
             let fault = |what| Err(Error::Service(name.clone(), what));
             if !is_service_name(name) {
@@ -130,8 +129,8 @@ impl Limits {
         };
         let text = match fs::read_to_string(path) {
             Ok(text) => {
-                let table: toml::Table = toml::from_str(&text)
-                    .map_err(|error| Error::Syntax(path.to_owned(), Box::new(error)))?;
+                let table: toml::Table =
+                    toml::from_str(&text).map_err(|error| Error::Syntax(path.to_owned(), Box::new(error)))?;
                 if table.contains_key("profile") {
                     return Ok(());
                 }

@@ -22,10 +22,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 use wire::v1::{MAX_OUTPUT_BYTES, Profile, constants};
 
-const BOUNDS: Bounds = Bounds {
-    permit_use: Duration::from_secs(constants::PERMIT_USE_SECS),
-    output_bytes: MAX_OUTPUT_BYTES as u64,
-};
+const BOUNDS: Bounds =
+    Bounds { permit_use: Duration::from_secs(constants::PERMIT_USE_SECS), output_bytes: MAX_OUTPUT_BYTES as u64 };
 
 /// Detects on the host, runs signed fixes under the host's own limits.
 #[derive(Parser)]

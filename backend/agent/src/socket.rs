@@ -104,8 +104,7 @@ impl Socket {
             Transport::Plain => Box::new(tcp),
             Transport::Tls => {
                 let (config, seen) = tls::config(trust)?;
-                let name = ServerName::try_from(server.host.clone())
-                    .map_err(|_| Error::Name(server.host.clone()))?;
+                let name = ServerName::try_from(server.host.clone()).map_err(|_| Error::Name(server.host.clone()))?;
                 let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
                 let stream = connector.connect(name, tcp).await.map_err(Error::Tls)?;
                 authority = seen.lock().ok().and_then(|mut seen| seen.take());
@@ -115,8 +114,7 @@ impl Socket {
         let limits = WebSocketConfig::default()
             .max_message_size(Some(MAX_MESSAGE_BYTES))
             .max_frame_size(Some(MAX_MESSAGE_BYTES));
-        let (stream, _) =
-            tokio_tungstenite::client_async_with_config(server.url(path), carrier, Some(limits)).await?;
+        let (stream, _) = tokio_tungstenite::client_async_with_config(server.url(path), carrier, Some(limits)).await?;
         Ok(Self { stream, authority })
     }
 

@@ -37,9 +37,7 @@ pub fn config(trust: &Trust) -> Result<(ClientConfig, Seen), rustls::Error> {
             let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
             builder.with_root_certificates(roots).with_no_client_auth()
         }
-        Trust::Authority(certificate) => {
-            builder.with_root_certificates(only(certificate)?).with_no_client_auth()
-        }
+        Trust::Authority(certificate) => builder.with_root_certificates(only(certificate)?).with_no_client_auth(),
         Trust::Fingerprint(fingerprint) => {
             let pin = Pin { fingerprint: *fingerprint, provider, seen: seen.clone() };
             builder.dangerous().with_custom_certificate_verifier(Arc::new(pin)).with_no_client_auth()
@@ -82,9 +80,7 @@ impl ServerCertVerifier for Pin {
         let authority = intermediates
             .iter()
             .find(|certificate| keys::digest(certificate) == self.fingerprint)
-            .ok_or_else(|| {
-                rustls::Error::General("no certificate of the chain has the pinned fingerprint".to_owned())
-            })?
+            .ok_or_else(|| rustls::Error::General("no certificate of the chain has the pinned fingerprint".to_owned()))?
             .clone()
             .into_owned();
         WebPkiServerVerifier::builder_with_provider(Arc::new(only(&authority)?), self.provider.clone())

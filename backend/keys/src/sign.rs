@@ -46,9 +46,7 @@ impl Context {
     /// The signed bytes; none if a text that carries its own prefix does not.
     fn message(self, text: &str) -> Option<Vec<u8>> {
         match self {
-            Context::Link | Context::Enroll => {
-                text.starts_with(self.prefix()).then(|| text.as_bytes().to_vec())
-            }
+            Context::Link | Context::Enroll => text.starts_with(self.prefix()).then(|| text.as_bytes().to_vec()),
             _ => Some([self.prefix().as_bytes(), text.as_bytes()].concat()),
         }
     }
@@ -159,9 +157,7 @@ impl PublicKey {
     pub fn verify(&self, context: Context, text: &str, signature_hex: &str) -> Result<(), Error> {
         let message = context.message(text).ok_or(Error::Signature)?;
         let signature: [u8; 64] = lower_hex(signature_hex).ok_or(Error::Signature)?;
-        self.0
-            .verify_strict(&message, &Signature::from_bytes(&signature))
-            .map_err(|_| Error::Signature)
+        self.0.verify_strict(&message, &Signature::from_bytes(&signature)).map_err(|_| Error::Signature)
     }
 }
 
@@ -197,13 +193,10 @@ mod tests {
     /// Ed25519 is deterministic: this text changes only if the signed bytes do.
     #[test]
     fn a_playbook_signature_is_the_recorded_one() {
-        assert_eq!(
-            key().public().to_string(),
-            "ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c"
-        );
+        assert_eq!(key().public().to_string(), "ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c");
         let signature = key().sign(Context::Playbook, r#"{"name":"restart"}"#);
-        let plain = ed25519_dalek::SigningKey::from_bytes(&[7; 32])
-            .sign(b"mendwright playbook v1\n{\"name\":\"restart\"}");
+        let plain =
+            ed25519_dalek::SigningKey::from_bytes(&[7; 32]).sign(b"mendwright playbook v1\n{\"name\":\"restart\"}");
         assert_eq!(signature, hex::encode(plain.to_bytes()));
         assert_eq!(signature, GOLDEN_PLAYBOOK_SIGNATURE);
     }

@@ -39,16 +39,8 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 8] = [
-        Kind::Enroll,
-        Kind::Api,
-        Kind::Inbound,
-        Kind::Invite,
-        Kind::Reset,
-        Kind::Confirm,
-        Kind::Setup,
-        Kind::Mail,
-    ];
+    pub const ALL: [Kind; 8] =
+        [Kind::Enroll, Kind::Api, Kind::Inbound, Kind::Invite, Kind::Reset, Kind::Confirm, Kind::Setup, Kind::Mail];
 
     /// The word inside the token.
     pub const fn word(self) -> &'static str {

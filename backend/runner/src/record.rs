@@ -23,8 +23,8 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use serde::{Deserialize, Serialize};
 
-use crate::event::{EVENT_BYTES, decode, encode};
 pub use crate::event::{Abort, Event, Rest, StepEnd, What};
+use crate::event::{EVENT_BYTES, decode, encode};
 
 /// The size of a record file.
 pub const RECORD_BYTES: u64 = 64 * 1024;

@@ -115,8 +115,7 @@ impl Stage {
 }
 
 fn start(program: Program<'_>, writer: io::PipeWriter) -> io::Result<Child> {
-    let (name, arguments) =
-        program.argv.split_first().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+    let (name, arguments) = program.argv.split_first().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
     let mut command = Command::new(name);
     command
         .args(arguments)
@@ -220,7 +219,8 @@ mod tests {
 
     #[test]
     fn at_its_limit_the_whole_group_is_killed_even_if_it_ignores_term() {
-        let script = "trap '' TERM; (trap '' TERM; while :; do sleep 1000; done) & echo $!; while :; do sleep 1000; done";
+        let script =
+            "trap '' TERM; (trap '' TERM; while :; do sleep 1000; done) & echo $!; while :; do sleep 1000; done";
         let (end, output) = run_shell(script, Duration::from_millis(300));
         assert_eq!(end, End::TimedOut);
         let pid: i32 = String::from_utf8(output).unwrap().trim().parse().unwrap();

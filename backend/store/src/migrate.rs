@@ -29,9 +29,10 @@ pub async fn prepare_cluster(admin_url: &str, database: &str) -> Result<(), Migr
     let options: PgConnectOptions = admin_url.parse()?;
     let mut conn = options.connect().await?;
     conn.execute(sqlx::raw_sql(ROLES_SQL)).await?;
-    let exists = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1) AS "e!""#, database)
-        .fetch_one(&mut conn)
-        .await?;
+    let exists =
+        sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1) AS "e!""#, database)
+            .fetch_one(&mut conn)
+            .await?;
     if !exists {
         let name = database.replace('"', "\"\"");
         let create = format!("CREATE DATABASE \"{name}\" OWNER app_owner");
@@ -55,14 +56,9 @@ pub async fn ensure_days(store: &Store) -> Result<()> {
     for table in ["host_metrics", "run_output"] {
         for offset in -1..=14i64 {
             let day = today.saturating_add(offset.days());
-            sqlx::query!(
-                "SELECT maintenance.ensure_day($1, $2, $3)",
-                table,
-                day.to_sqlx() as _,
-                today.to_sqlx() as _
-            )
-            .execute(tx.conn())
-            .await?;
+            sqlx::query!("SELECT maintenance.ensure_day($1, $2, $3)", table, day.to_sqlx() as _, today.to_sqlx() as _)
+                .execute(tx.conn())
+                .await?;
         }
     }
     tx.commit().await

@@ -10,13 +10,9 @@ use crate::{Result, Store};
 pub async fn insert(store: &Store, node_id: Uuid) -> Result<()> {
     let mut tx = store.system().await?;
     let now = tx.now().await?;
-    sqlx::query!(
-        "INSERT INTO nodes (node_id, started_at, seen_at) VALUES ($1, $2, $2)",
-        node_id,
-        now.to_sqlx() as _
-    )
-    .execute(tx.conn())
-    .await?;
+    sqlx::query!("INSERT INTO nodes (node_id, started_at, seen_at) VALUES ($1, $2, $2)", node_id, now.to_sqlx() as _)
+        .execute(tx.conn())
+        .await?;
     tx.commit().await
 }
 

@@ -85,8 +85,10 @@ impl Store {
             }
         };
         // The values are typed uuids, so the text is safe to build, here and nowhere else.
-        let begin =
-            format!(r#"BEGIN; SET LOCAL ROLE app_tenant; SET LOCAL "app.tenant_id" = '{}'; {clients}"#, scope.tenant_id);
+        let begin = format!(
+            r#"BEGIN; SET LOCAL ROLE app_tenant; SET LOCAL "app.tenant_id" = '{}'; {clients}"#,
+            scope.tenant_id
+        );
         let tx = self.tenant.begin_with(AssertSqlSafe(begin)).await?;
         Ok(TenantTx {
             tx,

@@ -190,10 +190,7 @@ pub struct Enroll {
 impl Enroll {
     /// The text that `signature` covers; fields are separated by newlines and hold none themselves.
     pub fn signed_text(challenge: &Challenge, public_key: &str) -> String {
-        format!(
-            "mendwright enroll v1\n{}\n{}\n{}",
-            challenge.nonce, challenge.server_name, public_key
-        )
+        format!("mendwright enroll v1\n{}\n{}\n{}", challenge.nonce, challenge.server_name, public_key)
     }
 }
 

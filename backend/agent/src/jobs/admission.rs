@@ -107,8 +107,7 @@ pub fn admit(job: &Job, ground: &Ground<'_>) -> Result<Admitted, Refusal> {
         let most = ground.limits.max_runs_per_hour;
         return refuse(R::HostLimits, format!("{most} runs an hour are the host's own limit"));
     }
-    let steps = steps(&playbook, &envelope, ground.limits)
-        .or_else(|why| refuse(R::Parameter, why))?;
+    let steps = steps(&playbook, &envelope, ground.limits).or_else(|why| refuse(R::Parameter, why))?;
     let digest = keys::digest(job.envelope.as_bytes()).to_string();
     Ok(Admitted { envelope, digest, steps })
 }

@@ -103,18 +103,18 @@ fn unsigned_and_altered_texts_are_refused() {
         ("unsigned playbook", Job { playbook_signature: String::new(), ..good.clone() }),
         ("altered envelope", Job { envelope: swapped("\"fence\":10", "\"fence\":11", &good.envelope), ..good.clone() }),
         ("altered playbook", Job { playbook: swapped("/bin/one", "/bin/evil", &good.playbook), ..good.clone() }),
-        ("playbook signed by the dispatch key", Job {
-            playbook_signature: bench.dispatch_key.sign(Context::Playbook, &good.playbook),
-            ..good.clone()
-        }),
-        ("envelope signed by a playbook key", Job {
-            envelope_signature: bench.playbook_key.sign(Context::Envelope, &good.envelope),
-            ..good.clone()
-        }),
-        ("playbook signature for another purpose", Job {
-            playbook_signature: bench.playbook_key.sign(Context::Envelope, &good.playbook),
-            ..good.clone()
-        }),
+        (
+            "playbook signed by the dispatch key",
+            Job { playbook_signature: bench.dispatch_key.sign(Context::Playbook, &good.playbook), ..good.clone() },
+        ),
+        (
+            "envelope signed by a playbook key",
+            Job { envelope_signature: bench.playbook_key.sign(Context::Envelope, &good.envelope), ..good.clone() },
+        ),
+        (
+            "playbook signature for another purpose",
+            Job { playbook_signature: bench.playbook_key.sign(Context::Envelope, &good.playbook), ..good.clone() },
+        ),
     ] {
         assert_eq!(bench.reason(&job), Some(RefusedReason::Signature), "{what}");
     }

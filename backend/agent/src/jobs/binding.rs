@@ -55,7 +55,10 @@ fn fit<'a>(kind: &ParameterType, value: &Value, limits: &'a Limits) -> Result<Bo
         (_, Value::Number(_)) => Err("not a text".to_owned()),
         (kind, Value::Text(text)) => {
             if text.is_empty() || text.len() > MAX_TEXT || text.starts_with('-') || text.chars().any(char::is_control) {
-                return Err("a value is not empty, not too long, without control characters, and does not begin with -".to_owned());
+                return Err(
+                    "a value is not empty, not too long, without control characters, and does not begin with -"
+                        .to_owned(),
+                );
             }
             fit_text(kind, text, limits)
         }
@@ -197,7 +200,8 @@ mod tests {
         let int = ParameterType::Int { min: -1, max: 9 };
         let argv = ["/bin/x", "{p}"];
         assert_eq!(bound(int.clone(), Value::Number(-1.0), &argv).unwrap(), [["/bin/x", "-1"]]);
-        for value in [Value::Number(10.0), Value::Number(0.5), Value::Number(f64::NAN), Value::Number(1e300), text("1")] {
+        for value in [Value::Number(10.0), Value::Number(0.5), Value::Number(f64::NAN), Value::Number(1e300), text("1")]
+        {
             assert!(bound(int.clone(), value.clone(), &argv).is_err(), "{value:?}");
         }
         let words = ParameterType::Enum { values: vec!["on".into(), "-off".into()] };

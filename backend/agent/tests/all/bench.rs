@@ -124,7 +124,8 @@ impl Bench {
 impl Linked {
     /// Configures the service's check and gives its first reading.
     pub async fn configure(&mut self) -> Observed {
-        let running = Comparison { reading: "state".into(), op: wire::v1::Op::Eq, value: Value::Text("running".into()) };
+        let running =
+            Comparison { reading: "state".into(), op: wire::v1::Op::Eq, value: Value::Text("running".into()) };
         let spec = CheckSpec {
             check_id: CHECK,
             kind: CheckKind::Service,

@@ -202,7 +202,8 @@ fn rows(facts: &Facts) -> Vec<LimitRow> {
         frees_at,
         holds: on,
     };
-    let why = if facts.platform_frozen { "stopped for everybody by the operator" } else { "the platform acts normally" };
+    let why =
+        if facts.platform_frozen { "stopped for everybody by the operator" } else { "the platform acts normally" };
     rows.push(brake(LimitKind::Platform, BucketKind::Tenant, facts.platform_frozen, why, None));
     let (quarantined, why) = match &facts.quarantined {
         Some(reason) => (true, reason.as_str()),
@@ -308,8 +309,12 @@ fn headline(row: &LimitRow, now: Timestamp) -> String {
         LimitKind::Clock => format!("held: the clock went backwards{left}"),
         LimitKind::Quarantine => format!("held: host not trusted yet ({})", row.why),
         LimitKind::Window if row.scope == BucketKind::HostPlaybook => format!("held by cooldown{left}"),
-        LimitKind::Window => format!("held: {} runs of {} used ({}){left}", row.used, row.max, row.scope.label().to_lowercase()),
-        LimitKind::InFlight => format!("held: {} of {} at once ({})", row.used, row.max, row.scope.label().to_lowercase()),
+        LimitKind::Window => {
+            format!("held: {} runs of {} used ({}){left}", row.used, row.max, row.scope.label().to_lowercase())
+        }
+        LimitKind::InFlight => {
+            format!("held: {} of {} at once ({})", row.used, row.max, row.scope.label().to_lowercase())
+        }
         LimitKind::HostLock => "held: another job of this host is unfinished".to_owned(),
     }
 }
@@ -326,7 +331,16 @@ mod tests {
     fn bucket(kind: BucketKind) -> BucketFacts {
         let limits: Limits = limits(kind, Numbers::default(), Size { hosts: 5, first_week: false });
         let key = "k".to_owned();
-        BucketFacts { kind, key, frozen: false, clock_high: at(0), limits, occupied: vec![], flights: vec![], own_flight: false }
+        BucketFacts {
+            kind,
+            key,
+            frozen: false,
+            clock_high: at(0),
+            limits,
+            occupied: vec![],
+            flights: vec![],
+            own_flight: false,
+        }
     }
 
     fn facts() -> Facts {

@@ -93,7 +93,9 @@ pub struct Limits {
 pub fn limits(kind: BucketKind, set: Numbers, size: Size) -> Limits {
     let n = size.hosts;
     let (in_flight, per_window, window_secs, rule) = match kind {
-        BucketKind::Tenant => (None, n.div_ceil(50).clamp(10, 200), 600, format!("rule for {n} hosts in the organization")),
+        BucketKind::Tenant => {
+            (None, n.div_ceil(50).clamp(10, 200), 600, format!("rule for {n} hosts in the organization"))
+        }
         BucketKind::Client => (None, n.div_ceil(20).clamp(2, 25), 600, format!("rule for {n} hosts at the client")),
         BucketKind::Host => (Some(1), 3, 3600, "rule for one host".to_owned()),
         BucketKind::HostPlaybook => (None, 1, 600, "a fix rests 10 minutes".to_owned()),

@@ -113,7 +113,13 @@ mod tests {
 
     fn facts(look: Look, first: Option<i64>, now: i64) -> Facts {
         let at = |s| Timestamp::from_second(s).expect("a valid second");
-        Facts { now: at(now), look, first_ok_at: first.map(at), bad_since_first: false, stable: SignedDuration::from_secs(10) }
+        Facts {
+            now: at(now),
+            look,
+            first_ok_at: first.map(at),
+            bad_since_first: false,
+            stable: SignedDuration::from_secs(10),
+        }
     }
 
     #[test]

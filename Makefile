@@ -1,0 +1,53 @@
+# Everything a newcomer needs: `make demo` shows the product, `make test` proves it, `make check` judges the code.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test check build assets deps prepare prepare-check prepare-in-cluster
+
+DIST := frontend/assets/dist
+ASSET_INPUTS := frontend/package.json frontend/package-lock.json frontend/build.mjs $(shell find frontend/assets/src -type f)
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+demo: deps assets ## the product with a small fleet and break-it buttons; ONCE=1 runs one repair and ends
+	cargo build -p server -p agent
+	./target/debug/mendwright demo $(if $(ONCE),--once)
+
+build: assets ## server and agent, debug
+	cargo build --workspace
+
+test: deps build ## every test, on real servers
+	cargo test --workspace
+
+check: assets ## formatting, lints, and the tests of the architecture's rules
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test -p tests --test all -- architecture:: statements::
+
+assets: $(DIST)/.built ## the built CSS and scripts, when their sources are newer
+
+$(DIST)/.built: $(ASSET_INPUTS)
+	cd frontend && npm ci --no-audit --no-fund && npm run build
+	touch $@
+
+deps: ## PostgreSQL's server binaries and Node.js, where they are missing
+	@infra/deps
+
+prepare: ## the statements' offline data (.sqlx), after a statement or a migration changed
+	cargo build -q -p embedded --example with_cluster
+	./target/debug/examples/with_cluster $(MAKE) --no-print-directory prepare-in-cluster
+
+prepare-in-cluster: # inside with_cluster, which says where the cluster is
+	psql -qX -v ON_ERROR_STOP=1 -f infra/postgres/roles.sql
+	psql -qX -c 'CREATE DATABASE mendwright OWNER app_owner'
+	for file in migrations/*.sql; do PGUSER=app_owner psql -qX -v ON_ERROR_STOP=1 -1 -d mendwright -f "$$file"; done
+	rm -rf .sqlx && mkdir .sqlx
+	touch backend/store/src/lib.rs
+	SQLX_OFFLINE=false SQLX_OFFLINE_DIR="$(CURDIR)/.sqlx" \
+	  DATABASE_URL="postgres:///mendwright?host=$$PGHOST&port=$$PGPORT&user=app_owner&sslmode=disable" cargo check -p store
+	touch backend/store/src/lib.rs
+
+prepare-check: prepare ## fails when the committed .sqlx differs from the statements
+	@changed="$$(git status --porcelain -- .sqlx)"; if [ -n "$$changed" ]; then \
+	  echo "$$changed"; git --no-pager diff -- .sqlx; echo ".sqlx differs from the statements: run make prepare and commit"; exit 1; fi
