@@ -82,7 +82,8 @@ struct Scene<'a> {
     store: &'a Store,
     member: Member,
     victim: &'static Victim,
-    host_id: Uuid,
+    /// Client and host.
+    host: (Uuid, Uuid),
     broken_at: Timestamp,
     killed_pid: i32,
 }
@@ -93,13 +94,13 @@ pub async fn play(stage: &mut Stage) -> Result<bool> {
     let mut scenes = Vec::new();
     for victim in &VICTIMS {
         let member = breaking::member(&store, stage.login_id()).await?;
-        let host_id = wait_until_well(&store, &member, victim.host).await?;
-        scenes.push(Scene { store: &store, member, victim, host_id, broken_at: Timestamp::MIN, killed_pid: 0 });
+        let host = wait_until_well(&store, &member, victim.host).await?;
+        scenes.push(Scene { store: &store, member, victim, host, broken_at: Timestamp::MIN, killed_pid: 0 });
     }
     println!("All hosts are linked and well. Breaking {}.", VICTIMS.map(|v| v.name).join(", "));
     for scene in &mut scenes {
         if scene.victim.name == "f" {
-            breaking::hands_off(&store, &scene.member, scene.host_id).await?;
+            breaking::hands_off(&store, &scene.member, scene.host).await?;
         }
         let mut tx = store.begin(&scene.member.scope).await?;
         scene.broken_at = tx.now().await?;
@@ -123,7 +124,7 @@ pub async fn play(stage: &mut Stage) -> Result<bool> {
             _ => {
                 let held = scene.wait("held", Look::held).await?;
                 let unchanged = stage.files(scene.victim.host).living().is_none();
-                breaking::release(&store, &scene.member, scene.host_id).await?;
+                breaking::release(&store, &scene.member, scene.host).await?;
                 let look = scene.wait("fixed", Look::fixed).await?;
                 let outcome = if held.held() && unchanged && look.fixed() { "held_then_fixed" } else { "failed" };
                 scene.line(&look, outcome)
@@ -160,7 +161,7 @@ impl Scene<'_> {
 
     async fn look(&self) -> Result<Look> {
         let mut tx = self.store.begin(&self.member.scope).await?;
-        let Some(row) = incidents::list(&mut tx, Some(self.host_id), 1).await?.into_iter().next() else {
+        let Some(row) = incidents::list(&mut tx, Some(self.host.1), 1).await?.into_iter().next() else {
             return Ok(Look::default());
         };
         let alerts = incident::list_alerts(&mut tx, row.incident_id).await?;
@@ -187,7 +188,7 @@ impl Scene<'_> {
 }
 
 /// Until the host is linked and its checks are ok.
-async fn wait_until_well(store: &Store, member: &Member, name: &str) -> Result<Uuid> {
+async fn wait_until_well(store: &Store, member: &Member, name: &str) -> Result<(Uuid, Uuid)> {
     let waiting = async {
         loop {
             let mut tx = store.begin(&member.scope).await?;
@@ -195,7 +196,7 @@ async fn wait_until_well(store: &Store, member: &Member, name: &str) -> Result<U
             drop(tx);
             let well = |r: &&hosts::Row| r.unlinked_at.is_none() && r.ok > 0 && r.critical + r.no_data + r.warning == 0;
             if let Some(row) = rows.iter().find(|row| row.name == name).filter(well) {
-                return Ok::<Uuid, anyhow::Error>(row.host_id);
+                return Ok::<_, anyhow::Error>((row.client_id, row.host_id));
             }
             tokio::time::sleep(POLL).await;
         }
