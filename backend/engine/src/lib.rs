@@ -1,2 +1,5 @@
-//! The loops: load, decide, save, act.
+//! The loops: load, decide, save, act. No SQL, no HTTP routes.
 #![forbid(unsafe_code)]
+
+pub mod classify;
+pub mod lease;

@@ -83,6 +83,7 @@ impl Node {
             ("gateway", tokio::spawn(gateway.run(cancel.clone()))),
             ("http", tokio::spawn(serve(accepting, routes, cancel.clone()))),
             ("heartbeat", tokio::spawn(heartbeat(store.clone(), node_id, cancel.clone()))),
+            ("classify", tokio::spawn(engine::lease::run(store.clone(), engine::classify::Classify, cancel.clone()))),
         ];
         tracing::info!(%addr, %node_id, "serving");
         Ok(Node { addr, public_url, node_id, cancel, tasks })

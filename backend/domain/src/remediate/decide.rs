@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::guardrails::{BucketFacts, BucketKind};
+use super::guardrails::{BucketFacts, BucketKind, Flight};
 
 /// A mapping's mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -248,7 +248,7 @@ fn rows(facts: &Facts) -> Vec<LimitRow> {
                 window_secs: None,
                 why: b.limits.why.clone(),
                 frees_at: None,
-                holds: b.free_flight().is_err(),
+                holds: b.free_flight() == Flight::AllInUse,
             });
         }
     }
@@ -285,11 +285,15 @@ fn answer(facts: &Facts, limits: &[LimitRow]) -> Answer {
         return Answer::NeedsApproval;
     }
     let mut slots = Vec::new();
+    let headline = "a limit is used up".to_owned();
+    let used_up = Answer::Hold { headline, until: facts.now + LOOK_AGAIN, tell_now: false };
     for b in &facts.buckets {
-        let (Some(slot_no), Ok(flight_no)) = (b.free_slot(), b.free_flight()) else {
-            let until = facts.now + LOOK_AGAIN;
-            return Answer::Hold { headline: "a limit is used up".to_owned(), until, tell_now: false };
+        let flight_no = match b.free_flight() {
+            Flight::NotNeeded => None,
+            Flight::Take(n) => Some(n),
+            Flight::AllInUse => return used_up,
         };
+        let Some(slot_no) = b.free_slot() else { return used_up };
         let occupied_until = facts.now + SignedDuration::from_secs(i64::from(b.limits.window_secs));
         slots.push(Slot { kind: b.kind, key: b.key.clone(), slot_no, flight_no, occupied_until });
     }

@@ -136,18 +136,29 @@ pub struct BucketFacts {
     pub own_flight: bool,
 }
 
+/// Which flight an admission takes in a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flight {
+    /// The bucket does not count flights, or an earlier attempt still holds one.
+    NotNeeded,
+    /// This one.
+    Take(u32),
+    /// None is free.
+    AllInUse,
+}
+
 impl BucketFacts {
     /// The lowest free slot number, if one is free.
     pub fn free_slot(&self) -> Option<u32> {
         (1..=self.limits.max_per_window).find(|n| !self.occupied.iter().any(|(_, slot)| slot == n))
     }
 
-    /// The flight to take: `Ok(None)` where none is needed, `Err` where all are in use.
-    pub fn free_flight(&self) -> Result<Option<u32>, ()> {
+    /// The flight to take.
+    pub fn free_flight(&self) -> Flight {
         match self.limits.max_in_flight {
-            None => Ok(None),
-            Some(_) if self.own_flight => Ok(None),
-            Some(max) => (1..=max).find(|n| !self.flights.contains(n)).map(Some).ok_or(()),
+            None => Flight::NotNeeded,
+            Some(_) if self.own_flight => Flight::NotNeeded,
+            Some(max) => (1..=max).find(|n| !self.flights.contains(n)).map_or(Flight::AllInUse, Flight::Take),
         }
     }
 }

@@ -1,1 +1,121 @@
 //! Table `incidents`.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use uuid::Uuid;
+
+use crate::error::exactly_one;
+use crate::{Result, Store, TenantTx};
+
+/// An incident.
+#[derive(Clone, Debug)]
+pub struct Incident {
+    /// Its id.
+    pub incident_id: Uuid,
+    /// The client.
+    pub client_id: Uuid,
+    /// In words.
+    pub title: String,
+    /// `warning` or `critical`.
+    pub severity: String,
+    /// `open`, `escalated` or `closed`.
+    pub state: String,
+    /// When it opened.
+    pub opened_at: Timestamp,
+    /// When it closed.
+    pub closed_at: Option<Timestamp>,
+    /// `fixed`, `recovered` or `by_person`.
+    pub outcome: Option<String>,
+    /// Why a person was asked.
+    pub escalation_reason: Option<String>,
+}
+
+/// Opens an incident.
+pub async fn insert(tx: &mut TenantTx, client_id: Uuid, title: &str, severity: &str) -> Result<Uuid> {
+    let (tenant_id, incident_id, now) = (tx.tenant_id(), Store::new_id(), tx.now().await?);
+    sqlx::query!(
+        "INSERT INTO incidents (tenant_id, client_id, incident_id, title, severity, state, opened_at)
+         VALUES ($1, $2, $3, $4, $5, 'open', $6)",
+        tenant_id,
+        client_id,
+        incident_id,
+        title,
+        severity,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(incident_id)
+}
+
+/// The incident.
+pub async fn find(tx: &mut TenantTx, incident_id: Uuid) -> Result<Option<Incident>> {
+    let tenant_id = tx.tenant_id();
+    let row = sqlx::query!(
+        "SELECT client_id, title, severity, state, opened_at, closed_at, outcome, escalation_reason FROM incidents
+         WHERE tenant_id = $1 AND incident_id = $2",
+        tenant_id,
+        incident_id
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|r| Incident {
+        incident_id,
+        client_id: r.client_id,
+        title: r.title,
+        severity: r.severity,
+        state: r.state,
+        opened_at: r.opened_at.to_jiff(),
+        closed_at: r.closed_at.map(|at| at.to_jiff()),
+        outcome: r.outcome,
+        escalation_reason: r.escalation_reason,
+    }))
+}
+
+/// Sets the severity of an incident that is not closed.
+pub async fn mark_severity(tx: &mut TenantTx, incident_id: Uuid, severity: &str) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    let done = sqlx::query!(
+        "UPDATE incidents SET severity = $3, version = version + 1
+         WHERE tenant_id = $1 AND incident_id = $2 AND state <> 'closed'",
+        tenant_id,
+        incident_id,
+        severity
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("incidents.mark_severity", done.rows_affected())
+}
+
+/// Hands an incident that is not closed to a person, with the reason; a later reason replaces an earlier one, and
+/// the time is that of the first.
+pub async fn mark_escalated(tx: &mut TenantTx, incident_id: Uuid, reason: &str) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let done = sqlx::query!(
+        "UPDATE incidents SET state = 'escalated', escalated_at = coalesce(escalated_at, $3), escalation_reason = $4, version = version + 1
+         WHERE tenant_id = $1 AND incident_id = $2 AND state <> 'closed'",
+        tenant_id,
+        incident_id,
+        now.to_sqlx() as _,
+        reason
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("incidents.mark_escalated", done.rows_affected())
+}
+
+/// Closes an incident: `fixed`, `recovered` or `by_person`.
+pub async fn mark_closed(tx: &mut TenantTx, incident_id: Uuid, outcome: &str) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let done = sqlx::query!(
+        "UPDATE incidents SET state = 'closed', closed_at = $3, outcome = $4, version = version + 1
+         WHERE tenant_id = $1 AND incident_id = $2 AND state <> 'closed'",
+        tenant_id,
+        incident_id,
+        now.to_sqlx() as _,
+        outcome
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("incidents.mark_closed", done.rows_affected())
+}

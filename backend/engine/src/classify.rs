@@ -1,0 +1,176 @@
+//! Stage classify: a due signal becomes an alert in an incident, or is found to belong to one.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::classify::record::{Answer, Fact};
+use domain::classify::{
+    AlertFacts, Classification, ClassifyRecord, Mapping, MappingVersion, Mode, Outcome, classify, fingerprint_text,
+    title,
+};
+use store::classify::due_signals::{self, Signal};
+use store::classify::{alerts, facts, incidents, mappings};
+use store::decisions::{self, NewDecision};
+use store::remediate::runs;
+use store::{Queue, Store, StoreError, TenantScope, TenantTx};
+use uuid::Uuid;
+
+use crate::lease::{Batch, Stage};
+
+/// Signals a batch takes.
+const BATCH: i64 = 100;
+/// How long a signal is leased.
+const LEASE: Duration = Duration::from_secs(30);
+/// A signal that failed this often is parked with an entry in the log.
+const TRIES: i32 = 3;
+
+/// The stage.
+#[derive(Debug)]
+pub struct Classify;
+
+#[async_trait]
+impl Stage for Classify {
+    fn queue(&self) -> Queue {
+        Queue::Classify
+    }
+
+    async fn work(&self, store: &Store, scope: &TenantScope) -> store::Result<Batch> {
+        let mut tx = store.begin(scope).await?;
+        let signals = due_signals::claim_due(&mut tx, BATCH, LEASE).await?;
+        tx.commit().await?;
+        // A signal waits for older ones of its target, so what is due is drained in rounds.
+        let more = if signals.is_empty() { Batch::Drained } else { Batch::More };
+        for signal in signals {
+            let mut tx = store.begin(scope).await?;
+            match one(&mut tx, &signal).await {
+                Ok(()) => tx.commit().await?,
+                Err(e) if e.is_transient() || signal.lease_count < TRIES => return Err(e),
+                Err(e) => {
+                    tracing::error!(signal = %signal.signal_id, error = &e as &dyn std::error::Error, "signal parked");
+                    tx.rollback().await?;
+                    let mut tx = store.begin(scope).await?;
+                    due_signals::park(&mut tx, &signal, &e.to_string()).await?;
+                    tx.commit().await?;
+                }
+            }
+        }
+        Ok(more)
+    }
+}
+
+async fn one(tx: &mut TenantTx, s: &Signal) -> store::Result<()> {
+    let fingerprint = keys::digest(fingerprint_text(s.check_id, s.host_id, &s.target).as_bytes()).0;
+    let open = alerts::find_open(tx, &fingerprint).await?;
+    let older = match &open {
+        Some(alert) => alert.newest_version >= s.state_version,
+        None => due_signals::find_newest_done(tx, s).await?.is_some_and(|v| v >= s.state_version),
+    };
+    let brief = |answer, sentence: &str| ClassifyRecord::brief(s.signal_id, s.state_version, answer, sentence);
+    match open {
+        _ if older => {
+            let record = brief(Answer::Older, "A newer signal of this target was seen already.");
+            decide(tx, s, None, s.signal_id, &record).await?;
+        }
+        Some(alert) if s.raised => {
+            alerts::mark_signal(tx, alert.alert_id, s.state_version, false, &s.severity).await?;
+            let record =
+                brief(Answer::Deduplicated, "An alert of this check on this target is open: the same problem.");
+            decide(tx, s, Some(alert.incident_id), alert.alert_id, &record).await?;
+        }
+        Some(alert) => cleared(tx, s, &alert).await?,
+        None if s.raised => raised(tx, s, &fingerprint).await?,
+        None => {
+            let record = brief(Answer::NothingOpen, "It cleared, and no alert of it is open.");
+            decide(tx, s, None, s.signal_id, &record).await?;
+        }
+    }
+    due_signals::mark_done(tx, s).await
+}
+
+/// A new problem: alert and incident, then the mappings are asked.
+async fn raised(tx: &mut TenantTx, s: &Signal, fingerprint: &[u8; 32]) -> store::Result<()> {
+    let corrupt = |column| StoreError::Corrupt { table: "signals", column, id: s.signal_id };
+    let f = facts::find(tx, s.check_id, s.host_id).await?.ok_or(corrupt("host_id"))?;
+    let facts = AlertFacts {
+        check: f.check,
+        kind: f.kind,
+        target: s.target.clone(),
+        client: f.client,
+        host: f.host,
+        tags: f.tags,
+        severity: s.severity.clone(),
+    };
+    let mut known = Vec::new();
+    for m in mappings::list_active(tx).await? {
+        let corrupt = |column| StoreError::Corrupt { table: "mapping_versions", column, id: m.mapping_id };
+        let definition: Mapping = serde_json::from_value(m.definition).map_err(|_| corrupt("definition"))?;
+        let mode = Mode::parse(&m.mode).ok_or(corrupt("mode"))?;
+        known.push(MappingVersion { mapping_id: m.mapping_id, version: m.version, mode, definition });
+    }
+    let incident_id = incidents::insert(tx, s.client_id, &title(&facts), &s.severity).await?;
+    let alert_id = alerts::insert(
+        tx,
+        &alerts::NewAlert {
+            client_id: s.client_id,
+            incident_id,
+            host_id: s.host_id,
+            check_id: s.check_id,
+            target: &s.target,
+            fingerprint,
+            severity: &s.severity,
+            newest_version: s.state_version,
+        },
+    )
+    .await?;
+    let classification = classify(&facts, &known);
+    let record = ClassifyRecord::of(s.signal_id, s.state_version, &facts, &classification);
+    decide(tx, s, Some(incident_id), alert_id, &record).await?;
+    incidents::mark_escalated(tx, incident_id, &why_a_person(&classification)).await
+}
+
+/// Why a person has to act. This version classifies and does not act by itself, and says so.
+fn why_a_person(c: &Classification) -> String {
+    match &c.outcome {
+        Outcome::Mapped { name, version, first, .. } => format!(
+            "Mapping {name} version {version} knows the fix ({}), but this version of Mendwright does not run fixes yet.",
+            first.playbook
+        ),
+        Outcome::Unmapped => "No known fix: no mapping matches.".to_owned(),
+    }
+}
+
+/// The check is ok again without us: waiting runs are cancelled; only with no other run unfinished does the alert close.
+async fn cleared(tx: &mut TenantTx, s: &Signal, alert: &alerts::Alert) -> store::Result<()> {
+    alerts::mark_signal(tx, alert.alert_id, s.state_version, true, &s.severity).await?;
+    runs::cancel_waiting(tx, alert.alert_id, "recovered by itself").await?;
+    let (answer, sentence) = if runs::has_unfinished(tx, alert.alert_id).await? {
+        (Answer::LeftToVerdict, "It cleared while a run is on; that run's verdict closes the alert.")
+    } else {
+        alerts::mark_closed(tx, alert.alert_id, "recovered").await?;
+        if !alerts::has_open(tx, alert.incident_id).await? {
+            incidents::mark_closed(tx, alert.incident_id, "recovered").await?;
+        }
+        (Answer::Recovered, "The check is ok again without us: recovered by itself.")
+    };
+    let mut record = ClassifyRecord::brief(s.signal_id, s.state_version, answer, sentence);
+    record.facts.push(Fact::known("signal", "cleared"));
+    decide(tx, s, Some(alert.incident_id), alert.alert_id, &record).await
+}
+
+async fn decide(
+    tx: &mut TenantTx,
+    s: &Signal,
+    incident_id: Option<Uuid>,
+    subject_id: Uuid,
+    record: &ClassifyRecord,
+) -> store::Result<()> {
+    let json = serde_json::to_value(record).map_err(|_| StoreError::Corrupt {
+        table: "decisions",
+        column: "record",
+        id: s.signal_id,
+    })?;
+    let (client_id, outcome) = (s.client_id, record.answer.word());
+    let stage = "classify";
+    decisions::insert(tx, NewDecision { client_id, stage, incident_id, subject_id, outcome, record: json }).await?;
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! The one generic runner of leased work: claims the tenant whose wake-up is oldest, lets a stage work on a
+//! bounded batch of that tenant's rows, and gives the claim back. Loops take no input: a wake-up only wakes
+//! them, a slow poll backs it up.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use store::wakeups::{self, Claimed};
+use store::{Queue, Store, TenantScope, auth};
+use tokio_util::sync::CancellationToken;
+
+/// How long a claim may take before another claimer finds the tenant again.
+pub const CLAIM: Duration = Duration::from_secs(30);
+/// The poll that backs up the wake-ups.
+pub const POLL: Duration = Duration::from_secs(1);
+
+/// What a batch came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Batch {
+    /// Nothing that was due is left.
+    Drained,
+    /// Rows that were due are left.
+    More,
+}
+
+/// A stage's work on one tenant.
+#[async_trait]
+pub trait Stage: Send + Sync {
+    /// The queue its work is found by.
+    fn queue(&self) -> Queue;
+    /// Works on a bounded batch.
+    async fn work(&self, store: &Store, scope: &TenantScope) -> store::Result<Batch>;
+}
+
+/// Runs a stage until `cancel`.
+pub async fn run(store: Store, stage: impl Stage, cancel: CancellationToken) {
+    let wake = store.wake().subscribe(stage.queue());
+    loop {
+        if let Err(e) = run_until_idle(&store, &stage, &cancel).await {
+            tracing::warn!(queue = stage.queue().name(), error = &e as &dyn std::error::Error, "will be tried again");
+        }
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = wake.notified() => {}
+            () = tokio::time::sleep(POLL) => {}
+        }
+    }
+}
+
+/// Works until nothing is due.
+pub async fn run_until_idle(store: &Store, stage: &impl Stage, cancel: &CancellationToken) -> store::Result<()> {
+    while !cancel.is_cancelled() {
+        let Some(claimed) = wakeups::claim(store, stage.queue(), CLAIM).await? else { return Ok(()) };
+        one(store, stage, claimed).await?;
+    }
+    Ok(())
+}
+
+async fn one(store: &Store, stage: &impl Stage, claimed: Claimed) -> store::Result<()> {
+    let scope = auth::by_claim(&claimed);
+    // On an error the claim's lease row stays: the tenant is found again when it is due.
+    let batch = stage.work(store, &scope).await?;
+    wakeups::done(store, claimed, batch == Batch::More).await
+}
