@@ -284,7 +284,10 @@ impl Peer {
         let reading = Reading { check_id, target: "shop".into(), age_ms: 3, seen };
         self.send(Up::Observed(Observed { seq, reading, request_id })).await;
         self.until(|down| match down {
-            Down::Ack { observed_seq, .. } => Some(assert_eq!(observed_seq, Some(seq))),
+            Down::Ack { observed_seq, .. } => {
+                assert_eq!(observed_seq, Some(seq));
+                Some(())
+            }
             _ => None,
         })
         .await;

@@ -76,7 +76,7 @@ async fn a_seed_that_fails_half_way_leaves_nothing() {
     let owner = installation.owner_url();
     // A login of the same address is found only after the tenant was written.
     let mut operator = OperatorTx::begin(&installation.store, &owner).await.unwrap();
-    operator.insert_login("robin@harbour.example", "x").await.unwrap();
+    operator.insert_login("owner@harbour.example", "x").await.unwrap();
     operator.into_tenant(store::Store::new_id()).await.unwrap().commit().await.unwrap();
 
     let error = apply(&installation.store, &owner, &keystore.master, seed()).await.unwrap_err();
