@@ -5,13 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::classify::record::{Answer, Fact};
 use domain::classify::{
-    AlertFacts, Classification, ClassifyRecord, Mapping, MappingVersion, Mode, Outcome, classify, fingerprint_text,
-    title,
+    AlertFacts, ClassifyRecord, Mapping, MappingVersion, Mode, Outcome, classify, fingerprint_text, title,
 };
 use store::classify::due_signals::{self, Signal};
 use store::classify::{alerts, facts, incidents, mappings};
 use store::decisions::{self, NewDecision};
-use store::remediate::runs;
+use store::remediate::{playbooks, runs};
 use store::{Queue, Store, StoreError, TenantScope, TenantTx};
 use uuid::Uuid;
 
@@ -125,18 +124,29 @@ async fn raised(tx: &mut TenantTx, s: &Signal, fingerprint: &[u8; 32]) -> store:
     let classification = classify(&facts, &known);
     let record = ClassifyRecord::of(s.signal_id, s.state_version, &facts, &classification);
     decide(tx, s, Some(incident_id), alert_id, &record).await?;
-    incidents::mark_escalated(tx, incident_id, &why_a_person(&classification)).await
-}
-
-/// Why a person has to act. This version classifies and does not act by itself, and says so.
-fn why_a_person(c: &Classification) -> String {
-    match &c.outcome {
-        Outcome::Mapped { name, version, first, .. } => format!(
-            "Mapping {name} version {version} knows the fix ({}), but this version of Mendwright does not run fixes yet.",
-            first.playbook
-        ),
-        Outcome::Unmapped => "No known fix: no mapping matches.".to_owned(),
-    }
+    let Outcome::Mapped { mapping_id, version, mode, rung, first, .. } = &classification.outcome else {
+        return incidents::mark_escalated(tx, incident_id, "No known fix: no mapping matches.").await;
+    };
+    let Some(playbook) = playbooks::find_newest_by_name(tx, &first.playbook).await? else {
+        let why = format!("The mapping names the playbook {}, which does not exist.", first.playbook);
+        return incidents::mark_escalated(tx, incident_id, &why).await;
+    };
+    let new = runs::NewRun {
+        client_id: s.client_id,
+        alert_id,
+        incident_id,
+        host_id: s.host_id,
+        check_id: s.check_id,
+        target: s.target.clone(),
+        mapping_id: *mapping_id,
+        mapping_version: *version,
+        mode: mode.word().to_owned(),
+        rung: *rung,
+        playbook_id: playbook.playbook_id,
+        playbook_digest: playbook.digest,
+        parameters: first.bind(&s.target),
+    };
+    runs::plan(tx, &new).await.map(drop)
 }
 
 /// The check is ok again without us: waiting runs are cancelled; only with no other run unfinished does the alert close.

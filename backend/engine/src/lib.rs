@@ -3,3 +3,5 @@
 
 pub mod classify;
 pub mod lease;
+pub mod remediate;
+pub mod verify;

@@ -1,29 +1,87 @@
 //! What a job's progress does to its run: the one seam between the links and stage remediate.
 
+use domain::run::State;
+use serde_json::json;
+use store::classify::{alerts, incidents};
 use store::remediate::jobs::Job;
-use store::{Result, TenantTx};
+use store::remediate::{guardrails, runs};
+use store::verify::verifications;
+use store::{Queue, Result, TenantTx};
 use uuid::Uuid;
-use wire::v1::{Ended, Refused, ResultBody};
+use wire::v1::{Ended, Refused, RefusedReason, ResultBody};
+
+/// A *not run* may happen this often before a person is called.
+const NOT_RUN_TRIES: i16 = 3;
 
 /// A host was made: it gets the bucket of its own limits.
-pub async fn host_made(_tx: &mut TenantTx, _host_id: Uuid) -> Result<()> {
-    Ok(())
+pub async fn host_made(tx: &mut TenantTx, host_id: Uuid) -> Result<()> {
+    guardrails::ensure_host_bucket(tx, host_id).await
 }
 
 /// The job's lease is permitted: its run goes from `admitted` to `running`. False: the run may not begin any more.
-pub async fn permitted(_tx: &mut TenantTx, _job: &Job) -> Result<bool> {
-    Ok(true)
+pub async fn permitted(tx: &mut TenantTx, job: &Job) -> Result<bool> {
+    let cause = "the permit was given";
+    runs::advance(tx, job.key.run_id, State::Admitted, State::Running, cause, json!({}), None).await
 }
 
-/// The host declined the job; `observation_id` is the look that made it decline.
-pub async fn refused(_tx: &mut TenantTx, job: &Job, refused: &Refused, observation_id: Option<Uuid>) -> Result<()> {
-    tracing::info!(run_id = %job.key.run_id, reason = ?refused.reason, ?observation_id, "a job was refused");
+/// The host declined the job; `observation_id` is the look that made it decline. Nothing was executed; the slots
+/// are given back by stage remediate, which takes the buckets' locks in their order.
+pub async fn refused(tx: &mut TenantTx, job: &Job, refused: &Refused, observation_id: Option<Uuid>) -> Result<()> {
+    let id = job.key.run_id;
+    let Some(run) = runs::find(tx, id).await? else { return Ok(()) };
+    let now = tx.now().await?;
+    tx.due(Queue::Remediate, now);
+    let detail = json!({ "detail": refused.detail, "observation_id": observation_id });
+    if refused.reason == RefusedReason::Recovered {
+        let cause = "recovered by itself";
+        if runs::advance(tx, id, State::Admitted, State::Cancelled, cause, detail, None).await? {
+            runs::close_remediation(tx, id, "cancelled").await?;
+            if alerts::find(tx, run.alert_id).await?.is_some() {
+                alerts::mark_closed(tx, run.alert_id, "recovered").await?;
+            }
+            incidents::mark_closed(tx, run.incident_id, "recovered").await?;
+        }
+        return Ok(());
+    }
+    let why = format!("The host refused the fix: {}", refused.detail);
+    if runs::advance(tx, id, State::Admitted, State::Refused, &why, detail, None).await? {
+        runs::close_remediation(tx, id, "refused").await?;
+        incidents::mark_escalated(tx, run.incident_id, &why).await?;
+    }
     Ok(())
 }
 
 /// The job's result is stored.
-pub async fn ended(_tx: &mut TenantTx, job: &Job, body: &ResultBody) -> Result<()> {
-    tracing::info!(run_id = %job.key.run_id, ended = word(&body.ended), "a job ended");
+pub async fn ended(tx: &mut TenantTx, job: &Job, body: &ResultBody) -> Result<()> {
+    let id = job.key.run_id;
+    let Some(run) = runs::find(tx, id).await? else { return Ok(()) };
+    let now = tx.now().await?;
+    tx.due(Queue::Remediate, now);
+    let from = if run.state == "unknown" { State::Unknown } else { State::Running };
+    let detail = json!({ "ended": word(&body.ended), "took_ms": body.took_ms });
+    match &body.ended {
+        Ended::Exited { .. } | Ended::TimedOut => {
+            if runs::advance(tx, id, from, State::Verifying, "the job ended", detail, None).await? {
+                verifications::insert(tx, id).await?;
+            }
+        }
+        Ended::NotRun { why } => {
+            let third = runs::count_not_run(tx, id).await? >= NOT_RUN_TRIES;
+            let to = if third || from == State::Unknown { State::NotRun } else { State::Planned };
+            if runs::advance(tx, id, from, to, why, detail, Some(now)).await? && to == State::NotRun {
+                runs::close_remediation(tx, id, "not_run").await?;
+                let why = "The fix was never executed on the host.";
+                incidents::mark_escalated(tx, run.incident_id, why).await?;
+            }
+        }
+        Ended::InDoubt { .. } => {
+            let cause = "it is in doubt whether it ran";
+            if from == State::Running && runs::advance(tx, id, from, State::Unknown, cause, detail, None).await? {
+                let why = "In doubt: the fix began, and nobody knows how it ended.";
+                incidents::mark_escalated(tx, run.incident_id, why).await?;
+            }
+        }
+    }
     Ok(())
 }
 

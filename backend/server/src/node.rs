@@ -84,6 +84,11 @@ impl Node {
             ("http", tokio::spawn(serve(accepting, routes, cancel.clone()))),
             ("heartbeat", tokio::spawn(heartbeat(store.clone(), node_id, cancel.clone()))),
             ("classify", tokio::spawn(engine::lease::run(store.clone(), engine::classify::Classify, cancel.clone()))),
+            (
+                "remediate",
+                tokio::spawn(engine::lease::run(store.clone(), engine::remediate::Remediate, cancel.clone())),
+            ),
+            ("verify", tokio::spawn(engine::lease::run(store.clone(), engine::verify::Verify, cancel.clone()))),
         ];
         tracing::info!(%addr, %node_id, "serving");
         Ok(Node { addr, public_url, node_id, cancel, tasks })

@@ -156,3 +156,16 @@ pub async fn mark_seen_fence(tx: &mut TenantTx, host_id: Uuid, fence: i64) -> Re
     .await?;
     exactly_one("hosts::mark_seen_fence", done.rows_affected())
 }
+
+/// Why a host is quarantined, if it is.
+pub async fn find_quarantine(tx: &mut TenantTx, host_id: Uuid) -> Result<Option<String>> {
+    let tenant_id = tx.tenant_id();
+    let row = sqlx::query!(
+        "SELECT state, quarantine_reason FROM hosts WHERE tenant_id = $1 AND host_id = $2",
+        tenant_id,
+        host_id
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok((row.state != "trusted").then(|| row.quarantine_reason.unwrap_or(row.state)))
+}

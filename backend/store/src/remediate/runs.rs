@@ -256,3 +256,80 @@ pub async fn withdraw_unpermitted(tx: &mut TenantTx, host_id: Uuid, reason: &str
     }
     Ok(rows.len() as u64)
 }
+
+/// Leases due runs (`planned` or `held`) until now + `lease`, longest waiting first.
+pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: std::time::Duration) -> Result<Vec<Uuid>> {
+    let (tenant_id, now, token) = (tx.tenant_id(), tx.now().await?, Store::new_id());
+    let until = now + lease;
+    let ids = sqlx::query_scalar!(
+        "WITH picked AS MATERIALIZED (SELECT run_id FROM runs WHERE tenant_id = $1 AND state IN ('planned', 'held') AND due_at <= $2
+           AND (lease_expires_at IS NULL OR lease_expires_at < $2) ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+         UPDATE runs r SET lease_token = $4, lease_expires_at = $5, lease_count = lease_count + 1 FROM picked p
+         WHERE r.tenant_id = $1 AND r.run_id = p.run_id RETURNING r.run_id",
+        tenant_id,
+        now.to_sqlx() as _,
+        limit,
+        token,
+        until.to_sqlx() as _
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    if !ids.is_empty() {
+        tx.due(Queue::Remediate, until);
+    }
+    Ok(ids)
+}
+
+/// Runs that ended and whose admissions are not released yet.
+pub async fn list_unreleased(tx: &mut TenantTx) -> Result<Vec<Uuid>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!(
+        "SELECT DISTINCT r.run_id FROM runs r JOIN guardrail_admissions a ON a.tenant_id = r.tenant_id AND a.run_id = r.run_id
+         WHERE r.tenant_id = $1 AND a.released_at IS NULL AND (r.ended_at IS NOT NULL OR r.state IN ('planned', 'held'))
+         LIMIT 100",
+        tenant_id
+    )
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+/// Counts a *not run* and answers how many there were.
+pub async fn count_not_run(tx: &mut TenantTx, run_id: Uuid) -> Result<i16> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!(
+        "UPDATE runs SET not_run_count = not_run_count + 1 WHERE tenant_id = $1 AND run_id = $2 RETURNING not_run_count",
+        tenant_id,
+        run_id
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
+/// Closes the remediation of a run.
+pub async fn close_remediation(tx: &mut TenantTx, run_id: Uuid, outcome: &str) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    sqlx::query!(
+        "UPDATE remediations SET closed_at = $3, outcome = $4 WHERE tenant_id = $1 AND closed_at IS NULL
+         AND remediation_id = (SELECT remediation_id FROM runs WHERE tenant_id = $1 AND run_id = $2)",
+        tenant_id,
+        run_id,
+        now.to_sqlx() as _,
+        outcome
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Whether a host has an unfinished job (diagnostics aside).
+pub async fn has_unfinished_job(tx: &mut TenantTx, host_id: Uuid) -> Result<bool> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM jobs WHERE tenant_id = $1 AND host_id = $2 AND purpose <> 'diagnostics'
+             AND state IN ('queued', 'leased', 'permitted', 'unknown')) AS "e!""#,
+        tenant_id,
+        host_id
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}

@@ -1,1 +1,156 @@
-//! Table `verifications`.
+//! Table `verifications`: one row a run and attempt that is being verified.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::error::exactly_one;
+use crate::{Queue, Result, Store, TenantTx};
+
+/// A verification that has come due.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the columns' names")]
+pub struct Due {
+    pub run_id: Uuid,
+    pub attempt: i16,
+    pub client_id: Uuid,
+    pub host_id: Uuid,
+    pub alert_id: Uuid,
+    pub incident_id: Uuid,
+    pub check_id: Uuid,
+    pub check: String,
+    pub target: String,
+    pub phase: String,
+    pub settle_secs: i32,
+    pub stable_secs: i32,
+    pub first_ok_at: Option<Timestamp>,
+    /// The verdict of the answer to the question of this phase.
+    pub answer: Option<String>,
+    /// What the answer saw.
+    pub seen: Option<Value>,
+    /// The check turned bad between the first look and now.
+    pub bad_since_first: bool,
+}
+
+/// Begins to verify a run that has just gone to `verifying`, with the settle time and stability window of its mapping.
+pub async fn insert(tx: &mut TenantTx, run_id: Uuid) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let settle = sqlx::query_scalar!(
+        "INSERT INTO verifications (tenant_id, client_id, run_id, attempt, phase, due_at, settle_secs, stable_secs)
+         SELECT $1, r.client_id, r.run_id, r.attempt, 'settling',
+           $3::timestamptz + make_interval(secs => (v.definition->'verify'->>'settle_secs')::int),
+           (v.definition->'verify'->>'settle_secs')::int, (v.definition->'verify'->>'stable_secs')::int
+         FROM runs r JOIN remediations m ON m.tenant_id = r.tenant_id AND m.remediation_id = r.remediation_id
+           JOIN mapping_versions v ON v.tenant_id = m.tenant_id AND v.mapping_id = m.mapping_id AND v.version = m.mapping_version
+         WHERE r.tenant_id = $1 AND r.run_id = $2 RETURNING settle_secs",
+        tenant_id,
+        run_id,
+        now.to_sqlx() as _
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    tx.due(Queue::Verify, now + jiff::SignedDuration::from_secs(i64::from(settle)));
+    Ok(())
+}
+
+/// Leases what is due: a phase's time has come, or its question is answered.
+pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: Duration) -> Result<Vec<Due>> {
+    let (tenant_id, now, token) = (tx.tenant_id(), tx.now().await?, Store::new_id());
+    let until = now + lease;
+    let rows = sqlx::query!(
+        r#"WITH picked AS MATERIALIZED (SELECT v.run_id, v.attempt FROM verifications v WHERE v.tenant_id = $1 AND v.due_at IS NOT NULL
+             AND (v.due_at <= $2 OR EXISTS (SELECT 1 FROM check_requests q WHERE q.tenant_id = $1 AND q.request_id = v.request_id
+                    AND q.answered_at IS NOT NULL AND v.phase IN ('asked_first', 'asked_again')))
+             AND (v.lease_expires_at IS NULL OR v.lease_expires_at < $2) ORDER BY v.due_at LIMIT $3 FOR UPDATE SKIP LOCKED),
+           leased AS (UPDATE verifications v SET lease_token = $4, lease_expires_at = $5, lease_count = v.lease_count + 1 FROM picked p
+             WHERE v.tenant_id = $1 AND v.run_id = p.run_id AND v.attempt = p.attempt RETURNING v.*)
+           SELECT l.run_id, l.attempt, l.client_id, r.host_id, r.alert_id, r.incident_id, r.check_id, k.name AS check_name, r.target, l.phase,
+             l.settle_secs, l.stable_secs, l.first_ok_at, o.verdict AS "answer?", o.seen AS "seen?",
+             EXISTS (SELECT 1 FROM observations b WHERE b.tenant_id = $1 AND b.host_id = r.host_id AND b.check_id = r.check_id
+               AND b.target = r.target AND b.received_at > l.first_ok_at AND b.verdict IN ('warning', 'critical')) AS "bad_since_first!"
+           FROM leased l JOIN runs r ON r.tenant_id = l.tenant_id AND r.run_id = l.run_id
+             JOIN checks k ON k.tenant_id = r.tenant_id AND k.check_id = r.check_id
+             LEFT JOIN observations o ON o.tenant_id = l.tenant_id AND o.request_id = l.request_id"#,
+        tenant_id,
+        now.to_sqlx() as _,
+        limit,
+        token,
+        until.to_sqlx() as _
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    if !rows.is_empty() {
+        tx.due(Queue::Verify, until);
+    }
+    Ok(rows
+        .into_iter()
+        .map(|r| Due {
+            run_id: r.run_id,
+            attempt: r.attempt,
+            client_id: r.client_id,
+            host_id: r.host_id,
+            alert_id: r.alert_id,
+            incident_id: r.incident_id,
+            check_id: r.check_id,
+            check: r.check_name,
+            target: r.target,
+            phase: r.phase,
+            settle_secs: r.settle_secs,
+            stable_secs: r.stable_secs,
+            first_ok_at: r.first_ok_at.map(|t| t.to_jiff()),
+            answer: r.answer,
+            seen: r.seen,
+            bad_since_first: r.bad_since_first,
+        })
+        .collect())
+}
+
+/// Goes on to another phase that is due at `due_at`.
+pub async fn mark_phase(
+    tx: &mut TenantTx,
+    due: &Due,
+    phase: &str,
+    due_at: Timestamp,
+    request_id: Option<Uuid>,
+    first_ok_at: Option<Timestamp>,
+) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    let done = sqlx::query!(
+        "UPDATE verifications SET phase = $4, due_at = $5, request_id = $6, first_ok_at = $7, lease_token = NULL, lease_expires_at = NULL
+         WHERE tenant_id = $1 AND run_id = $2 AND attempt = $3 AND phase = $8",
+        tenant_id,
+        due.run_id,
+        due.attempt,
+        phase,
+        due_at.to_sqlx() as _,
+        request_id,
+        first_ok_at.map(|t| t.to_sqlx()) as _,
+        due.phase
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("verifications::mark_phase", done.rows_affected())?;
+    tx.due(Queue::Verify, due_at);
+    Ok(())
+}
+
+/// Ends it.
+pub async fn mark_ended(tx: &mut TenantTx, due: &Due, outcome: &str) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let done = sqlx::query!(
+        "UPDATE verifications SET phase = 'ended', due_at = NULL, ended_at = $4, outcome = $5, lease_token = NULL, lease_expires_at = NULL
+         WHERE tenant_id = $1 AND run_id = $2 AND attempt = $3 AND phase = $6",
+        tenant_id,
+        due.run_id,
+        due.attempt,
+        now.to_sqlx() as _,
+        outcome,
+        due.phase
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("verifications::mark_ended", done.rows_affected())
+}

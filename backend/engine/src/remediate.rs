@@ -1,0 +1,188 @@
+//! Stage remediate: a due run is decided under its locks; what ended gives its slots back; what is overdue is in doubt.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::remediate::decide::{Answer, Decided, Facts, HandsOff, Mode, decide};
+use domain::remediate::guardrails::BucketKind;
+use domain::run::State;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use store::classify::incidents;
+use store::decisions::{self, NewDecision};
+use store::remediate::guardrails::{self, Executed, buckets_of};
+use store::remediate::jobs::{self, JobKey};
+use store::remediate::runs::{self, Run};
+use store::remediate::{hands_off, playbooks};
+use store::{Queue, Store, StoreError, TenantScope, TenantTx, hosts};
+use uuid::Uuid;
+
+use crate::lease::{Batch, Stage};
+
+/// Runs a batch leases.
+const BATCH: i64 = 20;
+/// How long a run is leased for its decision.
+const LEASE: Duration = Duration::from_secs(30);
+/// A job that no host asked for in this time expires.
+const JOB_LIVES: SignedDuration = SignedDuration::from_mins(15);
+
+/// The stage.
+#[derive(Debug)]
+pub struct Remediate;
+
+#[async_trait]
+impl Stage for Remediate {
+    fn queue(&self) -> Queue {
+        Queue::Remediate
+    }
+
+    async fn work(&self, store: &Store, scope: &TenantScope) -> store::Result<Batch> {
+        let mut tx = store.begin(scope).await?;
+        jobs::release_ended_leases(&mut tx).await?;
+        let unreleased = runs::list_unreleased(&mut tx).await?;
+        let overdue = jobs::list_overdue(&mut tx).await?;
+        tx.commit().await?;
+        for run_id in unreleased {
+            let mut tx = store.begin(scope).await?;
+            release(&mut tx, run_id).await?;
+            tx.commit().await?;
+        }
+        for (key, _) in overdue {
+            let mut tx = store.begin(scope).await?;
+            in_doubt(&mut tx, &key).await?;
+            tx.commit().await?;
+        }
+        let mut tx = store.begin(scope).await?;
+        let due = runs::claim_due(&mut tx, BATCH, LEASE).await?;
+        tx.commit().await?;
+        let more = if due.len() as i64 == BATCH { Batch::More } else { Batch::Drained };
+        for run_id in due {
+            let mut tx = store.begin(scope).await?;
+            admit(&mut tx, run_id).await?;
+            tx.commit().await?;
+        }
+        Ok(more)
+    }
+}
+
+/// One run, one transaction: locks, clock, facts, decision, slots, job.
+async fn admit(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
+    let Some(run) = runs::find(tx, run_id).await? else { return Ok(()) };
+    let keys = buckets_of(tx.tenant_id(), run.client_id, run.host_id, run.playbook_id);
+    guardrails::lock(tx, &keys).await?;
+    // Read anew under the locks: whoever forbids or cancels held them before us.
+    let Some(run) = runs::find(tx, run_id).await? else { return Ok(()) };
+    match run.state.as_str() {
+        "planned" => {}
+        "held" => {
+            runs::advance(tx, run_id, State::Held, State::Planned, "the hold is over", json!({}), None).await?;
+        }
+        _ => return Ok(()),
+    }
+    let facts = load(tx, &run, &keys).await?;
+    let decided = decide(&facts);
+    record(tx, &run, &decided).await?;
+    act(tx, &run, &decided).await
+}
+
+async fn load(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> store::Result<Facts> {
+    let corrupt = |column| StoreError::Corrupt { table: "runs", column, id: run.run_id };
+    let now = tx.now().await?;
+    let playbook = playbooks::find(tx, &run.playbook_digest).await?.ok_or(corrupt("playbook_digest"))?;
+    let content: Value = serde_json::from_str(&playbook.content).map_err(|_| corrupt("playbook_digest"))?;
+    let risk = content["risk"].as_str().unwrap_or("E").to_owned();
+    let over = hands_off::list_on_host(tx, run.client_id, run.host_id).await?;
+    Ok(Facts {
+        now,
+        mode: Mode::parse(&run.mode).ok_or(corrupt("mode"))?,
+        platform_frozen: guardrails::platform_frozen(tx).await?,
+        escalate_only: risk == "E",
+        needs_person: risk == "H",
+        quarantined: hosts::find_quarantine(tx, run.host_id).await?,
+        host_busy: runs::has_unfinished_job(tx, run.host_id).await?,
+        hands_off: over
+            .into_iter()
+            .map(|h| HandsOff {
+                scope: if h.scope_kind == "host" { BucketKind::Host } else { BucketKind::Client },
+                reason: h.reason,
+                by: h.started_by,
+                ends_at: h.ends_at,
+            })
+            .collect(),
+        buckets: guardrails::facts(tx, keys, run.run_id).await?,
+    })
+}
+
+async fn record(tx: &mut TenantTx, run: &Run, decided: &Decided) -> store::Result<()> {
+    let record = serde_json::to_value(decided).map_err(|_| StoreError::Corrupt {
+        table: "decisions",
+        column: "record",
+        id: run.run_id,
+    })?;
+    let (client_id, incident_id, subject_id) = (run.client_id, Some(run.incident_id), run.run_id);
+    let (stage, outcome) = ("remediate", decided.answer.word());
+    decisions::insert(tx, NewDecision { client_id, stage, incident_id, subject_id, outcome, record }).await?;
+    store::audit::insert(tx, client_id, "run.decided", "run", run.run_id, json!({ "answer": outcome })).await
+}
+
+async fn act(tx: &mut TenantTx, run: &Run, decided: &Decided) -> store::Result<()> {
+    let id = run.run_id;
+    let planned = State::Planned;
+    match &decided.answer {
+        Answer::Run { slots } => {
+            let attempt = run.attempt + 1;
+            guardrails::admit(tx, id, i32::from(attempt), slots).await?;
+            runs::advance(tx, id, planned, State::Admitted, "all guardrails allow it", json!({}), None).await?;
+            let key = JobKey { run_id: id, purpose: "fix".into(), leg: 1, attempt };
+            jobs::insert(tx, &key, run.client_id, run.host_id, decided.at + JOB_LIVES).await
+        }
+        Answer::Hold { headline, until, tell_now } => {
+            runs::advance(tx, id, planned, State::Held, headline, json!({}), Some(*until)).await?;
+            if *tell_now {
+                incidents::mark_escalated(tx, run.incident_id, headline).await?;
+            }
+            Ok(())
+        }
+        Answer::WouldRun => {
+            runs::advance(tx, id, planned, State::Observed, "its mapping only watches", json!({}), None).await?;
+            incidents::mark_escalated(tx, run.incident_id, "Watch only: the fix would have run.").await
+        }
+        Answer::NeedsApproval => {
+            let asks = "its mapping asks first";
+            runs::advance(tx, id, planned, State::AwaitingApproval, asks, json!({}), None).await?;
+            incidents::mark_escalated(tx, run.incident_id, "The fix waits for an approval.").await
+        }
+        Answer::Refuse { reason } => {
+            runs::advance(tx, id, planned, State::Cancelled, reason, json!({}), None).await?;
+            incidents::mark_escalated(tx, run.incident_id, reason).await
+        }
+    }
+}
+
+/// Gives back the admissions of a run that ended or waits again; the evidence is its state.
+async fn release(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
+    let Some(run) = runs::find(tx, run_id).await? else { return Ok(()) };
+    let keys = buckets_of(tx.tenant_id(), run.client_id, run.host_id, run.playbook_id);
+    guardrails::lock(tx, &keys).await?;
+    let Some(run) = runs::find(tx, run_id).await? else { return Ok(()) };
+    let (outcome, executed) = match run.state.as_str() {
+        "fixed" | "not_fixed" | "cannot_tell" | "made_worse" => (run.state.as_str(), Executed::Yes),
+        "cancelled" | "refused" | "expired" | "not_run" | "planned" | "held" => ("not_run", Executed::No),
+        _ => return Ok(()),
+    };
+    guardrails::release(tx, run_id, outcome, executed).await?;
+    runs::make_held_due(tx, None).await?;
+    Ok(())
+}
+
+/// A permit whose time is over without a result: in doubt, never run again, a person is called.
+async fn in_doubt(tx: &mut TenantTx, key: &JobKey) -> store::Result<()> {
+    let Some(run) = runs::find(tx, key.run_id).await? else { return Ok(()) };
+    let cause = "it is in doubt whether it ran";
+    if runs::advance(tx, key.run_id, State::Running, State::Unknown, cause, json!({}), None).await? {
+        jobs::mark_unknown(tx, key).await?;
+        let why = "In doubt: the fix was permitted, and the host has not said how it ended.";
+        incidents::mark_escalated(tx, run.incident_id, why).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! Stage verify: the same check, fresh data, a settle time, a stability window.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::run::State;
+use domain::verify::judge::{Facts, Look, Next, Outcome, VerifyRecord, judge};
+use jiff::SignedDuration;
+use serde_json::json;
+use store::classify::{alerts, incidents};
+use store::decisions::{self, NewDecision};
+use store::detect::check_requests;
+use store::detect::check_states::Subject;
+use store::remediate::runs;
+use store::verify::verifications::{self, Due};
+use store::{Queue, Store, StoreError, TenantScope, TenantTx};
+
+use crate::lease::{Batch, Stage};
+
+/// Verifications a batch leases.
+const BATCH: i64 = 50;
+/// How long one is leased.
+const LEASE: Duration = Duration::from_secs(30);
+/// A host that has not answered in this time cannot tell.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// The stage.
+#[derive(Debug)]
+pub struct Verify;
+
+#[async_trait]
+impl Stage for Verify {
+    fn queue(&self) -> Queue {
+        Queue::Verify
+    }
+
+    async fn work(&self, store: &Store, scope: &TenantScope) -> store::Result<Batch> {
+        let mut tx = store.begin(scope).await?;
+        let due = verifications::claim_due(&mut tx, BATCH, LEASE).await?;
+        tx.commit().await?;
+        let more = if due.len() as i64 == BATCH { Batch::More } else { Batch::Drained };
+        for d in due {
+            let mut tx = store.begin(scope).await?;
+            one(&mut tx, &d).await?;
+            tx.commit().await?;
+        }
+        Ok(more)
+    }
+}
+
+async fn one(tx: &mut TenantTx, d: &Due) -> store::Result<()> {
+    let asking = match d.phase.as_str() {
+        "settling" => Some("asked_first"),
+        "stabilizing" => Some("asked_again"),
+        _ => None,
+    };
+    if let Some(phase) = asking {
+        let subject =
+            Subject { client_id: d.client_id, host_id: d.host_id, check_id: d.check_id, target: d.target.clone() };
+        let (request_id, expires_at) = check_requests::insert(tx, &subject, "verify", ANSWER).await?;
+        return verifications::mark_phase(tx, d, phase, expires_at, Some(request_id), d.first_ok_at).await;
+    }
+    let now = tx.now().await?;
+    let look = match d.answer.as_deref() {
+        None => Look::Unanswered,
+        Some("ok") => Look::Ok,
+        Some("no_data") => Look::NoData,
+        Some(_) => Look::Bad,
+    };
+    let stable = SignedDuration::from_secs(i64::from(d.stable_secs));
+    let bad_since_first = d.bad_since_first;
+    match judge(&Facts { now, look, first_ok_at: d.first_ok_at, bad_since_first, stable }) {
+        Next::LookAgain { at } => {
+            verifications::mark_phase(tx, d, "stabilizing", at, None, Some(d.first_ok_at.unwrap_or(now))).await
+        }
+        Next::Judged { outcome } => end(tx, d, look, outcome).await,
+    }
+}
+
+/// The verdict: `fixed` closes alert and incident in this very transaction; all else goes to a person.
+async fn end(tx: &mut TenantTx, d: &Due, look: Look, outcome: Outcome) -> store::Result<()> {
+    let now = tx.now().await?;
+    let (to, cause) = match outcome {
+        Outcome::Fixed => (State::Fixed, "the check is ok and stays ok"),
+        Outcome::NotFixed => (State::NotFixed, "the check is still bad"),
+        Outcome::CannotTell => (State::CannotTell, "the check gave no answer"),
+    };
+    let alert = alerts::find(tx, d.alert_id).await?;
+    runs::advance(tx, d.run_id, State::Verifying, to, cause, json!({}), None).await?;
+    verifications::mark_ended(tx, d, outcome.word()).await?;
+    runs::close_remediation(tx, d.run_id, outcome.word()).await?;
+    let mut looks = Vec::new();
+    if let Some(first) = d.first_ok_at {
+        looks.push((first, Look::Ok, None));
+    }
+    looks.push((now, look, d.seen.clone()));
+    let record = VerifyRecord {
+        at: now,
+        check: d.check.clone(),
+        target: d.target.clone(),
+        before: None,
+        looks,
+        settle_secs: d.settle_secs,
+        stable_secs: d.stable_secs,
+        outcome,
+    };
+    let record = serde_json::to_value(&record).map_err(|_| StoreError::Corrupt {
+        table: "decisions",
+        column: "record",
+        id: d.run_id,
+    })?;
+    let (client_id, incident_id, subject_id) = (d.client_id, Some(d.incident_id), d.run_id);
+    let (stage, word) = ("verify", outcome.word());
+    decisions::insert(tx, NewDecision { client_id, stage, incident_id, subject_id, outcome: word, record }).await?;
+    store::audit::insert(tx, client_id, "run.verified", "run", d.run_id, json!({ "outcome": word })).await?;
+    tx.due(Queue::Remediate, now);
+    match (outcome, alert) {
+        (Outcome::Fixed, alert) => {
+            if alert.is_some() {
+                alerts::mark_closed(tx, d.alert_id, "fixed").await?;
+            }
+            incidents::mark_closed(tx, d.incident_id, "fixed").await
+        }
+        (_, alert) => {
+            if alert.is_some_and(|a| a.newest_ok) {
+                alerts::mark_closed(tx, d.alert_id, "recovered").await?;
+            }
+            let why = format!("The fix ran, and {cause}.");
+            incidents::mark_escalated(tx, d.incident_id, &why).await
+        }
+    }
+}
