@@ -169,3 +169,11 @@ pub async fn find_quarantine(tx: &mut TenantTx, host_id: Uuid) -> Result<Option<
     .await?;
     Ok((row.state != "trusted").then(|| row.quarantine_reason.unwrap_or(row.state)))
 }
+
+/// A host's client.
+pub async fn find_client(tx: &mut TenantTx, host_id: Uuid) -> Result<Option<Uuid>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!("SELECT client_id FROM hosts WHERE tenant_id = $1 AND host_id = $2", tenant_id, host_id)
+        .fetch_optional(tx.conn())
+        .await?)
+}

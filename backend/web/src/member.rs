@@ -24,6 +24,11 @@ impl Member {
         Ok(app.store.begin(&self.member.scope).await?)
     }
 
+    /// The login.
+    pub fn login_id(&self) -> Uuid {
+        self.member.login_id
+    }
+
     /// Whether the member's role allows it.
     pub fn may(&self, act: Act) -> bool {
         self.member.role.may(act)

@@ -32,6 +32,8 @@ pub fn router(app: App) -> Router {
         .route("/incidents/{id}", get(pages::incident::show))
         .route("/hosts", get(pages::host::list))
         .route("/hosts/{id}", get(pages::host::show))
+        .route("/hosts/{id}/hands-off", post(pages::host::start_hands_off))
+        .route("/hosts/{id}/release", post(pages::host::release))
         .layer(sessions::layer(&app));
 
     // Pages carry the session's token, and what is compressed beside a guess tells the guess: only assets are compressed.

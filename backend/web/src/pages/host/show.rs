@@ -50,8 +50,7 @@ pub async fn show(
         checks,
         limits: Vec::new(),
         incidents,
-        // The forms come with the routes that they post to: hands off, release, the same machine.
-        may_act: false,
+        may_act: member.may(Act::WorkIncidents),
         clock,
         name: row.name,
         client: row.client,

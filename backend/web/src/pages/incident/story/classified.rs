@@ -7,8 +7,13 @@ use super::Facts;
 
 /// One entry for each decision that laid the alert beside the mappings.
 pub fn entries(facts: &Facts) -> Vec<Entry> {
-    let of_classify = facts.decisions.iter().filter(|d| d.stage == "classify");
+    let of_classify = facts.decisions.iter().filter(|d| d.stage == "classify" && laid_beside(&d.outcome));
     of_classify.map(|d| Entry { at: d.decided_at, event: Event::Classified(classified(&d.record)) }).collect()
+}
+
+/// A signal that joined an open alert, or cleared one, laid nothing beside the mappings: what it did stands elsewhere.
+fn laid_beside(outcome: &str) -> bool {
+    !matches!(outcome, "deduplicated" | "recovered" | "left_to_verdict" | "older" | "nothing_open")
 }
 
 fn classified(record: &Value) -> Classified {

@@ -1,0 +1,84 @@
+//! `POST /hosts/{id}/hands-off` and `POST /hosts/{id}/release`: no actions here until then; and again.
+
+use axum::extract::{Path, State, rejection::PathRejection};
+use axum::response::Redirect;
+use domain::access::Act;
+use serde::Deserialize;
+use store::remediate::hands_off;
+use store::{hosts, logins};
+use uuid::Uuid;
+
+use crate::posted::{Input, Posted};
+use crate::{App, Failure};
+
+/// The longest stretch a person may ask for at once; the form offers 1, 4 and 12 hours.
+const HOURS: [u8; 3] = [1, 4, 12];
+/// The longest reason that is stored, in characters.
+const REASON: usize = 200;
+
+/// The form of hands off.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HandsOff {
+    csrf: String,
+    hours: u8,
+    reason: String,
+}
+
+impl Input for HandsOff {
+    fn csrf(&self) -> &str {
+        &self.csrf
+    }
+}
+
+/// The form of a release.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    csrf: String,
+}
+
+impl Input for Release {
+    fn csrf(&self) -> &str {
+        &self.csrf
+    }
+}
+
+/// Says hands off.
+pub async fn start(
+    State(app): State<App>,
+    id: Result<Path<Uuid>, PathRejection>,
+    Posted(member, form): Posted<HandsOff>,
+) -> Result<Redirect, Failure> {
+    member.must(Act::WorkIncidents)?;
+    let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
+    if !HOURS.contains(&form.hours) {
+        return Err(Failure::CONFLICT);
+    }
+    let mut tx = member.begin(&app).await?;
+    let client_id = hosts::find_client(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+    let seat = logins::find_seat(&mut tx, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
+    let reason: String = match form.reason.trim() {
+        "" => "no reason given".to_owned(),
+        reason => reason.chars().take(REASON).collect(),
+    };
+    hands_off::insert_on_host(&mut tx, client_id, id, form.hours, &reason, &seat.member).await?;
+    tx.commit().await?;
+    Ok(Redirect::to(&format!("/hosts/{id}")))
+}
+
+/// Ends it before its time; what was held is looked at again at once.
+pub async fn release(
+    State(app): State<App>,
+    id: Result<Path<Uuid>, PathRejection>,
+    Posted(member, _): Posted<Release>,
+) -> Result<Redirect, Failure> {
+    member.must(Act::WorkIncidents)?;
+    let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
+    let mut tx = member.begin(&app).await?;
+    let client_id = hosts::find_client(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+    let seat = logins::find_seat(&mut tx, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
+    hands_off::release_host(&mut tx, client_id, id, &seat.member).await?;
+    tx.commit().await?;
+    Ok(Redirect::to(&format!("/hosts/{id}")))
+}
