@@ -18,7 +18,7 @@ build: assets ## server and agent, debug
 	cargo build --workspace
 
 test: deps build ## every test, on real servers
-	cargo test --workspace
+	cargo test --workspace --no-fail-fast
 
 check: assets ## formatting, lints, and the tests of the architecture's rules
 	cargo fmt --all --check
