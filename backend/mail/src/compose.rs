@@ -37,7 +37,7 @@ fn unwritable(reason: &str) -> SendError {
 
 #[cfg(test)]
 mod tests {
-    use mail_parser::MessageParser;
+    use mail_parser::{MessageParser, MimeHeaders as _};
 
     use super::*;
 

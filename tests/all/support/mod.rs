@@ -3,6 +3,8 @@
 //! The cluster starts at the first [`TestDb::new`], without fsync, in a folder of the system's temp directory. It ends
 //! with this process however that ends (parent-death signal), and a watching shell then removes the folder.
 
+#![allow(dead_code, reason = "not every helper has a user at every moment")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -79,7 +81,8 @@ impl Drop for TestDb {
         let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
         let url = cluster().url(SUPERUSER, "postgres");
         // A test that has failed is not told a second thing; the folder goes with the process anyway.
-        let _ = on_own_runtime(async move { connect(&url).await.execute(AssertSqlSafe(drop)).await.map(|_| ()) });
+        let _ =
+            on_own_runtime(move || async move { connect(&url).await.execute(AssertSqlSafe(drop)).await.map(|_| ()) });
     }
 }
 
@@ -100,9 +103,10 @@ fn cluster() -> &'static Cluster {
         remove_folder_after_us(&root);
         let mut options = Options::new(&root).without_fsync();
         options.settings.push(("max_connections".to_owned(), "400".to_owned()));
-        let cluster = Cluster::start(&options).unwrap_or_else(|error| panic!("the test cluster does not start: {error:#}"));
+        let cluster =
+            Cluster::start(&options).unwrap_or_else(|error| panic!("the test cluster does not start: {error:#}"));
         let (admin, owner) = (cluster.url(SUPERUSER, "postgres"), cluster.url("app_owner", TEMPLATE));
-        on_own_runtime(async move {
+        on_own_runtime(move || async move {
             store::migrate::prepare_cluster(&admin, TEMPLATE).await?;
             store::migrate::migrate(&owner).await
         })
@@ -112,10 +116,10 @@ fn cluster() -> &'static Cluster {
 }
 
 /// Runs to its end, also from inside a test's own runtime.
-fn on_own_runtime<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+fn on_own_runtime<T: Send + 'static, W: Future<Output = T>>(work: impl FnOnce() -> W + Send + 'static) -> T {
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(work)
+        runtime.block_on(work())
     });
     thread.join().expect("the work does not panic")
 }

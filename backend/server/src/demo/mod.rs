@@ -4,6 +4,7 @@ pub mod breaking;
 pub mod ctl;
 pub mod folder;
 pub mod once;
+pub mod sink;
 pub mod stage;
 pub mod victim;
 
