@@ -1,4 +1,5 @@
 //! One binary of integration tests.
+mod architecture;
 mod console;
 mod gateway;
 mod mail;

@@ -35,14 +35,15 @@ pub struct Due {
     pub bad_since_first: bool,
 }
 
-/// Begins to verify a run that has just gone to `verifying`, with the settle time and stability window of its mapping.
+/// Begins to verify a run that has just gone to `verifying`, with the settle time and stability window of its
+/// mapping; 2 s and 2 min, a service's defaults, where it says none.
 pub async fn insert(tx: &mut TenantTx, run_id: Uuid) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let settle = sqlx::query_scalar!(
         "INSERT INTO verifications (tenant_id, client_id, run_id, attempt, phase, due_at, settle_secs, stable_secs)
          SELECT $1, r.client_id, r.run_id, r.attempt, 'settling',
-           $3::timestamptz + make_interval(secs => (v.definition->'verify'->>'settle_secs')::int),
-           (v.definition->'verify'->>'settle_secs')::int, (v.definition->'verify'->>'stable_secs')::int
+           $3::timestamptz + make_interval(secs => coalesce((v.definition->'verify'->>'settle_secs')::int, 2)),
+           coalesce((v.definition->'verify'->>'settle_secs')::int, 2), coalesce((v.definition->'verify'->>'stable_secs')::int, 120)
          FROM runs r JOIN remediations m ON m.tenant_id = r.tenant_id AND m.remediation_id = r.remediation_id
            JOIN mapping_versions v ON v.tenant_id = m.tenant_id AND v.mapping_id = m.mapping_id AND v.version = m.mapping_version
          WHERE r.tenant_id = $1 AND r.run_id = $2 RETURNING settle_secs",
