@@ -109,10 +109,9 @@ fn statement_faults(sql: &str) -> Vec<&'static str> {
     if !free && !names_tenant {
         faults.push("does not name tenant_id = $1");
     }
-    if let Some(columns) = low.strip_prefix("insert into ").and_then(|rest| rest.split_once('(')) {
-        if !free && !columns.1.trim_start().starts_with("tenant_id") {
-            faults.push("does not insert tenant_id first");
-        }
+    let columns = low.strip_prefix("insert into ").and_then(|rest| rest.split_once('(')).map(|(_, columns)| columns);
+    if !free && columns.is_some_and(|columns| !columns.trim_start().starts_with("tenant_id")) {
+        faults.push("does not insert tenant_id first");
     }
     faults
 }
