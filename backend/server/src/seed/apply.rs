@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 use super::Seed;
 use super::document::{Client, Limits, MappingEntry};
-use super::mapping::Mode;
 use crate::random::rng;
+use domain::classify::mapping::Mode;
 
 /// How long the tokens for planned hosts live.
 const TOKEN_LIVES: Duration = Duration::from_secs(72 * 3600);

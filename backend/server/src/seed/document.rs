@@ -6,7 +6,7 @@ use domain::detect::Check;
 use serde::Deserialize;
 use wire::v1::Playbook;
 
-use super::mapping::{Mapping, Mode, Rung, Verify, When};
+use domain::classify::mapping::{Mapping, Mode, Rung, Verify, When};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]

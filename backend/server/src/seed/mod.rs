@@ -2,7 +2,6 @@
 
 mod apply;
 mod document;
-mod mapping;
 mod places;
 mod validate;
 

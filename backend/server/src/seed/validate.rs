@@ -6,7 +6,7 @@ use domain::access::Role;
 use wire::v1::{ParameterType, Playbook, Risk};
 
 use super::document::{Client, Document, Limits, MappingEntry, Member};
-use super::mapping::{Mode, Parameter};
+use domain::classify::mapping::{Mode, Parameter};
 
 /// A member's password. Has no `Debug` of its content.
 pub struct Password(pub String);
