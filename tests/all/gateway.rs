@@ -370,6 +370,21 @@ async fn a_death_is_a_signal_before_its_ack_and_a_question_is_answered() {
 }
 
 #[tokio::test]
+async fn a_mapping_that_cannot_be_read_costs_no_alert() {
+    let mut world = world().await;
+    let host = world.enrol(&key(1)).await.unwrap().host_id;
+    let (mut peer, _) = world.link(host, Uuid::from_u128(1), 0).await;
+    peer.config().await;
+    peer.observe(world.check, 1, "failed", None).await;
+    world.appears("signals WHERE kind = 'raised'").await;
+    let (stage, cancel) = (engine::classify::Classify, tokio_util::sync::CancellationToken::new());
+    engine::lease::run_until_idle(&world.store, &stage, &cancel).await.unwrap();
+    assert_eq!(world.count("incidents WHERE state = 'escalated'").await, 1);
+    let record = "decisions WHERE stage = 'classify' AND record::text LIKE '%it cannot be read%'";
+    assert_eq!(world.count(record).await, 1);
+}
+
+#[tokio::test]
 async fn a_job_is_leased_permitted_and_finished_once() {
     let mut world = world().await;
     let host = world.enrol(&key(1)).await.unwrap().host_id;

@@ -99,12 +99,18 @@ async fn raised(tx: &mut TenantTx, s: &Signal, fingerprint: &[u8; 32]) -> store:
         tags: f.tags,
         severity: s.severity.clone(),
     };
-    let mut known = Vec::new();
+    let (mut known, mut unreadable) = (Vec::new(), Vec::new());
     for m in mappings::list_active(tx).await? {
-        let corrupt = |column| StoreError::Corrupt { table: "mapping_versions", column, id: m.mapping_id };
-        let definition: Mapping = serde_json::from_value(m.definition).map_err(|_| corrupt("definition"))?;
-        let mode = Mode::parse(&m.mode).ok_or(corrupt("mode"))?;
-        known.push(MappingVersion { mapping_id: m.mapping_id, version: m.version, mode, definition });
+        // A mapping nobody can read must not cost an alert: it is left out, and the record says so.
+        match (serde_json::from_value::<Mapping>(m.definition), Mode::parse(&m.mode)) {
+            (Ok(definition), Some(mode)) => {
+                known.push(MappingVersion { mapping_id: m.mapping_id, version: m.version, mode, definition });
+            }
+            _ => {
+                tracing::error!(mapping = %m.mapping_id, version = m.version, "a mapping cannot be read");
+                unreadable.push(Fact::absent(format!("mapping {}", m.name), "it cannot be read"));
+            }
+        }
     }
     let incident_id = incidents::insert(tx, s.client_id, &title(&facts), &s.severity).await?;
     let alert_id = alerts::insert(
@@ -122,12 +128,19 @@ async fn raised(tx: &mut TenantTx, s: &Signal, fingerprint: &[u8; 32]) -> store:
     )
     .await?;
     let classification = classify(&facts, &known);
-    let record = ClassifyRecord::of(s.signal_id, s.state_version, &facts, &classification);
+    let mut record = ClassifyRecord::of(s.signal_id, s.state_version, &facts, &classification);
+    record.facts.extend(unreadable);
     decide(tx, s, Some(incident_id), alert_id, &record).await?;
     let Outcome::Mapped { mapping_id, version, mode, rung, first, .. } = &classification.outcome else {
         return incidents::mark_escalated(tx, incident_id, "No known fix: no mapping matches.").await;
     };
-    let Some(playbook) = playbooks::find_newest_by_name(tx, &first.playbook).await? else {
+    // The version the mapping names, never a later one.
+    let playbook = match first.digest.as_deref().map(str::parse::<keys::Digest>) {
+        Some(Ok(digest)) => playbooks::find(tx, &digest.0).await?,
+        Some(Err(_)) => None,
+        None => playbooks::find_newest_by_name(tx, &first.playbook).await?,
+    };
+    let Some(playbook) = playbook else {
         let why = format!("The mapping names the playbook {}, which does not exist.", first.playbook);
         return incidents::mark_escalated(tx, incident_id, &why).await;
     };
