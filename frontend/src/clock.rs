@@ -86,9 +86,9 @@ impl Clock {
         }
     }
 
-    /// To the second, with the day: for mails, which are read later.
+    /// To the second, with zone and day: for mails, which are read later and elsewhere.
     pub fn moment_words(&self, at: Timestamp) -> String {
-        self.local(at).strftime("%H:%M:%S, %A %-d %B").to_string()
+        self.local(at).strftime("%H:%M:%S %Z, %A %-d %B").to_string()
     }
 
     /// Until an instant to come, as time left: "9:12 left", "20 h left"; "now due" once it is past.

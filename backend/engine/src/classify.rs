@@ -5,12 +5,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::classify::record::{Answer, Fact};
 use domain::classify::{
-    AlertFacts, ClassifyRecord, Mapping, MappingVersion, Mode, Outcome, classify, fingerprint_text, title,
+    AlertFacts, ClassifyRecord, Mapping, MappingVersion, Mode, Outcome, Rung, classify, fingerprint_text, title,
 };
 use store::classify::due_signals::{self, Signal};
 use store::classify::{alerts, facts, incidents, mappings};
 use store::decisions::{self, NewDecision};
-use store::remediate::{playbooks, runs};
+use store::notify::{self, About};
+use store::remediate::playbooks::{self, PlaybookVersion};
+use store::remediate::runs;
 use store::{Queue, Store, StoreError, TenantScope, TenantTx};
 use uuid::Uuid;
 
@@ -130,19 +132,21 @@ async fn raised(tx: &mut TenantTx, s: &Signal, fingerprint: &[u8; 32]) -> store:
     let classification = classify(&facts, &known);
     let mut record = ClassifyRecord::of(s.signal_id, s.state_version, &facts, &classification);
     record.facts.extend(unreadable);
+    let mapped = match &classification.outcome {
+        Outcome::Mapped { mapping_id, version, mode, rung, first, .. } => {
+            let playbook = find_playbook(tx, first).await?;
+            if playbook.is_none() {
+                record.answer = Answer::PlaybookMissing;
+                record.sentence = format!("The mapping names the playbook {}, which does not exist.", first.playbook);
+            }
+            playbook.map(|playbook| (mapping_id, version, mode, rung, first, playbook))
+        }
+        Outcome::Unmapped => None,
+    };
     decide(tx, s, Some(incident_id), alert_id, &record).await?;
-    let Outcome::Mapped { mapping_id, version, mode, rung, first, .. } = &classification.outcome else {
-        return incidents::mark_escalated(tx, incident_id, "No known fix: no mapping matches.").await;
-    };
-    // The version the mapping names, never a later one.
-    let playbook = match first.digest.as_deref().map(str::parse::<keys::Digest>) {
-        Some(Ok(digest)) => playbooks::find(tx, &digest.0).await?,
-        Some(Err(_)) => None,
-        None => playbooks::find_newest_by_name(tx, &first.playbook).await?,
-    };
-    let Some(playbook) = playbook else {
-        let why = format!("The mapping names the playbook {}, which does not exist.", first.playbook);
-        return incidents::mark_escalated(tx, incident_id, &why).await;
+    let Some((mapping_id, version, mode, rung, first, playbook)) = mapped else {
+        let about = About { client_id: s.client_id, incident_id, run_id: None };
+        return notify::needs_you(tx, about, &record.sentence).await;
     };
     let new = runs::NewRun {
         client_id: s.client_id,
@@ -160,6 +164,15 @@ async fn raised(tx: &mut TenantTx, s: &Signal, fingerprint: &[u8; 32]) -> store:
         parameters: first.bind(&s.target),
     };
     runs::plan(tx, &new).await.map(drop)
+}
+
+/// The version the mapping names, never a later one; the newest where it names none.
+async fn find_playbook(tx: &mut TenantTx, first: &Rung) -> store::Result<Option<PlaybookVersion>> {
+    match first.digest.as_deref().map(str::parse::<keys::Digest>) {
+        Some(Ok(digest)) => playbooks::find(tx, &digest.0).await,
+        Some(Err(_)) => Ok(None),
+        None => playbooks::find_newest_by_name(tx, &first.playbook).await,
+    }
 }
 
 /// The check is ok again without us: waiting runs are cancelled; only with no other run unfinished does the alert close.

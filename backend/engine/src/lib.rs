@@ -3,5 +3,6 @@
 
 pub mod classify;
 pub mod lease;
+pub mod notify;
 pub mod remediate;
 pub mod verify;

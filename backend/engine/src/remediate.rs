@@ -8,8 +8,8 @@ use domain::remediate::guardrails::BucketKind;
 use domain::run::State;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use store::classify::incidents;
 use store::decisions::{self, NewDecision};
+use store::notify::{self, About};
 use store::remediate::guardrails::{self, Executed, buckets_of};
 use store::remediate::jobs::{self, JobKey};
 use store::remediate::runs::{self, Run};
@@ -138,25 +138,26 @@ async fn act(tx: &mut TenantTx, run: &Run, decided: &Decided) -> store::Result<(
         }
         Answer::Hold { headline, until, tell_now } => {
             runs::advance(tx, id, planned, State::Held, headline, json!({}), Some(*until)).await?;
-            if *tell_now {
-                incidents::mark_escalated(tx, run.incident_id, headline).await?;
-            }
-            Ok(())
+            notify::held(tx, about(run), headline, *tell_now).await
         }
         Answer::WouldRun => {
             runs::advance(tx, id, planned, State::Observed, "its mapping only watches", json!({}), None).await?;
-            incidents::mark_escalated(tx, run.incident_id, "Watch only: the fix would have run.").await
+            notify::needs_you(tx, about(run), "Watch only: the fix would have run.").await
         }
         Answer::NeedsApproval => {
             let asks = "its mapping asks first";
             runs::advance(tx, id, planned, State::AwaitingApproval, asks, json!({}), None).await?;
-            incidents::mark_escalated(tx, run.incident_id, "The fix waits for an approval.").await
+            notify::needs_you(tx, about(run), "The fix waits for an approval.").await
         }
         Answer::Refuse { reason } => {
             runs::advance(tx, id, planned, State::Cancelled, reason, json!({}), None).await?;
-            incidents::mark_escalated(tx, run.incident_id, reason).await
+            notify::needs_you(tx, about(run), reason).await
         }
     }
+}
+
+fn about(run: &Run) -> About {
+    About { client_id: run.client_id, incident_id: run.incident_id, run_id: Some(run.run_id) }
 }
 
 /// Gives back the admissions of a run that ended or waits again; the evidence is its state.
@@ -182,7 +183,7 @@ async fn in_doubt(tx: &mut TenantTx, key: &JobKey) -> store::Result<()> {
     if runs::advance(tx, key.run_id, State::Running, State::Unknown, cause, json!({}), None).await? {
         jobs::mark_unknown(tx, key).await?;
         let why = "In doubt: the fix was permitted, and the host has not said how it ended.";
-        incidents::mark_escalated(tx, run.incident_id, why).await?;
+        notify::needs_you(tx, about(&run), why).await?;
     }
     Ok(())
 }

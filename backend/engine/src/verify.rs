@@ -11,6 +11,7 @@ use store::classify::{alerts, incidents};
 use store::decisions::{self, NewDecision};
 use store::detect::check_requests;
 use store::detect::check_states::Subject;
+use store::notify::{self, About};
 use store::remediate::runs;
 use store::verify::verifications::{self, Due};
 use store::{Queue, Store, StoreError, TenantScope, TenantTx};
@@ -114,19 +115,21 @@ async fn end(tx: &mut TenantTx, d: &Due, look: Look, outcome: Outcome) -> store:
     decisions::insert(tx, NewDecision { client_id, stage, incident_id, subject_id, outcome: word, record }).await?;
     store::audit::insert(tx, client_id, "run.verified", "run", d.run_id, json!({ "outcome": word })).await?;
     tx.due(Queue::Remediate, now);
+    let about = About { client_id, incident_id: d.incident_id, run_id: Some(d.run_id) };
     match (outcome, alert) {
         (Outcome::Fixed, alert) => {
             if alert.is_some() {
                 alerts::mark_closed(tx, d.alert_id, "fixed").await?;
             }
-            incidents::mark_closed(tx, d.incident_id, "fixed").await
+            incidents::mark_closed(tx, d.incident_id, "fixed").await?;
+            notify::fixed(tx, about, d.run_id).await
         }
         (_, alert) => {
             if alert.is_some_and(|a| a.newest_ok) {
                 alerts::mark_closed(tx, d.alert_id, "recovered").await?;
             }
             let why = format!("The fix ran, and {cause}.");
-            incidents::mark_escalated(tx, d.incident_id, &why).await
+            notify::needs_you(tx, about, &why).await
         }
     }
 }

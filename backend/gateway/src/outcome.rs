@@ -3,7 +3,9 @@
 use domain::run::State;
 use serde_json::json;
 use store::classify::{alerts, incidents};
+use store::notify::{self, About};
 use store::remediate::jobs::Job;
+use store::remediate::runs::Run;
 use store::remediate::{guardrails, runs};
 use store::verify::verifications;
 use store::{Queue, Result, TenantTx};
@@ -46,7 +48,7 @@ pub async fn refused(tx: &mut TenantTx, job: &Job, refused: &Refused, observatio
     let why = format!("The host refused the fix: {}", refused.detail);
     if runs::advance(tx, id, State::Admitted, State::Refused, &why, detail, None).await? {
         runs::close_remediation(tx, id, "refused").await?;
-        incidents::mark_escalated(tx, run.incident_id, &why).await?;
+        notify::needs_you(tx, about(&run), &why).await?;
     }
     Ok(())
 }
@@ -71,18 +73,22 @@ pub async fn ended(tx: &mut TenantTx, job: &Job, body: &ResultBody) -> Result<()
             if runs::advance(tx, id, from, to, why, detail, Some(now)).await? && to == State::NotRun {
                 runs::close_remediation(tx, id, "not_run").await?;
                 let why = "The fix was never executed on the host.";
-                incidents::mark_escalated(tx, run.incident_id, why).await?;
+                notify::needs_you(tx, about(&run), why).await?;
             }
         }
         Ended::InDoubt { .. } => {
             let cause = "it is in doubt whether it ran";
             if from == State::Running && runs::advance(tx, id, from, State::Unknown, cause, detail, None).await? {
                 let why = "In doubt: the fix began, and nobody knows how it ended.";
-                incidents::mark_escalated(tx, run.incident_id, why).await?;
+                notify::needs_you(tx, about(&run), why).await?;
             }
         }
     }
     Ok(())
+}
+
+fn about(run: &Run) -> About {
+    About { client_id: run.client_id, incident_id: run.incident_id, run_id: Some(run.run_id) }
 }
 
 /// How a job ended, as `run_events` say it.

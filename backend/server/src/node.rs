@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
+use engine::notify::Notify;
 use gateway::{Gateway, GatewayConfig};
+use mail::Mailer;
 use store::{Clock, Store, StoreConfig, nodes};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -77,9 +79,10 @@ impl Node {
                 random: Arc::new(random::bytes),
             },
         );
+        let notify = notify(config, &public_url)?;
         let routes = routes(store, &public_url, &gateway).merge(more);
         let accepting = Accepting::start(listener, tls, config.transport)?;
-        let tasks = vec![
+        let mut tasks = vec![
             ("gateway", tokio::spawn(gateway.run(cancel.clone()))),
             ("http", tokio::spawn(serve(accepting, routes, cancel.clone()))),
             ("heartbeat", tokio::spawn(heartbeat(store.clone(), node_id, cancel.clone()))),
@@ -90,6 +93,12 @@ impl Node {
             ),
             ("verify", tokio::spawn(engine::lease::run(store.clone(), engine::verify::Verify, cancel.clone()))),
         ];
+        match notify {
+            Some(stage) => {
+                tasks.push(("notify", tokio::spawn(engine::lease::run(store.clone(), stage, cancel.clone()))))
+            }
+            None => tracing::warn!("no mail server is set (--smtp): mail waits in the outbox, and nobody is called"),
+        }
         tracing::info!(%addr, %node_id, "serving");
         Ok(Node { addr, public_url, node_id, cancel, tasks })
     }
@@ -104,6 +113,17 @@ impl Node {
             }
         }
     }
+}
+
+/// What sends mail, if a mail server is set.
+fn notify(config: &NodeConfig, public_url: &str) -> Result<Option<Notify>> {
+    let Some(smtp) = &config.smtp else { return Ok(None) };
+    let mailer = Mailer::relay(smtp).context("--smtp")?;
+    Ok(Some(Notify {
+        mailer: Arc::new(mailer),
+        sender: config.mail_from.clone(),
+        public_url: public_url.trim_end_matches('/').to_owned(),
+    }))
 }
 
 /// Pages and links on one address; they meet in the rows alone.

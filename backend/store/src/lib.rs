@@ -20,6 +20,7 @@ pub mod hosts;
 pub mod logins;
 pub mod migrate;
 pub mod nodes;
+pub mod notify;
 pub mod outbox;
 pub mod pages;
 pub mod remediate;

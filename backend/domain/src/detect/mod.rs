@@ -3,6 +3,7 @@ pub mod check;
 pub mod evaluate;
 pub mod reading;
 pub mod record;
+pub mod words;
 
 pub use check::{Check, CheckError, HostFacts, Kind, Selector};
 pub use evaluate::{Evaluation, Event, Signal, State, evaluate};

@@ -52,7 +52,7 @@ pub async fn find_host(store: &Store, member: &Member, name: &str) -> Result<(Uu
 pub async fn hands_off(store: &Store, member: &Member, (client_id, host_id): (Uuid, Uuid)) -> Result<()> {
     let mut tx = store.begin(&member.scope).await?;
     let by = name(&mut tx, member).await?;
-    hands_off::insert_on_host(&mut tx, client_id, host_id, HANDS_OFF_HOURS, "the demo's (f)", &by).await?;
+    hands_off::insert_on_host(&mut tx, client_id, host_id, HANDS_OFF_HOURS, "somebody works on this host", &by).await?;
     Ok(tx.commit().await?)
 }
 

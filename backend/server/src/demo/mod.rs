@@ -21,19 +21,32 @@ use stage::Stage;
 pub struct Victim {
     /// What `demo break` calls it.
     pub name: &'static str,
-    /// Its host in the demo's seed; also the name of its service.
+    /// Its host in the demo's seed.
     pub host: &'static str,
+    /// Its service, as the host declares it.
+    pub service: &'static str,
     /// What breaking it shows.
     pub story: &'static str,
 }
 
 /// All of them.
 pub const VICTIMS: [Victim; 3] = [
-    Victim { name: "a", host: "alder-web", story: "a web service is killed with -9: it is healed without a person" },
-    Victim { name: "d", host: "dune-report", story: "a problem nobody mapped: nothing is touched, a person is called" },
+    Victim {
+        name: "a",
+        host: "alder-01",
+        service: "website",
+        story: "a web service is killed with -9: it is healed without a person",
+    },
+    Victim {
+        name: "d",
+        host: "dune-01",
+        service: "reports",
+        story: "a problem nobody mapped: nothing is touched, a person is called",
+    },
     Victim {
         name: "f",
-        host: "fern-web",
+        host: "fern-01",
+        service: "shop",
         story: "a web service is killed while its host is hands off: held, and fixed after the release",
     },
 ];

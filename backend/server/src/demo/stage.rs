@@ -16,6 +16,7 @@ use tokio::process::{Child, Command};
 use uuid::Uuid;
 
 use super::once::Report;
+use super::sink::Sink;
 use super::victim::Files;
 use super::{VICTIMS, ctl, folder};
 use crate::config::{NodeConfig, Transport, Urls};
@@ -36,6 +37,7 @@ pub struct Stage {
     password: String,
     installation: Option<Installation>,
     agents: Vec<(String, Child)>,
+    sink: Option<Sink>,
     email: String,
     login_id: Uuid,
     /// What `--once` found.
@@ -54,6 +56,7 @@ impl Stage {
             password: draw(14),
             installation: None,
             agents: Vec::new(),
+            sink: None,
             email: String::new(),
             login_id: Uuid::nil(),
             report: None,
@@ -77,7 +80,7 @@ impl Stage {
 
     /// The subjects of the mails that arrived.
     pub fn subjects(&self) -> Vec<String> {
-        Vec::new()
+        self.sink.iter().flat_map(Sink::messages).map(|message| message.subject).collect()
     }
 
     /// The files of the service on `host`.
@@ -90,12 +93,14 @@ impl Stage {
         let password = self.password.clone();
         let env = move |name: &str| (name == PASSWORD_VARIABLE).then(|| password.clone());
         let seed = Seed::parse(Path::new(SEED_PATH), SEED, &env)?;
+        let (mail_addr, sink) = Sink::start(([127, 0, 0, 1], 0).into()).await.context("the demo's mailbox")?;
+        self.sink = Some(sink);
         let node = NodeConfig {
             listen: ([127, 0, 0, 1], 0).into(),
             transport: Transport::InsecureLoopback,
             public_url: None,
-            smtp: None,
-            mail_from: "mendwright@demo.example".into(),
+            smtp: Some(format!("smtp://{mail_addr}")),
+            mail_from: "Mendwright <mendwright@harbour.example>".into(),
         };
         let options = Options { data: self.folder.join("data"), node, seed: Some(seed), durable: false };
         let installation = Installation::start(options, Router::new()).await?;
@@ -108,7 +113,7 @@ impl Stage {
         for victim in &VICTIMS {
             let host = seeded.hosts.iter().find(|h| h.host == victim.host);
             let host = host.with_context(|| format!("{SEED_PATH} has no host {}", victim.host))?;
-            let agent = self.start_host(host, &server, &authority).await?;
+            let agent = self.start_host(host, victim.service, &server, &authority).await?;
             self.agents.push((victim.host.to_owned(), agent));
         }
         let urls = self.urls()?;
@@ -126,7 +131,7 @@ impl Stage {
     }
 
     /// A host: its service, started; its own limits file, which declares the service; its agent, enrolled and running.
-    async fn start_host(&self, host: &SeededHost, server: &str, authority: &str) -> Result<Child> {
+    async fn start_host(&self, host: &SeededHost, name: &str, server: &str, authority: &str) -> Result<Child> {
         let dir = self.folder.join(&host.host);
         let (service, state) = (dir.join("service"), dir.join("agent"));
         for path in [&dir, &service, &state] {
@@ -135,7 +140,7 @@ impl Stage {
         let ours = std::env::current_exe()?;
         let started = Command::new(&ours).args(["demo-ctl", "start", "--dir"]).arg(&service).output().await?;
         ensure!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr).trim());
-        fs::write(state.join("agent.toml"), limits_file(&host.host, &ours, &Files::new(&service)))?;
+        fs::write(state.join("agent.toml"), limits_file(name, &ours, &Files::new(&service)))?;
 
         let program = ours.with_file_name("mendwright-agent");
         ensure!(program.is_file(), "{} is missing: build it with cargo build -p agent", program.display());
@@ -206,6 +211,16 @@ impl Stage {
         }
     }
 
+    /// Leaves every mail in the folder, as it came.
+    fn keep_mails(&self) {
+        for (number, mail) in self.sink.iter().flat_map(Sink::messages).enumerate() {
+            let path = self.folder.join(format!("mail-{}.eml", number + 1));
+            if let Err(error) = fs::write(&path, &mail.raw) {
+                eprintln!("mendwright: {} could not be written: {error}", path.display());
+            }
+        }
+    }
+
     /// Ends agents, services, server and cluster, and removes the folder.
     pub async fn stop(&mut self, keep: bool) {
         for (_, child) in &self.agents {
@@ -230,6 +245,7 @@ impl Stage {
         folder::end_leftovers(&self.folder);
         if keep {
             folder::remove_note(&self.folder);
+            self.keep_mails();
             println!("The folder {} is left behind.", self.folder.display());
         } else if let Err(error) = fs::remove_dir_all(&self.folder) {
             eprintln!("mendwright: {} could not be removed: {error}", self.folder.display());

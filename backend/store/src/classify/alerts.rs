@@ -1,5 +1,6 @@
 //! Table `alerts`.
 
+use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
@@ -138,4 +139,19 @@ pub async fn has_open(tx: &mut TenantTx, incident_id: Uuid) -> Result<bool> {
     )
     .fetch_one(tx.conn())
     .await?)
+}
+
+/// How often a problem of this incident was fixed since `since`, this time included: the same check on the same target.
+pub async fn count_fixed_like(tx: &mut TenantTx, incident_id: Uuid, since: Timestamp) -> Result<u64> {
+    let tenant_id = tx.tenant_id();
+    let n = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "n!" FROM alerts a JOIN alerts b ON b.tenant_id = a.tenant_id AND b.fingerprint = a.fingerprint
+           WHERE a.tenant_id = $1 AND a.incident_id = $2 AND b.close_cause = 'fixed' AND b.closed_at > $3"#,
+        tenant_id,
+        incident_id,
+        since.to_sqlx() as _
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(n.cast_unsigned())
 }

@@ -359,12 +359,12 @@ pub struct Mail {
     pub last_error: Option<String>,
 }
 
-/// The mails about an incident that were not withdrawn.
+/// The mails about an incident that were composed and not withdrawn.
 pub async fn list_mails(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<Mail>> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
-        "SELECT address, subject, state, created_at, ended_at, last_error FROM outbox
-         WHERE tenant_id = $1 AND incident_id = $2 AND state <> 'withdrawn' ORDER BY created_at, outbox_id LIMIT 200",
+        r#"SELECT address, subject AS "subject!", state, created_at, ended_at, last_error FROM outbox
+         WHERE tenant_id = $1 AND incident_id = $2 AND state <> 'withdrawn' AND subject IS NOT NULL ORDER BY created_at, outbox_id LIMIT 200"#,
         tenant_id,
         incident_id
     )

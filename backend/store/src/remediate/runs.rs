@@ -333,3 +333,20 @@ pub async fn has_unfinished_job(tx: &mut TenantTx, host_id: Uuid) -> Result<bool
     .fetch_one(tx.conn())
     .await?)
 }
+
+/// How often the mapping of this run has fixed something, this run included; counted up to `most`.
+pub async fn count_fixed_by_mapping(tx: &mut TenantTx, run_id: Uuid, most: u64) -> Result<u64> {
+    let tenant_id = tx.tenant_id();
+    let n = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "n!" FROM (SELECT 1 FROM runs r
+             JOIN remediations m ON m.tenant_id = r.tenant_id AND m.remediation_id = r.remediation_id
+             JOIN remediations o ON o.tenant_id = r.tenant_id AND o.mapping_id = m.mapping_id AND o.outcome = 'fixed'
+           WHERE r.tenant_id = $1 AND r.run_id = $2 LIMIT $3) n"#,
+        tenant_id,
+        run_id,
+        most.cast_signed()
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(n.cast_unsigned())
+}

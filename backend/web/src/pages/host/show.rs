@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::{Path, State, rejection::PathRejection};
 use axum::response::Response;
 use domain::access::Act;
+use domain::detect::words::words;
 use serde_json::Value;
 use store::pages::{hosts, incidents};
 use uuid::Uuid;
@@ -17,6 +18,7 @@ use super::{hands_off, link, tags, trust};
 use crate::layers::page;
 use crate::member::{Member, clock};
 use crate::pages::incident;
+
 use crate::{App, Failure};
 
 /// How many of its incidents are shown.
@@ -66,7 +68,7 @@ fn check(row: hosts::CheckRow) -> CheckRow {
     CheckRow {
         name: format!("{} ({})", row.check, row.target),
         verdict: incident::verdict(&row.verdict),
-        reading: incident::words(&row.readings),
+        reading: words(&row.readings),
         why: row.excused.or(pending),
         since_at: Some(row.verdict_at),
         seen_at: Some(row.observed_at),

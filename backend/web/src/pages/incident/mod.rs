@@ -10,6 +10,6 @@ mod story;
 pub const DOUBT_CAN_BE_ANSWERED: bool = false;
 
 pub use list::list;
-pub use readings::{verdict, words};
+pub use readings::verdict;
 pub use show::show;
 pub use standing::row;

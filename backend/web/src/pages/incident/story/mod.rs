@@ -10,6 +10,7 @@ mod tests;
 
 use std::time::Duration;
 
+use domain::detect::words::words;
 use jiff::Timestamp;
 use store::decisions::Decision;
 use store::pages::{hosts, incident};
@@ -21,7 +22,7 @@ use views::{
     },
 };
 
-use super::readings::{evidence, verdict, words};
+use super::readings::{evidence, verdict};
 use super::standing::standing;
 use crate::pages::host;
 

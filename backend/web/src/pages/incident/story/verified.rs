@@ -1,5 +1,6 @@
 //! Verifications: the same check, before and after.
 
+use domain::detect::words::words;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,10 +11,7 @@ use views::{
     story::{self, Compared, Entry, Event, Outcome},
 };
 
-use super::{
-    super::readings::{verdict, words},
-    Facts,
-};
+use super::{super::readings::verdict, Facts};
 
 /// One entry for each verification that has begun.
 pub fn entries(facts: &Facts) -> Vec<Entry> {

@@ -1,0 +1,179 @@
+//! From the rows to a mail's facts.
+
+use std::time::Duration;
+
+use domain::classify::record::{Answer, ClassifyRecord};
+use domain::detect::words::words;
+use domain::notify::{Kind, RECURS_WITHIN};
+use domain::verify::judge::VerifyRecord;
+use jiff::tz::TimeZone;
+use store::decisions::Decision;
+use store::outbox::{Composed, Due};
+use store::pages::incident::{self, Alert, Incident, Run};
+use store::remediate::{hands_off, runs};
+use store::{Result, StoreError, TenantTx, decisions, fleet};
+use views::mail::{About, Change, Fixed, Held, NeedsYou};
+
+use super::Notify;
+
+/// Why a mail has nothing true to say any more; none: it still has.
+pub async fn outdated(tx: &mut TenantTx, due: &Due) -> Result<Option<&'static str>> {
+    let incident = incident::find(tx, due.incident_id).await?.ok_or_else(|| gone(due))?;
+    let is_closed = incident.closed_at.is_some();
+    Ok(match due.kind {
+        Kind::Fixed => None,
+        Kind::NeedsYou => is_closed.then_some("the incident is closed"),
+        Kind::Held if is_closed => Some("the incident is closed"),
+        Kind::Held => {
+            let run = match due.run_id {
+                Some(run_id) => runs::find(tx, run_id).await?,
+                None => None,
+            };
+            run.is_none_or(|run| run.state != "held").then_some("it is not held any more")
+        }
+    })
+}
+
+/// What one mail is made of.
+struct Facts {
+    incident: Incident,
+    alert: Alert,
+    /// The run the mail is about.
+    run: Option<Run>,
+    decisions: Vec<Decision>,
+}
+
+/// Reads the facts and words them.
+pub async fn compose(tx: &mut TenantTx, due: &Due, notify: &Notify) -> Result<Composed> {
+    let incident = incident::find(tx, due.incident_id).await?.ok_or_else(|| gone(due))?;
+    let alerts = incident::list_alerts(tx, due.incident_id).await?;
+    let alert = alerts.into_iter().next().ok_or_else(|| gone(due))?;
+    let runs = incident::list_runs(tx, due.incident_id).await?;
+    let run = runs.into_iter().find(|run| Some(run.run_id) == due.run_id);
+    let facts = Facts { incident, alert, run, decisions: decisions::list_of_incident(tx, due.incident_id).await? };
+    let about = about(tx, due, notify, &facts).await?;
+    let rendered = match due.kind {
+        Kind::Fixed => fixed(tx, due, about, &facts).await?.render(),
+        Kind::NeedsYou => needs_you(about, &facts).render(),
+        Kind::Held => held(tx, due, about, &facts).await?.render(),
+    };
+    let (subject, html, text) = (rendered.subject, rendered.html, rendered.text);
+    Ok(Composed { sender: notify.sender.clone(), subject, html, text })
+}
+
+fn gone(due: &Due) -> StoreError {
+    StoreError::Corrupt { table: "outbox", column: "incident_id", id: due.outbox_id }
+}
+
+async fn about(tx: &mut TenantTx, due: &Due, notify: &Notify, facts: &Facts) -> Result<About> {
+    let now = tx.now().await?;
+    let client = fleet::find_client(tx, facts.incident.client_id).await?.ok_or_else(|| gone(due))?;
+    let host = store::hosts::find(tx, facts.alert.host_id).await?.ok_or_else(|| gone(due))?;
+    // The clock of the place where it happened.
+    let zone = TimeZone::get(&client.time_zone).unwrap_or(TimeZone::UTC);
+    Ok(About {
+        what: facts.alert.target.clone(),
+        host: host.name,
+        client: client.name,
+        since_at: facts.alert.signalled_at.unwrap_or(facts.alert.opened_at),
+        link: format!("{}/incidents/{}", notify.public_url, due.incident_id),
+        clock: views::Clock { now, zone },
+        small_print: due.why.clone(),
+    })
+}
+
+fn playbook(run: &Run) -> String {
+    let content: serde_json::Value = serde_json::from_str(&run.content).unwrap_or_default();
+    let title = content["title"].as_str().unwrap_or(&run.playbook);
+    format!("{title} (version {})", run.version)
+}
+
+/// What the check read when it broke.
+fn broke(alert: &Alert) -> Vec<String> {
+    alert.seen.iter().map(|seen| format!("{}: {}", alert.check, words(seen))).collect()
+}
+
+/// The newest record that verify wrote of the mail's run.
+fn verified(facts: &Facts) -> Option<VerifyRecord> {
+    let run = facts.run.as_ref()?;
+    let newest = facts.decisions.iter().rev().find(|d| d.stage == "verify" && d.subject_id == run.run_id)?;
+    serde_json::from_value(newest.record.clone()).ok()
+}
+
+/// What the check read last, after the fix.
+fn after(record: &VerifyRecord) -> Option<String> {
+    record.looks.iter().rev().find_map(|(_, _, seen)| seen.as_ref()).map(words)
+}
+
+async fn fixed(tx: &mut TenantTx, due: &Due, about: About, facts: &Facts) -> Result<Fixed> {
+    let verifications = incident::list_verifications(tx, due.incident_id).await?;
+    let verification = verifications.into_iter().rfind(|v| Some(v.run_id) == due.run_id).ok_or_else(|| gone(due))?;
+    let back_at = verification.first_ok_at.unwrap_or(about.clock.now);
+    let record = verified(facts);
+    let changes = record.as_ref().and_then(after).map(|after| Change {
+        check: facts.alert.check.clone(),
+        before: facts.alert.seen.as_ref().map_or_else(|| "bad".to_owned(), words),
+        after,
+    });
+    let times = store::classify::alerts::count_fixed_like(tx, due.incident_id, about.clock.now - RECURS_WITHIN).await?;
+    Ok(Fixed {
+        back_in: Duration::try_from(back_at.duration_since(about.since_at)).unwrap_or_default(),
+        broke: broke(&facts.alert),
+        ran: facts.run.as_ref().map_or_else(|| "a fix".to_owned(), playbook),
+        changes: changes.into_iter().collect(),
+        stable: Duration::from_secs(u64::try_from(verification.stable_secs).unwrap_or(0)),
+        recurs: (times > 1).then(|| format!("{times} times in 31 days; look for the cause")),
+        about,
+    })
+}
+
+fn needs_you(about: About, facts: &Facts) -> NeedsYou {
+    let reason = facts.incident.escalation_reason.clone().unwrap_or_default();
+    let classified = facts.decisions.iter().rev().filter(|d| d.stage == "classify");
+    let classified = classified.filter_map(|d| serde_json::from_value::<ClassifyRecord>(d.record.clone()).ok());
+    let missing = classified.into_iter().any(|record| record.answer == Answer::PlaybookMissing);
+    let brief = match facts.run.as_ref().map(|run| run.state.as_str()) {
+        None if missing => "its playbook is missing",
+        None => "no known fix",
+        Some("observed") => "watch only, nothing ran",
+        Some("awaiting_approval") => "the fix waits for you",
+        Some("refused") => "the host refused the fix",
+        Some("not_run") => "the fix never ran",
+        Some("not_fixed") => "not fixed by what ran",
+        Some("cannot_tell") => "cannot tell whether it is fixed",
+        Some("unknown" | "running") => "in doubt whether the fix ran",
+        Some(_) => "nothing more is tried",
+    };
+    let began = facts.run.iter().filter(|run| run.started_at.is_some());
+    let tried = began.map(|run| match run.state.as_str() {
+        "unknown" | "running" => format!("{}: nobody knows how it ended; it is not run again", playbook(run)),
+        "not_run" => format!("{}: the host never began it", playbook(run)),
+        _ => format!("{}: it ran", playbook(run)),
+    });
+    let now = verified(facts).as_ref().and_then(after).map(|after| vec![format!("{}: {after}", facts.alert.check)]);
+    NeedsYou {
+        brief: brief.to_owned(),
+        reason,
+        is_critical: facts.incident.severity == "critical",
+        now: now.unwrap_or_else(|| broke(&facts.alert)),
+        tried: tried.collect(),
+        look_first: Vec::new(),
+        told_next: None,
+        about,
+    }
+}
+
+async fn held(tx: &mut TenantTx, due: &Due, about: About, facts: &Facts) -> Result<Held> {
+    let run = facts.run.as_ref().ok_or_else(|| gone(due))?;
+    let headline = run.hold_reason.clone().unwrap_or_default();
+    let over = hands_off::list_on_host(tx, facts.incident.client_id, run.host_id).await?;
+    let person = over.into_iter().max_by_key(|h| h.ends_at);
+    let (held_by, reason, until_at) = match person {
+        Some(h) => (format!("hands off by {}", h.started_by), Some(h.reason), Some(h.ends_at)),
+        None => {
+            let by = headline.strip_prefix("held by ").or_else(|| headline.strip_prefix("held: "));
+            (by.unwrap_or(&headline).to_owned(), None, run.hold_until)
+        }
+    };
+    Ok(Held { held_by, reason, until_at, would_run: playbook(run), now: broke(&facts.alert), about })
+}

@@ -1,0 +1,109 @@
+//! Notify: composes the mails whose time has come, sends them, and tries again.
+
+mod compose;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::notify::try_again_at;
+use futures_util::future::join_all;
+use mail::{Envelope, Mailer, SendError};
+use store::outbox::{self, Composed, Due, End};
+use store::{Queue, Store, TenantScope};
+
+use crate::lease::{Batch, Stage};
+
+/// Mails a batch takes: as many as the relay gets connections.
+const BATCH: i64 = 4;
+/// How long a mail is leased: longer than the slowest dialogue that still counts as one.
+const LEASE: Duration = Duration::from_secs(300);
+
+/// The loop's work.
+#[derive(Debug, Clone)]
+pub struct Notify {
+    /// Where mail goes.
+    pub mailer: Arc<Mailer>,
+    /// Whom it comes from, with or without a name.
+    pub sender: String,
+    /// How people reach the pages, without a slash at its end.
+    pub public_url: String,
+}
+
+#[async_trait]
+impl Stage for Notify {
+    fn queue(&self) -> Queue {
+        Queue::Notify
+    }
+
+    async fn work(&self, store: &Store, scope: &TenantScope) -> store::Result<Batch> {
+        let mut tx = store.begin(scope).await?;
+        let due = outbox::claim_due(&mut tx, BATCH, LEASE).await?;
+        tx.commit().await?;
+        let more = if due.len() as i64 == BATCH { Batch::More } else { Batch::Drained };
+        let done: store::Result<Vec<()>> =
+            join_all(due.iter().map(|mail| self.tell(store, scope, mail))).await.into_iter().collect();
+        done.map(|_| more)
+    }
+}
+
+impl Notify {
+    /// One mail: composed and kept, sent, and its end written down. Whoever dies in between has it sent again, as the
+    /// same mail under the same Message-ID.
+    async fn tell(&self, store: &Store, scope: &TenantScope, due: &Due) -> store::Result<()> {
+        let mut tx = store.begin(scope).await?;
+        if let Some(why) = compose::outdated(&mut tx, due).await? {
+            outbox::mark_ended(&mut tx, due, End::Withdrawn, why).await?;
+            return tx.commit().await;
+        }
+        let mail = match &due.composed {
+            Some(mail) => mail.clone(),
+            None => {
+                let mail = compose::compose(&mut tx, due, self).await?;
+                outbox::mark_composed(&mut tx, due, &mail).await?;
+                mail
+            }
+        };
+        tx.commit().await?;
+        let sent = self.mailer.send(&envelope(due, mail)).await;
+
+        let mut tx = store.begin(scope).await?;
+        match sent {
+            Ok(sent) => {
+                outbox::mark_ended(&mut tx, due, End::Sent, &sent.answer).await?;
+            }
+            Err(SendError::Permanent { reason }) => {
+                tracing::error!(mail = %due.outbox_id, reason, "a mail was refused");
+                outbox::mark_ended(&mut tx, due, End::Failed, &reason).await?;
+            }
+            // Perhaps sent: rather twice than never, and the receiver sees one Message-ID.
+            Err(SendError::Transient { reason } | SendError::InDoubt { reason }) => {
+                let now = tx.now().await?;
+                match try_again_at(due.created_at, now, due.attempts + 1) {
+                    Some(at) => {
+                        tracing::warn!(mail = %due.outbox_id, reason, "a mail was not taken and is tried again");
+                        outbox::mark_retry(&mut tx, due, at, &reason).await?;
+                    }
+                    None => {
+                        tracing::error!(mail = %due.outbox_id, reason, "a mail is given up");
+                        outbox::mark_ended(&mut tx, due, End::Failed, &reason).await?;
+                    }
+                }
+            }
+        }
+        tx.commit().await
+    }
+}
+
+fn envelope(due: &Due, mail: Composed) -> Envelope {
+    // The domain of the sender that was kept with the mail: a change of settings changes no Message-ID.
+    let domain = mail.sender.rsplit_once('@').map_or("mendwright.invalid", |(_, domain)| domain.trim_end_matches('>'));
+    Envelope {
+        message_id: format!("<{}@{domain}>", due.message_id),
+        from: mail.sender,
+        to: due.address.clone(),
+        subject: mail.subject,
+        html: mail.html,
+        text: mail.text,
+    }
+}
