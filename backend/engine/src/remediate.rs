@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::remediate::decide::{Answer, Decided, Facts, HandsOff, Mode, decide};
+use domain::classify::Mode;
+use domain::remediate::decide::{Answer, Decided, Facts, HandsOff, decide};
 use domain::remediate::guardrails::BucketKind;
 use domain::run::State;
 use jiff::SignedDuration;

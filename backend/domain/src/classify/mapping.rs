@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::detect::{Kind, Severity};
+
 /// The most rungs of a ladder: a person is asked after these.
 pub const MAX_RUNGS: usize = 5;
 /// The longest time before the first look.
@@ -52,51 +54,6 @@ pub struct When {
     /// The severity, exactly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
-}
-
-/// Kinds of checks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A service runs.
-    Service,
-    /// The host is heard of.
-    Heartbeat,
-}
-
-impl Kind {
-    /// Its word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Kind::Service => "service",
-            Kind::Heartbeat => "heartbeat",
-        }
-    }
-}
-
-/// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Not yet critical.
-    Warning,
-    /// Critical.
-    Critical,
-}
-
-impl Severity {
-    /// Its word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Severity::Warning => "warning",
-            Severity::Critical => "critical",
-        }
-    }
-
-    /// The severity of this word.
-    pub fn parse(word: &str) -> Option<Severity> {
-        [Severity::Warning, Severity::Critical].into_iter().find(|s| s.word() == word)
-    }
 }
 
 /// One rung of a ladder.

@@ -17,6 +17,16 @@ pub enum Kind {
     Heartbeat,
 }
 
+impl Kind {
+    /// The stored word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Service => "service",
+            Kind::Heartbeat => "heartbeat",
+        }
+    }
+}
+
 /// Which hosts: all that is said must fit; nothing said = every host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

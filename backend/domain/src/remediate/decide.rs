@@ -4,30 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::guardrails::{BucketFacts, BucketKind, Flight};
-
-/// A mapping's mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// Watch only.
-    Observe,
-    /// Ask first.
-    Approve,
-    /// Fixes by itself.
-    Auto,
-}
-
-impl Mode {
-    /// The mode of a stored word.
-    pub fn parse(word: &str) -> Option<Mode> {
-        match word {
-            "observe" => Some(Mode::Observe),
-            "approve" => Some(Mode::Approve),
-            "auto" => Some(Mode::Auto),
-            _ => None,
-        }
-    }
-}
+use crate::classify::Mode;
 
 /// A stretch of hands off over the run's host or client.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::access::Role;
-use domain::detect::{self, Check};
+use domain::detect::Check;
 use keys::seal::{Aad, MasterKey, seal};
 use keys::sign::{Context, SigningKey};
 use keys::token::{Kind, Token, mint};
@@ -242,11 +242,7 @@ async fn insert_playbooks(
 async fn insert_checks(tx: &mut TenantTx, checks: &[Check]) -> Result<(), ApplyError> {
     for check in checks {
         let check = check.clone().complete().map_err(|e| ApplyError::Check(check.name.clone(), e))?;
-        let kind = match check.kind {
-            detect::Kind::Service => "service",
-            detect::Kind::Heartbeat => "heartbeat",
-        };
-        seeding::insert_check(tx, &check.name, kind, serde_json::to_value(&check)?).await?;
+        seeding::insert_check(tx, &check.name, check.kind.word(), serde_json::to_value(&check)?).await?;
     }
     Ok(())
 }
