@@ -31,6 +31,8 @@ pub struct ErrorPage {
     pub kind: Kind,
     /// The request's id, to find it in the log.
     pub request_id: String,
+    /// The page to go on with, if it was a form of that page.
+    pub back: Option<String>,
 }
 
 impl Kind {

@@ -10,7 +10,7 @@ fn pages() -> Vec<(&'static str, String)> {
         csrf: "sample-token".to_owned(),
         next: Some("/hosts".to_owned()),
     };
-    let broken = error::ErrorPage { kind: error::Kind::Broken, request_id: "0193e5b0".to_owned() };
+    let broken = error::ErrorPage { kind: error::Kind::Broken, request_id: "0193e5b0".to_owned(), back: None };
     [
         ("incidents", samples::incidents_page().render()),
         ("incidents_none", samples::no_incidents_page(12).render()),

@@ -244,6 +244,7 @@ pub async fn result(store: &Store, link: &Begun, result: &JobResult) -> Result<D
         };
         match jobs::mark_finished(&mut tx, &job, &new).await? {
             Stored::Now => outcome::ended(&mut tx, &job, &body).await?,
+            Stored::AfterAnswer => outcome::late(&mut tx, &job, &body).await?,
             Stored::Before => {}
             Stored::Other => distrust(&mut tx, link, &body, "a second, different result of one job").await?,
             Stored::NoPermit if outcome::word(&body.ended) == "not_run" => {}

@@ -8,7 +8,7 @@ use store::remediate::jobs::Job;
 use store::remediate::runs::Run;
 use store::remediate::{guardrails, runs};
 use store::verify::verifications;
-use store::{Queue, Result, TenantTx};
+use store::{Queue, Result, TenantTx, audit};
 use uuid::Uuid;
 use wire::v1::{Ended, Refused, RefusedReason, ResultBody};
 
@@ -85,6 +85,12 @@ pub async fn ended(tx: &mut TenantTx, job: &Job, body: &ResultBody) -> Result<()
         }
     }
     Ok(())
+}
+
+/// A result after a person's word: it is kept and shown, and the run stays as the person said.
+pub async fn late(tx: &mut TenantTx, job: &Job, body: &ResultBody) -> Result<()> {
+    let detail = json!({ "ended": word(&body.ended), "took_ms": body.took_ms, "attempt": job.key.attempt });
+    audit::insert(tx, job.client_id, "run.result_after_answer", "run", job.key.run_id, detail).await
 }
 
 fn about(run: &Run) -> About {

@@ -13,7 +13,7 @@ use views::{
     error::{ErrorPage, Kind},
 };
 
-use crate::{App, failure::RETRY_SECS};
+use crate::{App, failure::RETRY_SECS, pages::sign_in::Destination};
 
 /// No inline script or style, nothing from elsewhere, forms to ourselves only, framed by nobody.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
@@ -74,12 +74,15 @@ pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Re
 pub async fn dress(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().map_or_else(Uuid::nil, |id| id.0);
     let is_head = request.method() == Method::HEAD;
+    // A form hangs below the page that shows it: what was refused is looked at there.
+    let form = (request.method() == Method::POST).then(|| request.uri().path().rsplit_once('/')).flatten();
+    let shown_by = form.and_then(|(page, _)| Destination::parse(page));
     let response = next.run(request).await;
     let Some(kind) = kind(response.status()) else { return response };
     if response.extensions().get::<Dressed>().is_some() {
         return response;
     }
-    let page = ErrorPage { kind, request_id: id.to_string() };
+    let page = ErrorPage { kind, request_id: id.to_string(), back: shown_by.map(|page| page.to_string()) };
     let body = page.render().unwrap_or_else(|_| kind.title().to_owned());
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);

@@ -30,6 +30,7 @@ pub fn router(app: App) -> Router {
         .route("/sign-out", post(pages::sign_out::submit))
         .route("/incidents", get(pages::incident::list))
         .route("/incidents/{id}", get(pages::incident::show))
+        .route("/incidents/{id}/doubt", post(pages::incident::answer_doubt))
         .route("/hosts", get(pages::host::list))
         .route("/hosts/{id}", get(pages::host::show))
         .route("/hosts/{id}/hands-off", post(pages::host::start_hands_off))

@@ -362,6 +362,24 @@ pub async fn mark_unknown(tx: &mut TenantTx, key: &JobKey) -> Result<bool> {
     Ok(done.rows_affected() == 1)
 }
 
+/// A person said how a job in doubt ended; a result that comes later is kept as evidence.
+pub async fn mark_answered(tx: &mut TenantTx, key: &JobKey) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let done = sqlx::query!(
+        "UPDATE jobs SET state = 'finished', ended_at = $6
+         WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5 AND state = 'unknown'",
+        tenant_id,
+        key.run_id,
+        key.purpose,
+        key.leg,
+        key.attempt,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("jobs::mark_answered", done.rows_affected())
+}
+
 /// Permitted jobs whose result is overdue.
 pub async fn list_overdue(tx: &mut TenantTx) -> Result<Vec<(JobKey, Uuid)>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
@@ -399,6 +417,8 @@ pub struct JobResult<'a> {
 pub enum Stored {
     /// It ended the job.
     Now,
+    /// A person had said before how the job ended; it is kept as evidence and changes nothing by itself.
+    AfterAnswer,
     /// The same was stored before.
     Before,
     /// Another one was stored before.
@@ -410,10 +430,11 @@ pub enum Stored {
 /// Stores a result, exactly once a job. Call it with the job locked.
 pub async fn mark_finished(tx: &mut TenantTx, job: &Job, result: &JobResult<'_>) -> Result<Stored> {
     let (tenant_id, now, key) = (tx.tenant_id(), tx.now().await?, &job.key);
-    let row = sqlx::query_scalar!(
-        r#"UPDATE jobs SET state = 'finished', ended_at = $7, result_digest = $8
+    let row = sqlx::query!(
+        r#"UPDATE jobs SET state = 'finished', ended_at = coalesce(ended_at, $7), result_digest = $8
            WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5 AND fence = $6
-             AND state IN ('permitted', 'unknown') RETURNING permitted_at AS "permitted_at!""#,
+             AND (state IN ('permitted', 'unknown') OR (state = 'finished' AND result_digest IS NULL))
+           RETURNING permitted_at AS "permitted_at!""#,
         tenant_id,
         key.run_id,
         key.purpose,
@@ -425,7 +446,7 @@ pub async fn mark_finished(tx: &mut TenantTx, job: &Job, result: &JobResult<'_>)
     )
     .fetch_optional(tx.conn())
     .await?;
-    let Some(permitted_at) = row else { return compare(tx, key, result).await };
+    let Some(row) = row else { return compare(tx, key, result).await };
     sqlx::query!(
         "INSERT INTO job_results (tenant_id, client_id, run_id, purpose, leg, attempt, fence, body, signature, received_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -442,8 +463,8 @@ pub async fn mark_finished(tx: &mut TenantTx, job: &Job, result: &JobResult<'_>)
     )
     .execute(tx.conn())
     .await?;
-    insert_output(tx, job, permitted_at.to_jiff(), 0, result.output).await?;
-    Ok(Stored::Now)
+    insert_output(tx, job, row.permitted_at.to_jiff(), 0, result.output).await?;
+    Ok(if job.state == "finished" { Stored::AfterAnswer } else { Stored::Now })
 }
 
 async fn compare(tx: &mut TenantTx, key: &JobKey, result: &JobResult<'_>) -> Result<Stored> {

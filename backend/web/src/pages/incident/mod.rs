@@ -1,14 +1,13 @@
 //! Incidents: the list, and one's story.
 
+mod doubt;
 mod list;
 mod readings;
 mod show;
 mod standing;
 mod story;
 
-/// Whether the route exists that the forms of a run in doubt post to.
-pub const DOUBT_CAN_BE_ANSWERED: bool = false;
-
+pub use doubt::answer as answer_doubt;
 pub use list::list;
 pub use readings::verdict;
 pub use show::show;

@@ -48,10 +48,5 @@ pub async fn show(
         host,
         hands_off,
     };
-    Ok(page(&story::tell(
-        facts,
-        shell,
-        clock(&app, now),
-        crate::pages::incident::DOUBT_CAN_BE_ANSWERED && member.may(Act::WorkIncidents),
-    )))
+    Ok(page(&story::tell(facts, shell, clock(&app, now), member.may(Act::WorkIncidents))))
 }

@@ -40,6 +40,9 @@ fn why(row: &Row, standing: Standing) -> String {
     let fix = row.playbook.as_deref().map(|name| format!("“{name}”"));
     let or = |text: &Option<String>, other: &str| text.clone().unwrap_or_else(|| other.to_owned());
     match standing {
+        Standing::NeedsYou if row.run_state.as_deref() == Some("verifying") => {
+            format!("{} ran, being verified", or(&fix, "a fix"))
+        }
         Standing::NeedsYou => or(&row.escalation_reason, "a person has to look"),
         Standing::Held => or(&row.hold_reason, "something holds its fix"),
         Standing::Fixed => format!("{}, verified by the same check", or(&fix, "a fix")),

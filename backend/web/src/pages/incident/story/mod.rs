@@ -11,6 +11,7 @@ mod tests;
 use std::time::Duration;
 
 use domain::detect::words::words;
+use domain::run::State;
 use jiff::Timestamp;
 use store::decisions::Decision;
 use store::pages::{hosts, incident};
@@ -76,9 +77,7 @@ fn entries(facts: &Facts, now: Timestamp) -> Vec<Entry> {
     all.extend(run::entries(facts));
     all.extend(verified::entries(facts));
     recovered(facts, &mut all);
-    if let (Some(at), Some(reason)) = (facts.incident.escalated_at, facts.incident.escalation_reason.clone()) {
-        all.push(Entry { at, event: Event::Escalated(Escalated { reason, to: None }) });
-    }
+    escalated(facts, &mut all);
     mails(facts, &mut all);
     all.sort_by_key(|entry| entry.at);
     all
@@ -102,6 +101,19 @@ fn detected(facts: &Facts, all: &mut Vec<Entry>) {
         });
         all.push(Entry { at: alert.signalled_at.unwrap_or(alert.opened_at), event });
     }
+}
+
+/// The newest reason, at the newest event that gave one.
+fn escalated(facts: &Facts, all: &mut Vec<Entry>) {
+    let Some((first, reason)) = facts.incident.escalated_at.zip(facts.incident.escalation_reason.clone()) else {
+        return;
+    };
+    let gives_one = |event: &&incident::RunEvent| {
+        State::parse(&event.to_state).is_some_and(|state| state.escalates() || state == State::Unknown)
+    };
+    let newest = facts.run_events.iter().filter(gives_one).map(|event| event.at).max();
+    let at = newest.map_or(first, |at| at.max(first));
+    all.push(Entry { at, event: Event::Escalated(Escalated { reason, to: None }) });
 }
 
 fn recovered(facts: &Facts, all: &mut Vec<Entry>) {

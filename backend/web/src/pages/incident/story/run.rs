@@ -17,7 +17,8 @@ pub fn entries(facts: &Facts) -> Vec<Entry> {
     for run in &facts.runs {
         let results: Vec<&JobResult> = facts.results.iter().filter(|result| result.run_id == run.run_id).collect();
         for earlier in results.iter().filter(|result| result.attempt < run.attempt) {
-            let told = tell(run, Some(earlier), ended(&body(earlier)), earlier.attempt);
+            let again = "it may run twice, so it was tried again";
+            let told = tell(run, Some(earlier), answered(ended(&body(earlier)), again), earlier.attempt);
             entries.push(Entry { at: earlier.received_at, event: Event::Run(told) });
         }
         let newest = results.iter().find(|result| result.attempt == run.attempt).copied();
@@ -63,16 +64,30 @@ fn state(facts: &Facts, run: &Run, result: Option<&JobResult>) -> Option<RunStat
         },
         "refused" => RunState::Refused { reason: reason("by its own limits") },
         "cancelled" => RunState::Cancelled { reason: reason("recovered by itself") },
+        "not_run" if cause("unknown").is_some() => RunState::InDoubt {
+            reason: cause("unknown").unwrap_or_default(),
+            answered: Some(reason("nothing was executed")),
+        },
         "not_run" => RunState::Cancelled { reason: reason("nothing was executed") },
         "expired" => RunState::Cancelled { reason: reason("it waited too long") },
         _ => match result {
-            Some(result) => ended(&body(result)),
+            Some(result) => {
+                answered(ended(&body(result)), &cause("verifying").unwrap_or_else(|| "the check decided".to_owned()))
+            }
             None => RunState::InDoubt {
                 reason: cause("unknown").unwrap_or_else(|| "the host did not say".to_owned()),
                 answered: cause("verifying"),
             },
         },
     })
+}
+
+/// A doubt that is over, with what ended it.
+fn answered(state: RunState, answer: &str) -> RunState {
+    match state {
+        RunState::InDoubt { reason, answered: None } => RunState::InDoubt { reason, answered: Some(answer.to_owned()) },
+        other => other,
+    }
 }
 
 /// How the host said that it ended.

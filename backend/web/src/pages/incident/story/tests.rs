@@ -245,8 +245,8 @@ fn a_run_in_doubt_asks_and_one_that_was_never_sent_is_no_run() {
     doubt.incident.state = "open".into();
     doubt.incident.outcome = None;
     doubt.results.clear();
-    let page = page(doubt);
-    assert_eq!(page.doubts().len(), 1);
+    let asked = page(doubt);
+    assert_eq!(asked.doubts().len(), 1);
 
     let mut observed = facts();
     observed.runs[0].state = "observed".into();
@@ -258,4 +258,35 @@ fn a_run_in_doubt_asks_and_one_that_was_never_sent_is_no_run() {
         told.iter().any(|entry| matches!(&entry.event, Event::Admission(a) if matches!(a.answer, Answer::WouldRun)))
     );
     assert!(!told.iter().any(|entry| matches!(entry.event, Event::Run(_))));
+}
+
+#[test]
+fn a_doubt_that_a_person_ended_says_who_and_asks_no_more() {
+    for state in ["verifying", "not_run"] {
+        let mut facts = facts();
+        facts.incident.state = "escalated".into();
+        facts.incident.outcome = None;
+        facts.runs[0].state = state.into();
+        facts.runs[0].end_reason = (state == "not_run").then(|| "Sam said so".into());
+        facts.results[0].body = json!({"ended": {"how": "in_doubt"}}).to_string();
+        for (secs, to_state, cause) in [(10, "unknown", "it is in doubt whether it ran"), (20, state, "Sam said so")] {
+            facts.run_events.push(incident::RunEvent {
+                run_id: facts.runs[0].run_id,
+                at: at(secs),
+                to_state: to_state.into(),
+                cause: cause.into(),
+                detail: Value::Null,
+                actor: String::new(),
+            });
+        }
+        let page = page(facts);
+        assert!(page.doubts().is_empty());
+        let told = page.entries.iter().any(|entry| match &entry.event {
+            Event::Run(run) => {
+                matches!(&run.state, RunState::InDoubt { answered: Some(answer), .. } if answer == "Sam said so")
+            }
+            _ => false,
+        });
+        assert!(told, "{state}");
+    }
 }

@@ -1,0 +1,209 @@
+//! The console on a real database: two organizations, and requests as a browser sends them.
+
+mod doubt;
+mod sessions;
+
+use std::sync::OnceLock;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use domain::access::Role;
+use rand::SeedableRng as _;
+use sqlx::Executor as _;
+use store::{Clock, Store, TenantTx, auth::OperatorTx, clock::Moved, seeding, tenant_keys};
+use tower::ServiceExt as _;
+use uuid::Uuid;
+use web::{App, Config, router};
+
+use crate::support::TestDb;
+
+const PASSWORD: &str = "correct horse battery staple";
+const MALLORY: &str = "<script>alert(1)</script>";
+
+/// What stands in one organization.
+struct Organization {
+    tenant: Uuid,
+    client: Uuid,
+    check: Uuid,
+    host: Uuid,
+    incident: Uuid,
+}
+
+struct Console {
+    router: Router,
+    store: Store,
+    clock: Moved,
+    /// As a superuser: the test's own view of the rows.
+    rows: sqlx::PgConnection,
+    ours: Organization,
+    theirs: Organization,
+    db: TestDb,
+}
+
+impl Console {
+    /// Two organizations with one host and one incident each: `ours` with the members sam (technician), owner and
+    /// viewer, `theirs` with tess and owner.
+    async fn new() -> Console {
+        let db = TestDb::new().await;
+        let clock = Moved::default();
+        let store = db.store(Clock::Moved(clock.clone()));
+        let mut rows = db.admin().await;
+        let ours = organization(&store, &db, "Ours", "sam", &mut rows).await;
+        let theirs = organization(&store, &db, "Theirs", "tess", &mut rows).await;
+        let app = App { store: store.clone(), config: Config::new("https://mend.example") };
+        Console { router: router(app), store, clock, rows, ours, theirs, db }
+    }
+
+    /// The operator's transaction in our organization.
+    async fn tx(&self) -> TenantTx {
+        let operator = OperatorTx::begin(&self.store, &self.db.owner_url()).await.unwrap();
+        operator.into_tenant(self.ours.tenant).await.unwrap()
+    }
+
+    async fn send(&self, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, headers, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    async fn get(&self, path: &str, cookie: &str) -> (StatusCode, HeaderMap, String) {
+        self.send(Request::get(path).header("cookie", cookie).body(Body::empty()).unwrap()).await
+    }
+
+    async fn post(&self, path: &str, cookie: &str, body: String) -> (StatusCode, HeaderMap, String) {
+        let request = Request::post(path)
+            .header("host", "mend.example")
+            .header("origin", "https://mend.example")
+            .header("sec-fetch-site", "same-origin")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("cookie", cookie);
+        self.send(request.body(Body::from(body)).unwrap()).await
+    }
+
+    async fn try_sign_in(&self, email: &str, password: &str) -> (StatusCode, HeaderMap, String) {
+        let (email, password) = (email.replace('@', "%40"), password.replace(' ', "+"));
+        self.post("/sign-in", "", format!("email={email}&password={password}")).await
+    }
+
+    /// Signs in and gives the cookie.
+    async fn sign_in(&self, email: &str) -> String {
+        let (status, headers, _) = self.try_sign_in(email, PASSWORD).await;
+        assert_eq!(status, StatusCode::SEE_OTHER);
+        let cookie = headers[header::SET_COOKIE].to_str().unwrap().to_owned();
+        for attribute in ["__Host-session=", "HttpOnly", "Secure", "SameSite=Lax", "Path=/"] {
+            assert!(cookie.contains(attribute), "{attribute} is missing in {cookie}");
+        }
+        assert!(!cookie.contains("Domain"));
+        cookie.split(';').next().unwrap().to_owned()
+    }
+
+    /// Signs in and gives the cookie and the token of the session's forms.
+    async fn seat(&self, email: &str) -> (String, String) {
+        let cookie = self.sign_in(email).await;
+        let (_, _, page) = self.get("/incidents", &cookie).await;
+        (cookie, token(&page))
+    }
+
+    /// Rows of `table`, which may carry a condition.
+    async fn count(&mut self, table: &str) -> i64 {
+        let sql = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+        sqlx::query_scalar(sql).fetch_one(&mut self.rows).await.unwrap()
+    }
+
+    async fn execute(&mut self, sql: String) {
+        self.rows.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await.unwrap();
+    }
+
+    /// A run on our alert in a state of ours to choose, with its job and an admission of the host's bucket; its id.
+    async fn run(&mut self, state: &str, job: &str) -> Uuid {
+        let Organization { tenant, client, check, host, incident } = self.ours;
+        let run = Store::new_id();
+        let held = state == "held";
+        let (admitted, due, hold) = if held {
+            ("NULL", "clock_timestamp() + interval '1 hour'", "'held: something'")
+        } else {
+            ("clock_timestamp()", "NULL", "NULL")
+        };
+        self.execute(format!(
+            "INSERT INTO remediations (tenant_id, client_id, remediation_id, alert_id, incident_id, mapping_id, mapping_version, opened_at)
+               SELECT '{tenant}', '{client}', '{run}', '{incident}', '{incident}', mapping_id, 1, clock_timestamp() FROM mappings WHERE tenant_id = '{tenant}';
+             INSERT INTO runs (tenant_id, client_id, run_id, remediation_id, alert_id, incident_id, host_id, check_id, target, rung, playbook_id, playbook_digest, parameters, mode, state, attempt, planned_at, admitted_at, started_at, due_at, hold_reason)
+               SELECT '{tenant}', '{client}', '{run}', '{run}', '{incident}', '{incident}', '{host}', '{check}', 'shop-web', 1, playbook_id, digest, '{{}}', 'auto', '{state}', 1, clock_timestamp(), {admitted}, {admitted}, {due}, {hold} FROM playbook_versions WHERE tenant_id = '{tenant}';"
+        ))
+        .await;
+        if !held {
+            self.execute(format!(
+                "INSERT INTO jobs (tenant_id, client_id, host_id, run_id, leg, attempt, purpose, state, fence, instance_id, envelope_digest, expires_at, permitted_at, permit_ends_at, ended_at, result_digest)
+                   VALUES ('{tenant}', '{client}', '{host}', '{run}', 1, 1, 'fix', '{job}', 1, '{run}', '\\x01', clock_timestamp(), clock_timestamp(), clock_timestamp(),
+                     CASE WHEN '{job}' = 'finished' THEN clock_timestamp() END, CASE WHEN '{job}' = 'finished' THEN '\\x03'::bytea END);
+                 INSERT INTO guardrail_buckets (tenant_id, scope_kind, scope_key, rank) VALUES ('{tenant}', 'host', '{host}', 5) ON CONFLICT DO NOTHING;
+                 INSERT INTO guardrail_admissions (tenant_id, scope_kind, scope_key, run_id, attempt, slot_no, flight_no, admitted_at, occupied_until)
+                   VALUES ('{tenant}', 'host', '{host}', '{run}', 1, 1, 1, clock_timestamp(), clock_timestamp() + interval '1 hour');
+                 UPDATE incidents SET state = 'escalated', escalated_at = clock_timestamp(), escalation_reason = 'In doubt.' WHERE tenant_id = '{tenant}';"
+            ))
+            .await;
+        }
+        run
+    }
+}
+
+/// One hash for every login of these tests: it takes long to make by purpose.
+fn password_hash() -> &'static str {
+    static HASH: OnceLock<String> = OnceLock::new();
+    HASH.get_or_init(|| keys::password::hash(PASSWORD, &mut rand::rngs::StdRng::seed_from_u64(7)).unwrap())
+}
+
+async fn organization(
+    store: &Store,
+    db: &TestDb,
+    name: &str,
+    technician: &str,
+    rows: &mut sqlx::PgConnection,
+) -> Organization {
+    let mut operator = OperatorTx::begin(store, &db.owner_url()).await.unwrap();
+    let tenant = operator.insert_tenant(name).await.unwrap();
+    let domain = name.to_lowercase();
+    let mut members = Vec::new();
+    for (member, role) in [(technician, Role::Technician), ("owner", Role::Owner), ("viewer", Role::Viewer)] {
+        let email = format!("{member}@{domain}.example");
+        members.push((operator.insert_login(&email, password_hash()).await.unwrap(), email, role));
+    }
+    let mut tx = operator.into_tenant(tenant).await.unwrap();
+    for (login, email, role) in members {
+        let name = if role == Role::Technician { "A member" } else { role.word() };
+        seeding::insert_membership(&mut tx, login, name, &email, role).await.unwrap();
+    }
+    let client = seeding::insert_client(&mut tx, &format!("{name} client"), "UTC").await.unwrap();
+    let check =
+        seeding::insert_check(&mut tx, "answers", "service", serde_json::json!({"hold_secs": 2})).await.unwrap();
+    let key_id = Store::new_id();
+    let key = tenant_keys::TenantKey { key_id, version: 1, public_key: vec![1; 32], sealed: None };
+    tenant_keys::insert(&mut tx, &key).await.unwrap();
+    let version = seeding::SignedVersion {
+        name: "restart",
+        content: r#"{"steps":[],"title":"Restart it"}"#,
+        digest: [9; 32],
+        signature: "00",
+        key_id,
+    };
+    seeding::insert_playbook_version(&mut tx, &version).await.unwrap();
+    seeding::insert_mapping(&mut tx, "web", "auto", serde_json::json!({})).await.unwrap();
+    tx.commit().await.unwrap();
+    let (host, incident) = (Store::new_id(), Store::new_id());
+    let sql = format!(
+        "INSERT INTO hosts (tenant_id, client_id, host_id, name, public_key, state, enrolled_at) VALUES ('{tenant}', '{client}', '{host}', '{name}-host', '\\x01', 'trusted', clock_timestamp());
+         INSERT INTO check_states (tenant_id, client_id, host_id, check_id, target, version, verdict, verdict_at, readings, observed_at)
+           VALUES ('{tenant}', '{client}', '{host}', '{check}', 'shop-web', 1, 'critical', clock_timestamp(), '{{\"data\": {{\"state\": \"stopped\"}}}}', clock_timestamp());
+         INSERT INTO incidents (tenant_id, client_id, incident_id, title, severity, state, opened_at) VALUES ('{tenant}', '{client}', '{incident}', '{name}: {MALLORY}', 'critical', 'open', clock_timestamp());
+         INSERT INTO alerts (tenant_id, client_id, alert_id, incident_id, host_id, check_id, target, fingerprint, severity, state, opened_at, newest_version)
+           VALUES ('{tenant}', '{client}', '{incident}', '{incident}', '{host}', '{check}', 'shop-web', '\\x02', 'critical', 'open', clock_timestamp(), 1);"
+    );
+    rows.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await.unwrap();
+    Organization { tenant, client, check, host, incident }
+}
+
+fn token(page: &str) -> String {
+    page.split_once("name=\"csrf\" value=\"").and_then(|(_, rest)| rest.split('"').next()).unwrap().to_owned()
+}
