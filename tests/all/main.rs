@@ -1,5 +1,6 @@
 //! One binary of integration tests.
 mod architecture;
+mod catalog;
 mod console;
 mod gateway;
 mod mail;
