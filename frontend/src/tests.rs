@@ -137,7 +137,7 @@ fn what_a_host_says_never_becomes_markup() {
     assert!(!html.contains("<script>") && !html.contains("<img"));
 
     let mut letter = mail::samples::needs_you();
-    letter.about.host = format!("{EVIL}\r\nBcc: everybody@example.com");
+    letter.about.host = Some(format!("{EVIL}\r\nBcc: everybody@example.com"));
     let letter = letter.render();
     assert!(!letter.html.contains("<script>") && !letter.html.contains("<img"));
     assert!(!letter.subject.contains(['\r', '\n']));

@@ -4,4 +4,5 @@ mod catalog;
 mod console;
 mod gateway;
 mod mail;
+mod stages;
 mod support;

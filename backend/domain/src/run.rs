@@ -112,7 +112,7 @@ pub const EDGES: &[(State, State, &str)] = &[
     (Running, Unknown, "it is in doubt whether it ran"),
     (Running, Planned, "nothing was executed"),
     (Running, NotRun, "nothing was executed for the third time"),
-    (Unknown, Verifying, "a late result, or a person's word"),
+    (Unknown, Verifying, "a late result, a host that is done with it, or a person's word"),
     (Unknown, NotRun, "a person said that it did not run"),
     (Verifying, Fixed, "the check is ok and stays ok"),
     (Verifying, NotFixed, "the check is still bad"),

@@ -22,8 +22,10 @@ use crate::lease::{Batch, Stage};
 const BATCH: i64 = 100;
 /// How long a signal is leased.
 const LEASE: Duration = Duration::from_secs(30);
-/// A signal that failed this often is parked with an entry in the log.
+/// A signal that failed this often is parked with an incident.
 const TRIES: i32 = 3;
+/// The pause after a failure, times the failures so far.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// The stage.
 #[derive(Debug)]
@@ -43,20 +45,37 @@ impl Stage for Classify {
         let more = if signals.is_empty() { Batch::Drained } else { Batch::More };
         for signal in signals {
             let mut tx = store.begin(scope).await?;
-            match one(&mut tx, &signal).await {
-                Ok(()) => tx.commit().await?,
-                Err(e) if e.is_transient() || signal.lease_count < TRIES => return Err(e),
+            let failed = match one(&mut tx, &signal).await {
+                Ok(()) => tx.commit().await.err(),
                 Err(e) => {
-                    tracing::error!(signal = %signal.signal_id, error = &e as &dyn std::error::Error, "signal parked");
                     tx.rollback().await?;
-                    let mut tx = store.begin(scope).await?;
-                    due_signals::park(&mut tx, &signal, &e.to_string()).await?;
-                    tx.commit().await?;
+                    Some(e)
                 }
+            };
+            if let Some(error) = failed {
+                put_aside(store, scope, &signal, &error).await?;
             }
         }
         Ok(more)
     }
+}
+
+/// A signal that failed: due again in a moment, and after the third time parked with an incident; the others go on.
+async fn put_aside(store: &Store, scope: &TenantScope, s: &Signal, error: &StoreError) -> store::Result<()> {
+    tracing::error!(signal = %s.signal_id, tries = s.lease_count, error = error as &dyn std::error::Error, "a signal failed");
+    let mut tx = store.begin(scope).await?;
+    if error.is_transient() || s.lease_count < TRIES {
+        let again = tx.now().await? + AGAIN * s.lease_count.clamp(1, 12).cast_unsigned();
+        due_signals::release(&mut tx, s, again).await?;
+        return tx.commit().await;
+    }
+    due_signals::park(&mut tx, s, &error.to_string()).await?;
+    let about = if s.raised { "A problem" } else { "A recovery" };
+    let title = format!("{about} of {} could not be handled", s.target);
+    let incident_id = incidents::insert(&mut tx, s.client_id, &title, &s.severity).await?;
+    let why = format!("Mendwright itself failed three times on it and has put it aside: {error}.");
+    notify::needs_you(&mut tx, About { client_id: s.client_id, incident_id, run_id: None }, &why).await?;
+    tx.commit().await
 }
 
 async fn one(tx: &mut TenantTx, s: &Signal) -> store::Result<()> {
@@ -74,6 +93,7 @@ async fn one(tx: &mut TenantTx, s: &Signal) -> store::Result<()> {
         }
         Some(alert) if s.raised => {
             alerts::mark_signal(tx, alert.alert_id, s.state_version, false, &s.severity).await?;
+            incidents::raise_severity(tx, alert.incident_id, &s.severity).await?;
             let record =
                 brief(Answer::Deduplicated, "An alert of this check on this target is open: the same problem.");
             decide(tx, s, Some(alert.incident_id), alert.alert_id, &record).await?;

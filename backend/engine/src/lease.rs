@@ -28,6 +28,10 @@ pub enum Batch {
 pub trait Stage: Send + Sync {
     /// The queue its work is found by.
     fn queue(&self) -> Queue;
+    /// How long a batch may take before it is cut off; what it had not committed is done again.
+    fn limit(&self) -> Duration {
+        CLAIM
+    }
     /// Works on a bounded batch.
     async fn work(&self, store: &Store, scope: &TenantScope) -> store::Result<Batch>;
 }
@@ -51,7 +55,11 @@ pub async fn run(store: Store, stage: impl Stage, cancel: CancellationToken) {
 pub async fn run_until_idle(store: &Store, stage: &impl Stage, cancel: &CancellationToken) -> store::Result<()> {
     while !cancel.is_cancelled() {
         let Some(claimed) = wakeups::claim(store, stage.queue(), CLAIM).await? else { return Ok(()) };
-        one(store, stage, claimed).await?;
+        match tokio::time::timeout(stage.limit(), one(store, stage, claimed)).await {
+            Ok(done) => done?,
+            // Its rows are leased and its tenant is claimed until the leases end; others go on.
+            Err(_) => tracing::error!(queue = stage.queue().name(), limit = ?stage.limit(), "a batch was cut off"),
+        }
     }
     Ok(())
 }

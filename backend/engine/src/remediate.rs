@@ -9,27 +9,37 @@ use domain::remediate::guardrails::BucketKind;
 use domain::run::State;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use store::classify::{alerts, incidents};
 use store::decisions::{self, NewDecision};
 use store::notify::{self, About};
 use store::remediate::guardrails::{self, Executed, buckets_of};
 use store::remediate::jobs::{self, JobKey};
-use store::remediate::runs::{self, Run};
+use store::remediate::runs::{self, Claimed, Run};
 use store::remediate::{hands_off, playbooks};
 use store::{Queue, Store, StoreError, TenantScope, TenantTx, hosts};
 use uuid::Uuid;
 
 use crate::lease::{Batch, Stage};
 
-/// Runs a batch leases.
-const BATCH: i64 = 20;
 /// How long a run is leased for its decision.
 const LEASE: Duration = Duration::from_secs(30);
+/// A run that could not be decided this often is denied.
+const TRIES: i32 = 3;
 /// A job that no host asked for in this time expires.
 const JOB_LIVES: SignedDuration = SignedDuration::from_mins(15);
 
 /// The stage.
 #[derive(Debug)]
-pub struct Remediate;
+pub struct Remediate {
+    /// Runs that a batch leases.
+    pub batch: i64,
+}
+
+impl Default for Remediate {
+    fn default() -> Self {
+        Remediate { batch: 20 }
+    }
+}
 
 #[async_trait]
 impl Stage for Remediate {
@@ -42,6 +52,7 @@ impl Stage for Remediate {
         jobs::release_ended_leases(&mut tx).await?;
         let unreleased = runs::list_unreleased(&mut tx).await?;
         let overdue = jobs::list_overdue(&mut tx).await?;
+        let expired = jobs::list_expired(&mut tx).await?;
         tx.commit().await?;
         for run_id in unreleased {
             let mut tx = store.begin(scope).await?;
@@ -53,17 +64,69 @@ impl Stage for Remediate {
             in_doubt(&mut tx, &key).await?;
             tx.commit().await?;
         }
-        let mut tx = store.begin(scope).await?;
-        let due = runs::claim_due(&mut tx, BATCH, LEASE).await?;
-        tx.commit().await?;
-        let more = if due.len() as i64 == BATCH { Batch::More } else { Batch::Drained };
-        for run_id in due {
+        for key in expired {
             let mut tx = store.begin(scope).await?;
-            admit(&mut tx, run_id).await?;
+            expire(&mut tx, &key).await?;
             tx.commit().await?;
+        }
+        let mut tx = store.begin(scope).await?;
+        let due = runs::claim_due(&mut tx, self.batch, LEASE).await?;
+        tx.commit().await?;
+        let more = if due.len() as i64 == self.batch { Batch::More } else { Batch::Drained };
+        for claimed in due {
+            if let Err(error) = decide_one(store, scope, claimed.run_id).await {
+                put_aside(store, scope, claimed, &error).await?;
+            }
         }
         Ok(more)
     }
+}
+
+async fn decide_one(store: &Store, scope: &TenantScope, run_id: Uuid) -> store::Result<()> {
+    let mut tx = store.begin(scope).await?;
+    match admit(&mut tx, run_id).await {
+        Ok(()) => tx.commit().await,
+        Err(error) => {
+            tx.rollback().await?;
+            Err(error)
+        }
+    }
+}
+
+/// A run that could not be decided: decided again, and denied with an incident when that does not help. A limit's own
+/// constraint gets one more decision (the lock gives order, the constraint gives the guarantee); the others go on.
+async fn put_aside(store: &Store, scope: &TenantScope, claimed: Claimed, first: &StoreError) -> store::Result<()> {
+    let run_id = claimed.run_id;
+    tracing::error!(%run_id, tries = claimed.tries, error = first as &dyn std::error::Error, "a run was not decided");
+    if first.is_transient() || (first.conflict().is_none() && claimed.tries < TRIES) {
+        return Ok(()); // due again when its lease ends
+    }
+    let why = match decide_one(store, scope, run_id).await {
+        Ok(()) => return Ok(()),
+        Err(error) if error.is_transient() => return Ok(()),
+        Err(error) => match error.conflict() {
+            Some(constraint) => format!("A limit of the database refused it ({constraint}); nothing ran."),
+            None => format!("Mendwright itself failed three times to decide on it: {error}. Nothing ran."),
+        },
+    };
+    let mut tx = store.begin(scope).await?;
+    deny(&mut tx, run_id, &why).await?;
+    tx.commit().await
+}
+
+/// Ends a waiting run that cannot be decided, and calls a person.
+async fn deny(tx: &mut TenantTx, run_id: Uuid, why: &str) -> store::Result<()> {
+    let Some(run) = runs::find(tx, run_id).await? else { return Ok(()) };
+    let Some(from) = State::parse(&run.state) else { return Ok(()) };
+    if !matches!(from, State::Planned | State::Held) {
+        return Ok(());
+    }
+    if runs::advance(tx, run_id, from, State::Cancelled, why, json!({}), None).await? {
+        runs::close_remediation(tx, run_id, "cancelled").await?;
+        store::audit::insert(tx, run.client_id, "run.denied", "run", run_id, json!({ "why": why })).await?;
+        notify::needs_you(tx, about(&run), why).await?;
+    }
+    Ok(())
 }
 
 /// One run, one transaction: locks, clock, facts, decision, slots, job.
@@ -80,6 +143,8 @@ async fn admit(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
         }
         _ => return Ok(()),
     }
+    // Slots of an admission that came to nothing: a waiting run holds none when it is decided.
+    guardrails::release(tx, run_id, "not_run", Executed::No).await?;
     let facts = load(tx, &run, &keys).await?;
     let decided = decide(&facts);
     record(tx, &run, &decided).await?;
@@ -143,6 +208,7 @@ async fn act(tx: &mut TenantTx, run: &Run, decided: &Decided) -> store::Result<(
         }
         Answer::WouldRun => {
             runs::advance(tx, id, planned, State::Observed, "its mapping only watches", json!({}), None).await?;
+            runs::close_remediation(tx, id, "observed").await?;
             notify::needs_you(tx, about(run), "Watch only: the fix would have run.").await
         }
         Answer::NeedsApproval => {
@@ -152,6 +218,7 @@ async fn act(tx: &mut TenantTx, run: &Run, decided: &Decided) -> store::Result<(
         }
         Answer::Refuse { reason } => {
             runs::advance(tx, id, planned, State::Cancelled, reason, json!({}), None).await?;
+            runs::close_remediation(tx, id, "cancelled").await?;
             notify::needs_you(tx, about(run), reason).await
         }
     }
@@ -175,6 +242,31 @@ async fn release(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
     guardrails::release(tx, run_id, outcome, executed).await?;
     runs::make_held_due(tx, None).await?;
     Ok(())
+}
+
+/// A job that its host has not asked for in its time: nothing ran. If the check is ok again meanwhile, nobody is called.
+async fn expire(tx: &mut TenantTx, key: &JobKey) -> store::Result<()> {
+    let Some(run) = runs::find(tx, key.run_id).await? else { return Ok(()) };
+    let keys = buckets_of(tx.tenant_id(), run.client_id, run.host_id, run.playbook_id);
+    guardrails::lock(tx, &keys).await?;
+    let alert = alerts::find(tx, run.alert_id).await?;
+    if !jobs::mark_withdrawn(tx, key, run.host_id).await? {
+        return Ok(()); // it was leased after all
+    }
+    let cause = "the host never asked for it";
+    if !runs::advance(tx, key.run_id, State::Admitted, State::Expired, cause, json!({}), None).await? {
+        return Ok(());
+    }
+    runs::close_remediation(tx, key.run_id, "expired").await?;
+    guardrails::release(tx, key.run_id, "not_run", Executed::No).await?;
+    runs::make_held_due(tx, None).await?;
+    if alert.is_some_and(|alert| alert.newest_ok) {
+        alerts::mark_closed(tx, run.alert_id, "recovered").await?;
+        return incidents::mark_closed(tx, run.incident_id, "recovered").await;
+    }
+    let minutes = JOB_LIVES.as_mins();
+    let why = format!("The host has not asked for its fix in {minutes} min; nothing ran. Is it online?");
+    notify::needs_you(tx, about(&run), &why).await
 }
 
 /// A permit whose time is over without a result: in doubt, never run again, a person is called.

@@ -128,7 +128,11 @@ async fn end(tx: &mut TenantTx, d: &Due, look: Look, outcome: Outcome) -> store:
             if alert.is_some_and(|a| a.newest_ok) {
                 alerts::mark_closed(tx, d.alert_id, "recovered").await?;
             }
-            let why = format!("The fix ran, and {cause}.");
+            let why = if d.was_in_doubt {
+                format!("In doubt: the fix began, nobody knows how it ended, and {cause}. It is not run again.")
+            } else {
+                format!("The fix ran, and {cause}.")
+            };
             notify::needs_you(tx, about, &why).await
         }
     }

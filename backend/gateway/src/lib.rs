@@ -13,7 +13,7 @@ mod hello;
 mod jobs;
 mod link;
 mod links;
-mod outcome;
+pub mod outcome;
 mod socket;
 mod watches;
 

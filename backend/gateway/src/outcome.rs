@@ -76,11 +76,19 @@ pub async fn ended(tx: &mut TenantTx, job: &Job, body: &ResultBody) -> Result<()
                 notify::needs_you(tx, about(&run), why).await?;
             }
         }
-        Ended::InDoubt { .. } => {
+        Ended::InDoubt { runner_gone, .. } => {
+            // It is never run again. With its runner gone for certain, the check itself says what came of it.
             let cause = "it is in doubt whether it ran";
-            if from == State::Running && runs::advance(tx, id, from, State::Unknown, cause, detail, None).await? {
-                let why = "In doubt: the fix began, and nobody knows how it ended.";
-                notify::needs_you(tx, about(&run), why).await?;
+            if from == State::Running {
+                runs::advance(tx, id, from, State::Unknown, cause, detail.clone(), None).await?;
+            }
+            if !runner_gone {
+                let why = "In doubt: the fix began, and may still be running. It is not run again.";
+                return notify::needs_you(tx, about(&run), why).await;
+            }
+            if runs::advance(tx, id, State::Unknown, State::Verifying, "the host is done with it", detail, None).await?
+            {
+                verifications::insert(tx, id).await?;
             }
         }
     }

@@ -89,7 +89,11 @@ impl Node {
             ("classify", tokio::spawn(engine::lease::run(store.clone(), engine::classify::Classify, cancel.clone()))),
             (
                 "remediate",
-                tokio::spawn(engine::lease::run(store.clone(), engine::remediate::Remediate, cancel.clone())),
+                tokio::spawn(engine::lease::run(
+                    store.clone(),
+                    engine::remediate::Remediate::default(),
+                    cancel.clone(),
+                )),
             ),
             ("verify", tokio::spawn(engine::lease::run(store.clone(), engine::verify::Verify, cancel.clone()))),
         ];

@@ -30,8 +30,8 @@ pub struct Rendered {
 pub struct About {
     /// The service or thing: "shop-web".
     pub what: String,
-    /// The host's name.
-    pub host: String,
+    /// The host's name; none for what is about no host.
+    pub host: Option<String>,
     /// The client's name.
     pub client: String,
     /// When it began.
@@ -114,7 +114,11 @@ pub struct Held {
 
 impl About {
     fn place(&self) -> String {
-        format!("{} on {} ({})", self.what, self.host, self.client)
+        format!("{} ({})", self.what_where(), self.client)
+    }
+
+    fn what_where(&self) -> String {
+        self.host.as_ref().map_or_else(|| self.what.clone(), |host| format!("{} on {host}", self.what))
     }
 
     fn moment(&self) -> Vec<String> {
@@ -122,7 +126,7 @@ impl About {
     }
 
     fn whereabouts(&self) -> Vec<String> {
-        vec![format!("{}, {}", self.host, self.client)]
+        vec![self.host.iter().chain([&self.client]).cloned().collect::<Vec<_>>().join(", ")]
     }
 }
 
@@ -138,7 +142,7 @@ impl Fixed {
             subject: format!("Fixed: {} — back in {back}", about.place()),
             state: State::Ok,
             status: "Fixed and verified".to_owned(),
-            title: format!("{} on {} is back after {back}", about.what, about.host),
+            title: format!("{} is back after {back}", about.what_where()),
             lead: "You need not do anything. The same check that saw it break is ok again.".to_owned(),
             rows: Letter::rows([
                 ("When", about.moment()),
@@ -166,7 +170,7 @@ impl NeedsYou {
             subject: format!("Needs you: {} — {}", about.place(), self.brief),
             state: if self.is_critical { State::Crit } else { State::Need },
             status: if self.is_critical { "Needs you, critical" } else { "Needs you" }.to_owned(),
-            title: format!("{} on {}: {}", about.what, about.host, self.brief),
+            title: format!("{}: {}", about.what_where(), self.brief),
             lead: self.reason.clone(),
             rows: Letter::rows([
                 ("Since", about.moment()),
@@ -196,7 +200,7 @@ impl Held {
             subject: format!("Held: {} — {}", about.place(), self.held_by),
             state: State::Need,
             status: "Held".to_owned(),
-            title: format!("{} on {}: its fix is held", about.what, about.host),
+            title: format!("{}: its fix is held", about.what_where()),
             lead: format!("“{}” would have run. It did not, because of {}.", self.would_run, self.held_by),
             rows: Letter::rows([
                 ("Since", about.moment()),

@@ -8,7 +8,7 @@ use crate::samples::{before, clock};
 fn about(what: &str, host: &str, client: &str, small_print: &str) -> About {
     About {
         what: what.to_owned(),
-        host: host.to_owned(),
+        host: Some(host.to_owned()),
         client: client.to_owned(),
         since_at: before(3 * 3_600_000 + 50 * 60_000),
         link: "https://mend.northwind.example/incidents/01935b00-0000-7000-8000-00000000000b".to_owned(),

@@ -37,7 +37,8 @@ pub async fn outdated(tx: &mut TenantTx, due: &Due) -> Result<Option<&'static st
 /// What one mail is made of.
 struct Facts {
     incident: Incident,
-    alert: Alert,
+    /// None for a problem that could not even become an alert.
+    alert: Option<Alert>,
     /// The run the mail is about.
     run: Option<Run>,
     decisions: Vec<Decision>,
@@ -47,10 +48,14 @@ struct Facts {
 pub async fn compose(tx: &mut TenantTx, due: &Due, notify: &Notify) -> Result<Composed> {
     let incident = incident::find(tx, due.incident_id).await?.ok_or_else(|| gone(due))?;
     let alerts = incident::list_alerts(tx, due.incident_id).await?;
-    let alert = alerts.into_iter().next().ok_or_else(|| gone(due))?;
     let runs = incident::list_runs(tx, due.incident_id).await?;
     let run = runs.into_iter().find(|run| Some(run.run_id) == due.run_id);
-    let facts = Facts { incident, alert, run, decisions: decisions::list_of_incident(tx, due.incident_id).await? };
+    let facts = Facts {
+        incident,
+        alert: alerts.into_iter().next(),
+        run,
+        decisions: decisions::list_of_incident(tx, due.incident_id).await?,
+    };
     let about = about(tx, due, notify, &facts).await?;
     let rendered = match due.kind {
         Kind::Fixed => fixed(tx, due, about, &facts).await?.render(),
@@ -68,14 +73,18 @@ fn gone(due: &Due) -> StoreError {
 async fn about(tx: &mut TenantTx, due: &Due, notify: &Notify, facts: &Facts) -> Result<About> {
     let now = tx.now().await?;
     let client = fleet::find_client(tx, facts.incident.client_id).await?.ok_or_else(|| gone(due))?;
-    let host = store::hosts::find(tx, facts.alert.host_id).await?.ok_or_else(|| gone(due))?;
+    let host = match &facts.alert {
+        Some(alert) => store::hosts::find(tx, alert.host_id).await?.map(|host| host.name),
+        None => None,
+    };
+    let alert = facts.alert.as_ref();
     // The clock of the place where it happened.
     let zone = TimeZone::get(&client.time_zone).unwrap_or(TimeZone::UTC);
     Ok(About {
-        what: facts.alert.target.clone(),
-        host: host.name,
+        what: alert.map_or_else(|| facts.incident.title.clone(), |alert| alert.target.clone()),
+        host,
         client: client.name,
-        since_at: facts.alert.signalled_at.unwrap_or(facts.alert.opened_at),
+        since_at: alert.map_or(facts.incident.opened_at, |alert| alert.signalled_at.unwrap_or(alert.opened_at)),
         link: format!("{}/incidents/{}", notify.public_url, due.incident_id),
         clock: views::Clock { now, zone },
         small_print: due.why.clone(),
@@ -89,8 +98,9 @@ fn playbook(run: &Run) -> String {
 }
 
 /// What the check read when it broke.
-fn broke(alert: &Alert) -> Vec<String> {
-    alert.seen.iter().map(|seen| format!("{}: {}", alert.check, words(seen))).collect()
+fn broke(facts: &Facts) -> Vec<String> {
+    let seen = facts.alert.iter().filter_map(|alert| Some((alert, alert.seen.as_ref()?)));
+    seen.map(|(alert, seen)| format!("{}: {}", alert.check, words(seen))).collect()
 }
 
 /// The newest record that verify wrote of the mail's run.
@@ -110,15 +120,15 @@ async fn fixed(tx: &mut TenantTx, due: &Due, about: About, facts: &Facts) -> Res
     let verification = verifications.into_iter().rfind(|v| Some(v.run_id) == due.run_id).ok_or_else(|| gone(due))?;
     let back_at = verification.first_ok_at.unwrap_or(about.clock.now);
     let record = verified(facts);
-    let changes = record.as_ref().and_then(after).map(|after| Change {
-        check: facts.alert.check.clone(),
-        before: facts.alert.seen.as_ref().map_or_else(|| "bad".to_owned(), words),
+    let changes = record.as_ref().and_then(after).zip(facts.alert.as_ref()).map(|(after, alert)| Change {
+        check: alert.check.clone(),
+        before: alert.seen.as_ref().map_or_else(|| "bad".to_owned(), words),
         after,
     });
     let times = store::classify::alerts::count_fixed_like(tx, due.incident_id, about.clock.now - RECURS_WITHIN).await?;
     Ok(Fixed {
         back_in: Duration::try_from(back_at.duration_since(about.since_at)).unwrap_or_default(),
-        broke: broke(&facts.alert),
+        broke: broke(facts),
         ran: facts.run.as_ref().map_or_else(|| "a fix".to_owned(), playbook),
         changes: changes.into_iter().collect(),
         stable: Duration::from_secs(u64::try_from(verification.stable_secs).unwrap_or(0)),
@@ -134,11 +144,14 @@ fn needs_you(about: About, facts: &Facts) -> NeedsYou {
     let missing = classified.into_iter().any(|record| record.answer == Answer::PlaybookMissing);
     let brief = match facts.run.as_ref().map(|run| run.state.as_str()) {
         None if missing => "its playbook is missing",
+        None if facts.alert.is_none() => "could not be handled",
         None => "no known fix",
         Some("observed") => "watch only, nothing ran",
         Some("awaiting_approval") => "the fix waits for you",
         Some("refused") => "the host refused the fix",
         Some("not_run") => "the fix never ran",
+        Some("expired") => "its host is not there",
+        Some("not_fixed") if reason.starts_with("In doubt") => "in doubt whether the fix ran",
         Some("not_fixed") => "not fixed by what ran",
         Some("cannot_tell") => "cannot tell whether it is fixed",
         Some("unknown" | "running") => "in doubt whether the fix ran",
@@ -150,12 +163,12 @@ fn needs_you(about: About, facts: &Facts) -> NeedsYou {
         "not_run" => format!("{}: the host never began it", playbook(run)),
         _ => format!("{}: it ran", playbook(run)),
     });
-    let now = verified(facts).as_ref().and_then(after).map(|after| vec![format!("{}: {after}", facts.alert.check)]);
+    let after = verified(facts).and_then(|record| Some(vec![format!("{}: {}", record.check, after(&record)?)]));
     NeedsYou {
         brief: brief.to_owned(),
         reason,
         is_critical: facts.incident.severity == "critical",
-        now: now.unwrap_or_else(|| broke(&facts.alert)),
+        now: after.unwrap_or_else(|| broke(facts)),
         tried: tried.collect(),
         look_first: Vec::new(),
         told_next: None,
@@ -175,5 +188,5 @@ async fn held(tx: &mut TenantTx, due: &Due, about: About, facts: &Facts) -> Resu
             (by.unwrap_or(&headline).to_owned(), None, run.hold_until)
         }
     };
-    Ok(Held { held_by, reason, until_at, would_run: playbook(run), now: broke(&facts.alert), about })
+    Ok(Held { held_by, reason, until_at, would_run: playbook(run), now: broke(facts), about })
 }

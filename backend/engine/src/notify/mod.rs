@@ -36,6 +36,10 @@ impl Stage for Notify {
         Queue::Notify
     }
 
+    fn limit(&self) -> Duration {
+        LEASE
+    }
+
     async fn work(&self, store: &Store, scope: &TenantScope) -> store::Result<Batch> {
         let mut tx = store.begin(scope).await?;
         let due = outbox::claim_due(&mut tx, BATCH, LEASE).await?;

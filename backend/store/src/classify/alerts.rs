@@ -82,11 +82,12 @@ pub async fn insert(tx: &mut TenantTx, a: &NewAlert<'_>) -> Result<Uuid> {
     Ok(alert_id)
 }
 
-/// One more signal of an open alert: its version, whether it is ok now, and the severity from here on.
+/// One more signal of an open alert: its version, whether it is ok now, and its severity; an open alert gets worse, never milder.
 pub async fn mark_signal(tx: &mut TenantTx, alert_id: Uuid, version: i64, ok: bool, severity: &str) -> Result<()> {
     let tenant_id = tx.tenant_id();
     let done = sqlx::query!(
-        "UPDATE alerts SET newest_version = $3, newest_ok = $4, severity = $5, signal_count = signal_count + 1
+        "UPDATE alerts SET newest_version = $3, newest_ok = $4, signal_count = signal_count + 1,
+           severity = CASE WHEN $5 = 'critical' THEN 'critical' ELSE severity END
          WHERE tenant_id = $1 AND alert_id = $2 AND state = 'open' AND newest_version < $3",
         tenant_id,
         alert_id,

@@ -72,19 +72,19 @@ pub async fn find(tx: &mut TenantTx, incident_id: Uuid) -> Result<Option<Inciden
     }))
 }
 
-/// Sets the severity of an incident that is not closed.
-pub async fn mark_severity(tx: &mut TenantTx, incident_id: Uuid, severity: &str) -> Result<()> {
+/// Raises the severity of an incident that is not closed; it never falls while the incident is open.
+pub async fn raise_severity(tx: &mut TenantTx, incident_id: Uuid, severity: &str) -> Result<()> {
     let tenant_id = tx.tenant_id();
-    let done = sqlx::query!(
+    sqlx::query!(
         "UPDATE incidents SET severity = $3, version = version + 1
-         WHERE tenant_id = $1 AND incident_id = $2 AND state <> 'closed'",
+         WHERE tenant_id = $1 AND incident_id = $2 AND state <> 'closed' AND severity = 'warning' AND $3 = 'critical'",
         tenant_id,
         incident_id,
         severity
     )
     .execute(tx.conn())
     .await?;
-    exactly_one("incidents.mark_severity", done.rows_affected())
+    Ok(())
 }
 
 /// Hands an incident that is not closed to a person, with the reason; a later reason replaces an earlier one, and

@@ -97,7 +97,21 @@ pub async fn insert(
     )
     .execute(tx.conn())
     .await?;
+    tx.due(Queue::Remediate, expires_at);
     Ok(())
+}
+
+/// Jobs that no host has taken in their time.
+pub async fn list_expired(tx: &mut TenantTx) -> Result<Vec<JobKey>> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    Ok(sqlx::query_as!(
+        JobKey,
+        "SELECT run_id, purpose, leg, attempt FROM jobs WHERE tenant_id = $1 AND state = 'queued' AND expires_at <= $2 LIMIT 100",
+        tenant_id,
+        now.to_sqlx() as _
+    )
+    .fetch_all(tx.conn())
+    .await?)
 }
 
 /// The job, locked until the end of the transaction.

@@ -141,7 +141,7 @@ pub async fn advance(
            started_at = CASE WHEN $4 = 'running' THEN $7 ELSE started_at END,
            ended_at = CASE WHEN $8 THEN $7 ELSE NULL END,
            end_reason = CASE WHEN $8 THEN $6 ELSE end_reason END,
-           lease_token = NULL, lease_expires_at = NULL
+           lease_token = NULL, lease_expires_at = NULL, lease_count = 0
          WHERE tenant_id = $1 AND run_id = $2 AND state = $3 RETURNING client_id",
         tenant_id,
         run_id,
@@ -192,6 +192,7 @@ pub async fn cancel_waiting(tx: &mut TenantTx, alert_id: Uuid, reason: &str) -> 
         if let Some(from) = State::parse(&r.state)
             && advance(tx, r.run_id, from, State::Cancelled, reason, json!({}), None).await?
         {
+            close_remediation(tx, r.run_id, "cancelled").await?;
             cancelled += 1;
         }
     }
@@ -238,7 +239,8 @@ pub async fn count_running(tx: &mut TenantTx, host_id: Uuid) -> Result<u64> {
     Ok(u64::try_from(n).unwrap_or(0))
 }
 
-/// Withdraws a host's jobs that have no permit; their runs are held again. The host's bucket is locked.
+/// Withdraws a host's jobs that have no permit; their runs are held again, and stage remediate gives their slots back.
+/// The host's bucket is locked.
 pub async fn withdraw_unpermitted(tx: &mut TenantTx, host_id: Uuid, reason: &str) -> Result<u64> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let rows = sqlx::query!(
@@ -251,21 +253,30 @@ pub async fn withdraw_unpermitted(tx: &mut TenantTx, host_id: Uuid, reason: &str
     .fetch_all(tx.conn())
     .await?;
     for r in &rows {
-        super::guardrails::release(tx, r.run_id, "not_run", super::guardrails::Executed::No).await?;
         advance(tx, r.run_id, State::Admitted, State::Held, reason, json!({}), Some(now)).await?;
     }
     Ok(rows.len() as u64)
 }
 
+/// A leased run.
+#[derive(Debug, Clone, Copy)]
+pub struct Claimed {
+    /// The run.
+    pub run_id: Uuid,
+    /// How often it was leased since it last changed its state, this time included.
+    pub tries: i32,
+}
+
 /// Leases due runs (`planned` or `held`) until now + `lease`, longest waiting first.
-pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: std::time::Duration) -> Result<Vec<Uuid>> {
+pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: std::time::Duration) -> Result<Vec<Claimed>> {
     let (tenant_id, now, token) = (tx.tenant_id(), tx.now().await?, Store::new_id());
     let until = now + lease;
-    let ids = sqlx::query_scalar!(
+    let claimed = sqlx::query_as!(
+        Claimed,
         "WITH picked AS MATERIALIZED (SELECT run_id FROM runs WHERE tenant_id = $1 AND state IN ('planned', 'held') AND due_at <= $2
            AND (lease_expires_at IS NULL OR lease_expires_at < $2) ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
          UPDATE runs r SET lease_token = $4, lease_expires_at = $5, lease_count = lease_count + 1 FROM picked p
-         WHERE r.tenant_id = $1 AND r.run_id = p.run_id RETURNING r.run_id",
+         WHERE r.tenant_id = $1 AND r.run_id = p.run_id RETURNING r.run_id, r.lease_count AS tries",
         tenant_id,
         now.to_sqlx() as _,
         limit,
@@ -274,10 +285,10 @@ pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: std::time::Duration
     )
     .fetch_all(tx.conn())
     .await?;
-    if !ids.is_empty() {
+    if !claimed.is_empty() {
         tx.due(Queue::Remediate, until);
     }
-    Ok(ids)
+    Ok(claimed)
 }
 
 /// Runs that ended and whose admissions are not released yet.

@@ -31,6 +31,8 @@ pub struct Due {
     pub answer: Option<String>,
     /// What the answer saw.
     pub seen: Option<Value>,
+    /// It was in doubt whether the run ran, or how far.
+    pub was_in_doubt: bool,
     /// The check turned bad between the first look and now.
     pub bad_since_first: bool,
 }
@@ -70,6 +72,7 @@ pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: Duration) -> Result
              WHERE v.tenant_id = $1 AND v.run_id = p.run_id AND v.attempt = p.attempt RETURNING v.*)
            SELECT l.run_id, l.attempt, l.client_id, r.host_id, r.alert_id, r.incident_id, r.check_id, k.name AS check_name, r.target, l.phase,
              l.settle_secs, l.stable_secs, l.first_ok_at, o.verdict AS "answer?", o.seen AS "seen?",
+             EXISTS (SELECT 1 FROM run_events e WHERE e.tenant_id = $1 AND e.run_id = r.run_id AND e.to_state = 'unknown') AS "was_in_doubt!",
              EXISTS (SELECT 1 FROM observations b WHERE b.tenant_id = $1 AND b.host_id = r.host_id AND b.check_id = r.check_id
                AND b.target = r.target AND b.received_at > l.first_ok_at AND b.verdict IN ('warning', 'critical')) AS "bad_since_first!"
            FROM leased l JOIN runs r ON r.tenant_id = l.tenant_id AND r.run_id = l.run_id
@@ -104,6 +107,7 @@ pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: Duration) -> Result
             first_ok_at: r.first_ok_at.map(|t| t.to_jiff()),
             answer: r.answer,
             seen: r.seen,
+            was_in_doubt: r.was_in_doubt,
             bad_since_first: r.bad_since_first,
         })
         .collect())

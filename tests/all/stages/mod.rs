@@ -1,0 +1,7 @@
+//! The stages on a real database: what they decide, and what is left when two work at once.
+mod admission;
+mod classify;
+mod notify;
+mod remediate;
+mod verify;
+mod world;

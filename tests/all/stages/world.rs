@@ -1,0 +1,315 @@
+//! A seeded tenant on a database of its own: real stages on real rows, hosts played by the test, time moved by hand.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use domain::detect::reading::{Seen, Severity, Verdict};
+use domain::detect::{Signal, State};
+use engine::lease::{Stage, run_until_idle};
+use engine::remediate::Remediate;
+use gateway::outcome;
+use jiff::SignedDuration;
+use keys::seal::MasterKey;
+use serde_json::{Value, json};
+use server::seed::{Seed, Seeded, apply};
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
+use store::auth::Member;
+use store::clock::Moved;
+use store::detect::check_states::Subject;
+use store::detect::observations::NewObservation;
+use store::detect::{check_requests, check_states, observations, signals};
+use store::remediate::jobs::{self, JobKey, JobResult, Lease};
+use store::{Clock, Store, StoreConfig, TenantTx, host_links, hosts, nodes};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use wire::v1::{Ended, ResultBody};
+
+use crate::support::TestDb;
+
+/// What a test may change of the seed.
+pub struct Setup {
+    /// Hosts h1, h2, …, all of client Alder.
+    pub hosts: usize,
+    /// The mapping's mode; none: there is no mapping.
+    pub mode: Option<&'static str>,
+    /// The `limits` of the seed, YAML.
+    pub limits: &'static str,
+    /// Connections of the store.
+    pub connections: u32,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Setup { hosts: 1, mode: Some("auto"), limits: "", connections: 4 }
+    }
+}
+
+/// A host as it is played.
+#[derive(Debug, Clone, Copy)]
+pub struct Host {
+    pub host_id: Uuid,
+    pub client_id: Uuid,
+}
+
+pub struct World {
+    pub store: Store,
+    pub member: Member,
+    pub login_id: Uuid,
+    pub hosts: Vec<Host>,
+    pub check_id: Uuid,
+    pub moved: Moved,
+    rows: PgConnection,
+    pub db: TestDb,
+}
+
+fn document(setup: &Setup) -> String {
+    let mut yaml = String::from(
+        "tenant: {name: Harbour, time_zone: UTC}\n\
+         members: [{name: Owner, email: owner@harbour.example, role: owner, password_env: PASSWORD}]\n\
+         notify: [oncall@harbour.example]\nclients:\n  - name: Alder\n    hosts:\n",
+    );
+    for n in 1..=setup.hosts {
+        let _ = writeln!(yaml, "      - {{name: h{n}, tags: {{role: web}}}}");
+    }
+    yaml.push_str(
+        "checks:\n  - {name: Shop runs, kind: service, target: shop, selector: {tags: {role: web}}, interval_secs: 2}\n\
+         playbooks:\n  - name: restart-service\n    title: Start a failed service again\n    risk: L\n    effect: idempotent\n\
+         \x20   parameters: {service: {type: service_name}}\n\
+         \x20   steps: [{title: Start it, argv: [\"{service.start}\"], limit_secs: 30}]\n",
+    );
+    if let Some(mode) = setup.mode {
+        let _ = write!(
+            yaml,
+            "mappings:\n  - name: Shop is started again\n    mode: {mode}\n    when: {{check: Shop runs}}\n\
+             \x20   ladder: [{{playbook: restart-service, parameters: {{service: \"{{target}}\"}}}}]\n\
+             \x20   verify: {{settle_secs: 1, stable_secs: 3}}\n"
+        );
+    }
+    if !setup.limits.is_empty() {
+        let _ = write!(yaml, "limits:\n{}", setup.limits);
+    }
+    yaml
+}
+
+impl World {
+    pub async fn new(setup: Setup) -> World {
+        let db = TestDb::new().await;
+        let moved = Moved::default();
+        let store = Store::connect(&StoreConfig {
+            tenant_url: db.login_url(),
+            system_url: db.system_url(),
+            tenant_connections: setup.connections,
+            clock: Clock::Moved(moved.clone()),
+        })
+        .unwrap();
+        store::migrate::ensure_days(&store).await.unwrap();
+        let env = |_: &str| Some("a long password".to_owned());
+        let seed = Seed::parse(Path::new("test.yaml"), &document(&setup), &env).unwrap_or_else(|e| panic!("{e}"));
+        let master = MasterKey::from_bytes([7; 32]);
+        let seeded = apply(&store, &db.owner_url(), &master, seed).await.unwrap();
+        let member = store::auth::by_login(&store, seeded.members[0].login_id).await.unwrap().unwrap();
+        let mut world = World {
+            store,
+            member,
+            login_id: seeded.members[0].login_id,
+            hosts: Vec::new(),
+            check_id: Uuid::nil(),
+            moved,
+            rows: db.admin().await,
+            db,
+        };
+        world.check_id = world.one("SELECT check_id FROM checks").await;
+        world.enrol_all(&seeded).await;
+        world
+    }
+
+    /// Every host of the seed becomes one that is linked and trusted.
+    async fn enrol_all(&mut self, seeded: &Seeded) {
+        let client_id: Uuid = self.one("SELECT client_id FROM clients").await;
+        let node_id = Store::new_id();
+        nodes::insert(&self.store, node_id).await.unwrap();
+        for (n, planned) in seeded.hosts.iter().enumerate() {
+            let mut tx = self.tx().await;
+            let mut public_key = [0; 32];
+            public_key[..8].copy_from_slice(&(n as u64 + 1).to_le_bytes());
+            let tags = json!({"role": "web"});
+            let new =
+                hosts::NewHost { client_id, site_id: None, name: &planned.host, tags: &tags, public_key: &public_key };
+            let host_id = hosts::insert(&mut tx, &new).await.unwrap();
+            host_links::insert(&mut tx, client_id, host_id, node_id).await.unwrap();
+            outcome::host_made(&mut tx, host_id).await.unwrap();
+            tx.commit().await.unwrap();
+            self.hosts.push(Host { host_id, client_id });
+        }
+    }
+
+    pub async fn tx(&self) -> TenantTx {
+        self.store.begin(&self.member.scope).await.unwrap()
+    }
+
+    /// Moves the time.
+    pub fn pass(&self, secs: i64) {
+        self.moved.advance(SignedDuration::from_secs(secs));
+    }
+
+    /// One value, as a superuser sees it.
+    pub async fn one<T>(&mut self, sql: &str) -> T
+    where
+        T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+    {
+        let row = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_one(&mut self.rows).await;
+        row.unwrap_or_else(|e| panic!("{sql}: {e}")).get(0)
+    }
+
+    /// The first column of all rows, as text.
+    pub async fn list(&mut self, sql: &str) -> Vec<String> {
+        let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut self.rows).await;
+        rows.unwrap_or_else(|e| panic!("{sql}: {e}")).iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Changes rows behind the product's back.
+    pub async fn change(&mut self, sql: &str) {
+        sqlx::query(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut self.rows)
+            .await
+            .unwrap_or_else(|e| panic!("{sql}: {e}"));
+    }
+
+    fn subject(&self, host: Host) -> Subject {
+        Subject { client_id: host.client_id, host_id: host.host_id, check_id: self.check_id, target: "shop".into() }
+    }
+
+    fn seen(state: &str) -> Seen {
+        serde_json::from_value(json!({"data": {"state": state}})).unwrap()
+    }
+
+    async fn signal(&mut self, host: Host, raised: bool) {
+        let sql = format!("SELECT coalesce(max(version), 0) FROM check_states WHERE host_id = '{}'", host.host_id);
+        let version: i64 = self.one::<i64>(&sql).await + 1;
+        let subject = self.subject(host);
+        let mut tx = self.tx().await;
+        let now = tx.now().await.unwrap();
+        let (verdict, seen) =
+            if raised { (Verdict::Critical, Self::seen("failed")) } else { (Verdict::Ok, Self::seen("running")) };
+        let new = NewObservation { subject: &subject, observed_at: now, seen: &seen, verdict, request_id: None };
+        let observation_id = observations::insert(&mut tx, &new).await.unwrap();
+        let state = State { version, verdict, verdict_at: now, raised, seen, observed_at: now, ..State::unseen(now) };
+        check_states::save(&mut tx, &subject, &state).await.unwrap();
+        let severity = Severity::Critical;
+        let signal = if raised { Signal::Raised(severity) } else { Signal::Cleared(severity) };
+        signals::insert(&mut tx, &subject, signal, version, observation_id).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// The check of a host turns critical.
+    pub async fn breaks(&mut self, host: Host) {
+        self.signal(host, true).await;
+    }
+
+    /// The check of a host is ok again.
+    pub async fn recovers(&mut self, host: Host) {
+        self.signal(host, false).await;
+    }
+
+    /// A stage works until nothing is due.
+    pub async fn work(&self, stage: &impl Stage) {
+        run_until_idle(&self.store, stage, &CancellationToken::new()).await.unwrap();
+    }
+
+    /// Classify, remediate and verify, until nothing is due.
+    pub async fn settle(&self) {
+        self.work(&engine::classify::Classify).await;
+        self.work(&Remediate::default()).await;
+        self.work(&engine::verify::Verify).await;
+        self.work(&Remediate::default()).await;
+    }
+
+    /// The host takes its job and gets its permit: now it would run.
+    pub async fn permit(&mut self, host: Host) -> JobKey {
+        let mut tx = self.tx().await;
+        let found = jobs::find_to_lease(&mut tx, host.host_id).await.unwrap().expect("the host has a job");
+        let fence = hosts::take_fence(&mut tx, host.host_id).await.unwrap().expect("the host is trusted");
+        let lease = Lease {
+            fence,
+            instance_id: Uuid::from_u128(1),
+            envelope_digest: &[1; 32],
+            lasts: std::time::Duration::from_secs(30),
+        };
+        jobs::mark_leased(&mut tx, &found.job.key, &lease).await.unwrap();
+        assert!(
+            jobs::mark_permitted(&mut tx, &found.job.key, fence, std::time::Duration::from_secs(30)).await.unwrap()
+        );
+        assert!(outcome::permitted(&mut tx, &found.job).await.unwrap());
+        tx.commit().await.unwrap();
+        found.job.key
+    }
+
+    /// The host says how the job ended.
+    pub async fn ends(&mut self, key: &JobKey, ended: Ended) {
+        let mut tx = self.tx().await;
+        let job = jobs::find_locked(&mut tx, key).await.unwrap().unwrap();
+        let body = ResultBody { ended, ..body(key, job.fence.unwrap()) };
+        let result = JobResult { fence: job.fence.unwrap(), body: "{}", digest: &[2; 32], signature: "s", output: b"" };
+        assert_eq!(jobs::mark_finished(&mut tx, &job, &result).await.unwrap(), jobs::Stored::Now);
+        outcome::ended(&mut tx, &job, &body).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// The host answers every open question of verify.
+    pub async fn answers(&mut self, host: Host, verdict: Verdict) {
+        let subject = self.subject(host);
+        let mut tx = self.tx().await;
+        let now = tx.now().await.unwrap();
+        for open in check_requests::list_open(&mut tx, host.host_id).await.unwrap() {
+            let seen = Self::seen(if verdict == Verdict::Ok { "running" } else { "failed" });
+            let request_id = Some(open.request_id);
+            let new = NewObservation { subject: &subject, observed_at: now, seen: &seen, verdict, request_id };
+            observations::insert(&mut tx, &new).await.unwrap();
+            assert!(check_requests::mark_answered(&mut tx, &subject, open.request_id).await.unwrap());
+        }
+        tx.commit().await.unwrap();
+    }
+
+    /// From a permitted job to its verdict: it exits with 0, and both looks say `verdict`.
+    pub async fn plays_out(&mut self, host: Host, key: &JobKey, verdict: Verdict) {
+        self.ends(key, Ended::Exited { code: 0 }).await;
+        for _ in 0..2 {
+            self.pass(4);
+            self.settle().await;
+            self.answers(host, verdict).await;
+            self.settle().await;
+        }
+    }
+
+    /// The states of all runs, oldest first.
+    pub async fn runs(&mut self) -> Vec<String> {
+        self.list("SELECT state FROM runs ORDER BY planned_at, run_id").await
+    }
+
+    /// The newest record that a stage stored.
+    pub async fn record(&mut self, stage: &str) -> Value {
+        let sql = format!(
+            "SELECT record FROM decisions WHERE stage = '{stage}' ORDER BY decided_at DESC, decision_id DESC LIMIT 1"
+        );
+        self.one(&sql).await
+    }
+}
+
+fn body(key: &JobKey, fence: i64) -> ResultBody {
+    ResultBody {
+        host_id: Uuid::nil(),
+        job: wire::v1::JobKey {
+            run_id: key.run_id,
+            purpose: wire::v1::Purpose::Fix,
+            leg: key.leg,
+            attempt: key.attempt,
+        },
+        fence,
+        envelope_digest: String::new(),
+        ended: Ended::Exited { code: 0 },
+        steps: Vec::new(),
+        output_digest: String::new(),
+        output_bytes: 0,
+        took_ms: 1,
+    }
+}
