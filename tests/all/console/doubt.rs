@@ -59,7 +59,7 @@ async fn a_run_that_did_not_run_is_over_and_the_person_stays_in_charge() {
     assert_eq!(console.count(incident).await, 1);
     assert_eq!(console.count("alerts WHERE state = 'open'").await, 1 + 1, "the problem is still there");
 
-    let stage = engine::remediate::Remediate;
+    let stage = engine::remediate::Remediate::default();
     engine::lease::run_until_idle(&console.store, &stage, &CancellationToken::new()).await.unwrap();
     let released = "guardrail_admissions WHERE released_at IS NOT NULL AND outcome = 'not_run' AND occupied_until < admitted_at + interval '1 hour'";
     assert_eq!(console.count(released).await, 1, "stage remediate was made due");

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use domain::remediate::decide::{Answer, Facts, Mode, decide};
+use domain::classify::Mode;
+use domain::remediate::decide::{Answer, Facts, decide};
 use engine::classify::Classify;
 use engine::lease::{Batch, Stage as _};
 use engine::remediate::Remediate;
