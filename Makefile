@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build assets deps prepare prepare-check prepare-in-cluster
+.PHONY: help demo test faults check build assets deps prepare prepare-check prepare-in-cluster
 
 DIST := frontend/assets/dist
 ASSET_INPUTS := frontend/package.json frontend/package-lock.json frontend/build.mjs $(shell find frontend/assets/src -type f)
@@ -17,8 +17,16 @@ demo: deps assets ## the product with a small fleet and break-it buttons; ONCE=1
 build: assets ## server and agent, debug
 	cargo build --workspace
 
-test: deps build ## every test, on real servers
+test: deps assets ## every test, on real servers
 	cargo test --workspace --no-fail-fast
+
+FAULTS_REPORT := $(CURDIR)/target/faults.json
+faults: deps assets ## every kill case CYCLES=n times in random order (SEED=n: in that one); the last line is JSON
+	rm -f $(FAULTS_REPORT)
+	status=0; MENDWRIGHT_FAULTS_CYCLES=$(or $(CYCLES),1) $(if $(SEED),MENDWRIGHT_FAULTS_SEED=$(SEED)) \
+	  MENDWRIGHT_FAULTS_REPORT=$(FAULTS_REPORT) \
+	  cargo test --workspace --test all faults::cycles -- --ignored --nocapture || status=$$?; \
+	cat $(FAULTS_REPORT) || true; exit $$status
 
 check: assets ## formatting and lints
 	cargo fmt --all --check

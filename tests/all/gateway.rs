@@ -270,6 +270,14 @@ impl Peer {
         }
     }
 
+    /// The code and the sentence of the close that comes next.
+    async fn closed(&mut self) -> (u16, String) {
+        match timeout(GUARD, self.0.next()).await.expect("the server says something") {
+            Some(Ok(Message::Close(Some(frame)))) => (frame.code.into(), frame.reason.as_str().to_owned()),
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// The first message that `pick` takes.
     async fn until<T>(&mut self, mut pick: impl FnMut(Down) -> Option<T>) -> T {
         loop {
@@ -453,4 +461,29 @@ async fn a_frozen_host_gets_no_permit_and_a_lease_of_another_instance_is_void() 
     assert_eq!(anew.fence, 2);
     second.send(Up::Start(start)).await;
     assert!(matches!(second.next().await, Ok(Down::Withdraw { .. })));
+}
+
+#[tokio::test]
+async fn an_agent_of_another_protocol_is_told_both_numbers() {
+    let world = world().await;
+    world.enrol(&key(1)).await.unwrap();
+    let enroll = Enroll {
+        protocol: 99,
+        agent_version: "of the year 2099".into(),
+        token: TOKEN.into(),
+        public_key: key(2).public().to_string(),
+        hostname: "h".into(),
+        profile: Profile::LowRisk,
+        signature: String::new(),
+    };
+    let prove = Prove { protocol: 99, host_id: Uuid::nil(), instance_id: Uuid::from_u128(1), signature: String::new() };
+    let link = format!("{LINK_PATH}/{}", key(1).public().id());
+    for (path, up) in [(ENROLL_PATH, Up::Enroll(enroll)), (link.as_str(), Up::Prove(prove))] {
+        let mut peer = Peer::open(&format!("{}{path}", world.url)).await;
+        assert!(matches!(peer.next().await, Ok(Down::Challenge(_))));
+        peer.send(up).await;
+        let (code, reason) = peer.closed().await;
+        assert_eq!(code, close::PROTOCOL);
+        assert_eq!(reason, "the server speaks protocol 1, the agent 99; update the agent");
+    }
 }

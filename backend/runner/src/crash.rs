@@ -21,11 +21,13 @@ pub enum Point {
     BeforeExitStatus,
     /// The exit status is written.
     AfterExitStatus,
+    /// The result is kept and `FINISHED` written, nothing is sent.
+    AfterFinished,
 }
 
 impl Point {
     /// Every point.
-    pub const ALL: [Point; 7] = [
+    pub const ALL: [Point; 8] = [
         Point::AfterLease,
         Point::AfterIntent,
         Point::AfterStarted,
@@ -33,6 +35,7 @@ impl Point {
         Point::AfterBegin,
         Point::BeforeExitStatus,
         Point::AfterExitStatus,
+        Point::AfterFinished,
     ];
 
     /// Its name in the environment.
@@ -45,6 +48,7 @@ impl Point {
             Point::AfterBegin => "after_begin",
             Point::BeforeExitStatus => "before_exit_status",
             Point::AfterExitStatus => "after_exit_status",
+            Point::AfterFinished => "after_finished",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How a job ends: its outcome is signed, kept in its record, told, and sent until acked.
 
+use runner::crash::{Point, reach};
 use runner::record::{self, Order, Record};
 use wire::v1::{JobKey, Up};
 
@@ -72,6 +73,7 @@ impl Jobs {
         if self.journal.is_some() {
             self.append(&Entry::Finished { fence })?;
         }
+        reach(Point::AfterFinished);
         self.unacked.push(Unacked { slot, job, fence });
         Ok(self.unacked.last().and_then(|unacked| self.send(unacked)))
     }

@@ -10,7 +10,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use wire::v1::{Down, Up, close};
 
-use crate::bench::{TENANT, enrolled, program};
+use crate::bench::{Bench, TENANT, enrolled, program};
 use crate::fake::{Server, challenge, enroll, welcome};
 
 async fn run_enroll(server: &Server, state: &Path, authority: Option<Digest>) -> Output {
@@ -37,6 +37,22 @@ async fn a_refused_token_is_one_clear_line_and_exit_code_1() {
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(text, "mendwright-agent: the server refused: this token was used up yesterday\n");
+}
+
+#[tokio::test]
+async fn an_agent_of_another_version_says_what_the_server_says() {
+    const WHY: &str = "the server speaks protocol 2, the agent 1; update the agent";
+    let bench = Bench::new("exit 0").await;
+    let log = bench.path("log");
+    let mut command = program();
+    command.arg("run").arg("--state-dir").arg(bench.path("state")).stderr(fs::File::create(&log).unwrap());
+    let _agent = command.spawn().unwrap();
+    let mut peer = bench.server.accept().await;
+    peer.send(Down::Challenge(challenge(1))).await;
+    assert!(matches!(peer.next().await, Some(Up::Prove(_))));
+    peer.close(close::PROTOCOL, WHY).await;
+    let line = format!("the server speaks another version of the protocol: {WHY} (code 4406)");
+    bench.until("the log says why", |_| fs::read_to_string(&log).is_ok_and(|said| said.contains(&line))).await;
 }
 
 #[tokio::test]

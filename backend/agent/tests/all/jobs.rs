@@ -1,6 +1,6 @@
 use std::fs;
 
-use wire::v1::{Down, Ended, JournalState, Reached, RefusedReason, Up};
+use wire::v1::{Down, Ended, Job, JournalState, Reached, RefusedReason, Up};
 
 use crate::bench::{Bench, Linked, TENANT, ended, job, state};
 use crate::fake;
@@ -60,19 +60,36 @@ async fn a_service_that_is_ok_again_is_not_acted_on() {
 }
 
 #[tokio::test]
-async fn a_check_that_cannot_tell_is_not_acted_on_and_strangers_are_refused() {
+async fn a_check_that_cannot_tell_is_not_acted_on() {
     let bench = Bench::new("exit 4").await;
     let mut agent = bench.run(&[]).await;
     agent.configure().await;
     agent.offer(5, &[&["{service.start}"]]).await;
     assert_eq!(refused(&mut agent).await.reason, RefusedReason::NoData);
-    let (foreign, _) = job(uuid::Uuid::from_u128(9), 6, &[&["{service.start}"]]);
-    agent.peer.send(Down::Job(foreign)).await;
-    assert_eq!(refused(&mut agent).await.reason, RefusedReason::Foreign);
-    let (mut altered, _) = job(agent.prove.instance_id, 7, &[&["{service.start}"]]);
-    altered.playbook = altered.playbook.replace("Restart", "restart");
-    agent.peer.send(Down::Job(altered)).await;
-    assert_eq!(refused(&mut agent).await.reason, RefusedReason::Signature);
+    assert!(bench.ledger().is_empty());
+}
+
+#[tokio::test]
+async fn an_unsigned_altered_foreign_or_stale_job_starts_nothing() {
+    let bench = Bench::new(DAEMON).await;
+    let mut agent = bench.run(&[]).await;
+    agent.configure().await;
+    let job = |instance_id, fence| job(instance_id, fence, &[&["{service.start}"]]).0;
+    let (us, stranger) = (agent.prove.instance_id, uuid::Uuid::from_u128(9));
+    let altered = job(us, 7).playbook.replace("Restart", "restart");
+    let hurried = job(us, 7).envelope.replace("\"fence\":7", "\"fence\":8");
+    for (bad, reason) in [
+        (Job { envelope_signature: String::new(), ..job(us, 7) }, RefusedReason::Signature),
+        (Job { playbook_signature: String::new(), ..job(us, 7) }, RefusedReason::Signature),
+        (Job { playbook: altered, ..job(us, 7) }, RefusedReason::Signature),
+        (Job { envelope: hurried, ..job(us, 7) }, RefusedReason::Signature),
+        (job(stranger, 7), RefusedReason::Foreign),
+        (job(us, 0), RefusedReason::Stale),
+    ] {
+        agent.peer.send(Down::Job(bad)).await;
+        assert_eq!(refused(&mut agent).await.reason, reason);
+    }
+    assert!(bench.ledger().is_empty());
 }
 
 #[tokio::test]

@@ -69,6 +69,8 @@ pub struct Received {
 struct Shared {
     messages: Mutex<VecDeque<Received>>,
     faults: Mutex<VecDeque<Fault>>,
+    /// The Message-ID of each message that came whole.
+    transmitted: Mutex<VecDeque<String>>,
     /// Distinct messages and deliveries so far, those that were dropped for room included.
     count: watch::Sender<(usize, usize)>,
 }
@@ -101,6 +103,7 @@ impl Sink {
         let shared = Arc::new(Shared {
             messages: Mutex::default(),
             faults: Mutex::default(),
+            transmitted: Mutex::default(),
             count: watch::Sender::new((0, 0)),
         });
         let task = tokio::spawn(accept(listener, shared.clone()));
@@ -110,6 +113,11 @@ impl Sink {
     /// What was kept, oldest first.
     pub fn messages(&self) -> Vec<Received> {
         locked(&self.shared.messages).iter().cloned().collect()
+    }
+
+    /// The Message-ID of each message that came whole, kept or refused, in order.
+    pub fn transmitted(&self) -> Vec<String> {
+        locked(&self.shared.transmitted).iter().cloned().collect()
     }
 
     /// The next dialogue that gets there meets this fault; several of one kind are met in turn.
@@ -283,12 +291,14 @@ impl Dialogue {
             }
             Body::Cut => return Ok(Next::Close),
         };
+        let message = received(transaction, body);
+        self.note(message.message_id.clone());
         if let Some(code) = self.fault(|fault| if let Fault::Message(code) = fault { Some(code) } else { None }) {
             self.say(&format!("{code} scripted at the message's end")).await?;
             return Ok(Next::Command);
         }
         let dies = self.fault(|fault| (fault == Fault::DeathBeforeAnswer).then_some(())).is_some();
-        let deliveries = self.keep(received(transaction, body));
+        let deliveries = self.keep(message);
         if dies {
             return Ok(Next::Close);
         }
@@ -311,6 +321,14 @@ impl Dialogue {
                 body.extend_from_slice(line);
             }
         }
+    }
+
+    fn note(&self, message_id: String) {
+        let mut transmitted = locked(&self.shared.transmitted);
+        if transmitted.len() >= MOST_MESSAGES {
+            transmitted.pop_front();
+        }
+        transmitted.push_back(message_id);
     }
 
     fn keep(&self, message: Received) -> u32 {

@@ -1,0 +1,140 @@
+//! The kill cases: what is done to whom and when, and what is promised all the same.
+
+use std::time::Duration;
+
+use super::harness::{Bench, Env, Known, go_on};
+use super::judge::{Doubt, End, Finding, Promise, judge};
+
+/// A fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Case {
+    /// The agent kills itself at a point of its own.
+    Agent(&'static str),
+    /// The runner stops itself at a point, the agent is killed and replaced, and the runner goes on.
+    AgentBeside(&'static str),
+    /// The runner kills itself at a point.
+    Runner(&'static str),
+    /// The server kills itself at a point.
+    Server(&'static str),
+}
+
+/// Every case but those of a run in doubt.
+pub const KILLS: &[Case] = &[
+    Case::Agent("after_lease"),
+    Case::Agent("after_intent"),
+    Case::Agent("after_started"),
+    Case::AgentBeside("before_begin"),
+    Case::AgentBeside("after_begin"),
+    Case::AgentBeside("after_exit_status"),
+    Case::Agent("after_finished"),
+    Case::Server("server_after_lease"),
+    Case::Server("server_after_permit"),
+    Case::Server("server_before_ack"),
+    Case::Server("server_after_result"),
+];
+
+/// The cases that leave a run in doubt.
+pub const DOUBTS: &[Case] = &[Case::Runner("after_begin"), Case::Runner("before_exit_status")];
+
+/// What came of a case.
+#[derive(Debug)]
+pub struct Played {
+    /// How often the fix took place.
+    pub effects: usize,
+    /// From the death to everything being as promised.
+    pub recovery: Duration,
+    /// Broken promises.
+    pub findings: Vec<Finding>,
+}
+
+impl Case {
+    /// What is promised.
+    pub fn promise(self) -> Promise {
+        let fixed = Promise { effects: 1, end: End::Fixed, attempts: 1..=1, doubt: Doubt::No };
+        match self {
+            // No runner is left that could begin: the server is told, and admits anew.
+            Case::Agent("after_started") => Promise { attempts: 2..=2, ..fixed },
+            // Continued more than 15 s after its permit was asked for, the runner begins nothing.
+            Case::AgentBeside("before_begin") => Promise { attempts: 1..=2, ..fixed },
+            Case::Runner("after_begin") => Promise { effects: 0, end: End::Escalated, doubt: Doubt::Yes, ..fixed },
+            Case::Runner(_) => Promise { doubt: Doubt::Yes, ..fixed },
+            _ => fixed,
+        }
+    }
+
+    /// Plays it on a bench of its own.
+    pub async fn play(self) -> Played {
+        let mut bench = self.bench().await;
+        let since = self.strike(&mut bench).await;
+        let findings = judge(&mut bench, &self.promise()).await;
+        let recovery = now().saturating_sub(since);
+        Played { effects: bench.victim.ledger().len(), recovery, findings }
+    }
+
+    async fn bench(self) -> Bench {
+        let mut bench = Bench::on_test_db(Known::Fix).await;
+        let marker = bench.path("marker").display().to_string();
+        let (server, agent): (Env, Env) = match self {
+            Case::Agent(point) | Case::Runner(point) => {
+                (vec![], vec![("MENDWRIGHT_CRASH", point.into()), ("MENDWRIGHT_CRASH_ONCE", marker)])
+            }
+            Case::AgentBeside(point) => {
+                (vec![], vec![("MENDWRIGHT_STOP", point.into()), ("MENDWRIGHT_CRASH_ONCE", marker)])
+            }
+            Case::Server(point) => {
+                (vec![("MENDWRIGHT_SERVER_CRASH", point.into()), ("MENDWRIGHT_SERVER_CRASH_ARMED", marker)], vec![])
+            }
+        };
+        bench.start_server(server).await;
+        bench.enrol().await;
+        bench.start_agent(agent).await;
+        bench.all_is_well().await;
+        bench
+    }
+
+    /// Breaks the service, sees the death and brings the dead back; gives the time of the death.
+    async fn strike(self, bench: &mut Bench) -> Duration {
+        let marker = bench.path("marker");
+        let links = bench.links().await;
+        match self {
+            Case::Agent(point) => {
+                bench.victim.break_it();
+                bench.agent_dies(point).await;
+                let since = now();
+                bench.start_agent(vec![]).await;
+                since
+            }
+            Case::AgentBeside(_) => {
+                bench.victim.break_it();
+                let runner = bench.stopped(&marker).await;
+                bench.kill_agent().await;
+                let since = now();
+                bench.start_agent(vec![]).await;
+                bench.until("the new agent is linked", async || bench.links().await > links).await;
+                go_on(runner);
+                since
+            }
+            Case::Runner(_) => {
+                bench.victim.break_it();
+                bench.stopped(&marker).await;
+                now()
+            }
+            Case::Server(point) => {
+                std::fs::write(&marker, "").expect("the point is armed");
+                bench.victim.break_it();
+                bench.server_dies(point).await;
+                let since = now();
+                bench.start_server(vec![]).await;
+                since
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "real parts are driven, and how long they take is told")]
+fn now() -> Duration {
+    use std::sync::LazyLock;
+    use std::time::Instant;
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed()
+}
