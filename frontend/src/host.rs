@@ -49,6 +49,8 @@ pub struct HostPage {
     pub incidents: Vec<IncidentRow>,
     /// Whether this member may act on it.
     pub may_act: bool,
+    /// Whether this member may say that it is the same machine.
+    pub may_trust: bool,
 }
 
 /// One check of the host.

@@ -1,23 +1,19 @@
 //! The agents' gateway on a real database, spoken to by an agent made of this file.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use embedded::{Cluster, Options};
 use futures_util::{SinkExt as _, StreamExt as _};
 use gateway::{Gateway, GatewayConfig};
 use keys::{Context, PublicKey, SigningKey, digest};
 use serde_json::json;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions as _, Executor as _};
+use sqlx::Executor as _;
 use store::auth::OperatorTx;
 use store::detect::check_requests;
 use store::detect::check_states::Subject;
 use store::remediate::jobs;
-use store::{Clock, Store, StoreConfig, TenantTx, nodes, seeding, tenant_keys};
-use tempfile::TempDir;
+use store::{Clock, Store, TenantTx, nodes, seeding, tenant_keys};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -26,13 +22,14 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wire::v1::*;
 
+use crate::support::TestDb;
+
 const GUARD: Duration = Duration::from_secs(30);
 const TOKEN: &str = "mw_enroll_a_token_of_this_test";
 
 struct World {
     url: String,
     store: Store,
-    owner_url: String,
     /// As a superuser: the test's own view of the rows.
     rows: sqlx::PgConnection,
     tenant: Uuid,
@@ -42,7 +39,7 @@ struct World {
     playbook_key: SigningKey,
     dispatch_key: PublicKey,
     cancel: CancellationToken,
-    _cluster: (Cluster, TempDir),
+    db: TestDb,
 }
 
 impl Drop for World {
@@ -55,13 +52,6 @@ fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
 }
 
-fn cluster() -> (Cluster, TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let cluster = Cluster::start(&Options::new(folder.path().join("cluster")).without_fsync()).unwrap();
-    (cluster, folder)
-}
-
 #[expect(clippy::disallowed_methods, reason = "a real gateway is driven")]
 fn monotonic() -> Arc<dyn Fn() -> Duration + Send + Sync> {
     let start = std::time::Instant::now();
@@ -69,20 +59,11 @@ fn monotonic() -> Arc<dyn Fn() -> Duration + Send + Sync> {
 }
 
 async fn world() -> World {
-    let (cluster, folder) = tokio::task::spawn_blocking(cluster).await.unwrap();
-    let url = |login: &str| cluster.url(login, "mendwright");
-    store::migrate::prepare_cluster(&cluster.url(embedded::SUPERUSER, "postgres"), "mendwright").await.unwrap();
-    store::migrate::migrate(&url("app_owner")).await.unwrap();
-    let config = StoreConfig {
-        tenant_url: url("app_login"),
-        system_url: url("app_system"),
-        tenant_connections: 4,
-        clock: Clock::Database,
-    };
-    let store = Store::connect(&config).unwrap();
+    let db = TestDb::new().await;
+    let store = db.store(Clock::Database);
     store::migrate::ensure_days(&store).await.unwrap();
 
-    let mut operator = OperatorTx::begin(&store, &url("app_owner")).await.unwrap();
+    let mut operator = OperatorTx::begin(&store, &db.owner_url()).await.unwrap();
     let tenant = operator.insert_tenant("Ours").await.unwrap();
     let mut tx = operator.into_tenant(tenant).await.unwrap();
     let client = seeding::insert_client(&mut tx, "Alder", "UTC").await.unwrap();
@@ -136,8 +117,7 @@ async fn world() -> World {
     World {
         url: format!("ws://{address}"),
         store,
-        owner_url: url("app_owner"),
-        rows: url(embedded::SUPERUSER).parse::<PgConnectOptions>().unwrap().connect().await.unwrap(),
+        rows: db.admin().await,
         tenant,
         client,
         check,
@@ -145,13 +125,13 @@ async fn world() -> World {
         playbook_key,
         dispatch_key: key(8).public(),
         cancel,
-        _cluster: (cluster, folder),
+        db,
     }
 }
 
 impl World {
     async fn tx(&self) -> TenantTx {
-        OperatorTx::begin(&self.store, &self.owner_url).await.unwrap().into_tenant(self.tenant).await.unwrap()
+        OperatorTx::begin(&self.store, &self.db.owner_url()).await.unwrap().into_tenant(self.tenant).await.unwrap()
     }
 
     async fn count(&mut self, what: &str) -> i64 {
@@ -192,6 +172,10 @@ impl World {
 
     /// A link up to its `Welcome`; `max_fence` is what the agent's journal holds.
     async fn link(&self, host: Uuid, instance: Uuid, max_fence: i64) -> (Peer, Welcome) {
+        self.link_with(host, instance, max_fence, JournalState::Sound).await
+    }
+
+    async fn link_with(&self, host: Uuid, instance: Uuid, max_fence: i64, journal: JournalState) -> (Peer, Welcome) {
         let key = key(1);
         let mut peer = Peer::open(&format!("{}{LINK_PATH}/{}", self.url, key.public().id())).await;
         let Ok(Down::Challenge(challenge)) = peer.next().await else { panic!("no challenge") };
@@ -210,7 +194,7 @@ impl World {
             boot_id: Uuid::from_u128(7),
             uptime_secs: 100_000,
             max_fence,
-            journal: JournalState::Sound,
+            journal,
             jobs: vec![],
             checks: vec![],
             limits,
@@ -437,6 +421,36 @@ async fn a_job_is_leased_permitted_and_finished_once() {
     restored.config().await;
     assert_eq!(world.count("hosts WHERE state = 'quarantined' AND quarantine_reason IS NOT NULL").await, 1);
     assert_eq!(world.count("audit WHERE action = 'host.quarantined'").await, 1);
+}
+
+#[tokio::test]
+async fn a_person_ends_a_quarantine_and_the_agent_comes_back_for_its_job() {
+    let mut world = world().await;
+    let host = world.enrol(&key(1)).await.unwrap().host_id;
+    world.rows.execute("UPDATE hosts SET seen_fence = 4, next_fence = 5").await.unwrap();
+    let instance = Uuid::from_u128(1);
+    let (mut peer, welcome) = world.link_with(host, instance, 0, JournalState::Missing).await;
+    assert!(welcome.quarantined);
+    peer.config().await;
+    let run = world.run(host).await;
+    world.queue(host, run).await;
+    let mut tx = world.tx().await;
+    assert!(store::hosts::mark_attested(&mut tx, world.client, host, "Somebody").await.unwrap());
+    tx.commit().await.unwrap();
+    // No job under the old trust: the agent is asked to say Hello again.
+    assert!(matches!(peer.next().await, Ok(Down::Retry { .. })));
+    let (mut peer, welcome) = world.link_with(host, instance, 0, JournalState::Missing).await;
+    assert!(!welcome.quarantined, "its journal is still gone: it begins a new one when it hears this");
+    let job = peer.until(|down| if let Down::Job(job) = down { Some(job) } else { None }).await;
+    let envelope: Envelope = keys::parse_canonical(&job.envelope).unwrap();
+    assert_eq!(envelope.fence, 5, "fences go on where they were");
+    let digest = digest(job.envelope.as_bytes()).to_string();
+    peer.send(Up::Start(Start { job: envelope.job, fence: 5, digest })).await;
+    assert!(matches!(peer.next().await, Ok(Down::Permit { .. })));
+    assert_eq!(world.count("hosts WHERE state = 'trusted' AND seen_fence = 5 AND attested_at IS NOT NULL").await, 1);
+
+    let (_, welcome) = world.link_with(host, Uuid::from_u128(2), 0, JournalState::Missing).await;
+    assert!(welcome.quarantined, "the word covered one loss");
 }
 
 #[tokio::test]

@@ -116,9 +116,11 @@ async fn link(
     })
 }
 
-/// Why a host is not to be trusted with jobs.
-fn suspicion(seen_fence: i64, hello: &Hello) -> Option<String> {
+/// Why a host is not to be trusted with jobs. A person's word that it is the same machine holds until it has sent a
+/// fence again: its agent begins a new journal only once it hears that it is trusted.
+fn suspicion(seen_fence: i64, attested: bool, hello: &Hello) -> Option<String> {
     match hello.journal {
+        JournalState::Missing | JournalState::Damaged if attested && seen_fence == 0 => None,
         JournalState::Missing => Some("the agent's journal is missing although the host was enrolled".into()),
         JournalState::Damaged => Some("the agent's journal is damaged".into()),
         JournalState::New | JournalState::Sound if hello.max_fence < seen_fence => Some(format!(
@@ -130,7 +132,7 @@ fn suspicion(seen_fence: i64, hello: &Hello) -> Option<String> {
 }
 
 async fn distrust(tx: &mut TenantTx, host_id: Uuid, host: &mut hosts::Host, hello: &Hello) -> Result<(), End> {
-    let Some(reason) = suspicion(host.seen_fence, hello) else { return Ok(()) };
+    let Some(reason) = suspicion(host.seen_fence, host.attested, hello) else { return Ok(()) };
     if hosts::mark_quarantined(tx, host_id, &reason).await? {
         host.state = "quarantined".into();
         let detail = json!({"reason": reason, "max_fence": hello.max_fence, "seen_fence": host.seen_fence});
@@ -172,11 +174,19 @@ mod tests {
 
     #[test]
     fn a_host_that_forgot_a_fence_it_has_sent_is_not_trusted() {
-        assert_eq!(suspicion(0, &hello(JournalState::New, 0)), None);
-        assert_eq!(suspicion(7, &hello(JournalState::Sound, 7)), None);
-        assert!(suspicion(7, &hello(JournalState::Sound, 6)).is_some());
-        assert!(suspicion(1, &hello(JournalState::New, 0)).is_some());
-        assert!(suspicion(0, &hello(JournalState::Missing, 0)).is_some());
-        assert!(suspicion(0, &hello(JournalState::Damaged, 9)).is_some());
+        assert_eq!(suspicion(0, false, &hello(JournalState::New, 0)), None);
+        assert_eq!(suspicion(7, false, &hello(JournalState::Sound, 7)), None);
+        assert!(suspicion(7, false, &hello(JournalState::Sound, 6)).is_some());
+        assert!(suspicion(1, false, &hello(JournalState::New, 0)).is_some());
+        assert!(suspicion(0, false, &hello(JournalState::Missing, 0)).is_some());
+        assert!(suspicion(0, false, &hello(JournalState::Damaged, 9)).is_some());
+    }
+
+    #[test]
+    fn a_persons_word_covers_a_lost_journal_until_the_host_has_sent_a_fence_again() {
+        assert_eq!(suspicion(0, true, &hello(JournalState::Missing, 0)), None);
+        assert_eq!(suspicion(0, true, &hello(JournalState::Damaged, 3)), None);
+        assert!(suspicion(8, true, &hello(JournalState::Missing, 0)).is_some());
+        assert!(suspicion(8, true, &hello(JournalState::Sound, 7)).is_some());
     }
 }

@@ -31,7 +31,11 @@ pub struct Sent {
     fences: HashSet<i64>,
     withdrawn: HashSet<i64>,
     frozen: bool,
+    come_back: bool,
 }
+
+/// The agent of a host that is trusted again comes back after this long, to be told so and to say `Hello` anew.
+const TRUSTED_AGAIN_SECS: u64 = 1;
 
 /// Whether a job that was sent on this link is sent again.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,6 +66,10 @@ pub async fn open(gateway: &Inner, link: &Begun, sent: &mut Sent, again: Again) 
     }
     for q in questions.into_iter().filter(|q| sent.questions.insert(q.request_id)) {
         down.push(Down::CheckNow(CheckNow { request_id: q.request_id, check_id: q.check_id, target: q.target }));
+    }
+    if link.quarantined && !sent.come_back && hosts::find_quarantine(&mut tx, host_id).await?.is_none() {
+        sent.come_back = true;
+        down.push(Down::Retry { after_secs: TRUSTED_AGAIN_SECS });
     }
     let leased = if frozen || link.quarantined { None } else { lease(gateway, link, &mut tx).await? };
     tx.commit().await?;

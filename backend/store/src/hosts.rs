@@ -1,12 +1,14 @@
 //! Table `hosts`: managed machines.
 
+use domain::remediate::guardrails::BucketKind;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::error::exactly_one;
-use crate::{Result, Store, TenantTx};
+use crate::remediate::{guardrails, runs};
+use crate::{Result, Store, TenantTx, audit, host_links};
 
 /// A new host.
 #[derive(Debug)]
@@ -58,8 +60,10 @@ pub struct Host {
     pub public_key: Vec<u8>,
     /// `trusted`, `quarantined` or `retired`.
     pub state: String,
-    /// The highest fence the host itself has sent in a `Start` or `Result`.
+    /// The highest fence the host itself has sent in a `Start` or `Result`, since a person last attested it.
     pub seen_fence: i64,
+    /// A person has said that it is the same machine after a quarantine.
+    pub attested: bool,
     /// Grows with each change of its checks.
     pub config_version: i64,
 }
@@ -69,9 +73,10 @@ pub async fn find(tx: &mut TenantTx, host_id: Uuid) -> Result<Option<Host>> {
     let tenant_id = tx.tenant_id();
     Ok(sqlx::query_as!(
         Host,
-        "SELECT h.client_id, c.name AS client, h.name, h.tags, h.public_key, h.state, h.seen_fence, h.config_version
-         FROM hosts h JOIN clients c ON c.tenant_id = h.tenant_id AND c.client_id = h.client_id
-         WHERE h.tenant_id = $1 AND h.host_id = $2",
+        r#"SELECT h.client_id, c.name AS client, h.name, h.tags, h.public_key, h.state, h.seen_fence,
+             h.attested_at IS NOT NULL AS "attested!", h.config_version
+           FROM hosts h JOIN clients c ON c.tenant_id = h.tenant_id AND c.client_id = h.client_id
+           WHERE h.tenant_id = $1 AND h.host_id = $2"#,
         tenant_id,
         host_id
     )
@@ -128,6 +133,38 @@ pub async fn mark_quarantined(tx: &mut TenantTx, host_id: Uuid, reason: &str) ->
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Ends a quarantine by a person's word: the host's fences count anew and its journal may be new. What is held for it
+/// is looked at again, and its link is woken. False when it is not quarantined: roll back then.
+/// Locks: the host's bucket, held runs, link, host.
+pub async fn mark_attested(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid, by: &str) -> Result<bool> {
+    guardrails::lock_one(tx, BucketKind::Host.word(), &host_id.to_string()).await?;
+    runs::make_held_due(tx, Some(host_id)).await?;
+    host_links::wake(tx, host_id).await?;
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let before = sqlx::query!(
+        "SELECT quarantine_reason, seen_fence FROM hosts
+         WHERE tenant_id = $1 AND host_id = $2 AND state = 'quarantined' FOR UPDATE",
+        tenant_id,
+        host_id
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(before) = before else { return Ok(false) };
+    let done = sqlx::query!(
+        "UPDATE hosts SET state = 'trusted', quarantine_reason = NULL, quarantined_at = NULL, seen_fence = 0, attested_at = $3
+         WHERE tenant_id = $1 AND host_id = $2",
+        tenant_id,
+        host_id,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("hosts::mark_attested", done.rows_affected())?;
+    let detail = json!({ "by": by, "reason": before.quarantine_reason, "seen_fence": before.seen_fence });
+    audit::insert(tx, client_id, "host.attested", "host", host_id, detail).await?;
+    Ok(true)
 }
 
 /// Takes the next fence of a trusted host; locks the host's row, so leases of one host come one after the other.

@@ -35,6 +35,7 @@ pub fn router(app: App) -> Router {
         .route("/hosts/{id}", get(pages::host::show))
         .route("/hosts/{id}/hands-off", post(pages::host::start_hands_off))
         .route("/hosts/{id}/release", post(pages::host::release))
+        .route("/hosts/{id}/same-machine", post(pages::host::same_machine))
         .layer(sessions::layer(&app));
 
     // Pages carry the session's token, and what is compressed beside a guess tells the guess: only assets are compressed.

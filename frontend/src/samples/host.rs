@@ -145,5 +145,6 @@ pub fn host_page(trust: Trust, hands_off: bool) -> HostPage {
             ),
         ],
         may_act: true,
+        may_trust: true,
     }
 }

@@ -1,5 +1,6 @@
 //! The console on a real database: two organizations, and requests as a browser sends them.
 
+mod acting;
 mod doubt;
 mod sessions;
 
@@ -134,9 +135,10 @@ impl Console {
         ))
         .await;
         if !held {
+            let permitted = if job == "queued" { "NULL" } else { "clock_timestamp()" };
             self.execute(format!(
                 "INSERT INTO jobs (tenant_id, client_id, host_id, run_id, leg, attempt, purpose, state, fence, instance_id, envelope_digest, expires_at, permitted_at, permit_ends_at, ended_at, result_digest)
-                   VALUES ('{tenant}', '{client}', '{host}', '{run}', 1, 1, 'fix', '{job}', 1, '{run}', '\\x01', clock_timestamp(), clock_timestamp(), clock_timestamp(),
+                   VALUES ('{tenant}', '{client}', '{host}', '{run}', 1, 1, 'fix', '{job}', 1, '{run}', '\\x01', clock_timestamp() + interval '15 min', {permitted}, {permitted},
                      CASE WHEN '{job}' = 'finished' THEN clock_timestamp() END, CASE WHEN '{job}' = 'finished' THEN '\\x03'::bytea END);
                  INSERT INTO guardrail_buckets (tenant_id, scope_kind, scope_key, rank) VALUES ('{tenant}', 'host', '{host}', 5) ON CONFLICT DO NOTHING;
                  INSERT INTO guardrail_admissions (tenant_id, scope_kind, scope_key, run_id, attempt, slot_no, flight_no, admitted_at, occupied_until)
@@ -183,7 +185,7 @@ async fn organization(
     tenant_keys::insert(&mut tx, &key).await.unwrap();
     let version = seeding::SignedVersion {
         name: "restart",
-        content: r#"{"steps":[],"title":"Restart it"}"#,
+        content: r#"{"risk":"L","steps":[],"title":"Restart it"}"#,
         digest: [9; 32],
         signature: "00",
         key_id,

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use store::remediate::hands_off;
 use store::{hosts, logins};
 use uuid::Uuid;
+use views::error::Kind;
 
 use crate::posted::{Input, Posted};
 use crate::{App, Failure};
@@ -53,7 +54,7 @@ pub async fn start(
     member.must(Act::WorkIncidents)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     if !HOURS.contains(&form.hours) {
-        return Err(Failure::CONFLICT);
+        return Err(Failure(Kind::BadRequest));
     }
     let mut tx = member.begin(&app).await?;
     let client_id = hosts::find_client(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;

@@ -18,10 +18,16 @@ pub fn link(row: &Row) -> Link {
 pub fn trust(row: &Row) -> Trust {
     match row.state.as_str() {
         "quarantined" => {
-            Trust::NotYet { reason: row.quarantine_reason.clone().unwrap_or_else(|| "It is in quarantine.".to_owned()) }
+            Trust::NotYet { reason: sentence(row.quarantine_reason.as_deref().unwrap_or("it is in quarantine")) }
         }
         _ => Trust::Trusted,
     }
+}
+
+/// A reason as a sentence of its own.
+fn sentence(reason: &str) -> String {
+    let mut chars = reason.trim_end_matches('.').chars();
+    chars.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), chars.as_str()))
 }
 
 /// Its tags as `key=value`.

@@ -53,6 +53,7 @@ pub async fn show(
         limits: Vec::new(),
         incidents,
         may_act: member.may(Act::WorkIncidents),
+        may_trust: member.may(Act::TrustHost),
         clock,
         name: row.name,
         client: row.client,
