@@ -150,6 +150,10 @@ impl World {
     }
 
     async fn enrol(&self, key: &SigningKey) -> Result<Enrolled, u16> {
+        self.enrol_with(key, TOKEN).await
+    }
+
+    async fn enrol_with(&self, key: &SigningKey, token: &str) -> Result<Enrolled, u16> {
         let mut peer = Peer::open(&format!("{}{ENROLL_PATH}", self.url)).await;
         let Ok(Down::Challenge(challenge)) = peer.next().await else { panic!("no challenge") };
         let public_key = key.public().to_string();
@@ -157,7 +161,7 @@ impl World {
         let enroll = Enroll {
             protocol: PROTOCOL,
             agent_version: "1".into(),
-            token: TOKEN.into(),
+            token: token.into(),
             public_key,
             hostname: "h".into(),
             profile: Profile::LowRisk,
@@ -317,8 +321,45 @@ async fn a_token_makes_one_host_and_answers_the_same_key_again() {
     assert_eq!(world.count("hosts").await, 1);
     assert_eq!(world.count("host_links WHERE epoch = 0 AND unlinked_at IS NOT NULL").await, 1);
     assert_eq!(world.count("audit WHERE action = 'host.enrolled'").await, 1);
-    let mut stranger = Peer::open(&format!("{}{LINK_PATH}/{}", world.url, key(3).public().id())).await;
-    assert_eq!(stranger.next().await, Err(close::HOST_KEY));
+}
+
+#[tokio::test]
+async fn every_path_refuses_who_is_not_who_they_say() {
+    let mut world = world().await;
+    let host = world.enrol(&key(1)).await.unwrap().host_id;
+    for path in gateway::routes() {
+        match path.as_str() {
+            // A token nobody was given, and one that is spent.
+            "/agent/v1/enroll" => {
+                for token in ["mw_enroll_guess", TOKEN] {
+                    assert_eq!(world.enrol_with(&key(2), token).await, Err(close::TOKEN));
+                }
+            }
+            // A key nobody has; our host's, proven by another; our host's with another's name.
+            "/agent/v1/link/{key_id}" => {
+                for (names, signs, says) in
+                    [(key(3), key(3), host), (key(1), key(3), host), (key(1), key(1), Uuid::nil())]
+                {
+                    let mut peer = Peer::open(&format!("{}{LINK_PATH}/{}", world.url, names.public().id())).await;
+                    let refused = match peer.next().await {
+                        Ok(Down::Challenge(challenge)) => {
+                            let instance_id = Uuid::from_u128(1);
+                            let text = Prove::signed_text(&challenge, world.tenant, says, instance_id);
+                            let signature = signs.sign(Context::Link, &text);
+                            peer.send(Up::Prove(Prove { protocol: PROTOCOL, host_id: says, instance_id, signature }))
+                                .await;
+                            peer.next().await
+                        }
+                        refused => refused,
+                    };
+                    assert_eq!(refused, Err(close::HOST_KEY));
+                }
+            }
+            other => panic!("{other} is not tried here"),
+        }
+    }
+    assert_eq!(world.count("host_links WHERE epoch = 0").await, 1, "nobody was linked");
+    assert_eq!(world.count("hosts").await, 1);
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use store::Store;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -76,12 +76,9 @@ impl Gateway {
         Gateway(Arc::new(Inner { store, config, links, stopping }))
     }
 
-    /// The two paths of the agents.
+    /// The paths of the agents: each of [`routes`].
     pub fn router(&self) -> Router {
-        Router::new()
-            .route(ENROLL_PATH, get(enroll_path))
-            .route(&format!("{LINK_PATH}/{{key_id}}"), get(link_path))
-            .with_state(self.clone())
+        table().into_iter().fold(Router::new(), |router, (path, at)| router.route(&path, at)).with_state(self.clone())
     }
 
     /// Hands work to the links until `cancel`; then ends the links and waits a little for their rows to be closed.
@@ -102,6 +99,15 @@ impl Gateway {
     pub fn count_links(&self) -> usize {
         self.0.links.count()
     }
+}
+
+fn table() -> [(String, MethodRouter<Gateway>); 2] {
+    [(ENROLL_PATH.to_owned(), get(enroll_path)), (format!("{LINK_PATH}/{{key_id}}"), get(link_path))]
+}
+
+/// Every path there is, with its parameters in braces; a test tries each as a stranger.
+pub fn routes() -> Vec<String> {
+    table().into_iter().map(|(path, _)| path).collect()
 }
 
 async fn enroll_path(State(gateway): State<Gateway>, upgrade: WebSocketUpgrade) -> Response {

@@ -82,6 +82,8 @@ pub async fn dress(request: Request, next: Next) -> Response {
     if response.extensions().get::<Dressed>().is_some() {
         return response;
     }
+    // A page that is not theirs, or not there, is nothing to go on with.
+    let shown_by = shown_by.filter(|_| kind != Kind::NotFound);
     let page = ErrorPage { kind, request_id: id.to_string(), back: shown_by.map(|page| page.to_string()) };
     let body = page.render().unwrap_or_else(|_| kind.title().to_owned());
     let (mut parts, _) = response.into_parts();

@@ -20,7 +20,7 @@ use jiff::tz::TimeZone;
 use store::Store;
 
 pub use failure::Failure;
-pub use router::router;
+pub use router::{Route, router, routes};
 
 /// What the console needs to know of where it runs.
 #[derive(Clone, Debug)]

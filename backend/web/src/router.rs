@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use axum::{
     Router,
+    handler::Handler,
     http::StatusCode,
     middleware,
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use tower::ServiceBuilder;
 use tower_http::compression::{
@@ -22,22 +23,57 @@ const BODY_LIMIT: usize = 64 * 1024;
 /// The longest a page may take; nothing here waits for hosts.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
+/// One route: how and where it is asked for, and what answers.
+pub struct Route {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// The path, with its parameters in braces.
+    pub path: &'static str,
+    handler: MethodRouter<App>,
+}
+
+fn read<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Route {
+    Route { method: "GET", path, handler: get(handler) }
+}
+
+fn write<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Route {
+    Route { method: "POST", path, handler: post(handler) }
+}
+
+/// Routes that know who asks, or learn it.
+fn members() -> Vec<Route> {
+    vec![
+        read("/", pages::home),
+        read("/sign-in", pages::sign_in::show),
+        write("/sign-in", pages::sign_in::submit),
+        write("/sign-out", pages::sign_out::submit),
+        read("/incidents", pages::incident::list),
+        read("/incidents/{id}", pages::incident::show),
+        write("/incidents/{id}/doubt", pages::incident::answer_doubt),
+        read("/hosts", pages::host::list),
+        read("/hosts/{id}", pages::host::show),
+        write("/hosts/{id}/hands-off", pages::host::start_hands_off),
+        write("/hosts/{id}/release", pages::host::release),
+        write("/hosts/{id}/same-machine", pages::host::same_machine),
+    ]
+}
+
+/// Routes that give everybody the same.
+fn everybodys() -> Vec<Route> {
+    vec![read("/assets/{file}", pages::asset::show)]
+}
+
+/// Every route there is: the console is made of this table, and a test tries each as a stranger.
+pub fn routes() -> Vec<Route> {
+    members().into_iter().chain(everybodys()).collect()
+}
+
+fn made_of(routes: Vec<Route>) -> Router<App> {
+    routes.into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler))
+}
+
 /// The console's service.
 pub fn router(app: App) -> Router {
-    let members = Router::new()
-        .route("/", get(pages::home))
-        .route("/sign-in", get(pages::sign_in::show).post(pages::sign_in::submit))
-        .route("/sign-out", post(pages::sign_out::submit))
-        .route("/incidents", get(pages::incident::list))
-        .route("/incidents/{id}", get(pages::incident::show))
-        .route("/incidents/{id}/doubt", post(pages::incident::answer_doubt))
-        .route("/hosts", get(pages::host::list))
-        .route("/hosts/{id}", get(pages::host::show))
-        .route("/hosts/{id}/hands-off", post(pages::host::start_hands_off))
-        .route("/hosts/{id}/release", post(pages::host::release))
-        .route("/hosts/{id}/same-machine", post(pages::host::same_machine))
-        .layer(sessions::layer(&app));
-
     // Pages carry the session's token, and what is compressed beside a guess tells the guess: only assets are compressed.
     let compress = CompressionLayer::new().compress_when(SizeAbove::new(512).and(NotForContentType::new("text/html")));
     // Outermost first.
@@ -50,7 +86,7 @@ pub fn router(app: App) -> Router {
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
         .layer(origin(&app));
-    Router::new().merge(members).route("/assets/{file}", get(pages::asset::show)).layer(around).with_state(app)
+    made_of(members()).layer(sessions::layer(&app)).merge(made_of(everybodys())).layer(around).with_state(app)
 }
 
 /// Refuses what other sites send: by the browser's word on where a request comes from.

@@ -3,6 +3,7 @@
 mod acting;
 mod doubt;
 mod sessions;
+mod strangers;
 
 use std::sync::OnceLock;
 

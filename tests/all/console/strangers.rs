@@ -1,0 +1,188 @@
+//! Every route as a stranger, as a member of another organization and as one whose clients are others, each with real
+//! ids of ours: sign-in, or the answer of what does not exist. A route that is missing here fails.
+
+use std::collections::BTreeSet;
+
+use axum::http::{HeaderMap, StatusCode, header};
+use uuid::Uuid;
+
+use super::Console;
+use crate::support::workspace;
+
+/// What a route gives to whom.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Gives {
+    /// To everybody the same; it knows nobody's rows.
+    Everybody,
+    /// To members their own, and nothing of ours; strangers sign in.
+    OwnOnly,
+    /// To those who may see the row it names; to other members what does not exist; strangers sign in.
+    Named,
+}
+use Gives::{Everybody, Named, OwnOnly};
+
+/// Method, path, form (`{run}` is a run in doubt of ours), what it gives.
+const ROUTES: &[(&str, &str, &str, Gives)] = &[
+    ("GET", "/", "", Everybody),
+    ("GET", "/sign-in", "", Everybody),
+    ("POST", "/sign-in", "email=nobody%40ours.example&password=x", Everybody),
+    ("POST", "/sign-out", "", OwnOnly),
+    ("GET", "/incidents", "", OwnOnly),
+    ("GET", "/incidents/{id}", "", Named),
+    ("POST", "/incidents/{id}/doubt", "&run_id={run}&answer=ran", Named),
+    ("GET", "/hosts", "", OwnOnly),
+    ("GET", "/hosts/{id}", "", Named),
+    ("POST", "/hosts/{id}/hands-off", "&hours=1&reason=", Named),
+    ("POST", "/hosts/{id}/release", "", Named),
+    ("POST", "/hosts/{id}/same-machine", "", Named),
+    ("GET", "/assets/{file}", "", Everybody),
+];
+
+type Answer = (StatusCode, HeaderMap, String);
+
+/// An answer without what differs between two askings of the same.
+fn plain((status, headers, body): Answer) -> (StatusCode, String) {
+    (status, body.replace(headers["x-request-id"].to_str().unwrap(), ""))
+}
+
+struct Seat {
+    cookie: String,
+    csrf: String,
+}
+
+impl Console {
+    async fn ask(&self, seat: &Seat, method: &str, path: &str, form: &str) -> Answer {
+        match method {
+            "GET" => self.get(path, &seat.cookie).await,
+            "POST" => {
+                let form = if path == "/sign-in" { form.to_owned() } else { format!("csrf={}{form}", seat.csrf) };
+                self.post(path, &seat.cookie, form).await
+            }
+            other => panic!("{other} is no method of ours"),
+        }
+    }
+
+    /// The path with the real id of our row, and with one that nobody has.
+    fn paths(&self, path: &str) -> (String, String) {
+        let ours = if path.starts_with("/incidents") { self.ours.incident } else { self.ours.host };
+        let file = "none.css";
+        let with = |id: Uuid| path.replace("{id}", &id.to_string()).replace("{file}", file);
+        (with(ours), with(Uuid::from_u128(1)))
+    }
+
+    async fn member(&self, email: &str) -> Seat {
+        let (cookie, csrf) = self.seat(email).await;
+        Seat { cookie, csrf }
+    }
+
+    /// What could tell that something was done to our rows.
+    async fn traces(&mut self) -> i64 {
+        let tenant = self.ours.tenant;
+        let mut sum = 0;
+        for table in ["audit", "hands_off", "run_events", "verifications", "tenant_wakeups"] {
+            sum += self.count(&format!("{table} WHERE tenant_id = '{tenant}'")).await;
+        }
+        sum
+    }
+}
+
+#[test]
+fn every_route_is_tried() {
+    let tried: BTreeSet<(&str, &str)> = ROUTES.iter().map(|(method, path, ..)| (*method, *path)).collect();
+    let routes = web::routes();
+    let declared: BTreeSet<(&str, &str)> = routes.iter().map(|route| (route.method, route.path)).collect();
+    assert_eq!(tried, declared, "what stands in web::routes() stands in ROUTES, and the reverse");
+    assert_eq!(declared.len(), routes.len(), "each stands there once");
+}
+
+#[test]
+fn no_route_is_made_beside_the_two_tables() {
+    let backend = workspace().join("backend");
+    let mut made = Vec::new();
+    let mut folders = vec![backend.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs")
+                && path.components().any(|c| c.as_os_str() == "src")
+            {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let calls = [".route(", ".route_service(", ".nest(", ".nest_service(", ".fallback("];
+                let n: usize = calls.iter().map(|call| text.matches(call).count()).sum();
+                if n > 0 {
+                    made.push((path.strip_prefix(&backend).unwrap().display().to_string(), n));
+                }
+            }
+        }
+    }
+    made.sort();
+    assert_eq!(made, [("gateway/src/lib.rs".to_owned(), 1), ("web/src/router.rs".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn a_stranger_is_asked_to_sign_in() {
+    let mut console = Console::new().await;
+    let run = console.run("unknown", "unknown").await.to_string();
+    let (stranger, before) = (Seat { cookie: String::new(), csrf: String::new() }, console.traces().await);
+    let stale = Seat { cookie: format!("__Host-session={}", "A".repeat(22)), csrf: "guess".to_owned() };
+    for (method, path, form, gives) in ROUTES {
+        for seat in [&stranger, &stale] {
+            let (real, _) = console.paths(path);
+            let (status, headers, body) = console.ask(seat, method, &real, &form.replace("{run}", &run)).await;
+            assert!(!body.contains("Ours"), "{method} {path}");
+            if *gives != Everybody {
+                let to = headers.get(header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or_default();
+                assert!(
+                    status == StatusCode::SEE_OTHER && to.starts_with("/sign-in"),
+                    "{method} {path}: {status} {to}"
+                );
+            }
+        }
+    }
+    assert_eq!(console.traces().await, before);
+}
+
+#[tokio::test]
+async fn what_is_ours_does_not_exist_for_other_members() {
+    let mut console = Console::new().await;
+    let run = console.run("unknown", "unknown").await.to_string();
+    let host = console.ours.host;
+    console
+        .execute(format!(
+            "UPDATE hosts SET state = 'quarantined', quarantined_at = clock_timestamp() WHERE host_id = '{host}'"
+        ))
+        .await;
+    let theirs = console.member("owner@theirs.example").await;
+    // An owner of ours who was given other clients since.
+    let limited = console.member("owner@ours.example").await;
+    let tenant = console.ours.tenant;
+    let limit = |ids: &str| {
+        format!("UPDATE memberships SET client_ids = {ids} WHERE tenant_id = '{tenant}' AND role = 'owner'")
+    };
+    console.execute(limit("ARRAY[gen_random_uuid()]")).await;
+    let before = console.traces().await;
+    for (method, path, form, gives) in ROUTES.iter().filter(|(_, path, ..)| *path != "/sign-out") {
+        let (real, unknown) = console.paths(path);
+        let form = form.replace("{run}", &run);
+        for seat in [&theirs, &limited] {
+            let answer = plain(console.ask(seat, method, &real, &form).await);
+            assert!(!answer.1.contains("Ours client") && !answer.1.contains("Ours-host"), "{method} {path}");
+            if *gives == Named {
+                assert_eq!(answer.0, StatusCode::NOT_FOUND, "{method} {path}");
+                let nobodys = plain(console.ask(seat, method, &unknown, &form).await);
+                assert!(answer == nobodys, "{method} {path}: somebody else's answers like nobody's");
+            }
+        }
+    }
+    assert_eq!(console.traces().await, before);
+
+    // The same, as somebody who may: so the ids were real, and the forms as the routes want them.
+    console.execute(limit("NULL")).await;
+    for (method, path, form, _) in ROUTES.iter().filter(|(.., gives)| *gives == Named) {
+        let (real, _) = console.paths(path);
+        let (status, ..) = console.ask(&limited, method, &real, &form.replace("{run}", &run)).await;
+        assert!(matches!(status, StatusCode::OK | StatusCode::SEE_OTHER), "{method} {path}: {status}");
+    }
+}
