@@ -32,7 +32,7 @@ async fn hands_off_takes_back_what_has_no_permit_and_a_release_looks_at_what_is_
     let (_, _, html) = console.get(&page, &viewer).await;
     assert!(html.contains("Hands off until") && !html.contains("Release now"));
 
-    let remediate = engine::remediate::Remediate;
+    let remediate = engine::remediate::Remediate::default();
     engine::lease::run_until_idle(&console.store, &remediate, &CancellationToken::new()).await.unwrap();
     assert_eq!(console.count("runs WHERE state = 'held' AND due_at > clock_timestamp()").await, 1);
     let release = format!("{page}/release");
