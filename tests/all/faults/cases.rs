@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
 use super::harness::{Bench, Env, Known, go_on};
 use super::judge::{Doubt, End, Finding, Promise, judge};
 
@@ -16,6 +19,8 @@ pub enum Case {
     Runner(&'static str),
     /// The server kills itself at a point.
     Server(&'static str),
+    /// Agent and server are killed at moments and in an order drawn from this seed.
+    AnyMoment(u64),
 }
 
 /// Every case but those of a run in doubt.
@@ -33,6 +38,9 @@ pub const KILLS: &[Case] = &[
     Case::Server("server_after_result"),
 ];
 
+/// How often somebody dies at any moment.
+const DEATHS: i16 = 2;
+
 /// The cases that leave a run in doubt.
 pub const DOUBTS: &[Case] = &[Case::Runner("after_begin"), Case::Runner("before_exit_status")];
 
@@ -48,6 +56,17 @@ pub struct Played {
 }
 
 impl Case {
+    /// Its name in reports.
+    pub fn name(self) -> String {
+        match self {
+            Case::Agent(point) => format!("agent_{point}"),
+            Case::AgentBeside(point) => format!("agent_beside_runner_{point}"),
+            Case::Runner(point) => format!("runner_{point}"),
+            Case::Server(point) => point.to_owned(),
+            Case::AnyMoment(_) => "any_moment".to_owned(),
+        }
+    }
+
     /// What is promised.
     pub fn promise(self) -> Promise {
         let fixed = Promise { effects: 1, end: End::Fixed, attempts: 1..=1, doubt: Doubt::No };
@@ -56,6 +75,8 @@ impl Case {
             Case::Agent("after_started") => Promise { attempts: 2..=2, ..fixed },
             // Continued more than 15 s after its permit was asked for, the runner begins nothing.
             Case::AgentBeside("before_begin") => Promise { attempts: 1..=2, ..fixed },
+            // Each death may leave an attempt that never began.
+            Case::AnyMoment(_) => Promise { attempts: 1..=1 + DEATHS, ..fixed },
             Case::Runner("after_begin") => Promise { effects: 0, end: End::Escalated, doubt: Doubt::Yes, ..fixed },
             Case::Runner(_) => Promise { doubt: Doubt::Yes, ..fixed },
             _ => fixed,
@@ -84,6 +105,7 @@ impl Case {
             Case::Server(point) => {
                 (vec![("MENDWRIGHT_SERVER_CRASH", point.into()), ("MENDWRIGHT_SERVER_CRASH_ARMED", marker)], vec![])
             }
+            Case::AnyMoment(_) => (vec![], vec![]),
         };
         bench.start_server(server).await;
         bench.enrol().await;
@@ -127,6 +149,31 @@ impl Case {
                 bench.start_server(vec![]).await;
                 since
             }
+            Case::AnyMoment(seed) => {
+                bench.victim.break_it();
+                let since = now();
+                any_moment(bench, seed).await;
+                since
+            }
+        }
+    }
+}
+
+/// Kills, twice: one or the other or both, and brings back what died. The pauses are what is tried, not waits.
+async fn any_moment(bench: &mut Bench, seed: u64) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    for _ in 0..DEATHS {
+        tokio::time::sleep(Duration::from_micros(rng.random_range(0..1_500_000))).await;
+        let who = rng.random_range(0..3);
+        if who != 0 {
+            bench.kill_agent().await;
+        }
+        if who != 1 {
+            bench.kill_server().await;
+            bench.start_server(vec![]).await;
+        }
+        if who != 0 {
+            bench.start_agent(vec![]).await;
         }
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
 use serde::Serialize;
 
 use super::cases::{Case, DOUBTS, KILLS, Played};
@@ -14,6 +14,8 @@ use super::judge::{Doubt, Finding};
 
 /// Benches at once; most of a case is waiting.
 const AT_ONCE: usize = 3;
+/// Cases a cycle in which somebody dies at a random moment.
+const ANY_MOMENTS: usize = 6;
 
 /// The last line.
 #[derive(Debug, Default, Serialize)]
@@ -50,9 +52,11 @@ async fn no_fix_is_doubled_or_lost_in_any_order_of_deaths() {
     for cycle in 0..cycles {
         let seed = seed.wrapping_add(cycle);
         eprintln!("cycle {} of {cycles}, MENDWRIGHT_FAULTS_SEED={seed}", cycle + 1);
+        let mut rng = StdRng::seed_from_u64(seed);
         let mut cases = [KILLS, DOUBTS].concat();
-        cases.shuffle(&mut StdRng::seed_from_u64(seed));
-        let mut playing = stream::iter(cases).map(async |case| (case, case.play().await)).buffer_unordered(AT_ONCE);
+        cases.extend((0..ANY_MOMENTS).map(|_| Case::AnyMoment(rng.random())));
+        cases.shuffle(&mut rng);
+        let mut playing = stream::iter(cases).map(play).buffer_unordered(AT_ONCE);
         while let Some((case, played)) = playing.next().await {
             eprintln!(
                 "  {case:?}: {} effects, {} ms {:?}",
@@ -60,7 +64,7 @@ async fn no_fix_is_doubled_or_lost_in_any_order_of_deaths() {
                 played.recovery.as_millis(),
                 played.findings
             );
-            times.entry(format!("{case:?}")).or_default().push(played.recovery);
+            times.entry(case.name()).or_default().push(played.recovery);
             report.add(case, &played);
         }
     }
@@ -71,6 +75,10 @@ async fn no_fix_is_doubled_or_lost_in_any_order_of_deaths() {
         std::fs::write(file, format!("{line}\n")).expect("the report is written");
     }
     assert_eq!(report.doubled + report.lost + report.silent + report.wrong, 0, "{line}");
+}
+
+async fn play(case: Case) -> (Case, Played) {
+    (case, case.play().await)
 }
 
 impl Report {

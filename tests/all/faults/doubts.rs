@@ -9,13 +9,11 @@ async fn holds(case: Case) {
 }
 
 #[tokio::test]
-#[ignore = "a run in doubt is not verified by itself yet"]
 async fn a_runner_that_dies_before_its_step_is_in_doubt_and_a_person_is_called() {
     holds(Case::Runner("after_begin")).await;
 }
 
 #[tokio::test]
-#[ignore = "a run in doubt is not verified by itself yet"]
 async fn a_runner_that_dies_after_its_step_is_in_doubt_and_the_check_says_that_it_is_fixed() {
     holds(Case::Runner("before_exit_status")).await;
 }
