@@ -415,6 +415,13 @@ async fn a_mapping_that_cannot_be_read_costs_no_alert() {
     assert_eq!(world.count("incidents WHERE state = 'escalated'").await, 1);
     let record = "decisions WHERE stage = 'classify' AND record::text LIKE '%it cannot be read%'";
     assert_eq!(world.count(record).await, 1);
+
+    // The incident's page finds the decision that raised it.
+    let incident: Uuid =
+        sqlx::query_scalar("SELECT incident_id FROM incidents").fetch_one(&mut world.rows).await.unwrap();
+    let alerts = store::pages::incident::list_alerts(&mut world.tx().await, incident).await.unwrap();
+    let detected: domain::detect::DetectRecord = serde_json::from_value(alerts[0].detected.clone().unwrap()).unwrap();
+    assert_eq!((detected.outcome.as_str(), detected.hold_secs), ("raised", 1));
 }
 
 #[tokio::test]

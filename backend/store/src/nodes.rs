@@ -1,10 +1,14 @@
 //! Table `nodes`: server processes and their heartbeat.
 
+use jiff::SignedDuration;
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
 use crate::error::exactly_one;
 use crate::{Result, Store};
+
+/// A process that was not seen for this long is dead, and with it the links it held.
+pub const DEAD_AFTER: SignedDuration = SignedDuration::from_secs(15);
 
 /// Says that this process has started.
 pub async fn insert(store: &Store, node_id: Uuid) -> Result<()> {

@@ -3,3 +3,4 @@
 pub mod hosts;
 pub mod incident;
 pub mod incidents;
+pub mod limits;

@@ -66,6 +66,8 @@ fn detected() -> Event {
         verdict: Verdict::Critical,
         saw: text("The process ended by signal 9; port 8080 refused in the same second."),
         before: Some(text("ok for 9 days, 200 in 41 ms")),
+        rule: Some(text("critical when answers is no; ok when answers is yes")),
+        bad_since_at: None,
         hold: Some(ms(2_000)),
         grace: Some(text("none left: the host has been up for 16 days")),
         evidence: vec![
@@ -387,7 +389,9 @@ pub fn unmapped() -> IncidentPage {
                     verdict: Verdict::Warning,
                     saw: text("94 % used and growing by 2.1 GB an hour: full in 3 h."),
                     before: None,
+                    rule: Some(text("warning when free hours is below 4")),
                     hold: None,
+                    bad_since_at: None,
                     grace: None,
                     evidence: vec![
                         evidence("Used", Some("94 %"), true),

@@ -17,8 +17,12 @@ pub struct Detected {
     pub saw: String,
     /// How it was before: "ok for 3 days".
     pub before: Option<String>,
+    /// What its thresholds say: "critical when state is failed".
+    pub rule: Option<String>,
     /// How long it had to be bad until it counted.
     pub hold: Option<Duration>,
+    /// Since when it was bad.
+    pub bad_since_at: Option<Timestamp>,
     /// What the service's own grace said: "outside its grace: up for 16 days".
     pub grace: Option<String>,
     /// The single readings behind it.

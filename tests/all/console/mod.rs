@@ -4,6 +4,7 @@ mod acting;
 mod doubt;
 mod sessions;
 mod strangers;
+mod telling;
 
 use std::sync::OnceLock;
 

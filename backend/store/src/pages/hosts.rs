@@ -5,7 +5,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Result, TenantTx};
+use crate::{Result, TenantTx, nodes};
 
 /// One host, with how its checks stand.
 #[derive(Clone, Debug)]
@@ -32,9 +32,9 @@ pub struct Row {
     pub own_limits: Option<Value>,
     /// Sentences of its agent.
     pub notes: Value,
-    /// When the newest link began.
+    /// When the newest link began; none while the agent was never heard.
     pub linked_at: Option<Timestamp>,
-    /// When the newest link ended.
+    /// When the newest link ended: it closed, or its node was seen last.
     pub unlinked_at: Option<Timestamp>,
     /// Checks that are ok.
     pub ok: i64,
@@ -48,14 +48,17 @@ pub struct Row {
 
 /// The hosts that are not retired: all, or one.
 pub async fn list(tx: &mut TenantTx, host_id: Option<Uuid>, limit: i64) -> Result<Vec<Row>> {
-    let tenant_id = tx.tenant_id();
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let alive = now - nodes::DEAD_AFTER;
     let rows = sqlx::query!(
         r#"SELECT h.host_id, h.client_id, h.name, c.name AS client, h.state, h.quarantine_reason, h.tags, h.agent_version, h.booted_at, h.own_limits, h.notes,
-             l.linked_at AS "linked_at?", l.unlinked_at AS "unlinked_at?",
+             CASE WHEN l.epoch > 0 THEN l.linked_at END AS "linked_at?",
+             coalesce(l.unlinked_at, CASE WHEN n.seen_at > $4 THEN NULL ELSE greatest(n.seen_at, l.linked_at) END) AS "unlinked_at?",
              s.ok AS "ok!", s.warning AS "warning!", s.critical AS "critical!", s.no_data AS "no_data!"
            FROM hosts h
            JOIN clients c ON c.tenant_id = h.tenant_id AND c.client_id = h.client_id
            LEFT JOIN host_links l ON l.tenant_id = h.tenant_id AND l.host_id = h.host_id
+           LEFT JOIN nodes n ON n.node_id = l.node_id
            CROSS JOIN LATERAL (
              SELECT count(*) FILTER (WHERE verdict = 'ok') AS ok, count(*) FILTER (WHERE verdict = 'warning') AS warning,
                     count(*) FILTER (WHERE verdict = 'critical') AS critical, count(*) FILTER (WHERE verdict = 'no_data') AS no_data
@@ -64,7 +67,8 @@ pub async fn list(tx: &mut TenantTx, host_id: Option<Uuid>, limit: i64) -> Resul
            ORDER BY c.name, h.name, h.host_id LIMIT $3"#,
         tenant_id,
         host_id,
-        limit
+        limit,
+        alive.to_sqlx() as _
     )
     .fetch_all(tx.conn())
     .await?;

@@ -85,6 +85,8 @@ pub struct Alert {
     pub seen: Option<Value>,
     /// When it was seen.
     pub observed_at: Option<Timestamp>,
+    /// The decision record of that signal.
+    pub detected: Option<Value>,
 }
 
 /// The incident's alerts, oldest first.
@@ -92,13 +94,15 @@ pub async fn list_alerts(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<Ale
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
         r#"SELECT a.host_id, c.name AS check_name, c.definition, a.target, a.severity, a.opened_at, a.closed_at, a.close_cause,
-             s.signalled_at AS "signalled_at?", o.seen AS "seen?", o.observed_at AS "observed_at?"
+             s.signalled_at AS "signalled_at?", o.seen AS "seen?", o.observed_at AS "observed_at?", d.record AS "detected?"
            FROM alerts a
            JOIN checks c ON c.tenant_id = a.tenant_id AND c.check_id = a.check_id
-           LEFT JOIN LATERAL (SELECT s.signalled_at, s.observation_id FROM signals s
+           LEFT JOIN LATERAL (SELECT s.signal_id, s.signalled_at, s.observation_id FROM signals s
              WHERE s.tenant_id = a.tenant_id AND s.host_id = a.host_id AND s.check_id = a.check_id AND s.target = a.target
                AND s.kind = 'raised' AND s.signalled_at <= a.opened_at ORDER BY s.state_version DESC LIMIT 1) s ON true
            LEFT JOIN observations o ON o.tenant_id = a.tenant_id AND o.observation_id = s.observation_id
+           LEFT JOIN LATERAL (SELECT d.record FROM decisions d WHERE d.tenant_id = a.tenant_id AND d.subject_id = s.signal_id
+             AND d.stage = 'detect' ORDER BY d.decided_at LIMIT 1) d ON true
            WHERE a.tenant_id = $1 AND a.incident_id = $2 ORDER BY a.opened_at, a.alert_id LIMIT 100"#,
         tenant_id,
         incident_id
@@ -119,6 +123,7 @@ pub async fn list_alerts(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<Ale
             signalled_at: r.signalled_at.map(|at| at.to_jiff()),
             seen: r.seen,
             observed_at: r.observed_at.map(|at| at.to_jiff()),
+            detected: r.detected,
         })
         .collect())
 }

@@ -152,7 +152,8 @@ pub async fn facts(tx: &mut TenantTx, keys: &[(BucketKind, String)], run_id: Uui
     Ok(out)
 }
 
-async fn size(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<Size> {
+/// How large a bucket's scope is.
+pub(crate) async fn size(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<Size> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let created = sqlx::query_scalar!("SELECT created_at FROM tenants WHERE tenant_id = $1", tenant_id)
         .fetch_one(tx.conn())

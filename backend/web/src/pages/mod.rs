@@ -3,6 +3,7 @@
 pub mod asset;
 pub mod host;
 pub mod incident;
+pub mod limit;
 pub mod sign_in;
 pub mod sign_out;
 

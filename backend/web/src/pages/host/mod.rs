@@ -1,6 +1,7 @@
 //! Hosts: the list, and one host.
 
 mod hands_off;
+mod limits;
 mod list;
 mod parts;
 mod same_machine;

@@ -14,7 +14,7 @@ use views::{
     host::{CheckRow, HostPage, OwnLimit},
 };
 
-use super::{hands_off, link, tags, trust};
+use super::{hands_off, limits, link, tags, trust};
 use crate::layers::page;
 use crate::member::{Member, clock};
 use crate::pages::incident;
@@ -39,6 +39,7 @@ pub async fn show(
     let off = hosts::list_hands_off(&mut tx, now).await?;
     let checks = hosts::list_checks(&mut tx, id).await?.into_iter().map(check).collect();
     let incidents = incidents::list(&mut tx, Some(id), INCIDENTS).await?.into_iter().map(incident::row).collect();
+    let buckets = store::pages::limits::list(&mut tx, row.client_id, id).await?;
     let clock = clock(&app, now);
     Ok(page(&HostPage {
         shell,
@@ -50,7 +51,7 @@ pub async fn show(
         inventory: inventory(&row, &clock),
         own_limits: row.own_limits.as_ref().map(own_limits).unwrap_or_default(),
         checks,
-        limits: Vec::new(),
+        limits: limits::limits(&buckets),
         incidents,
         may_act: member.may(Act::WorkIncidents),
         may_trust: member.may(Act::TrustHost),

@@ -8,6 +8,7 @@ use views::{
 };
 
 use super::Facts;
+use crate::pages::limit::label;
 
 /// One entry for each answer; the same answer again to the same run, for the same reason, is told once.
 pub fn entries(facts: &Facts) -> Vec<Entry> {
@@ -80,31 +81,5 @@ fn limit(row: &Value) -> Limit {
         because: word("why").to_owned(),
         frees_at: instant(row.get("frees_at")).filter(|_| holds || number("used").unwrap_or(0) > 0),
         result: if holds { LimitResult::Held } else { LimitResult::Allowed },
-    }
-}
-
-fn label(limit: &str, scope: &str, window_secs: Option<u32>) -> String {
-    let place = match scope {
-        "tenant" => "Organization",
-        "client" => "Client",
-        "host" => "Host",
-        "host_playbook" | "host_playbook_day" => "This fix here",
-        other => other,
-    };
-    match limit {
-        "platform" => "Stopped for everybody".to_owned(),
-        "frozen" => format!("{place} stopped"),
-        "clock" => "Clock behind".to_owned(),
-        "quarantine" => "Host not trusted".to_owned(),
-        "hands_off" => "Hands off".to_owned(),
-        "host_lock" => "Unfinished on host".to_owned(),
-        "in_flight" => format!("{place} in flight"),
-        _ => match window_secs {
-            Some(86_400) => format!("{place}, 1\u{a0}day"),
-            Some(secs) if secs >= 3_600 => format!("{place}, {}\u{a0}h", secs / 3_600),
-            Some(secs) if secs >= 60 => format!("{place}, {}\u{a0}min", secs / 60),
-            Some(secs) => format!("{place}, {secs}\u{a0}s"),
-            None => place.to_owned(),
-        },
     }
 }

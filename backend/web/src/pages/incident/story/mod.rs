@@ -2,6 +2,7 @@
 
 mod admission;
 mod classified;
+mod detected;
 mod run;
 mod verified;
 
@@ -10,7 +11,6 @@ mod tests;
 
 use std::time::Duration;
 
-use domain::detect::words::words;
 use domain::run::State;
 use jiff::Timestamp;
 use store::decisions::Decision;
@@ -18,12 +18,9 @@ use store::pages::{hosts, incident};
 use views::{
     Clock, Pair, Shell,
     incident::IncidentPage,
-    story::{
-        Detected, Entry, Escalated, Event, Mail, MailState, PlaybookAside, Reason, Recovered, Released, Versioned,
-    },
+    story::{Entry, Escalated, Event, Mail, MailState, PlaybookAside, Reason, Recovered, Released, Versioned},
 };
 
-use super::readings::{evidence, verdict};
 use super::standing::standing;
 use crate::pages::host;
 
@@ -71,7 +68,7 @@ pub fn tell(facts: Facts, shell: Shell, clock: Clock, may_act: bool) -> Incident
 fn entries(facts: &Facts, now: Timestamp) -> Vec<Entry> {
     let mut all = Vec::new();
     hands_off(facts, now, &mut all);
-    detected(facts, &mut all);
+    all.extend(detected::entries(facts));
     all.extend(classified::entries(facts));
     all.extend(admission::entries(facts));
     all.extend(run::entries(facts));
@@ -81,26 +78,6 @@ fn entries(facts: &Facts, now: Timestamp) -> Vec<Entry> {
     mails(facts, &mut all);
     all.sort_by_key(|entry| entry.at);
     all
-}
-
-fn detected(facts: &Facts, all: &mut Vec<Entry>) {
-    for alert in &facts.alerts {
-        let secs = |key: &str| alert.definition.get(key).and_then(serde_json::Value::as_u64).map(Duration::from_secs);
-        let saw = alert.seen.as_ref().map_or_else(
-            || "The check was bad for its hold time.".to_owned(),
-            |seen| format!("On {} it read: {}.", alert.target, words(seen)),
-        );
-        let event = Event::Detected(Detected {
-            check: format!("{} ({})", alert.check, alert.target),
-            verdict: verdict(&alert.severity),
-            saw,
-            before: None,
-            hold: secs("hold_secs"),
-            grace: None,
-            evidence: alert.seen.as_ref().map(evidence).unwrap_or_default(),
-        });
-        all.push(Entry { at: alert.signalled_at.unwrap_or(alert.opened_at), event });
-    }
 }
 
 /// The newest reason, at the newest event that gave one.

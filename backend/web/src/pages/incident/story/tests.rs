@@ -64,6 +64,7 @@ fn facts() -> Facts {
             signalled_at: Some(at(0)),
             seen: Some(seen),
             observed_at: Some(at(0)),
+            detected: None,
         }],
         host: Some(hosts::Row {
             host_id: HOST,

@@ -1,0 +1,94 @@
+//! The limits on acting that concern one host, with what is used of them now. Nothing is locked and nothing is made:
+//! a bucket that no run has met yet is told with the numbers it would have.
+
+use domain::remediate::guardrails::{BucketFacts, BucketKind, Numbers, limits};
+use jiff_sqlx::ToSqlx;
+use uuid::Uuid;
+
+use crate::remediate::guardrails::size;
+use crate::{Result, TenantTx};
+
+/// The most fixes of a host that are told.
+const FIXES: i64 = 10;
+
+/// One bucket.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    /// Which fix, where the bucket is one fix's.
+    pub playbook: Option<String>,
+    /// Its numbers and what uses them.
+    pub facts: BucketFacts,
+}
+
+/// Organization, client, host, then the fixes that were due here, in order of their names.
+pub async fn list(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> Result<Vec<Bucket>> {
+    let tenant_id = tx.tenant_id();
+    let mut keys = vec![
+        (BucketKind::Tenant, tenant_id.to_string(), None),
+        (BucketKind::Client, client_id.to_string(), None),
+        (BucketKind::Host, host_id.to_string(), None),
+    ];
+    let fixes = sqlx::query!(
+        "SELECT b.scope_key, p.name FROM guardrail_buckets b
+         JOIN playbooks p ON p.tenant_id = b.tenant_id AND b.scope_key = $2 || '/' || p.playbook_id
+         WHERE b.tenant_id = $1 AND b.scope_kind = 'host_playbook' ORDER BY p.name LIMIT $3",
+        tenant_id,
+        host_id.to_string(),
+        FIXES
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    for fix in fixes {
+        for kind in [BucketKind::HostPlaybook, BucketKind::HostPlaybookDay] {
+            keys.push((kind, fix.scope_key.clone(), Some(fix.name.clone())));
+        }
+    }
+    let mut buckets = Vec::with_capacity(keys.len());
+    for (kind, key, playbook) in keys {
+        buckets.push(Bucket { playbook, facts: bucket(tx, kind, key).await? });
+    }
+    Ok(buckets)
+}
+
+async fn bucket(tx: &mut TenantTx, kind: BucketKind, key: String) -> Result<BucketFacts> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let row = sqlx::query!(
+        "SELECT clock_high, frozen, max_in_flight, max_per_window, window_secs FROM guardrail_buckets
+         WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key IN ($3, '*') ORDER BY scope_key = '*' LIMIT 1",
+        tenant_id,
+        kind.word(),
+        key
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    let used = sqlx::query!(
+        "SELECT run_id, slot_no, flight_no, occupied_until, released_at FROM guardrail_admissions
+         WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key = $3 AND (occupied_until > $4 OR released_at IS NULL)
+         ORDER BY occupied_until, slot_no",
+        tenant_id,
+        kind.word(),
+        key,
+        now.to_sqlx() as _
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let number = |n: Option<i32>| n.and_then(|n| u32::try_from(n).ok());
+    let set = row.as_ref().map_or_else(Numbers::default, |row| Numbers {
+        max_in_flight: number(row.max_in_flight),
+        max_per_window: number(row.max_per_window),
+        window_secs: number(row.window_secs),
+    });
+    let limits = limits(kind, set, size(tx, kind, &key).await?);
+    let slots = used.iter().map(|u| (u.occupied_until.to_jiff(), u.slot_no.unsigned_abs()));
+    let in_flight = used.iter().filter(|u| u.released_at.is_none());
+    Ok(BucketFacts {
+        kind,
+        frozen: row.as_ref().is_some_and(|row| row.frozen),
+        clock_high: row.map_or(now, |row| row.clock_high.to_jiff()),
+        limits,
+        occupied: slots.filter(|(until, _)| *until > now).collect(),
+        flights: in_flight.filter_map(|u| u.flight_no.map(i32::unsigned_abs)).collect(),
+        own_flight: false,
+        key,
+    })
+}
