@@ -25,7 +25,7 @@ faults: deps assets ## every kill case CYCLES=n times in random order (SEED=n: i
 	rm -f $(FAULTS_REPORT)
 	status=0; MENDWRIGHT_FAULTS_CYCLES=$(or $(CYCLES),1) $(if $(SEED),MENDWRIGHT_FAULTS_SEED=$(SEED)) \
 	  MENDWRIGHT_FAULTS_REPORT=$(FAULTS_REPORT) \
-	  cargo test --workspace --test all faults::cycles -- --ignored --nocapture || status=$$?; \
+	  cargo test --workspace --tests faults::cycles -- --ignored --nocapture || status=$$?; \
 	cat $(FAULTS_REPORT) || true; exit $$status
 
 check: assets ## formatting and lints

@@ -154,6 +154,23 @@ pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: Duration) -> Result
         .collect()
 }
 
+/// Leases a mail for longer. False: another worker has it by now.
+pub async fn renew(tx: &mut TenantTx, due: &Due, lease: Duration) -> Result<bool> {
+    let (tenant_id, until) = (tx.tenant_id(), tx.now().await? + lease);
+    let done = sqlx::query!(
+        "UPDATE outbox SET lease_expires_at = $4
+         WHERE tenant_id = $1 AND outbox_id = $2 AND lease_token = $3 AND state = 'queued'",
+        tenant_id,
+        due.outbox_id,
+        due.lease_token,
+        until.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    tx.due(Queue::Notify, until);
+    Ok(done.rows_affected() == 1)
+}
+
 /// Keeps what every attempt will send.
 pub async fn mark_composed(tx: &mut TenantTx, due: &Due, mail: &Composed) -> Result<()> {
     let tenant_id = tx.tenant_id();

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use agent::journal::{Entry, Journal, Opened};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use super::database::{How, OwnCluster};
 use super::harness::{Bench, Env, Known, go_on};
 use super::judge::{Doubt, End, Finding, Promise, judge};
 
@@ -19,6 +21,10 @@ pub enum Case {
     Runner(&'static str),
     /// The server kills itself at a point.
     Server(&'static str),
+    /// PostgreSQL ends while the fix is at work, and comes back once the host has a result that nobody can store.
+    Database(How),
+    /// PostgreSQL is killed at a moment drawn from this seed, and comes back.
+    DatabaseAnyMoment(u64),
     /// Agent and server are killed at moments and in an order drawn from this seed.
     AnyMoment(u64),
 }
@@ -63,20 +69,25 @@ impl Case {
             Case::AgentBeside(point) => format!("agent_beside_runner_{point}"),
             Case::Runner(point) => format!("runner_{point}"),
             Case::Server(point) => point.to_owned(),
+            Case::Database(How::Stopped) => "database_stopped".to_owned(),
+            Case::Database(How::Killed) => "database_killed".to_owned(),
+            Case::DatabaseAnyMoment(_) => "database_any_moment".to_owned(),
             Case::AnyMoment(_) => "any_moment".to_owned(),
         }
     }
 
     /// What is promised.
     pub fn promise(self) -> Promise {
-        let fixed = Promise { effects: 1, end: End::Fixed, attempts: 1..=1, doubt: Doubt::No };
+        let fixed = Promise { effects: 1, end: End::Fixed, attempts: 1..=1, doubt: Doubt::No, deliveries: 1..=1 };
         match self {
             // No runner is left that could begin: the server is told, and admits anew.
             Case::Agent("after_started") => Promise { attempts: 2..=2, ..fixed },
             // Continued more than 15 s after its permit was asked for, the runner begins nothing.
             Case::AgentBeside("before_begin") => Promise { attempts: 1..=2, ..fixed },
             // Each death may leave an attempt that never began.
-            Case::AnyMoment(_) => Promise { attempts: 1..=1 + DEATHS, ..fixed },
+            Case::AnyMoment(_) | Case::DatabaseAnyMoment(_) => {
+                Promise { attempts: 1..=1 + DEATHS, deliveries: 1..=2, ..fixed }
+            }
             Case::Runner("after_begin") => Promise { effects: 0, end: End::Escalated, doubt: Doubt::Yes, ..fixed },
             Case::Runner(_) => Promise { doubt: Doubt::Yes, ..fixed },
             _ => fixed,
@@ -93,7 +104,10 @@ impl Case {
     }
 
     async fn bench(self) -> Bench {
-        let mut bench = Bench::on_test_db(Known::Fix).await;
+        let mut bench = match self {
+            Case::Database(_) | Case::DatabaseAnyMoment(_) => Bench::on_own_cluster(Known::Fix).await,
+            _ => Bench::on_test_db(Known::Fix).await,
+        };
         let marker = bench.path("marker").display().to_string();
         let (server, agent): (Env, Env) = match self {
             Case::Agent(point) | Case::Runner(point) => {
@@ -105,7 +119,7 @@ impl Case {
             Case::Server(point) => {
                 (vec![("MENDWRIGHT_SERVER_CRASH", point.into()), ("MENDWRIGHT_SERVER_CRASH_ARMED", marker)], vec![])
             }
-            Case::AnyMoment(_) => (vec![], vec![]),
+            Case::Database(_) | Case::DatabaseAnyMoment(_) | Case::AnyMoment(_) => (vec![], vec![]),
         };
         bench.start_server(server).await;
         bench.enrol().await;
@@ -149,6 +163,25 @@ impl Case {
                 bench.start_server(vec![]).await;
                 since
             }
+            Case::Database(how) => {
+                bench.victim.close_gate();
+                bench.victim.break_it();
+                bench.until("the fix is at work", async || !bench.victim.ledger().is_empty()).await;
+                cluster(bench).end(how).await;
+                bench.victim.open_gate();
+                bench.until("the host has a result", async || has_finished(bench)).await;
+                let since = now();
+                cluster(bench).start().await;
+                since
+            }
+            Case::DatabaseAnyMoment(seed) => {
+                bench.victim.break_it();
+                pause(&mut StdRng::seed_from_u64(seed)).await;
+                cluster(bench).end(How::Killed).await;
+                let since = now();
+                cluster(bench).start().await;
+                since
+            }
             Case::AnyMoment(seed) => {
                 bench.victim.break_it();
                 let since = now();
@@ -159,11 +192,28 @@ impl Case {
     }
 }
 
-/// Kills, twice: one or the other or both, and brings back what died. The pauses are what is tried, not waits.
+fn cluster(bench: &mut Bench) -> &mut OwnCluster {
+    bench.cluster.as_mut().expect("a cluster of its own")
+}
+
+/// Whether the agent has a result of its own to tell.
+fn has_finished(bench: &Bench) -> bool {
+    match Journal::open(&bench.path("agent/journal")) {
+        Ok(Opened::Whole(_, entries)) => entries.iter().any(|entry| matches!(entry, Entry::Finished { .. })),
+        _ => false,
+    }
+}
+
+/// The moment is what is tried; nothing is waited for.
+async fn pause(rng: &mut StdRng) {
+    tokio::time::sleep(Duration::from_micros(rng.random_range(0..1_500_000))).await;
+}
+
+/// Kills, twice: one or the other or both, and brings back what died.
 async fn any_moment(bench: &mut Bench, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
     for _ in 0..DEATHS {
-        tokio::time::sleep(Duration::from_micros(rng.random_range(0..1_500_000))).await;
+        pause(&mut rng).await;
         let who = rng.random_range(0..3);
         if who != 0 {
             bench.kill_agent().await;

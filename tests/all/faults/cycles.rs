@@ -10,12 +10,13 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde::Serialize;
 
 use super::cases::{Case, DOUBTS, KILLS, Played};
+use super::database::How;
 use super::judge::{Doubt, Finding};
 
 /// Benches at once; most of a case is waiting.
 const AT_ONCE: usize = 3;
-/// Cases a cycle in which somebody dies at a random moment.
-const ANY_MOMENTS: usize = 6;
+/// Cases a cycle in which agent or server, or PostgreSQL, die at a random moment.
+const ANY_MOMENTS: usize = 4;
 
 /// The last line.
 #[derive(Debug, Default, Serialize)]
@@ -54,7 +55,9 @@ async fn no_fix_is_doubled_or_lost_in_any_order_of_deaths() {
         eprintln!("cycle {} of {cycles}, MENDWRIGHT_FAULTS_SEED={seed}", cycle + 1);
         let mut rng = StdRng::seed_from_u64(seed);
         let mut cases = [KILLS, DOUBTS].concat();
+        cases.extend([Case::Database(How::Stopped), Case::Database(How::Killed)]);
         cases.extend((0..ANY_MOMENTS).map(|_| Case::AnyMoment(rng.random())));
+        cases.extend((0..ANY_MOMENTS).map(|_| Case::DatabaseAnyMoment(rng.random())));
         cases.shuffle(&mut rng);
         let mut playing = stream::iter(cases).map(play).buffer_unordered(AT_ONCE);
         while let Some((case, played)) = playing.next().await {

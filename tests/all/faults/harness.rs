@@ -20,6 +20,7 @@ use store::{Clock, Store, StoreConfig};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::{Child, Command};
 
+use super::database::OwnCluster;
 use super::leftovers;
 use super::victim::{SERVICE, Victim};
 use crate::support::TestDb;
@@ -78,6 +79,8 @@ pub struct Bench {
     authority: String,
     server: Option<Child>,
     agent: Option<Child>,
+    /// The cluster, if it is the bench's own.
+    pub cluster: Option<OwnCluster>,
     // Last: it goes when nobody uses it any more.
     _db: Option<TestDb>,
 }
@@ -96,12 +99,21 @@ impl Bench {
     /// A bench on a database of its own, nothing started but the service.
     pub async fn on_test_db(known: Known) -> Bench {
         let db = TestDb::new().await;
-        let urls = Urls::of(&db);
-        Bench::on(leftovers::folder(), urls, Some(db), known).await
+        let mut bench = Bench::on(leftovers::folder(), Urls::of(&db), known).await;
+        bench._db = Some(db);
+        bench
     }
 
-    /// A bench in `folder` on the empty migrated database at `urls`, nothing started but the service.
-    pub async fn on(folder: PathBuf, urls: Urls, db: Option<TestDb>, known: Known) -> Bench {
+    /// A bench on a cluster of its own, nothing started but the service.
+    pub async fn on_own_cluster(known: Known) -> Bench {
+        let folder = leftovers::folder();
+        let (cluster, urls) = OwnCluster::new(&folder).await;
+        let mut bench = Bench::on(folder, urls, known).await;
+        bench.cluster = Some(cluster);
+        bench
+    }
+
+    async fn on(folder: PathBuf, urls: Urls, known: Known) -> Bench {
         let config = StoreConfig {
             tenant_url: urls.login.clone(),
             system_url: urls.system.clone(),
@@ -126,7 +138,8 @@ impl Bench {
             agent: None,
             folder,
             urls,
-            _db: db,
+            cluster: None,
+            _db: None,
         }
     }
 
@@ -296,6 +309,7 @@ impl Drop for Bench {
         if std::thread::panicking() {
             self.print_logs();
         }
+        self.cluster = None;
         leftovers::end_all(&self.folder);
         let _ = fs::remove_dir_all(&self.folder);
     }

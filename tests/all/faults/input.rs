@@ -67,7 +67,7 @@ async fn an_agent_whose_clock_is_off_by_years_is_healed_as_any_other() {
     bench.start_agent(env).await;
     bench.all_is_well().await;
     bench.victim.break_it();
-    let promise = Promise { effects: 1, end: End::Fixed, attempts: 1..=1, doubt: Doubt::No };
+    let promise = Promise { effects: 1, end: End::Fixed, attempts: 1..=1, doubt: Doubt::No, deliveries: 1..=1 };
     assert_eq!(judge(&mut bench, &promise).await, []);
     let log = std::fs::read_to_string(bench.path("agent.log")).expect("the agent's log");
     let year = |line: &str| line.get(..4).and_then(|year| year.parse::<i32>().ok());

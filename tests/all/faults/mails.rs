@@ -68,6 +68,37 @@ async fn a_mail_that_is_refused_for_good_is_not_tried_again_and_the_incident_say
     assert!(sink.messages().is_empty());
 }
 
+/// The relay takes the connection and says nothing; the server is killed over it. Its mail is another's soon.
+#[tokio::test]
+async fn a_mail_whose_server_dies_in_the_dialogue_is_sent_by_the_next() {
+    let mut bench = Bench::on_test_db(Known::Nothing).await;
+    let port = HeldPort::new();
+    let silent = tokio::net::TcpListener::bind(port.addr).await.expect("the held port");
+    bench.relay_at(port.addr);
+    bench.start_server(vec![]).await;
+    bench.enrol().await;
+    bench.start_agent(vec![]).await;
+    bench.all_is_well().await;
+    bench.victim.break_it();
+    let dialogue = guarded("the server connects", silent.accept()).await.expect("a connection");
+    let lease = "SELECT extract(epoch FROM lease_expires_at)::bigint FROM outbox WHERE lease_token IS NOT NULL";
+    let first = bench.count(lease).await;
+    bench.until("the lease is renewed", async || bench.count(lease).await > first).await;
+    bench.kill_server().await;
+    drop((dialogue, silent));
+    let left = "SELECT extract(epoch FROM lease_expires_at - clock_timestamp())::bigint FROM outbox";
+    let left = bench.count(left).await;
+    assert!((0..=45).contains(&left), "a dead node's mail is another's within 45 s, not {left}");
+
+    let (_, sink) = Sink::start(port.addr).await.expect("the mail server comes up");
+    let over = "WITH over AS (UPDATE outbox SET lease_expires_at = clock_timestamp() RETURNING tenant_id)
+                INSERT INTO tenant_wakeups (tenant_id, queue, due_at) SELECT tenant_id, 'notify', clock_timestamp() FROM over";
+    bench.rows.execute(over).await.expect("a superuser may");
+    bench.start_server(vec![]).await;
+    let mails = guarded("the mail arrives", sink.wait_for(1)).await;
+    assert_eq!((mails.len(), mails[0].deliveries), (1, 1));
+}
+
 /// The only incident's page, as the owner sees it.
 async fn incident_page(bench: &Bench) -> String {
     let _ = rustls::crypto::ring::default_provider().install_default();

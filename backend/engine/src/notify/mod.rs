@@ -2,13 +2,14 @@
 
 mod compose;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::notify::try_again_at;
 use futures_util::future::join_all;
-use mail::{Envelope, Mailer, SendError};
+use mail::{Envelope, Mailer, SendError, Sent};
 use store::outbox::{self, Composed, Due, End};
 use store::{Queue, Store, TenantScope};
 
@@ -16,8 +17,10 @@ use crate::lease::{Batch, Stage};
 
 /// Mails a batch takes: as many as the relay gets connections.
 const BATCH: i64 = 4;
-/// How long a mail is leased: longer than the slowest dialogue that still counts as one.
-const LEASE: Duration = Duration::from_secs(300);
+/// How long a mail is leased; renewed while its dialogue lasts, so that a dead node's mail is soon another's.
+const LEASE: Duration = Duration::from_secs(30);
+/// How often it is renewed.
+const RENEW: Duration = Duration::from_secs(10);
 
 /// The loop's work.
 #[derive(Debug, Clone)]
@@ -69,7 +72,7 @@ impl Notify {
             }
         };
         tx.commit().await?;
-        let sent = self.mailer.send(&envelope(due, mail)).await;
+        let sent = self.send(store, scope, due, &envelope(due, mail)).await;
 
         let mut tx = store.begin(scope).await?;
         match sent {
@@ -97,6 +100,31 @@ impl Notify {
         }
         tx.commit().await
     }
+
+    /// Sends, and keeps the lease meanwhile: a relay may take minutes.
+    async fn send(
+        &self,
+        store: &Store,
+        scope: &TenantScope,
+        due: &Due,
+        envelope: &Envelope,
+    ) -> Result<Sent, SendError> {
+        let mut sending = pin!(self.mailer.send(envelope));
+        loop {
+            if let Ok(sent) = tokio::time::timeout(RENEW, sending.as_mut()).await {
+                return sent;
+            }
+            if let Err(e) = renew(store, scope, due).await {
+                tracing::warn!(mail = %due.outbox_id, error = &e as &dyn std::error::Error, "a lease is not renewed");
+            }
+        }
+    }
+}
+
+async fn renew(store: &Store, scope: &TenantScope, due: &Due) -> store::Result<()> {
+    let mut tx = store.begin(scope).await?;
+    outbox::renew(&mut tx, due, LEASE).await?;
+    tx.commit().await
 }
 
 fn envelope(due: &Due, mail: Composed) -> Envelope {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::faults::harness::Known;
 
-const PROMISE: Promise = Promise { effects: 1, end: End::Fixed, attempts: 1..=1, doubt: Doubt::No };
+const PROMISE: Promise = Promise { effects: 1, end: End::Fixed, attempts: 1..=1, doubt: Doubt::No, deliveries: 1..=1 };
 
 async fn healed() -> Bench {
     let bench = Bench::up(Known::Fix, vec![], vec![]).await;
