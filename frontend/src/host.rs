@@ -66,8 +66,6 @@ pub struct CheckRow {
     pub why: Option<String>,
     /// Since when it stands so.
     pub since_at: Option<Timestamp>,
-    /// When it was looked at last.
-    pub seen_at: Option<Timestamp>,
     /// How often it is looked at.
     pub every: Option<Duration>,
 }
@@ -77,8 +75,17 @@ pub struct CheckRow {
 pub struct OwnLimit {
     /// "May restart".
     pub label: String,
-    /// The names or paths; none means: nothing at all.
-    pub values: Vec<String>,
+    /// What it says.
+    pub says: Says,
+}
+
+/// What a line of the host's own limits says.
+#[derive(Clone, Debug)]
+pub enum Says {
+    /// Names or paths; none means: nothing at all.
+    Names(Vec<String>),
+    /// Words or a number.
+    Words(String),
 }
 
 impl HostPage {

@@ -118,9 +118,20 @@ impl IncidentPage {
         ]
     }
 
+    /// No mapping knew what to do, and nobody did anything since.
+    fn has_no_known_fix(&self) -> bool {
+        let unmatched = |entry: &Entry| matches!(&entry.event, Event::Classified(it) if it.matched.is_none());
+        let acted = |entry: &Entry| matches!(entry.event, Event::Admission(_) | Event::Run(_) | Event::Recovered(_));
+        self.entries.iter().any(unmatched) && !self.entries.iter().any(acted)
+    }
+
     fn stage(&self, name: &'static str, found: Option<(usize, &Entry)>) -> Stage {
         let Some((index, entry)) = found else {
-            let words = if self.standing.is_open() { "not yet" } else { "not needed" };
+            let words = match (self.has_no_known_fix(), self.standing.is_open()) {
+                (true, _) => "no known fix",
+                (false, true) => "not yet",
+                (false, false) => "not needed",
+            };
             return Stage { name, entry: None, state: None, words: words.to_owned() };
         };
         let when = self.since_start(entry.at);

@@ -134,15 +134,15 @@ impl IncidentsPage {
         self.rows.iter().filter(|row| !row.standing.is_open()).collect()
     }
 
-    /// The page's one sentence.
+    /// The page's one sentence; it counts what the navigation counts.
     pub fn headline(&self) -> String {
-        let count = |standing| self.rows.iter().filter(|row| row.standing == standing).count();
-        match (count(Standing::NeedsYou), count(Standing::Healing)) {
+        let healing = self.rows.iter().filter(|row| row.standing == Standing::Healing).count();
+        match (self.shell.needs_you, healing) {
             (0, 0) => "Nothing needs you".to_owned(),
             (0, 1) => "Nothing needs you, one is healing".to_owned(),
             (0, n) => format!("Nothing needs you, {} are healing", count_word(n).to_lowercase()),
             (1, _) => "One thing needs you".to_owned(),
-            (n, _) => format!("{} things need you", count_word(n)),
+            (n, _) => format!("{} things need you", count_word(usize::try_from(n).unwrap_or(usize::MAX))),
         }
     }
 }

@@ -86,7 +86,10 @@ pub fn router(app: App) -> Router {
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT))
         .layer(origin(&app));
-    made_of(members()).layer(sessions::layer(&app)).merge(made_of(everybodys())).layer(around).with_state(app)
+    // A fallback of our own: what no route knows is dressed too when other routers are merged in.
+    let unknown = async || StatusCode::NOT_FOUND;
+    let routes = made_of(members()).layer(sessions::layer(&app)).merge(made_of(everybodys()));
+    routes.fallback(unknown).layer(around).with_state(app)
 }
 
 /// Refuses what other sites send: by the browser's word on where a request comes from.

@@ -3,7 +3,7 @@
 use super::{DAY, HOUR, MINUTE, before, clock, id, ms, row, shell, text};
 use crate::{
     HandsOff, Limit, LimitResult, Link, Nav, Pair, Used, Verdict,
-    host::{CheckRow, HostPage, OwnLimit},
+    host::{CheckRow, HostPage, OwnLimit, Says},
     hosts::{HostRow, HostsPage, Tally, Trust},
     incidents::Standing,
 };
@@ -66,7 +66,6 @@ pub fn host_page(trust: Trust, hands_off: bool) -> HostPage {
         reading: text(reading),
         why: why.map(text),
         since_at: Some(before(since)),
-        seen_at: Some(before(1_000)),
         every: Some(ms(5_000)),
     };
     let limit = |label: &str, used, of, because: &str, frees: Option<i64>| Limit {
@@ -79,7 +78,7 @@ pub fn host_page(trust: Trust, hands_off: bool) -> HostPage {
     };
     let own = |label: &str, values: &[&str]| OwnLimit {
         label: text(label),
-        values: values.iter().map(|v| text(v)).collect(),
+        says: Says::Names(values.iter().map(|v| text(v)).collect()),
     };
     HostPage {
         shell: shell(Nav::Hosts),
@@ -127,7 +126,7 @@ pub fn host_page(trust: Trust, hands_off: bool) -> HostPage {
             own("Never", &["/srv"]),
         ],
         limits: vec![
-            limit("In flight", 0, 1, "", None),
+            limit("Host, at once", 0, 1, "", None),
             limit("Runs, 1 h", 1, 3, "shop-web at 06:12", Some(-10 * MINUTE)),
             limit("Same fix, 1 day", 3, 3, "shop-web, three times", Some(-20 * HOUR)),
         ],

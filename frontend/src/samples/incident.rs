@@ -38,7 +38,7 @@ fn limit(label: &str, used: Option<(u32, u32, &str)>, because: &str, result: Lim
 fn limits() -> Vec<Limit> {
     vec![
         limit("This fix on this host", Some((0, 3, "a day")), "last 9 days ago, rests 10 min", LimitResult::Allowed),
-        limit("Host in flight", Some((0, 1, "")), "nothing else ran on web-01", LimitResult::Allowed),
+        limit("Host, at once", Some((0, 1, "")), "nothing else ran on web-01", LimitResult::Allowed),
         Limit {
             frees_at: Some(before(3 * HOUR + 43 * MINUTE)),
             ..limit("Client, 10 min", Some((1, 2, "")), "db-02", LimitResult::Allowed)

@@ -6,7 +6,8 @@ mod sessions;
 mod strangers;
 mod telling;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -55,7 +56,9 @@ impl Console {
         let ours = organization(&store, &db, "Ours", "sam", &mut rows).await;
         let theirs = organization(&store, &db, "Theirs", "tess", &mut rows).await;
         let app = App { store: store.clone(), config: Config::new("https://mend.example") };
-        Console { router: router(app), store, clock, rows, ours, theirs, db }
+        // As the server puts them together.
+        let router = router(app).merge(gateway(&store).router());
+        Console { router, store, clock, rows, ours, theirs, db }
     }
 
     /// The operator's transaction in our organization.
@@ -151,6 +154,17 @@ impl Console {
         }
         run
     }
+}
+
+fn gateway(store: &Store) -> gateway::Gateway {
+    let config = gateway::GatewayConfig {
+        node_id: Store::new_id(),
+        server_name: "test".into(),
+        dispatch_key: keys::SigningKey::from_bytes(&[8; 32]),
+        elapsed: Arc::new(|| Duration::ZERO),
+        random: Arc::new(|| [5; 32]),
+    };
+    gateway::Gateway::new(store.clone(), config)
 }
 
 /// One hash for every login of these tests: it takes long to make by purpose.

@@ -26,7 +26,7 @@ async fn a_host_page_tells_each_limit_with_what_is_used_and_why_it_is_that_numbe
         "Client, 10 min",
         "Host, 1 h",
         "0 of 2",
-        "Host in flight",
+        "Host, at once",
         "0 of 1",
         "halved in the first week",
     ] {

@@ -16,7 +16,7 @@ pub fn label(limit: &str, scope: &str, window_secs: Option<u32>) -> String {
         "quarantine" => "Host not trusted".to_owned(),
         "hands_off" => "Hands off".to_owned(),
         "host_lock" => "Unfinished on host".to_owned(),
-        "in_flight" => format!("{place} in flight"),
+        "in_flight" => format!("{place}, at once"),
         _ => match window_secs {
             Some(86_400) => format!("{place}, 1\u{a0}day"),
             Some(secs) if secs >= 3_600 => format!("{place}, {}\u{a0}h", secs / 3_600),

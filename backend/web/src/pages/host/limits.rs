@@ -97,7 +97,7 @@ mod tests {
                 "Organization stopped: yes",
                 "Organization, 10 min: 0 of 10",
                 "Host, 1 h: 2 of 3, frees 100",
-                "Host in flight: 1 of 1",
+                "Host, at once: 1 of 1",
                 "“restart” here, 10 min: 1 of 1, frees 300",
             ]
         );

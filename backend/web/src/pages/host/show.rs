@@ -11,7 +11,7 @@ use store::pages::{hosts, incidents};
 use uuid::Uuid;
 use views::{
     Nav, Pair,
-    host::{CheckRow, HostPage, OwnLimit},
+    host::{CheckRow, HostPage, OwnLimit, Says},
 };
 
 use super::{hands_off, limits, link, tags, trust};
@@ -73,7 +73,6 @@ fn check(row: hosts::CheckRow) -> CheckRow {
         reading: words(&row.readings),
         why: row.excused.or(pending),
         since_at: Some(row.verdict_at),
-        seen_at: Some(row.observed_at),
         every: row.definition.get("interval_secs").and_then(Value::as_u64).map(Duration::from_secs),
     }
 }
@@ -94,7 +93,8 @@ fn own_limits(limits: &Value) -> Vec<OwnLimit> {
             .map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>())
             .unwrap_or_default()
     };
-    let one = |label: &str, value: &str| OwnLimit { label: label.to_owned(), values: vec![value.to_owned()] };
+    let one = |label: &str, value: &str| OwnLimit { label: label.to_owned(), says: Says::Words(value.to_owned()) };
+    let names = |label: &str, names| OwnLimit { label: label.to_owned(), says: Says::Names(names) };
     let mut rows = Vec::new();
     match limits.get("profile").and_then(Value::as_str) {
         Some("read-only") => rows.push(one("May run", "nothing but diagnostics")),
@@ -104,14 +104,14 @@ fn own_limits(limits: &Value) -> Vec<OwnLimit> {
     }
     let allowed = texts("allowed_playbooks");
     if !allowed.is_empty() {
-        rows.push(OwnLimit { label: "Only these".to_owned(), values: allowed });
+        rows.push(names("Only these", allowed));
     }
-    rows.push(OwnLimit { label: "Services".to_owned(), values: texts("services") });
+    rows.push(names("Services", texts("services")));
     if let Some(most) = limits.get("max_runs_per_hour").and_then(Value::as_u64) {
         rows.push(one("Runs an hour", &most.to_string()));
     }
     if let Some(path) = limits.get("path").and_then(Value::as_str) {
-        rows.push(one("Change it in", path));
+        rows.push(names("Change it in", vec![path.to_owned()]));
     }
     rows
 }

@@ -192,6 +192,10 @@ fn why_nothing_else(facts: &Facts) -> Vec<Reason> {
     if facts.runs.iter().any(|run| run.state == "observed") {
         reasons.push(reason("Nothing was touched.", "The mapping is on watch only."));
     }
+    if let Some(held) = facts.runs.iter().find(|run| run.state == "held") {
+        let why = held.hold_reason.as_deref().unwrap_or("a limit");
+        reasons.push(reason("It has not run yet.", &format!("Held: {}.", why.trim_start_matches("held: "))));
+    }
     if facts.runs.iter().any(|run| run.state == "unknown") {
         reasons.push(reason("No second try.", "A run in doubt is never repeated by itself."));
     }
