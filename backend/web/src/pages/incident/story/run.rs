@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use store::pages::incident::{JobResult, Run};
+use store::pages::incident::{JobResult, Run, RunEvent};
 use views::story::{self, Entry, Event, LineKind, OutputLine, RunState, Step, StepState, Versioned};
 
 use super::Facts;
@@ -53,21 +53,28 @@ fn state(facts: &Facts, run: &Run, result: Option<&JobResult>) -> Option<RunStat
             .find(|event| event.run_id == run.run_id && event.to_state == to)
             .map(|event| event.cause.clone())
     };
+    // What came before the doubt: the host's own word, or its silence.
+    let doubt = || {
+        let unknown = |event: &&RunEvent| event.run_id == run.run_id && event.to_state == "unknown";
+        facts.run_events.iter().rev().find(unknown).map(|event| match event.detail.get("ended") {
+            Some(_) => "it began, and the host does not know how it ended".to_owned(),
+            None => "it was permitted, and the host has not said how it ended".to_owned(),
+        })
+    };
     let reason = |other: &str| run.end_reason.clone().unwrap_or_else(|| other.to_owned());
     Some(match run.state.as_str() {
         "planned" | "held" | "awaiting_approval" | "observed" | "denied" => return None,
         "admitted" => RunState::Waiting,
         "running" => RunState::Running,
         "unknown" => RunState::InDoubt {
-            reason: cause("unknown").unwrap_or_else(|| "it is in doubt whether it ran".to_owned()),
+            reason: doubt().unwrap_or_else(|| "it is in doubt whether it ran".to_owned()),
             answered: None,
         },
         "refused" => RunState::Refused { reason: reason("by its own limits") },
         "cancelled" => RunState::Cancelled { reason: reason("recovered by itself") },
-        "not_run" if cause("unknown").is_some() => RunState::InDoubt {
-            reason: cause("unknown").unwrap_or_default(),
-            answered: Some(reason("nothing was executed")),
-        },
+        "not_run" if doubt().is_some() => {
+            RunState::InDoubt { reason: doubt().unwrap_or_default(), answered: Some(reason("nothing was executed")) }
+        }
         "not_run" => RunState::Cancelled { reason: reason("nothing was executed") },
         "expired" => RunState::Cancelled { reason: reason("it waited too long") },
         _ => match result {
@@ -75,7 +82,7 @@ fn state(facts: &Facts, run: &Run, result: Option<&JobResult>) -> Option<RunStat
                 answered(ended(&body(result)), &cause("verifying").unwrap_or_else(|| "the check decided".to_owned()))
             }
             None => RunState::InDoubt {
-                reason: cause("unknown").unwrap_or_else(|| "the host did not say".to_owned()),
+                reason: doubt().unwrap_or_else(|| "the host did not say".to_owned()),
                 answered: cause("verifying"),
             },
         },
