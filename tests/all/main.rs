@@ -2,6 +2,7 @@
 mod architecture;
 mod catalog;
 mod console;
+mod demo;
 mod faults;
 mod gateway;
 mod mail;
