@@ -5,4 +5,5 @@ pub mod classify;
 pub mod lease;
 pub mod notify;
 pub mod remediate;
+pub mod silence;
 pub mod verify;

@@ -4,11 +4,10 @@ use std::collections::HashMap;
 
 use domain::detect::{Check, Event, Seen, State, evaluate};
 use jiff::Timestamp;
-use store::decisions::NewDecision;
+use store::detect::check_requests;
 use store::detect::check_states::Subject;
-use store::detect::observations::NewObservation;
-use store::detect::{check_requests, check_states, observations, signals};
-use store::{Store, TenantScope, decisions, host_links};
+use store::detect::evaluations::{self, Behind};
+use store::{Store, TenantScope, host_links};
 use tokio::time::Duration;
 use uuid::Uuid;
 use wire::v1::{CheckKind, CheckSpec, Reading};
@@ -158,36 +157,11 @@ impl Watches {
             if !evaluation.changed && request_id.is_none() {
                 continue; // an answer nobody waits for any more
             }
-            let observation = match watch.observation.filter(|_| look.seen.is_none()) {
-                Some(id) => id,
-                None => {
-                    let new = NewObservation {
-                        subject: &subject,
-                        observed_at: now - look.age,
-                        seen: &evaluation.state.seen,
-                        verdict: evaluation.look,
-                        request_id,
-                    };
-                    observations::insert(&mut tx, &new).await?
-                }
+            let behind = match watch.observation.filter(|_| look.seen.is_none()) {
+                Some(id) => Behind::Stored(id),
+                None => Behind::Look { observed_at: now - look.age, request_id },
             };
-            watch.observation = Some(observation);
-            if evaluation.changed {
-                check_states::save(&mut tx, &subject, &evaluation.state).await?;
-            }
-            if let Some((signal, record)) = evaluation.signal {
-                let id = signals::insert(&mut tx, &subject, signal, evaluation.state.version, observation).await?;
-                let decision = NewDecision {
-                    client_id: subject.client_id,
-                    stage: "detect",
-                    incident_id: None,
-                    subject_id: id,
-                    outcome: signal.word(),
-                    record: serde_json::to_value(&record).unwrap_or_default(),
-                };
-                decisions::insert(&mut tx, decision).await?;
-                tracing::info!(host_id = %self.host_id, signal = signal.word(), reason = record.reason, "signal");
-            }
+            watch.observation = Some(evaluations::save(&mut tx, &subject, &evaluation, behind).await?);
         }
         tx.commit().await?;
         Ok(())

@@ -95,6 +95,7 @@ impl Node {
                     cancel.clone(),
                 )),
             ),
+            ("silence", tokio::spawn(engine::lease::run(store.clone(), engine::silence::Silence, cancel.clone()))),
             ("verify", tokio::spawn(engine::lease::run(store.clone(), engine::verify::Verify, cancel.clone()))),
         ];
         match notify {

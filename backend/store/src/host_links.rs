@@ -1,9 +1,11 @@
 //! Table `host_links`: which node holds a host's link; written when a link opens or closes.
 
+use domain::detect::silence::Link;
 use jiff_sqlx::ToSqlx;
+use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Queue, Result, TenantTx};
+use crate::{Queue, Result, TenantTx, nodes};
 
 /// Makes the row of a new host: epoch 0, closed.
 pub async fn insert(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid, node_id: Uuid) -> Result<()> {
@@ -69,6 +71,69 @@ pub async fn mark_unlinked(tx: &mut TenantTx, host_id: Uuid, epoch: i64, goodbye
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// A host whose silence is to be judged.
+#[derive(Debug, Clone)]
+pub struct Silent {
+    /// The host.
+    pub host_id: Uuid,
+    /// Its client.
+    pub client_id: Uuid,
+    /// Its client's name.
+    pub client: String,
+    /// Its name.
+    pub name: String,
+    /// Its tags, an object of texts.
+    pub tags: Value,
+    /// How its link stands.
+    pub link: Link,
+}
+
+/// Up to `limit` hosts (after `after`, by id) that are not heard of, or that one of `checks` holds for not ok.
+pub async fn list_silent(tx: &mut TenantTx, checks: &[Uuid], after: Uuid, limit: i64) -> Result<Vec<Silent>> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let alive = now - nodes::DEAD_AFTER;
+    let rows = sqlx::query!(
+        r#"SELECT h.host_id, h.client_id, c.name AS client, h.name, h.tags, l.goodbye,
+             coalesce(l.unlinked_at, CASE WHEN n.seen_at > $2 THEN NULL ELSE greatest(n.seen_at, l.linked_at) END) AS "lost_at?",
+             (l.unlinked_at IS NULL AND NOT coalesce(n.seen_at > $2, false)) AS "node_died!",
+             coalesce((SELECT min(started_at) FROM nodes WHERE seen_at > $2), $3) AS "listening_since!"
+           FROM hosts h
+           JOIN clients c ON c.tenant_id = h.tenant_id AND c.client_id = h.client_id
+           JOIN host_links l ON l.tenant_id = h.tenant_id AND l.host_id = h.host_id
+           LEFT JOIN nodes n ON n.node_id = l.node_id
+           WHERE h.tenant_id = $1 AND h.state <> 'retired' AND h.host_id > $5
+             AND (l.unlinked_at IS NOT NULL OR NOT coalesce(n.seen_at > $2, false)
+               OR EXISTS (SELECT 1 FROM check_states s WHERE s.tenant_id = $1 AND s.host_id = h.host_id AND s.check_id = ANY($4)
+                    AND (s.verdict <> 'ok' OR s.raised))
+               OR NOT EXISTS (SELECT 1 FROM check_states s WHERE s.tenant_id = $1 AND s.host_id = h.host_id AND s.check_id = ANY($4)))
+           ORDER BY h.host_id LIMIT $6"#,
+        tenant_id,
+        alive.to_sqlx() as _,
+        now.to_sqlx() as _,
+        checks,
+        after,
+        limit
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|r| Silent {
+            host_id: r.host_id,
+            client_id: r.client_id,
+            client: r.client,
+            name: r.name,
+            tags: r.tags,
+            link: Link {
+                lost_at: r.lost_at.map(|at| at.to_jiff()),
+                node_died: r.node_died,
+                listening_since: r.listening_since.to_jiff(),
+                goodbye: r.goodbye,
+            },
+        })
+        .collect())
 }
 
 /// Whether `epoch` is still the host's newest link; holds the row until the end of the transaction, so that

@@ -3,5 +3,6 @@ mod admission;
 mod classify;
 mod notify;
 mod remediate;
+mod silence;
 mod verify;
 mod world;

@@ -57,6 +57,7 @@ pub struct World {
     pub login_id: Uuid,
     pub hosts: Vec<Host>,
     pub check_id: Uuid,
+    pub node_id: Uuid,
     pub moved: Moved,
     rows: PgConnection,
     pub db: TestDb,
@@ -73,6 +74,7 @@ fn document(setup: &Setup) -> String {
     }
     yaml.push_str(
         "checks:\n  - {name: Shop runs, kind: service, target: shop, selector: {tags: {role: web}}, interval_secs: 2}\n\
+         \x20 - {name: Host is heard of, kind: heartbeat, selector: {tags: {role: web}}}\n\
          playbooks:\n  - name: restart-service\n    title: Start a failed service again\n    risk: L\n    effect: idempotent\n\
          \x20   parameters: {service: {type: service_name}}\n\
          \x20   steps: [{title: Start it, argv: [\"{service.start}\"], limit_secs: 30}]\n",
@@ -114,11 +116,12 @@ impl World {
             login_id: seeded.members[0].login_id,
             hosts: Vec::new(),
             check_id: Uuid::nil(),
+            node_id: Store::new_id(),
             moved,
             rows: db.admin().await,
             db,
         };
-        world.check_id = world.one("SELECT check_id FROM checks").await;
+        world.check_id = world.one("SELECT check_id FROM checks WHERE kind = 'service'").await;
         world.enrol_all(&seeded).await;
         world
     }
@@ -126,7 +129,7 @@ impl World {
     /// Every host of the seed becomes one that is linked and trusted.
     async fn enrol_all(&mut self, seeded: &Seeded) {
         let client_id: Uuid = self.one("SELECT client_id FROM clients").await;
-        let node_id = Store::new_id();
+        let node_id = self.node_id;
         nodes::insert(&self.store, node_id).await.unwrap();
         for (n, planned) in seeded.hosts.iter().enumerate() {
             let mut tx = self.tx().await;

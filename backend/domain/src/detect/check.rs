@@ -69,7 +69,7 @@ pub struct Check {
     pub name: String,
     /// What is looked at.
     pub kind: Kind,
-    /// The service's declared name; a heartbeat has none.
+    /// The service's declared name; a heartbeat has none, it looks at the host itself.
     #[serde(default)]
     pub target: String,
     /// Which hosts.
@@ -117,6 +117,11 @@ fn quarter_hour() -> u32 {
     900
 }
 
+/// A host that is silent for this long is a warning, unless its check says otherwise.
+const SILENT_WARNING_SECS: f64 = 300.0;
+/// And critical after this long.
+const SILENT_CRITICAL_SECS: f64 = 900.0;
+
 /// A definition that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
@@ -139,6 +144,9 @@ impl Check {
         }
         if self.kind == Kind::Service && self.target.is_empty() {
             return err("target", "a service check names the service the host declares");
+        }
+        if self.kind == Kind::Heartbeat && !self.target.is_empty() {
+            return err("target", "a heartbeat looks at the host itself and has no target");
         }
         if self.target.len() > 200 || self.target.chars().any(char::is_control) {
             return err("target", "a target has at most 200 characters and no control characters");
@@ -170,6 +178,15 @@ impl Check {
                 self.ok_when = vec![Comparison::is("state", "running")];
             }
         }
+        if self.kind == Kind::Heartbeat {
+            if self.critical_when.is_empty() && self.warning_when.is_empty() {
+                self.warning_when = vec![Comparison::at_least("silent_secs", SILENT_WARNING_SECS)];
+                self.critical_when = vec![Comparison::at_least("silent_secs", SILENT_CRITICAL_SECS)];
+            }
+            if self.ok_when.is_empty() {
+                self.ok_when = vec![Comparison::is("state", "linked")];
+            }
+        }
         Ok(self)
     }
 
@@ -198,6 +215,14 @@ mod tests {
         assert_eq!(c.critical_when, [Comparison::is("state", "failed")]);
         assert_eq!(c.ok_when, [Comparison::is("state", "running")]);
         assert_eq!((c.failures, c.grace_after_boot_secs), (1, 900));
+    }
+
+    #[test]
+    fn a_heartbeat_needs_a_name_only() {
+        let c = check(r#"{"name":"heard","kind":"heartbeat"}"#).unwrap();
+        assert_eq!(c.warning_when, [Comparison::at_least("silent_secs", 300.0)]);
+        assert_eq!(c.critical_when, [Comparison::at_least("silent_secs", 900.0)]);
+        assert!(check(r#"{"name":"heard","kind":"heartbeat","target":"x"}"#).unwrap_err().contains("no target"));
     }
 
     #[test]

@@ -3,6 +3,7 @@ pub mod check;
 pub mod evaluate;
 pub mod reading;
 pub mod record;
+pub mod silence;
 pub mod words;
 
 pub use check::{Check, CheckError, HostFacts, Kind, Selector};

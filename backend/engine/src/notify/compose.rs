@@ -81,7 +81,7 @@ async fn about(tx: &mut TenantTx, due: &Due, notify: &Notify, facts: &Facts) -> 
     // The clock of the place where it happened.
     let zone = TimeZone::get(&client.time_zone).unwrap_or(TimeZone::UTC);
     Ok(About {
-        what: alert.map_or_else(|| facts.incident.title.clone(), |alert| alert.target.clone()),
+        what: alert.map_or_else(|| facts.incident.title.clone(), thing),
         host,
         client: client.name,
         since_at: alert.map_or(facts.incident.opened_at, |alert| alert.signalled_at.unwrap_or(alert.opened_at)),
@@ -89,6 +89,11 @@ async fn about(tx: &mut TenantTx, due: &Due, notify: &Notify, facts: &Facts) -> 
         clock: views::Clock { now, zone },
         small_print: due.why.clone(),
     })
+}
+
+/// What broke: the target; a heartbeat has none, and its name says what it looks at.
+fn thing(alert: &Alert) -> String {
+    if alert.target.is_empty() { alert.check.clone() } else { alert.target.clone() }
 }
 
 fn playbook(run: &Run) -> String {

@@ -2,5 +2,6 @@
 pub mod check_requests;
 pub mod check_states;
 pub mod checks;
+pub mod evaluations;
 pub mod observations;
 pub mod signals;
