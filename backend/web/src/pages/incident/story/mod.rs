@@ -196,7 +196,7 @@ fn why_nothing_else(facts: &Facts) -> Vec<Reason> {
         let why = held.hold_reason.as_deref().unwrap_or("a limit");
         reasons.push(reason("It has not run yet.", &format!("Held: {}.", why.trim_start_matches("held: "))));
     }
-    if facts.runs.iter().any(|run| run.state == "unknown") {
+    if facts.run_events.iter().any(|event| event.to_state == "unknown") {
         reasons.push(reason("No second try.", "A run in doubt is never repeated by itself."));
     }
     if facts.incident.outcome.as_deref() == Some("fixed") && facts.incident.escalated_at.is_none() {

@@ -79,7 +79,12 @@ fn state(facts: &Facts, run: &Run, result: Option<&JobResult>) -> Option<RunStat
         "expired" => RunState::Cancelled { reason: reason("it waited too long") },
         _ => match result {
             Some(result) => {
-                answered(ended(&body(result)), &cause("verifying").unwrap_or_else(|| "the check decided".to_owned()))
+                // A host that is done with a run in doubt leaves the word to the check; a person gives their own.
+                let person = facts.run_events.iter().rev().find(|event| {
+                    event.run_id == run.run_id && event.to_state == "verifying" && event.detail.get("by").is_some()
+                });
+                let decides = "the same check decides whether it helped";
+                answered(ended(&body(result)), person.map_or(decides, |event| event.cause.as_str()))
             }
             None => RunState::InDoubt {
                 reason: doubt().unwrap_or_else(|| "the host did not say".to_owned()),

@@ -276,7 +276,7 @@ fn a_doubt_that_a_person_ended_says_who_and_asks_no_more() {
                 at: at(secs),
                 to_state: to_state.into(),
                 cause: cause.into(),
-                detail: Value::Null,
+                detail: json!({"by": "Sam"}),
                 actor: String::new(),
             });
         }
