@@ -5,6 +5,7 @@ mod console;
 mod demo;
 mod faults;
 mod gateway;
+mod isolation;
 mod mail;
 mod stages;
 mod support;
