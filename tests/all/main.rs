@@ -7,5 +7,6 @@ mod faults;
 mod gateway;
 mod isolation;
 mod mail;
+mod playbook_digest;
 mod stages;
 mod support;

@@ -149,7 +149,7 @@ fn the_record_of_a_signal_keeps_its_form() {
     w.at(5, "failed");
     let (_, record) = w.at(7, "timer").signal.unwrap();
     let text = serde_json::to_string_pretty(&record).unwrap() + "\n";
-    assert_eq!(text, include_str!("golden_raised.json"), "{text}");
+    assert_eq!(text, include_str!("../../../tests/records/detect_raised.json"), "{text}");
     assert_eq!(serde_json::from_str::<DetectRecord>(&text).unwrap(), record);
 }
 
