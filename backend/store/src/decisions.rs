@@ -60,45 +60,16 @@ pub async fn insert(tx: &mut TenantTx, d: NewDecision<'_>) -> Result<Uuid> {
     Ok(id)
 }
 
-/// All decisions on an incident, and on the signals of its alerts, oldest first.
+/// All decisions on an incident, oldest first.
 pub async fn list_of_incident(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<Decision>> {
     let tenant_id = tx.tenant_id();
-    let rows = sqlx::query!(
+    Ok(sqlx::query_as!(
+        Decision,
         "SELECT stage, subject_id, decided_at, outcome, record FROM decisions
          WHERE tenant_id = $1 AND incident_id = $2 ORDER BY decided_at, decision_id",
         tenant_id,
         incident_id
     )
     .fetch_all(tx.conn())
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|r| Decision {
-            stage: r.stage,
-            subject_id: r.subject_id,
-            decided_at: r.decided_at.to_jiff(),
-            outcome: r.outcome,
-            record: r.record,
-        })
-        .collect())
-}
-
-/// The newest decision on a subject.
-pub async fn find_newest(tx: &mut TenantTx, subject_id: Uuid) -> Result<Option<Decision>> {
-    let tenant_id = tx.tenant_id();
-    let row = sqlx::query!(
-        "SELECT stage, subject_id, decided_at, outcome, record FROM decisions
-         WHERE tenant_id = $1 AND subject_id = $2 ORDER BY decided_at DESC, decision_id DESC LIMIT 1",
-        tenant_id,
-        subject_id
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    Ok(row.map(|r| Decision {
-        stage: r.stage,
-        subject_id: r.subject_id,
-        decided_at: r.decided_at.to_jiff(),
-        outcome: r.outcome,
-        record: r.record,
-    }))
+    .await?)
 }

@@ -1,34 +1,10 @@
-//! Table `incidents`.
+//! Table `incidents`. One is read whole by [`crate::pages::incident`].
 
-use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
 use crate::error::exactly_one;
 use crate::{Result, Store, TenantTx};
-
-/// An incident.
-#[derive(Clone, Debug)]
-pub struct Incident {
-    /// Its id.
-    pub incident_id: Uuid,
-    /// The client.
-    pub client_id: Uuid,
-    /// In words.
-    pub title: String,
-    /// `warning` or `critical`.
-    pub severity: String,
-    /// `open`, `escalated` or `closed`.
-    pub state: String,
-    /// When it opened.
-    pub opened_at: Timestamp,
-    /// When it closed.
-    pub closed_at: Option<Timestamp>,
-    /// `fixed`, `recovered` or `by_person`.
-    pub outcome: Option<String>,
-    /// Why a person was asked.
-    pub escalation_reason: Option<String>,
-}
 
 /// Opens an incident.
 pub async fn insert(tx: &mut TenantTx, client_id: Uuid, title: &str, severity: &str) -> Result<Uuid> {
@@ -46,30 +22,6 @@ pub async fn insert(tx: &mut TenantTx, client_id: Uuid, title: &str, severity: &
     .execute(tx.conn())
     .await?;
     Ok(incident_id)
-}
-
-/// The incident.
-pub async fn find(tx: &mut TenantTx, incident_id: Uuid) -> Result<Option<Incident>> {
-    let tenant_id = tx.tenant_id();
-    let row = sqlx::query!(
-        "SELECT client_id, title, severity, state, opened_at, closed_at, outcome, escalation_reason FROM incidents
-         WHERE tenant_id = $1 AND incident_id = $2",
-        tenant_id,
-        incident_id
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    Ok(row.map(|r| Incident {
-        incident_id,
-        client_id: r.client_id,
-        title: r.title,
-        severity: r.severity,
-        state: r.state,
-        opened_at: r.opened_at.to_jiff(),
-        closed_at: r.closed_at.map(|at| at.to_jiff()),
-        outcome: r.outcome,
-        escalation_reason: r.escalation_reason,
-    }))
 }
 
 /// Raises the severity of an incident that is not closed; it never falls while the incident is open.

@@ -230,7 +230,8 @@ pub struct RunEvent {
 /// What happened to the incident's runs, in order.
 pub async fn list_run_events(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<RunEvent>> {
     let tenant_id = tx.tenant_id();
-    let rows = sqlx::query!(
+    Ok(sqlx::query_as!(
+        RunEvent,
         "SELECT e.run_id, e.at, e.to_state, e.cause, e.detail, e.actor
          FROM run_events e JOIN runs r ON r.tenant_id = e.tenant_id AND r.run_id = e.run_id
          WHERE r.tenant_id = $1 AND r.incident_id = $2 ORDER BY e.at, e.run_id, e.seq LIMIT 1000",
@@ -238,18 +239,7 @@ pub async fn list_run_events(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec
         incident_id
     )
     .fetch_all(tx.conn())
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|r| RunEvent {
-            run_id: r.run_id,
-            at: r.at.to_jiff(),
-            to_state: r.to_state,
-            cause: r.cause,
-            detail: r.detail,
-            actor: r.actor,
-        })
-        .collect())
+    .await?)
 }
 
 /// What a host said of a fix, and the output it sent with it.
@@ -270,7 +260,8 @@ pub struct JobResult {
 /// The results of the incident's runs, fixes only; at most 256 KiB of output of each are read for a page.
 pub async fn list_results(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<JobResult>> {
     let tenant_id = tx.tenant_id();
-    let rows = sqlx::query!(
+    Ok(sqlx::query_as!(
+        JobResult,
         r#"SELECT j.run_id, j.attempt, j.body, j.received_at,
              coalesce((SELECT string_agg(o.bytes, ''::bytea ORDER BY o.byte_offset) FROM run_output o
                WHERE o.tenant_id = j.tenant_id AND o.run_id = j.run_id AND o.purpose = j.purpose AND o.leg = j.leg
@@ -281,17 +272,7 @@ pub async fn list_results(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<Jo
         incident_id
     )
     .fetch_all(tx.conn())
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|r| JobResult {
-            run_id: r.run_id,
-            attempt: r.attempt,
-            body: r.body,
-            received_at: r.received_at.to_jiff(),
-            output: r.output,
-        })
-        .collect())
+    .await?)
 }
 
 /// One verification.

@@ -16,6 +16,21 @@ use crate::{Queue, Result, TenantTx, host_links};
 /// How long a permitted job may stay without a result after its time limit.
 pub const RESULT_GRACE: Duration = Duration::from_secs(60);
 
+/// A statement on the one job of a key: `$1` to `$5` are its key, the rest follows.
+macro_rules! on_job {
+    ($tx:expr, $key:expr, $begin:literal, $end:literal $(, $argument:expr)*) => {
+        sqlx::query!(
+            $begin + " WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5 " + $end,
+            $tx.tenant_id(),
+            $key.run_id,
+            $key.purpose,
+            $key.leg,
+            $key.attempt
+            $(, $argument)*
+        )
+    };
+}
+
 /// Names a job.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct JobKey {
@@ -116,15 +131,12 @@ pub async fn list_expired(tx: &mut TenantTx) -> Result<Vec<JobKey>> {
 
 /// The job, locked until the end of the transaction.
 pub async fn find_locked(tx: &mut TenantTx, key: &JobKey) -> Result<Option<Job>> {
-    let tenant_id = tx.tenant_id();
-    let row = sqlx::query!(
-        "SELECT client_id, host_id, state, fence, instance_id, envelope_digest, lease_expires_at, expires_at, permitted_at
-         FROM jobs WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5 FOR UPDATE",
-        tenant_id,
-        key.run_id,
-        key.purpose,
-        key.leg,
-        key.attempt
+    let row = on_job!(
+        tx,
+        key,
+        "SELECT client_id, host_id, state, fence, instance_id, envelope_digest, lease_expires_at,
+         expires_at, permitted_at FROM jobs",
+        "FOR UPDATE"
     )
     .fetch_optional(tx.conn())
     .await?;
@@ -209,16 +221,14 @@ pub struct Lease<'a> {
 
 /// Leases a job that was found by [`find_to_lease`]; the lease's end is due in `remediate`.
 pub async fn mark_leased(tx: &mut TenantTx, key: &JobKey, lease: &Lease<'_>) -> Result<()> {
-    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let now = tx.now().await?;
     let until = now + lease.lasts;
-    let done = sqlx::query!(
-        "UPDATE jobs SET state = 'leased', fence = $6, instance_id = $7, envelope_digest = $8, lease_expires_at = $9
-         WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5 AND state IN ('queued', 'leased')",
-        tenant_id,
-        key.run_id,
-        key.purpose,
-        key.leg,
-        key.attempt,
+    let done = on_job!(
+        tx,
+        key,
+        "UPDATE jobs SET state = 'leased', fence = $6, instance_id = $7, envelope_digest = $8,
+         lease_expires_at = $9",
+        "AND state IN ('queued', 'leased')",
         lease.fence,
         lease.instance_id,
         lease.envelope_digest,
@@ -273,17 +283,13 @@ pub async fn list_freezes(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> 
 
 /// Permits the lease of `fence`; false when it is another's or over. Overdue is due in `remediate`.
 pub async fn mark_permitted(tx: &mut TenantTx, key: &JobKey, fence: i64, limit: Duration) -> Result<bool> {
-    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let now = tx.now().await?;
     let ends = now + limit + RESULT_GRACE;
-    let done = sqlx::query!(
-        "UPDATE jobs SET state = 'permitted', lease_expires_at = NULL, permitted_at = $7, permit_ends_at = $8
-         WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5
-           AND state = 'leased' AND fence = $6 AND lease_expires_at > $7",
-        tenant_id,
-        key.run_id,
-        key.purpose,
-        key.leg,
-        key.attempt,
+    let done = on_job!(
+        tx,
+        key,
+        "UPDATE jobs SET state = 'permitted', lease_expires_at = NULL, permitted_at = $7, permit_ends_at = $8",
+        "AND state = 'leased' AND fence = $6 AND lease_expires_at > $7",
         fence,
         now.to_sqlx() as _,
         ends.to_sqlx() as _
@@ -299,15 +305,12 @@ pub async fn mark_permitted(tx: &mut TenantTx, key: &JobKey, fence: i64, limit: 
 
 /// The host declined the lease of `fence`; false when it was no lease of that fence.
 pub async fn mark_refused(tx: &mut TenantTx, key: &JobKey, fence: i64) -> Result<bool> {
-    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let done = sqlx::query!(
-        "UPDATE jobs SET state = 'refused', lease_expires_at = NULL, ended_at = $7
-         WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5 AND fence = $6 AND state = 'leased'",
-        tenant_id,
-        key.run_id,
-        key.purpose,
-        key.leg,
-        key.attempt,
+    let now = tx.now().await?;
+    let done = on_job!(
+        tx,
+        key,
+        "UPDATE jobs SET state = 'refused', lease_expires_at = NULL, ended_at = $7",
+        "AND fence = $6 AND state = 'leased'",
         fence,
         now.to_sqlx() as _
     )
@@ -323,15 +326,12 @@ pub async fn mark_refused(tx: &mut TenantTx, key: &JobKey, fence: i64) -> Result
 /// Takes a job back that has no permit, and wakes the host's node to say so; false when it has one or has ended.
 pub async fn mark_withdrawn(tx: &mut TenantTx, key: &JobKey, host_id: Uuid) -> Result<bool> {
     host_links::wake(tx, host_id).await?;
-    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let done = sqlx::query!(
-        "UPDATE jobs SET state = 'withdrawn', lease_expires_at = NULL, ended_at = $6
-         WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5 AND state IN ('queued', 'leased')",
-        tenant_id,
-        key.run_id,
-        key.purpose,
-        key.leg,
-        key.attempt,
+    let now = tx.now().await?;
+    let done = on_job!(
+        tx,
+        key,
+        "UPDATE jobs SET state = 'withdrawn', lease_expires_at = NULL, ended_at = $6",
+        "AND state IN ('queued', 'leased')",
         now.to_sqlx() as _
     )
     .execute(tx.conn())
@@ -361,32 +361,19 @@ pub async fn list_withdrawn(tx: &mut TenantTx, host_id: Uuid, instance_id: Uuid)
 
 /// A permitted job's result is overdue: nobody knows. False when it has ended meanwhile.
 pub async fn mark_unknown(tx: &mut TenantTx, key: &JobKey) -> Result<bool> {
-    let tenant_id = tx.tenant_id();
-    let done = sqlx::query!(
-        "UPDATE jobs SET state = 'unknown'
-         WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5 AND state = 'permitted'",
-        tenant_id,
-        key.run_id,
-        key.purpose,
-        key.leg,
-        key.attempt
-    )
-    .execute(tx.conn())
-    .await?;
+    let done =
+        on_job!(tx, key, "UPDATE jobs SET state = 'unknown'", "AND state = 'permitted'").execute(tx.conn()).await?;
     Ok(done.rows_affected() == 1)
 }
 
 /// A person said how a job in doubt ended; a result that comes later is kept as evidence.
 pub async fn mark_answered(tx: &mut TenantTx, key: &JobKey) -> Result<()> {
-    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let done = sqlx::query!(
-        "UPDATE jobs SET state = 'finished', ended_at = $6
-         WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5 AND state = 'unknown'",
-        tenant_id,
-        key.run_id,
-        key.purpose,
-        key.leg,
-        key.attempt,
+    let now = tx.now().await?;
+    let done = on_job!(
+        tx,
+        key,
+        "UPDATE jobs SET state = 'finished', ended_at = $6",
+        "AND state = 'unknown'",
         now.to_sqlx() as _
     )
     .execute(tx.conn())
@@ -444,16 +431,12 @@ pub enum Stored {
 /// Stores a result, exactly once a job. Call it with the job locked.
 pub async fn mark_finished(tx: &mut TenantTx, job: &Job, result: &JobResult<'_>) -> Result<Stored> {
     let (tenant_id, now, key) = (tx.tenant_id(), tx.now().await?, &job.key);
-    let row = sqlx::query!(
-        r#"UPDATE jobs SET state = 'finished', ended_at = coalesce(ended_at, $7), result_digest = $8
-           WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5 AND fence = $6
-             AND (state IN ('permitted', 'unknown') OR (state = 'finished' AND result_digest IS NULL))
-           RETURNING permitted_at AS "permitted_at!""#,
-        tenant_id,
-        key.run_id,
-        key.purpose,
-        key.leg,
-        key.attempt,
+    let row = on_job!(
+        tx,
+        key,
+        "UPDATE jobs SET state = 'finished', ended_at = coalesce(ended_at, $7), result_digest = $8",
+        r#"AND fence = $6 AND (state IN ('permitted', 'unknown') OR (state = 'finished' AND result_digest
+         IS NULL)) RETURNING permitted_at AS "permitted_at!""#,
         result.fence,
         now.to_sqlx() as _,
         result.digest
@@ -482,21 +465,11 @@ pub async fn mark_finished(tx: &mut TenantTx, job: &Job, result: &JobResult<'_>)
 }
 
 async fn compare(tx: &mut TenantTx, key: &JobKey, result: &JobResult<'_>) -> Result<Stored> {
-    let tenant_id = tx.tenant_id();
-    let stored = sqlx::query_scalar!(
-        "SELECT result_digest FROM jobs
-         WHERE tenant_id = $1 AND run_id = $2 AND purpose = $3 AND leg = $4 AND attempt = $5 AND state = 'finished'",
-        tenant_id,
-        key.run_id,
-        key.purpose,
-        key.leg,
-        key.attempt
-    )
-    .fetch_optional(tx.conn())
-    .await?;
+    let stored =
+        on_job!(tx, key, "SELECT result_digest FROM jobs", "AND state = 'finished'").fetch_optional(tx.conn()).await?;
     Ok(match stored {
         None => Stored::NoPermit,
-        Some(digest) if digest.as_deref() == Some(result.digest) => Stored::Before,
+        Some(row) if row.result_digest.as_deref() == Some(result.digest) => Stored::Before,
         Some(_) => Stored::Other,
     })
 }
