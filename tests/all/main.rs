@@ -10,3 +10,4 @@ mod mail;
 mod playbook_digest;
 mod stages;
 mod support;
+mod upkeep;

@@ -11,6 +11,7 @@ pub mod node;
 mod random;
 pub mod seed;
 pub mod up;
+pub mod upkeep;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::config::{NodeConfig, Urls, url_host};
 use crate::keystore::Keystore;
 use crate::listen::{Accepting, tls_config};
-use crate::{clock, random};
+use crate::{clock, random, upkeep};
 
 /// A node says this often that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -86,6 +86,7 @@ impl Node {
             ("gateway", tokio::spawn(gateway.run(cancel.clone()))),
             ("http", tokio::spawn(serve(accepting, routes, cancel.clone()))),
             ("heartbeat", tokio::spawn(heartbeat(store.clone(), node_id, cancel.clone()))),
+            ("upkeep", tokio::spawn(upkeep::run(store.clone(), cancel.clone()))),
             ("classify", tokio::spawn(engine::lease::run(store.clone(), engine::classify::Classify, cancel.clone()))),
             (
                 "remediate",
