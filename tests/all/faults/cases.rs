@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use agent::journal::{Entry, Journal, Opened};
+use nix::sys::signal::{Signal, kill};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -21,6 +22,12 @@ pub enum Case {
     Runner(&'static str),
     /// The server kills itself at a point.
     Server(&'static str),
+    /// The runner is killed while its step is at work; the step goes on, and nobody will know how it ended.
+    RunnerInStep,
+    /// Agent and server are stopped in order while the fix is at work, and started again.
+    Restart,
+    /// One of two servers on the same rows is killed at a moment drawn from this seed, and does not come back.
+    OneOfTwoServers(u64),
     /// PostgreSQL ends while the fix is at work, and comes back once the host has a result that nobody can store.
     Database(How),
     /// PostgreSQL is killed at a moment drawn from this seed, and comes back.
@@ -48,7 +55,7 @@ pub const KILLS: &[Case] = &[
 const DEATHS: i16 = 2;
 
 /// The cases that leave a run in doubt.
-pub const DOUBTS: &[Case] = &[Case::Runner("after_begin"), Case::Runner("before_exit_status")];
+pub const DOUBTS: &[Case] = &[Case::Runner("after_begin"), Case::RunnerInStep, Case::Runner("before_exit_status")];
 
 /// What came of a case.
 #[derive(Debug)]
@@ -69,6 +76,9 @@ impl Case {
             Case::AgentBeside(point) => format!("agent_beside_runner_{point}"),
             Case::Runner(point) => format!("runner_{point}"),
             Case::Server(point) => point.to_owned(),
+            Case::RunnerInStep => "runner_in_step".to_owned(),
+            Case::Restart => "restart".to_owned(),
+            Case::OneOfTwoServers(_) => "one_of_two_servers".to_owned(),
             Case::Database(How::Stopped) => "database_stopped".to_owned(),
             Case::Database(How::Killed) => "database_killed".to_owned(),
             Case::DatabaseAnyMoment(_) => "database_any_moment".to_owned(),
@@ -89,6 +99,9 @@ impl Case {
                 Promise { attempts: 1..=1 + DEATHS, deliveries: 1..=2, ..fixed }
             }
             Case::Runner("after_begin") => Promise { effects: 0, end: End::Escalated, doubt: Doubt::Yes, ..fixed },
+            // What the step still does after the verdict is not taken for ours.
+            Case::RunnerInStep => Promise { end: End::Escalated, doubt: Doubt::Yes, ..fixed },
+            Case::OneOfTwoServers(_) => Promise { deliveries: 1..=2, ..fixed },
             Case::Runner(_) => Promise { doubt: Doubt::Yes, ..fixed },
             _ => fixed,
         }
@@ -119,7 +132,7 @@ impl Case {
             Case::Server(point) => {
                 (vec![("MENDWRIGHT_SERVER_CRASH", point.into()), ("MENDWRIGHT_SERVER_CRASH_ARMED", marker)], vec![])
             }
-            Case::Database(_) | Case::DatabaseAnyMoment(_) | Case::AnyMoment(_) => (vec![], vec![]),
+            _ => (vec![], vec![]),
         };
         bench.start_server(server).await;
         bench.enrol().await;
@@ -163,10 +176,29 @@ impl Case {
                 bench.start_server(vec![]).await;
                 since
             }
-            Case::Database(how) => {
-                bench.victim.close_gate();
+            Case::RunnerInStep => {
+                fix_at_work(bench).await;
+                kill(bench.runner(), Signal::SIGKILL).expect("it runs");
+                now()
+            }
+            Case::Restart => {
+                fix_at_work(bench).await;
+                bench.stop_both().await;
+                let since = now();
+                bench.start_server(vec![]).await;
+                bench.start_agent(vec![]).await;
+                bench.victim.open_gate();
+                since
+            }
+            Case::OneOfTwoServers(seed) => {
+                bench.start_second_server().await;
                 bench.victim.break_it();
-                bench.until("the fix is at work", async || !bench.victim.ledger().is_empty()).await;
+                pause(&mut StdRng::seed_from_u64(seed)).await;
+                bench.kill_second_server().await;
+                now()
+            }
+            Case::Database(how) => {
+                fix_at_work(bench).await;
                 cluster(bench).end(how).await;
                 bench.victim.open_gate();
                 bench.until("the host has a result", async || has_finished(bench)).await;
@@ -194,6 +226,13 @@ impl Case {
 
 fn cluster(bench: &mut Bench) -> &mut OwnCluster {
     bench.cluster.as_mut().expect("a cluster of its own")
+}
+
+/// Breaks the service, and waits until its start command has left its line and stands at the gate.
+async fn fix_at_work(bench: &Bench) {
+    bench.victim.close_gate();
+    bench.victim.break_it();
+    bench.until("the fix is at work", async || !bench.victim.ledger().is_empty()).await;
 }
 
 /// Whether the agent has a result of its own to tell.

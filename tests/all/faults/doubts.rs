@@ -17,3 +17,8 @@ async fn a_runner_that_dies_before_its_step_is_in_doubt_and_a_person_is_called()
 async fn a_runner_that_dies_after_its_step_is_in_doubt_and_the_check_says_that_it_is_fixed() {
     holds(Case::Runner("before_exit_status")).await;
 }
+
+#[tokio::test]
+async fn a_runner_that_dies_over_a_step_that_goes_on_is_in_doubt_and_a_person_is_called() {
+    holds(Case::RunnerInStep).await;
+}

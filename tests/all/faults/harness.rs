@@ -78,6 +78,7 @@ pub struct Bench {
     token: String,
     authority: String,
     server: Option<Child>,
+    second: Option<Child>,
     agent: Option<Child>,
     /// The cluster, if it is the bench's own.
     pub cluster: Option<OwnCluster>,
@@ -135,6 +136,7 @@ impl Bench {
             token: seeded.hosts[0].token.reveal().to_owned(),
             authority: keystore.authority.fingerprint().to_string(),
             server: None,
+            second: None,
             agent: None,
             folder,
             urls,
@@ -165,18 +167,30 @@ impl Bench {
 
     /// `mendwright serve`, always at the same address with the same keys and rows.
     pub async fn start_server(&mut self, env: Env) {
+        self.server = Some(self.serve(self.port.addr, env));
+        let addr = self.port.addr;
+        self.until("the server listens", async || TcpStream::connect(addr).await.is_ok()).await;
+    }
+
+    /// A second server on the same rows; no agent knows its address, but its loops work.
+    pub async fn start_second_server(&mut self) {
+        let nodes = "SELECT count(*) FROM nodes";
+        let before = self.count(nodes).await;
+        self.second = Some(self.serve(([127, 0, 0, 1], 0).into(), vec![]));
+        self.until("the second server is up", async || self.count(nodes).await > before).await;
+    }
+
+    fn serve(&self, listen: SocketAddr, env: Env) -> Child {
         let mut command = self.command("mendwright", "server.log");
         command
-            .args(["serve", "--listen", &self.port.addr.to_string(), "--mail-from", "mend@example.test", "--smtp"])
+            .args(["serve", "--listen", &listen.to_string(), "--mail-from", "mend@example.test", "--smtp"])
             .arg(format!("smtp://{}", self.relay))
             .arg("--keys")
             .arg(self.path("keys"))
             .env("DATABASE_URL", &self.urls.login)
             .env("DATABASE_SYSTEM_URL", &self.urls.system)
             .envs(env);
-        self.server = Some(command.spawn().expect("mendwright starts"));
-        let addr = self.port.addr;
-        self.until("the server listens", async || TcpStream::connect(addr).await.is_ok()).await;
+        command.spawn().expect("mendwright starts")
     }
 
     /// What the agent says to `enroll` with the bench's token, or another one.
@@ -239,6 +253,22 @@ impl Bench {
         hard(&mut self.server).await;
     }
 
+    /// `kill -9` of the second server.
+    pub async fn kill_second_server(&mut self) {
+        hard(&mut self.second).await;
+    }
+
+    /// Asks agent and server to end, as a service manager does, and waits until they have.
+    pub async fn stop_both(&mut self) {
+        for child in [&mut self.agent, &mut self.server] {
+            let mut child = child.take().expect("it runs");
+            let pid = child.id().expect("it was not waited for");
+            kill(Pid::from_raw(pid.cast_signed()), Signal::SIGTERM).expect("a child of ours");
+            let status = guarded("it ends", child.wait()).await.expect("a child of ours");
+            assert!(status.success(), "{status}");
+        }
+    }
+
     /// `kill -9` of the agent.
     pub async fn kill_agent(&mut self) {
         hard(&mut self.agent).await;
@@ -271,6 +301,14 @@ impl Bench {
         let pid = || fs::read_to_string(marker).ok()?.trim().parse().ok();
         self.until("the runner has stopped itself", async || pid().is_some()).await;
         Pid::from_raw(pid().expect("it was there"))
+    }
+
+    /// The runner that is at work.
+    pub fn runner(&self) -> Pid {
+        let ours = format!("runner\0--dir\0{}/", self.folder.display());
+        let running = leftovers::naming(&ours);
+        assert_eq!(running.len(), 1, "{running:?}");
+        running[0]
     }
 
     /// A number from the rows; -1 if there is none, or the database cannot be reached.

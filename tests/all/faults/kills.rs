@@ -17,6 +17,7 @@ macro_rules! each {
 }
 
 each! {
+    agent_and_server_that_are_stopped_and_started_in_the_middle_of_a_run_lose_nothing: Case::Restart;
     an_agent_that_dies_after_the_lease_costs_nothing: Case::Agent("after_lease");
     an_agent_that_dies_after_its_intent_costs_nothing: Case::Agent("after_intent");
     an_agent_that_dies_before_its_runner_is_there_has_it_fixed_by_a_second_attempt: Case::Agent("after_started");

@@ -38,17 +38,20 @@ pub fn folder() -> PathBuf {
 
 /// Kills every process whose command line names something in `folder`.
 pub fn end_all(folder: &Path) {
-    let name = format!("{}/", folder.display());
     for _ in 0..2 {
-        for pid in fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| pid(&entry)) {
-            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            if String::from_utf8_lossy(&line).contains(&name) && pid.as_raw().unsigned_abs() != std::process::id() {
-                let _ = kill(pid, Signal::SIGKILL);
-            }
+        for pid in naming(&format!("{}/", folder.display())) {
+            let _ = kill(pid, Signal::SIGKILL);
         }
     }
 }
 
-fn pid(entry: &fs::DirEntry) -> Option<Pid> {
-    entry.file_name().to_str()?.parse().ok().map(Pid::from_raw)
+/// Every process, but this one, whose command line has `text` in it; its words end in zeros.
+pub fn naming(text: &str) -> Vec<Pid> {
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid::from_raw));
+    let names = |pid: &Pid| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(text)
+    };
+    pids.filter(|pid| *pid != Pid::this() && names(pid)).collect()
 }
