@@ -72,7 +72,8 @@ pub struct Bench {
     /// What is told arrives here, if `serve` was told so.
     pub sink: Sink,
     folder: PathBuf,
-    urls: Urls,
+    /// How the rows are reached.
+    pub urls: Urls,
     port: HeldPort,
     relay: SocketAddr,
     token: String,
@@ -267,6 +268,12 @@ impl Bench {
             let status = guarded("it ends", child.wait()).await.expect("a child of ours");
             assert!(status.success(), "{status}");
         }
+    }
+
+    /// The agent's process.
+    pub fn agent_pid(&self) -> Pid {
+        let id = self.agent.as_ref().and_then(Child::id).expect("the agent runs");
+        Pid::from_raw(id.cast_signed())
     }
 
     /// `kill -9` of the agent.

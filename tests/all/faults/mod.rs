@@ -7,6 +7,7 @@ mod cases;
 mod cycles;
 mod database;
 mod doubts;
+mod hand;
 mod harness;
 mod input;
 mod judge;
