@@ -23,6 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     write(folder, "incidents-empty", &samples::no_incidents_page(12).render()?)?;
     write(folder, "incident-fixed", &samples::fixed().render()?)?;
     write(folder, "incident-held", &samples::held_then_fixed().render()?)?;
+    write(folder, "incident-asks", &samples::asks_first().render()?)?;
     write(folder, "incident-doubt", &samples::in_doubt().render()?)?;
     write(folder, "incident-unmapped", &samples::unmapped().render()?)?;
     write(folder, "incident-watching", &samples::watching_only().render()?)?;

@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    Clock, HandsOff, HostRef, LimitResult, Link, Nav, Shell, State,
+    Clock, HandsOff, HostRef, LimitResult, Link, Nav, Pair, Shell, State,
     incidents::Standing,
     story::{
         Answer, Entry, Event, LineKind, LookResult, MailState, Met, Outcome, PlaybookAside, Reason, Run, RunState,
-        StepState,
+        StepState, Versioned,
     },
     took,
 };
@@ -40,6 +40,8 @@ pub struct IncidentPage {
     pub remarks: Vec<String>,
     /// The story, oldest first.
     pub entries: Vec<Entry>,
+    /// The fixes that wait for a yes.
+    pub asks: Vec<Ask>,
     /// The host beside it.
     pub host: Option<HostAside>,
     /// The playbook beside it, once one was chosen.
@@ -48,6 +50,29 @@ pub struct IncidentPage {
     pub why_nothing_else: Vec<Reason>,
     /// Whether this member may answer a doubt.
     pub may_act: bool,
+    /// Whether this member may say yes or no to a fix.
+    pub may_approve: bool,
+}
+
+/// A fix that waits for a yes.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Its run.
+    pub run_id: Uuid,
+    /// The digest of exactly this plan, hex; the answer is bound to it.
+    pub plan: String,
+    /// The playbook.
+    pub playbook: Versioned,
+    /// Where it would run: "shop on web-01".
+    pub place: String,
+    /// What it may do wrong, in words: "risk L, idempotent".
+    pub risk: String,
+    /// What it would do, a line a step.
+    pub steps: Vec<String>,
+    /// Its parameters.
+    pub with: Vec<Pair>,
+    /// When no answer becomes a no.
+    pub lapses_at: Timestamp,
 }
 
 /// What stands about the host beside the story.

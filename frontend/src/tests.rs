@@ -17,6 +17,7 @@ fn pages() -> Vec<(&'static str, String)> {
         ("incidents_no_hosts", samples::no_incidents_page(0).render()),
         ("incident_fixed", samples::fixed().render()),
         ("incident_held_then_fixed", samples::held_then_fixed().render()),
+        ("incident_asks_first", samples::asks_first().render()),
         ("incident_in_doubt", samples::in_doubt().render()),
         ("incident_unmapped", samples::unmapped().render()),
         ("incident_watching_only", samples::watching_only().render()),

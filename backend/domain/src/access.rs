@@ -22,6 +22,8 @@ pub enum Act {
     Read,
     /// Hands off, release, answer a run in doubt.
     WorkIncidents,
+    /// Say yes or no to a fix that asks first.
+    Approve,
     /// Say that a quarantined host is the same machine.
     TrustHost,
 }
@@ -50,6 +52,9 @@ impl Role {
     pub fn may(self, act: Act) -> bool {
         use Act::*;
         use Role::*;
-        matches!((self, act), (_, Read) | (Owner | Admin | Technician, WorkIncidents) | (Owner | Admin, TrustHost))
+        matches!(
+            (self, act),
+            (_, Read) | (Owner | Admin | Technician, WorkIncidents | Approve) | (Owner | Admin, TrustHost)
+        )
     }
 }

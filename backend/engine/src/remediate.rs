@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use store::classify::{alerts, incidents};
 use store::decisions::{self, NewDecision};
 use store::notify::{self, About};
+use store::remediate::approvals;
 use store::remediate::guardrails::{self, Executed, buckets_of};
 use store::remediate::jobs::{self, JobKey};
 use store::remediate::runs::{self, Claimed, Run};
@@ -53,6 +54,7 @@ impl Stage for Remediate {
         let unreleased = runs::list_unreleased(&mut tx).await?;
         let overdue = jobs::list_overdue(&mut tx).await?;
         let expired = jobs::list_expired(&mut tx).await?;
+        let lapsed = approvals::list_lapsed(&mut tx).await?;
         tx.commit().await?;
         for run_id in unreleased {
             let mut tx = store.begin(scope).await?;
@@ -67,6 +69,11 @@ impl Stage for Remediate {
         for key in expired {
             let mut tx = store.begin(scope).await?;
             expire(&mut tx, &key).await?;
+            tx.commit().await?;
+        }
+        for run_id in lapsed {
+            let mut tx = store.begin(scope).await?;
+            lapse(&mut tx, run_id).await?;
             tx.commit().await?;
         }
         let mut tx = store.begin(scope).await?;
@@ -164,6 +171,7 @@ async fn load(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> st
         platform_frozen: guardrails::platform_frozen(tx).await?,
         escalate_only: risk == "E",
         needs_person: risk == "H",
+        approved_by: approvals::find_yes(tx, run.run_id).await?,
         quarantined: hosts::find_quarantine(tx, run.host_id).await?,
         host_busy: runs::has_unfinished_job(tx, run.host_id).await?,
         hands_off: over
@@ -214,7 +222,11 @@ async fn act(tx: &mut TenantTx, run: &Run, decided: &Decided) -> store::Result<(
         Answer::NeedsApproval => {
             let asks = "its mapping asks first";
             runs::advance(tx, id, planned, State::AwaitingApproval, asks, json!({}), None).await?;
-            notify::needs_you(tx, about(run), "The fix waits for an approval.").await
+            let plan = approvals::find_plan(tx, id).await?;
+            if let Some(at) = plan.and_then(|plan| plan.lapses_at) {
+                tx.due(Queue::Remediate, at);
+            }
+            notify::needs_you(tx, about(run), "The fix waits for your yes. No answer is a no.").await
         }
         Answer::Refuse { reason } => {
             runs::advance(tx, id, planned, State::Cancelled, reason, json!({}), None).await?;
@@ -267,6 +279,19 @@ async fn expire(tx: &mut TenantTx, key: &JobKey) -> store::Result<()> {
     let minutes = JOB_LIVES.as_mins();
     let why = format!("The host has not asked for its fix in {minutes} min; nothing ran. Is it online?");
     notify::needs_you(tx, about(&run), &why).await
+}
+
+/// Nobody answered in time: that is a no.
+async fn lapse(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
+    let Some(run) = runs::find(tx, run_id).await? else { return Ok(()) };
+    let cause = "nobody answered";
+    if runs::advance(tx, run_id, State::AwaitingApproval, State::Expired, cause, json!({}), None).await? {
+        runs::close_remediation(tx, run_id, "expired").await?;
+        store::audit::insert(tx, run.client_id, "run.lapsed", "run", run_id, json!({})).await?;
+        let why = "Nobody said yes to the fix in time, and no answer is a no. Nothing was touched.";
+        notify::needs_you(tx, about(&run), why).await?;
+    }
+    Ok(())
 }
 
 /// A permit whose time is over without a result: in doubt, never run again, a person is called.

@@ -24,7 +24,7 @@ pub async fn needs_you(tx: &mut TenantTx, about: About, reason: &str) -> Result<
     incidents::mark_escalated(tx, about.incident_id, reason).await?;
     let due_at = tx.now().await?;
     let why = "Sent at once because it needs a person.";
-    queue(tx, about, Kind::NeedsYou, due_at, why).await
+    queue(tx, about, Kind::NeedsYou, reason, due_at, why).await
 }
 
 /// A run is held. What only a person can end is told at once; what ends by itself, if it still holds after a while.
@@ -32,10 +32,10 @@ pub async fn held(tx: &mut TenantTx, about: About, headline: &str, tell_now: boo
     let now = tx.now().await?;
     if !tell_now {
         let why = "Sent because this fix has been waiting for ten minutes.";
-        return queue(tx, about, Kind::Held, now + STILL_HELD_AFTER, why).await;
+        return queue(tx, about, Kind::Held, "", now + STILL_HELD_AFTER, why).await;
     }
     incidents::mark_escalated(tx, about.incident_id, headline).await?;
-    queue(tx, about, Kind::Held, now, "Sent at once because a fix is held until a person lets it run.").await
+    queue(tx, about, Kind::Held, "", now, "Sent at once because a fix is held until a person lets it run.").await
 }
 
 /// A run fixed its alert; called after both are closed. Told while that is news, see [`tell_fixed`].
@@ -45,12 +45,19 @@ pub async fn fixed(tx: &mut TenantTx, about: About, run_id: Uuid) -> Result<()> 
     let recurrences = alerts::count_fixed_like(tx, about.incident_id, now - RECURS_WITHIN).await?;
     let told = outbox::has_called(tx, about.incident_id).await?;
     match tell_fixed(told, by_mapping, recurrences) {
-        Some(why) => queue(tx, about, Kind::Fixed, now, why).await,
+        Some(why) => queue(tx, about, Kind::Fixed, "", now, why).await,
         None => Ok(()),
     }
 }
 
-async fn queue(tx: &mut TenantTx, about: About, kind: Kind, due_at: jiff::Timestamp, why: &str) -> Result<()> {
+async fn queue(
+    tx: &mut TenantTx,
+    about: About,
+    kind: Kind,
+    topic: &str,
+    due_at: jiff::Timestamp,
+    why: &str,
+) -> Result<()> {
     let About { client_id, incident_id, run_id } = about;
-    outbox::insert(tx, &Telling { client_id, incident_id, run_id, kind, due_at, why }).await
+    outbox::insert(tx, &Telling { client_id, incident_id, run_id, kind, topic, due_at, why }).await
 }

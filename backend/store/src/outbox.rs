@@ -21,19 +21,21 @@ pub struct Telling<'a> {
     pub run_id: Option<Uuid>,
     /// What it says.
     pub kind: Kind,
+    /// Which telling of its kind about its run it is: the same topic is told once.
+    pub topic: &'a str,
     /// Not before.
     pub due_at: Timestamp,
     /// Why the receiver gets it: the small print.
     pub why: &'a str,
 }
 
-/// Queues a mail for each of the tenant's addresses. One of a kind about one run (or about an incident without a run)
-/// is enough: said again, it becomes due at the earlier time, and one that was withdrawn is queued anew.
+/// Queues a mail for each of the tenant's addresses. One of a kind and topic about one run (or about an incident without
+/// a run) is enough: said again, it becomes due at the earlier time, and one that was withdrawn is queued anew.
 pub async fn insert(tx: &mut TenantTx, t: &Telling<'_>) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     for address in fleet::list_email_channels(tx).await? {
         let subject = t.run_id.unwrap_or(t.incident_id).simple();
-        let to = hex::encode(&keys::digest(address.as_bytes()).0[..8]);
+        let to = hex::encode(&keys::digest(format!("{address}\n{}", t.topic).as_bytes()).0[..8]);
         sqlx::query!(
             "INSERT INTO outbox (tenant_id, client_id, outbox_id, incident_id, run_id, kind, message_id, address, why, state, created_at, due_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $11)

@@ -49,6 +49,7 @@ fn members() -> Vec<Route> {
         write("/sign-out", pages::sign_out::submit),
         read("/incidents", pages::incident::list),
         read("/incidents/{id}", pages::incident::show),
+        write("/incidents/{id}/approval", pages::incident::answer_approval),
         write("/incidents/{id}/doubt", pages::incident::answer_doubt),
         read("/hosts", pages::host::list),
         read("/hosts/{id}", pages::host::show),

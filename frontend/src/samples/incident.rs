@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{DAY, HOUR, MINUTE, before, clock, id, ms, shell, text, web_01};
 use crate::{
     HandsOff, Limit, LimitResult, Link, Nav, Pair, Reading, Used, Verdict,
-    incident::{HostAside, IncidentPage},
+    incident::{Ask, HostAside, IncidentPage},
     incidents::Standing,
     story::*,
 };
@@ -192,6 +192,7 @@ fn page(n: u128, standing: Standing, title: &str, opened: Timestamp, events: Vec
         closed_at: None,
         remarks: Vec::new(),
         entries: events.into_iter().map(|(millis, event)| Entry { at: at(millis), event }).collect(),
+        asks: Vec::new(),
         host: Some(HostAside {
             host: web_01(),
             client: text("Acme Dental"),
@@ -216,6 +217,7 @@ fn page(n: u128, standing: Standing, title: &str, opened: Timestamp, events: Vec
             Reason { what: text("web-02 untouched."), why: text("Its checks stayed ok.") },
         ],
         may_act: true,
+        may_approve: true,
     }
 }
 
@@ -305,6 +307,37 @@ pub fn held_then_fixed() -> IncidentPage {
         ],
     );
     page.why_nothing_else.remove(1);
+    page
+}
+
+/// A fix that asks first.
+pub fn asks_first() -> IncidentPage {
+    let opened = before(4 * MINUTE);
+    let admission = Admission {
+        answer: Answer::NeedsApproval,
+        mode: Mode::AskFirst,
+        reason: text("this mapping asks first"),
+        playbook: Some(v("Restart a failed service", 4)),
+        limits: limits(),
+    };
+    let mut page = page(
+        12,
+        Standing::NeedsYou,
+        "shop-web stopped on web-01",
+        opened,
+        vec![(0, detected()), (14, classified()), (29, Event::Admission(admission))],
+    );
+    page.asks = vec![Ask {
+        run_id: id(77),
+        plan: text(DIGEST),
+        playbook: v("Restart a failed service", 4),
+        place: text("shop-web on web-01"),
+        risk: text("risk L, idempotent"),
+        steps: vec![text("Stop what is left of it: {service.stop}"), text("Start it again: {service.start}")],
+        with: vec![Pair { label: text("service"), value: text("shop-web") }],
+        lapses_at: before(-26 * MINUTE),
+    }];
+    page.why_nothing_else.clear();
     page
 }
 

@@ -12,7 +12,7 @@ use jiff::{
 use uuid::Uuid;
 
 pub use host::{host_page, hosts_page};
-pub use incident::{fixed, held_then_fixed, in_doubt, unmapped, watching_only};
+pub use incident::{asks_first, fixed, held_then_fixed, in_doubt, unmapped, watching_only};
 
 use crate::{
     Clock, HostRef, Nav, Shell,

@@ -1,6 +1,7 @@
 //! The console on a real database: two organizations, and requests as a browser sends them.
 
 mod acting;
+mod approval;
 mod doubt;
 mod sessions;
 mod strangers;
@@ -126,8 +127,10 @@ impl Console {
     async fn run(&mut self, state: &str, job: &str) -> Uuid {
         let Organization { tenant, client, check, host, incident } = self.ours;
         let run = Store::new_id();
-        let held = state == "held";
-        let (admitted, due, hold) = if held {
+        let waits = matches!(state, "held" | "awaiting_approval");
+        let (admitted, due, hold) = if state == "awaiting_approval" {
+            ("NULL", "NULL", "NULL")
+        } else if waits {
             ("NULL", "clock_timestamp() + interval '1 hour'", "'held: something'")
         } else {
             ("clock_timestamp()", "NULL", "NULL")
@@ -139,7 +142,14 @@ impl Console {
                SELECT '{tenant}', '{client}', '{run}', '{run}', '{incident}', '{incident}', '{host}', '{check}', 'shop-web', 1, playbook_id, digest, '{{}}', 'auto', '{state}', 1, clock_timestamp(), {admitted}, {admitted}, {due}, {hold} FROM playbook_versions WHERE tenant_id = '{tenant}';"
         ))
         .await;
-        if !held {
+        if state == "awaiting_approval" {
+            self.execute(format!(
+                "INSERT INTO run_events (tenant_id, client_id, run_id, seq, at, from_state, to_state, cause, actor)
+                   VALUES ('{tenant}', '{client}', '{run}', 1, clock_timestamp(), 'planned', 'awaiting_approval', 'its mapping asks first', 'test')"
+            ))
+            .await;
+        }
+        if !waits {
             let permitted = if job == "queued" { "NULL" } else { "clock_timestamp()" };
             self.execute(format!(
                 "INSERT INTO jobs (tenant_id, client_id, host_id, run_id, leg, attempt, purpose, state, fence, instance_id, envelope_digest, expires_at, permitted_at, permit_ends_at, ended_at, result_digest)

@@ -98,6 +98,7 @@ async fn admit_unlocked(store: &Store, w: &World, run_id: Uuid, all_have_read: &
         platform_frozen: false,
         escalate_only: false,
         needs_person: false,
+        approved_by: None,
         quarantined: None,
         host_busy: false,
         hands_off: Vec::new(),

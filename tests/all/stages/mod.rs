@@ -1,5 +1,6 @@
 //! The stages on a real database: what they decide, and what is left when two work at once.
 mod admission;
+mod approval;
 mod classify;
 mod notify;
 mod remediate;

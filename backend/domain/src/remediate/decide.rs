@@ -30,6 +30,8 @@ pub struct Facts {
     pub platform_frozen: bool,
     /// The playbook is of risk E: never run by anybody.
     pub escalate_only: bool,
+    /// Who said yes to exactly this run, while that yes counts.
+    pub approved_by: Option<String>,
     /// The playbook is of risk H: never by itself.
     pub needs_person: bool,
     /// The host gets no jobs until a person re-attests it.
@@ -149,6 +151,9 @@ pub struct Decided {
     pub at: Timestamp,
     /// The mode it was decided under.
     pub mode: Mode,
+    /// Who said yes to it, if it had to be asked for and was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
     /// Every limit, those that allow included.
     pub limits: Vec<LimitRow>,
     /// The answer.
@@ -163,7 +168,7 @@ pub const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 pub fn decide(facts: &Facts) -> Decided {
     let limits = rows(facts);
     let answer = answer(facts, &limits);
-    Decided { at: facts.now, mode: facts.mode, limits, answer }
+    Decided { at: facts.now, mode: facts.mode, approved_by: facts.approved_by.clone(), limits, answer }
 }
 
 fn rows(facts: &Facts) -> Vec<LimitRow> {
@@ -258,7 +263,7 @@ fn answer(facts: &Facts, limits: &[LimitRow]) -> Answer {
         let tell_now = holding.iter().any(|r| matches!(r.limit, LimitKind::HandsOff | LimitKind::Quarantine));
         return Answer::Hold { headline, until: latest, tell_now };
     }
-    if facts.mode == Mode::Approve || facts.needs_person {
+    if (facts.mode == Mode::Approve || facts.needs_person) && facts.approved_by.is_none() {
         return Answer::NeedsApproval;
     }
     let mut slots = Vec::new();
@@ -331,6 +336,7 @@ mod tests {
             platform_frozen: false,
             escalate_only: false,
             needs_person: false,
+            approved_by: None,
             quarantined: None,
             host_busy: false,
             hands_off: vec![],

@@ -1,3 +1,4 @@
 //! Stage remediate: whether a planned run may act now, and why not.
+pub mod approval;
 pub mod decide;
 pub mod guardrails;

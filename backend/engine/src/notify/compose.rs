@@ -155,6 +155,7 @@ fn needs_you(about: About, facts: &Facts) -> NeedsYou {
         Some("awaiting_approval") => "the fix waits for you",
         Some("refused") => "the host refused the fix",
         Some("not_run") => "the fix never ran",
+        Some("expired") if reason.starts_with("Nobody said yes") => "nobody said yes",
         Some("expired") => "its host is not there",
         Some("not_fixed") if reason.starts_with("In doubt") => "in doubt whether the fix ran",
         Some("not_fixed") => "not fixed by what ran",

@@ -1,4 +1,5 @@
 //! Stage remediate: playbooks, guardrails, runs and jobs.
+pub mod approvals;
 pub mod doubt;
 pub mod guardrails;
 pub mod hands_off;

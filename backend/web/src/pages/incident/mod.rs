@@ -1,5 +1,6 @@
 //! Incidents: the list, and one's story.
 
+mod approval;
 mod doubt;
 mod list;
 mod readings;
@@ -7,6 +8,7 @@ mod show;
 mod standing;
 mod story;
 
+pub use approval::answer as answer_approval;
 pub use doubt::answer as answer_doubt;
 pub use list::list;
 pub use readings::verdict;

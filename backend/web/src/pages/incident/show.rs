@@ -5,10 +5,11 @@ use axum::response::Response;
 use domain::access::Act;
 use jiff::SignedDuration;
 use store::pages::{hosts, incident};
+use store::remediate::approvals;
 use uuid::Uuid;
 use views::Nav;
 
-use super::story::{self, Facts};
+use super::story::{self, Facts, May};
 use crate::layers::page;
 use crate::member::{Member, clock};
 use crate::pages::host;
@@ -36,9 +37,15 @@ pub async fn show(
     };
     let mut hands_off = hosts::list_hands_off(&mut tx, incident.opened_at - BEFORE).await?;
     hands_off.retain(|off| host.as_ref().is_some_and(|host| host::concerns(off, host)));
+    let runs = incident::list_runs(&mut tx, id).await?;
+    let mut plans = Vec::new();
+    for run in runs.iter().filter(|run| run.state == "awaiting_approval") {
+        plans.extend(approvals::find_plan(&mut tx, run.run_id).await?.map(|plan| (run.run_id, plan)));
+    }
     let facts = Facts {
         decisions: store::decisions::list_of_incident(&mut tx, id).await?,
-        runs: incident::list_runs(&mut tx, id).await?,
+        runs,
+        plans,
         run_events: incident::list_run_events(&mut tx, id).await?,
         results: incident::list_results(&mut tx, id).await?,
         verifications: incident::list_verifications(&mut tx, id).await?,
@@ -48,5 +55,6 @@ pub async fn show(
         host,
         hands_off,
     };
-    Ok(page(&story::tell(facts, shell, clock(&app, now), member.may(Act::WorkIncidents))))
+    let may = May { act: member.may(Act::WorkIncidents), approve: member.may(Act::Approve) };
+    Ok(page(&story::tell(facts, shell, clock(&app, now), may)))
 }

@@ -11,13 +11,16 @@ mod tests;
 
 use std::time::Duration;
 
+use domain::detect::words::{name, plain};
 use domain::run::State;
 use jiff::Timestamp;
 use store::decisions::Decision;
 use store::pages::{hosts, incident};
+use store::remediate::approvals::Plan;
+use uuid::Uuid;
 use views::{
     Clock, Pair, Shell,
-    incident::IncidentPage,
+    incident::{Ask, IncidentPage},
     story::{Entry, Escalated, Event, Mail, MailState, PlaybookAside, Reason, Recovered, Released, Versioned},
 };
 
@@ -37,10 +40,21 @@ pub struct Facts {
     pub results: Vec<incident::JobResult>,
     pub verifications: Vec<incident::Verification>,
     pub mails: Vec<incident::Mail>,
+    /// The plans of the runs that wait for a yes.
+    pub plans: Vec<(Uuid, Plan)>,
+}
+
+/// What this member may do here.
+#[derive(Debug, Clone, Copy)]
+pub struct May {
+    /// Answer a doubt.
+    pub act: bool,
+    /// Say yes or no to a fix.
+    pub approve: bool,
 }
 
 /// The page.
-pub fn tell(facts: Facts, shell: Shell, clock: Clock, may_act: bool) -> IncidentPage {
+pub fn tell(facts: Facts, shell: Shell, clock: Clock, may: May) -> IncidentPage {
     let run_state = facts.runs.last().map(|run| run.state.as_str());
     let standing = standing(&facts.incident.state, facts.incident.outcome.as_deref(), run_state);
     let entries = entries(&facts, clock.now);
@@ -57,11 +71,45 @@ pub fn tell(facts: Facts, shell: Shell, clock: Clock, may_act: bool) -> Incident
         closed_at: facts.incident.closed_at,
         remarks: remarks(&facts),
         entries,
+        asks: asks(&facts),
         host: facts.host.as_ref().map(|row| host::aside(row, &facts.hands_off, now)),
         playbook: facts.runs.last().map(playbook),
         why_nothing_else: why_nothing_else(&facts),
-        may_act,
+        may_act: may.act,
+        may_approve: may.approve,
     }
+}
+
+/// The fixes that wait for a yes, while it is not too late for one.
+fn asks(facts: &Facts) -> Vec<Ask> {
+    let waiting = facts.plans.iter().filter_map(|(run_id, plan)| {
+        let run = facts.runs.iter().find(|run| run.run_id == *run_id)?;
+        Some((run, plan, plan.lapses_at?))
+    });
+    waiting
+        .map(|(run, plan, lapses_at)| {
+            let aside = playbook(run);
+            let content: serde_json::Value = serde_json::from_str(&run.content).unwrap_or_default();
+            let said = |key: &str| content.get(key).and_then(|v| v.as_str()).map(|word| word.replace('_', " "));
+            let step = |step: &serde_json::Value| {
+                let argv = step["argv"].as_array().map(|argv| argv.iter().map(plain).collect::<Vec<_>>().join(" "));
+                format!("{}: {}", plain(&step["title"]), argv.unwrap_or_default())
+            };
+            let place =
+                facts.host.as_ref().map_or_else(|| run.target.clone(), |h| format!("{} on {}", run.target, h.name));
+            let with = plan.parameters.as_object().into_iter().flatten();
+            Ask {
+                run_id: run.run_id,
+                plan: hex::encode(plan.digest),
+                playbook: aside.playbook,
+                place,
+                risk: format!("risk {}, {}", said("risk").unwrap_or_default(), said("effect").unwrap_or_default()),
+                steps: content["steps"].as_array().into_iter().flatten().map(step).collect(),
+                with: with.map(|(key, value)| Pair { label: name(key), value: plain(value) }).collect(),
+                lapses_at,
+            }
+        })
+        .collect()
 }
 
 /// All entries, oldest first. What happened at the same instant keeps the order of the stages.

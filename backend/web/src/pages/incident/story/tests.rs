@@ -11,7 +11,7 @@ use views::{
     story::{Answer, Event, RunState, StepState},
 };
 
-use super::{Facts, tell};
+use super::{Facts, May, tell};
 
 const RUN: Uuid = Uuid::from_u128(5);
 const HOST: Uuid = Uuid::from_u128(3);
@@ -140,6 +140,7 @@ fn facts() -> Facts {
             ended_at: Some(at(73)),
             started_at: Some(at(61)),
         }],
+        plans: Vec::new(),
         mails: ["a@x.example", "b@x.example"]
             .map(|address| incident::Mail {
                 address: address.into(),
@@ -163,7 +164,7 @@ fn page(facts: Facts) -> views::incident::IncidentPage {
         needs_you: 0,
         frozen: false,
     };
-    tell(facts, shell, Clock { now: at(100), zone: jiff::tz::TimeZone::UTC }, true)
+    tell(facts, shell, Clock { now: at(100), zone: jiff::tz::TimeZone::UTC }, May { act: true, approve: true })
 }
 
 fn kinds(page: &views::incident::IncidentPage) -> Vec<&'static str> {

@@ -1,0 +1,65 @@
+//! `POST /incidents/{id}/approval`: a person's yes or no to a fix that asks first.
+
+use axum::extract::{Path, State, rejection::PathRejection};
+use axum::response::Redirect;
+use domain::access::Act;
+use serde::Deserialize;
+use store::logins;
+use store::remediate::approvals::{self, Answer};
+use store::remediate::doubt::find_run;
+use uuid::Uuid;
+use views::error::Kind;
+
+use crate::posted::{Input, Posted};
+use crate::{App, Failure};
+
+/// Characters of a reason at most.
+const REASON: usize = 500;
+
+/// The form: which run, the plan that was seen, and what the person says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    csrf: String,
+    run_id: Uuid,
+    plan: String,
+    answer: String,
+    #[serde(default)]
+    reason: String,
+}
+
+impl Input for Approval {
+    fn csrf(&self) -> &str {
+        &self.csrf
+    }
+}
+
+/// Stores the answer, unless the run does not wait any more or is not what the person saw.
+pub async fn answer(
+    State(app): State<App>,
+    id: Result<Path<Uuid>, PathRejection>,
+    Posted(member, form): Posted<Approval>,
+) -> Result<Redirect, Failure> {
+    member.must(Act::Approve)?;
+    let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
+    let bad = || Failure(Kind::BadRequest);
+    let yes = match form.answer.as_str() {
+        "yes" => true,
+        "no" => false,
+        _ => return Err(bad()),
+    };
+    let reason = form.reason.trim();
+    if reason.chars().count() > REASON {
+        return Err(bad());
+    }
+    let plan = hex::decode(&form.plan).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()).ok_or_else(bad)?;
+    let mut tx = member.begin(&app).await?;
+    let run = find_run(&mut tx, id, form.run_id).await?.ok_or(Failure::NOT_FOUND)?;
+    let seat = logins::find_seat(&mut tx, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
+    let answer = Answer { yes, reason: reason.to_owned(), plan, login_id: member.login_id(), by: seat.member };
+    if run.state != "awaiting_approval" || !approvals::answer(&mut tx, &run, &answer).await? {
+        return Err(Failure::CONFLICT);
+    }
+    tx.commit().await?;
+    Ok(Redirect::to(&format!("/incidents/{id}")))
+}
