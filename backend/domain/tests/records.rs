@@ -111,6 +111,7 @@ fn facts() -> Facts {
         platform_frozen: false,
         escalate_only: false,
         needs_person: false,
+        approved_by: None,
         quarantined: None,
         host_busy: false,
         hands_off: vec![],
