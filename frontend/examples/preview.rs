@@ -31,6 +31,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     write(folder, "hosts-empty", &samples::hosts_page(true).render()?)?;
     write(folder, "host", &samples::host_page(Trust::Trusted, false).render()?)?;
     write(folder, "host-held", &samples::host_page(not_yet, true).render()?)?;
+    write(folder, "demo", &samples::demo_page().render()?)?;
+    write(folder, "demo-mails", &samples::mails_page(false).render()?)?;
+    write(folder, "demo-mail", &samples::mail_page().render()?)?;
     write(folder, "sign-in", &sign_in(Some("That e-mail and password do not belong together.")).render()?)?;
     write(folder, "error-404", &failed(error::Kind::NotFound).render()?)?;
     write(folder, "error-500", &failed(error::Kind::Broken).render()?)?;

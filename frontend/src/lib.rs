@@ -7,6 +7,7 @@
 
 pub mod assets;
 mod clock;
+pub mod demo;
 pub mod error;
 #[cfg(any(test, feature = "gallery"))]
 pub mod gallery;

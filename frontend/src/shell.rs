@@ -7,6 +7,8 @@ pub enum Nav {
     Incidents,
     /// Hosts.
     Hosts,
+    /// The demo's own pages.
+    Demo,
     /// None of them (error pages).
     Nowhere,
 }
@@ -28,6 +30,8 @@ pub struct Shell {
     pub needs_you: u32,
     /// True while all actions are stopped.
     pub frozen: bool,
+    /// True where the demo's pages are: then the navigation leads there.
+    pub demo: bool,
 }
 
 impl Shell {

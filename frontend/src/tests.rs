@@ -25,6 +25,10 @@ fn pages() -> Vec<(&'static str, String)> {
         ("hosts_none", samples::hosts_page(true).render()),
         ("host", samples::host_page(Trust::Trusted, false).render()),
         ("host_not_trusted_hands_off", samples::host_page(not_yet(), true).render()),
+        ("demo", samples::demo_page().render()),
+        ("demo_mails", samples::mails_page(false).render()),
+        ("demo_mails_none", samples::mails_page(true).render()),
+        ("demo_mail", samples::mail_page().render()),
         ("sign_in", sign_in.render()),
         ("error", broken.render()),
         ("gallery", GalleryPage::sample().render()),
@@ -114,7 +118,7 @@ fn a_link_leads_only_to_a_route_that_exists() {
         for link in html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
             let known = link.starts_with('#')
                 || link == "data:,"
-                || ["/incidents", "/hosts", "/assets/"].iter().any(|start| link.starts_with(start));
+                || ["/incidents", "/hosts", "/demo", "/assets/"].iter().any(|start| link.starts_with(start));
             assert!(known, "{name} links to {link}");
         }
     }

@@ -158,6 +158,13 @@ impl Demo {
         assert!(done.success(), "{args:?}");
     }
 
+    /// Presses a button of the demo's page.
+    async fn press(&self, button: &str, victim: &str) {
+        let token = self.token("/demo").await;
+        let answer = self.post(&format!("/demo/{button}"), format!("csrf={token}&victim={victim}")).await;
+        assert_eq!(answer.headers()["location"], format!("/demo#victim-{victim}"));
+    }
+
     fn break_it(&self, name: &str) {
         self.command(&["demo", "break", name, "--folder", self.folder.to_str().unwrap()]);
     }
@@ -200,16 +207,19 @@ fn words(html: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+const VERDICTS: &str =
+    "SELECT h.name || ' ' || s.verdict FROM check_states s JOIN hosts h USING (tenant_id, host_id) ORDER BY 1";
 const RUNS: &str = "SELECT h.name || ' ' || r.state FROM runs r JOIN hosts h USING (tenant_id, host_id) ORDER BY r.planned_at, r.run_id";
+const RUNS_SORTED: &str =
+    "SELECT h.name || ' ' || r.state FROM runs r JOIN hosts h USING (tenant_id, host_id) ORDER BY 1";
+const MAILS: &str = "SELECT split_part(subject, ':', 1) FROM outbox WHERE state = 'sent' ORDER BY 1";
 const INCIDENTS: &str = "SELECT h.name || ' ' || i.state FROM incidents i JOIN alerts a USING (tenant_id, incident_id)
    JOIN hosts h ON h.tenant_id = a.tenant_id AND h.host_id = a.host_id ORDER BY h.name, i.opened_at";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_heals_explains_every_run_and_every_non_run_and_leaves_nothing() {
     let demo = Demo::start().await;
-    let verdicts =
-        "SELECT h.name || ' ' || s.verdict FROM check_states s JOIN hosts h USING (tenant_id, host_id) ORDER BY 1";
-    demo.until(verdicts, &["alder-01 ok", "dune-01 ok", "fern-01 ok"]).await;
+    demo.until(VERDICTS, &["alder-01 ok", "dune-01 ok", "fern-01 ok"]).await;
 
     // Stopped by its stop command: no failure, no run, and the page says which.
     demo.ctl("stop", "alder-01");
@@ -243,13 +253,73 @@ async fn the_demo_heals_explains_every_run_and_every_non_run_and_leaves_nothing(
     )
     .await;
     walk(&demo).await;
-    let subjects = "SELECT split_part(subject, ':', 1) FROM outbox WHERE state = 'sent' ORDER BY 1";
-    demo.until(subjects, &["Fixed", "Fixed", "Held", "Needs you"]).await;
+    demo.until(MAILS, &["Fixed", "Fixed", "Held", "Needs you"]).await;
 
     let folder = demo.stop();
     assert!(!folder.exists(), "{} is left behind", folder.display());
     let left = Command::new("pgrep").args(["-f", folder.to_str().unwrap()]).output().unwrap();
     assert!(left.stdout.is_empty(), "processes are left: {}", String::from_utf8_lossy(&left.stdout));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_button_of_the_demos_page_works_twice_in_a_row() {
+    let demo = Demo::start().await;
+    let all_well = ["alder-01 ok", "dune-01 ok", "fern-01 ok"];
+    demo.until(VERDICTS, &all_well).await;
+    assert_eq!(demo.page("/demo").await.matches(" well ").count(), 3);
+
+    // Together: each card goes its own way, and a press on what is broken already changes nothing.
+    for victim in ["a", "d", "f", "d", "f"] {
+        demo.press("break", victim).await;
+    }
+    demo.until(INCIDENTS, &["alder-01 closed", "dune-01 escalated", "fern-01 escalated"]).await;
+    let page = demo.page("/demo").await;
+    for words in ["website well", "reports needs you", "shop held", "Next: press Release now on fern-01’s page"] {
+        assert!(page.contains(words), "no {words:?}: {page}");
+    }
+    assert!(page.contains("Its fix rests until") && page.contains("left"), "{page}");
+    let stretches = "SELECT host.name || ' ' || (h.ended_at IS NULL)::text FROM hands_off h
+       JOIN hosts host ON host.tenant_id = h.tenant_id AND host.host_id::text = h.scope_key";
+    demo.until(stretches, &["fern-01 true"]).await;
+    read_mails(&demo).await;
+
+    // Back to the start, without a run: the incidents close as recovered, hands off is released.
+    for victim in ["d", "f", "a", "d", "f"] {
+        demo.press("reset", victim).await;
+    }
+    demo.until(VERDICTS, &all_well).await;
+    demo.until(INCIDENTS, &["alder-01 closed", "dune-01 closed", "fern-01 closed"]).await;
+    demo.until(stretches, &["fern-01 false"]).await;
+    demo.until(RUNS_SORTED, &["alder-01 fixed", "fern-01 cancelled"]).await;
+
+    // And once more; what was fixed a moment ago is held by its cooldown, which no reset lifts.
+    for victim in ["a", "d", "f"] {
+        demo.press("break", victim).await;
+    }
+    demo.until(RUNS_SORTED, &["alder-01 fixed", "alder-01 held", "fern-01 cancelled", "fern-01 held"]).await;
+    let page = demo.page("/demo").await;
+    assert!(page.contains("website held") && page.contains("Held by its cooldown until"), "{page}");
+    for victim in ["a", "f"] {
+        demo.press("reset", victim).await;
+    }
+    demo.until(RUNS_SORTED, &["alder-01 cancelled", "alder-01 fixed", "fern-01 cancelled", "fern-01 cancelled"]).await;
+    assert!(demo.page("/demo").await.contains("Its fix rests until"));
+}
+
+/// The mailbox, and one mail of it: its page in a frame where nothing runs.
+async fn read_mails(demo: &Demo) {
+    demo.until(MAILS, &["Fixed", "Held", "Needs you"]).await;
+    let list = demo.page("/demo/mails").await;
+    for words in ["3 mails", "Fixed: website on alder-01", "Held: shop on fern-01", "Needs you: reports on dune-01"] {
+        assert!(list.contains(words), "no {words:?}: {list}");
+    }
+    let mail = demo.page("/demo/mails/1").await;
+    assert!(mail.contains("oncall@harbour.example") && mail.contains("Open its incident"), "{mail}");
+    let ask = |path: &str| demo.http.get(format!("{}{path}", demo.url)).header("cookie", &demo.cookie).send();
+    let frame = ask("/demo/mails/1/page").await.unwrap();
+    let policy = frame.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.contains("default-src 'none'") && policy.contains("sandbox"), "{policy}");
+    assert!(!policy.contains("script") && frame.text().await.unwrap().contains("</html>"));
 }
 
 /// Every incident, by query and by page: whoever reads it learns what was seen, what was decided, and why.

@@ -18,7 +18,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use axum::Router;
 use tokio::signal::unix::{SignalKind, signal};
 
 use cli::{Cli, Command};
@@ -91,7 +90,7 @@ async fn up_command(args: cli::Up) -> Result<ExitCode> {
     let data = args.data.unwrap_or_else(|| config::default_data(env));
     let options = up::Options { data, node: args.node.config(), seed, durable: true };
     let stop = stop_signal()?;
-    let installation = Installation::start(options, Router::new()).await?;
+    let installation = Installation::start(options, Vec::new()).await?;
     println!("Mendwright is up at {}", installation.node.public_url);
     println!("  data       {}", installation.folder.root().display());
     println!("  authority  {}", installation.authority);
@@ -113,7 +112,7 @@ async fn serve_command(args: cli::Serve) -> Result<ExitCode> {
     let keystore = Keystore::open(&args.keys)?;
     let store = open_store(&urls)?;
     let stop = stop_signal()?;
-    let node = Node::start(&args.node.config(), &store, &keystore, Router::new()).await?;
+    let node = Node::start(&args.node.config(), &store, &keystore, Vec::new()).await?;
     println!("Mendwright serves at {}", node.public_url);
     stop.await;
     tracing::info!("stopping");

@@ -54,7 +54,7 @@ impl Node {
     ///
     /// # Errors
     /// The database cannot be used or is signed into by too strong a login, or the address is taken.
-    pub async fn start(config: &NodeConfig, store: &Store, keystore: &Keystore, more: Router) -> Result<Node> {
+    pub async fn start(config: &NodeConfig, store: &Store, keystore: &Keystore, more: Vec<web::Route>) -> Result<Node> {
         config.check()?;
         store.refuse_unsafe_login().await?;
         store::migrate::ensure_days(store).await.context("is the database migrated? (mendwright migrate)")?;
@@ -80,7 +80,7 @@ impl Node {
             },
         );
         let notify = notify(config, &public_url)?;
-        let routes = routes(store, &public_url, &gateway).merge(more);
+        let routes = routes(store, &public_url, &gateway, more);
         let accepting = Accepting::start(listener, tls, config.transport)?;
         let mut tasks = vec![
             ("gateway", tokio::spawn(gateway.run(cancel.clone()))),
@@ -133,9 +133,9 @@ fn notify(config: &NodeConfig, public_url: &str) -> Result<Option<Notify>> {
 }
 
 /// Pages and links on one address; they meet in the rows alone.
-fn routes(store: &Store, public_url: &str, gateway: &Gateway) -> Router {
+fn routes(store: &Store, public_url: &str, gateway: &Gateway, more: Vec<web::Route>) -> Router {
     let app = web::App { store: store.clone(), config: web::Config::new(public_url) };
-    web::router(app).merge(gateway.router())
+    web::router_with(app, more).merge(gateway.router())
 }
 
 async fn serve(accepting: Accepting, routes: Router, cancel: CancellationToken) {

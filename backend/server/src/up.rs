@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use axum::Router;
 use embedded::Cluster;
 use store::{Store, migrate};
 
@@ -47,8 +46,9 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Brings it up: keys, cluster, roles, migrations, seed, server.
-    pub async fn start(options: Options, more: Router) -> Result<Installation> {
+    /// Brings it up: keys, cluster, roles, migrations, seed, server. `more` are routes that only some
+    /// commands have.
+    pub async fn start(options: Options, more: Vec<web::Route>) -> Result<Installation> {
         options.node.check()?;
         let folder = DataFolder::claim(&options.data)?;
         let keystore = Keystore::open(&folder.keys())?;

@@ -3,7 +3,6 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use axum::Router;
 use server::config::{NodeConfig, Transport};
 use server::keystore::Keystore;
 use server::seed::{ApplyError, Seed, apply};
@@ -49,8 +48,11 @@ async fn status_line(installation: &Installation, path: &str) -> String {
 async fn an_installation_comes_up_seeded_once_and_comes_back() {
     let dir = folder();
     let data = dir.path().join("data");
-    let first = Installation::start(options(data.clone(), Some(seed())), Router::new()).await.unwrap();
+    let first = Installation::start(options(data.clone(), Some(seed())), Vec::new()).await.unwrap();
     assert_eq!(status_line(&first, "/sign-in").await, "HTTP/1.1 200 OK");
+    for demos in ["/demo", "/demo/mails", "/demo/mails/1", "/demo/mails/1/page"] {
+        assert_eq!(status_line(&first, demos).await, "HTTP/1.1 404 Not Found", "{demos}");
+    }
     let seeded = first.seeded.as_ref().unwrap();
     let hosts: Vec<&str> = seeded.hosts.iter().map(|h| h.host.as_str()).collect();
     assert_eq!(hosts, ["alder-01", "dune-01", "fern-01"]);
@@ -59,10 +61,10 @@ async fn an_installation_comes_up_seeded_once_and_comes_back() {
     let authority = first.authority.clone();
     first.stop().await.unwrap();
 
-    let refused = Installation::start(options(data.clone(), Some(seed())), Router::new()).await.err().unwrap();
+    let refused = Installation::start(options(data.clone(), Some(seed())), Vec::new()).await.err().unwrap();
     assert!(refused.to_string().contains("already has a tenant"), "{refused:#}");
 
-    let again = Installation::start(options(data, None), Router::new()).await.unwrap();
+    let again = Installation::start(options(data, None), Vec::new()).await.unwrap();
     assert_eq!(again.authority, authority, "agents have pinned it");
     again.stop().await.unwrap();
 }
@@ -71,7 +73,7 @@ async fn an_installation_comes_up_seeded_once_and_comes_back() {
 async fn a_seed_that_fails_half_way_leaves_nothing() {
     let dir = folder();
     let data = dir.path().join("data");
-    let installation = Installation::start(options(data.clone(), None), Router::new()).await.unwrap();
+    let installation = Installation::start(options(data.clone(), None), Vec::new()).await.unwrap();
     let keystore = Keystore::open(&data.join("keys")).unwrap();
     let owner = installation.owner_url();
     // A login of the same address is found only after the tenant was written.

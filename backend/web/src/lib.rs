@@ -14,13 +14,22 @@ mod posted;
 mod router;
 mod sessions;
 
+/// What routes of other crates say as ours do.
+pub mod parts {
+    pub use crate::pages::host::{hands_off, limits};
+    pub use crate::pages::incident::row as incident;
+}
+
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use store::Store;
 
 pub use failure::Failure;
-pub use router::{Route, router, routes};
+pub use layers::page;
+pub use member::{Member, clock};
+pub use posted::{Input, Posted};
+pub use router::{Route, read, router, router_with, routes, write};
 
 /// What the console needs to know of where it runs.
 #[derive(Clone, Debug)]
@@ -35,6 +44,8 @@ pub struct Config {
     pub session_absolute: Duration,
     /// The command that enrols a host, shown while there is none.
     pub enrol_command: Option<String>,
+    /// Whether the demo's pages are there; [`router_with`] says so, nobody else.
+    pub(crate) demo: bool,
 }
 
 impl Config {
@@ -46,6 +57,7 @@ impl Config {
             session_idle: Duration::from_secs(8 * 3_600),
             session_absolute: Duration::from_secs(24 * 3_600),
             enrol_command: None,
+            demo: false,
         }
     }
 

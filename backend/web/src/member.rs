@@ -16,12 +16,18 @@ use crate::{App, Failure, pages::sign_in::Destination, sessions::key};
 pub struct Member {
     member: auth::Member,
     csrf: String,
+    demo: bool,
 }
 
 impl Member {
     /// Begins a transaction in the member's scope.
     pub async fn begin(&self, app: &App) -> Result<TenantTx, Failure> {
         Ok(app.store.begin(&self.member.scope).await?)
+    }
+
+    /// As the store knows them.
+    pub fn seat(&self) -> &auth::Member {
+        &self.member
     }
 
     /// The login.
@@ -57,6 +63,7 @@ impl Member {
             current,
             needs_you: u32::try_from(seat.needs_you).unwrap_or(0),
             frozen: seat.frozen,
+            demo: self.demo,
         })
     }
 }
@@ -92,7 +99,7 @@ impl FromRequestParts<App> for Member {
             None => None,
         };
         match (member, csrf) {
-            (Some(member), Some(csrf)) => Ok(Member { member, csrf }),
+            (Some(member), Some(csrf)) => Ok(Member { member, csrf, demo: app.config.demo }),
             _ => Err(to_sign_in(parts)),
         }
     }

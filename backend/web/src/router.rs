@@ -23,6 +23,9 @@ const BODY_LIMIT: usize = 64 * 1024;
 /// The longest a page may take; nothing here waits for hosts.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Where the demo's pages begin; the navigation leads there when they are among the routes.
+const DEMO: &str = "/demo";
+
 /// One route: how and where it is asked for, and what answers.
 pub struct Route {
     /// `GET` or `POST`.
@@ -32,11 +35,13 @@ pub struct Route {
     handler: MethodRouter<App>,
 }
 
-fn read<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Route {
+/// A page to be read.
+pub fn read<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Route {
     Route { method: "GET", path, handler: get(handler) }
 }
 
-fn write<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Route {
+/// A form that is sent.
+pub fn write<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Route {
     Route { method: "POST", path, handler: post(handler) }
 }
 
@@ -75,6 +80,12 @@ fn made_of(routes: Vec<Route>) -> Router<App> {
 
 /// The console's service.
 pub fn router(app: App) -> Router {
+    router_with(app, Vec::new())
+}
+
+/// The console's service with `more`: routes that only some commands have, and what is done around all is done around them.
+pub fn router_with(mut app: App, more: Vec<Route>) -> Router {
+    app.config.demo = more.iter().any(|route| route.path == DEMO);
     // Pages carry the session's token, and what is compressed beside a guess tells the guess: only assets are compressed.
     let compress = CompressionLayer::new().compress_when(SizeAbove::new(512).and(NotForContentType::new("text/html")));
     // Outermost first.
@@ -89,7 +100,8 @@ pub fn router(app: App) -> Router {
         .layer(origin(&app));
     // A fallback of our own: what no route knows is dressed too when other routers are merged in.
     let unknown = async || StatusCode::NOT_FOUND;
-    let routes = made_of(members()).layer(sessions::layer(&app)).merge(made_of(everybodys()));
+    let routes =
+        made_of(members().into_iter().chain(more).collect()).layer(sessions::layer(&app)).merge(made_of(everybodys()));
     routes.fallback(unknown).layer(around).with_state(app)
 }
 

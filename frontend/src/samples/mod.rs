@@ -1,5 +1,6 @@
 //! Sample data: one of each page in the states that matter. For tests and the development route only.
 
+mod demo;
 mod host;
 mod incident;
 
@@ -11,6 +12,7 @@ use jiff::{
 };
 use uuid::Uuid;
 
+pub use demo::{demo_page, mail_page, mails_page};
 pub use host::{host_page, hosts_page};
 pub use incident::{asks_first, fixed, held_then_fixed, in_doubt, unmapped, watching_only};
 
@@ -59,6 +61,7 @@ pub fn shell(current: Nav) -> Shell {
         current,
         needs_you: 2,
         frozen: false,
+        demo: false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod acting;
 mod approval;
+mod demo;
 mod doubt;
 mod sessions;
 mod strangers;

@@ -1,8 +1,9 @@
-//! Breaks one service; for (f) its host is hands off before.
+//! Breaks one service, and brings it back; for (f) its host is hands off before.
 
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail};
 use store::auth::{self, Member};
 use store::pages::hosts;
 use store::remediate::hands_off;
@@ -16,23 +17,62 @@ use crate::node::open_store;
 
 /// How long (f)'s host is hands off.
 const HANDS_OFF_HOURS: u8 = 1;
+const POLL: Duration = Duration::from_millis(50);
+/// From a start to the check that says so; shorter than a page may take.
+const SEEN_LIMIT: Duration = Duration::from_secs(8);
 
 /// `demo break NAME`, beside a demo that runs.
 pub async fn by_command(victim: &Victim, demo: &Path) -> Result<()> {
     let note = folder::read_note(demo)?;
     let store = open_store(&Urls { tenant: note.tenant_url, system: note.system_url })?;
     let member = member(&store, note.login_id).await?;
-    let files = Files::new(&demo.join(victim.host).join("service"));
-    ensure!(files.living().is_some(), "the service of {} does not run: it is broken already", victim.host);
-    if victim.name == "f" {
-        let host = find_host(&store, &member, victim.host).await?;
-        hands_off(&store, &member, host).await?;
+    let Some(pid) = break_it(&store, &member, victim, &Files::of(demo, victim.host)).await? else {
+        bail!("the service of {} does not run: it is broken already", victim.host);
+    };
+    if victim.is_hands_off() {
         println!("{} is hands off for an hour; release it on its page", victim.host);
     }
-    let pid = ctl::kill_hard(&files)?;
     println!("killed {pid}, the service of {}: {}", victim.host, victim.story);
     store.close().await;
     Ok(())
+}
+
+/// Kills its service and gives the pid that it had; none: it does not run, and nothing is done.
+pub async fn break_it(store: &Store, member: &Member, victim: &Victim, files: &Files) -> Result<Option<i32>> {
+    if files.living().is_none() {
+        return Ok(None);
+    }
+    if victim.is_hands_off() {
+        let host = find_host(store, member, victim.host).await?;
+        if !is_hands_off(store, member, host.1).await? {
+            hands_off(store, member, host).await?;
+        }
+    }
+    ctl::kill_hard(files).map(Some)
+}
+
+/// As it was at first: its service runs, and nobody's hands are off. What runs is left alone.
+pub async fn reset(store: &Store, member: &Member, victim: &Victim, files: &Files) -> Result<()> {
+    let host = find_host(store, member, victim.host).await?;
+    ctl::start_by_command(files).await?;
+    if is_hands_off(store, member, host.1).await? {
+        // A release before the check has seen the service would set the held fix going.
+        drop(tokio::time::timeout(SEEN_LIMIT, until_ok(store, member, host.1)).await);
+        release(store, member, host).await?;
+    }
+    Ok(())
+}
+
+async fn until_ok(store: &Store, member: &Member, host_id: Uuid) -> Result<()> {
+    loop {
+        let mut tx = store.begin(&member.scope).await?;
+        let row = hosts::list(&mut tx, Some(host_id), 1).await?.pop().context("the host is gone")?;
+        drop(tx);
+        if row.critical + row.warning + row.no_data == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 /// Who acts in the demo, with the scope a session would have.
@@ -46,6 +86,14 @@ pub async fn find_host(store: &Store, member: &Member, name: &str) -> Result<(Uu
     let rows = hosts::list(&mut tx, None, 100).await?;
     let row = rows.iter().find(|row| row.name == name).with_context(|| format!("no host {name}"))?;
     Ok((row.client_id, row.host_id))
+}
+
+async fn is_hands_off(store: &Store, member: &Member, host_id: Uuid) -> Result<bool> {
+    let mut tx = store.begin(&member.scope).await?;
+    let now = tx.now().await?;
+    let all = hosts::list_hands_off(&mut tx, now).await?;
+    let host = host_id.to_string();
+    Ok(all.iter().any(|off| off.scope_kind == "host" && off.scope_key == host && off.ended_at.is_none()))
 }
 
 /// Hands off for an hour, as the host's page does it.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -45,6 +45,19 @@ pub fn status(files: &Files) -> u8 {
         (None, true) => 1,
         (None, false) => 3,
     }
+}
+
+/// Starts it as its host would, if it does not run: not as a child of ours.
+pub async fn start_by_command(files: &Files) -> Result<()> {
+    let mut command = tokio::process::Command::new(std::env::current_exe()?);
+    let started = command.args(["demo-ctl", "start", "--dir"]).arg(files.dir()).output().await?;
+    // Somebody else may have started it meanwhile: the fix, say.
+    ensure!(
+        started.status.success() || files.living().is_some(),
+        "{}",
+        String::from_utf8_lossy(&started.stderr).trim()
+    );
+    Ok(())
 }
 
 fn start(files: &Files) -> Result<()> {

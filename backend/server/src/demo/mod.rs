@@ -4,6 +4,7 @@ pub mod breaking;
 pub mod ctl;
 pub mod folder;
 pub mod once;
+pub mod pages;
 pub mod sink;
 pub mod stage;
 pub mod victim;
@@ -27,6 +28,15 @@ pub struct Victim {
     pub service: &'static str,
     /// What breaking it shows.
     pub story: &'static str,
+    /// What to see, as its card says it.
+    pub caption: &'static str,
+}
+
+impl Victim {
+    /// Whether its host is hands off when it is broken.
+    pub fn is_hands_off(&self) -> bool {
+        self.name == "f"
+    }
 }
 
 /// All of them.
@@ -36,20 +46,28 @@ pub const VICTIMS: [Victim; 3] = [
         host: "alder-01",
         service: "website",
         story: "a web service is killed with -9: it is healed without a person",
+        caption: "The website is killed with kill -9, and within seconds it runs again: a known fix did it, the same check verified it, and a mail tells of it.",
     },
     Victim {
         name: "d",
         host: "dune-01",
         service: "reports",
         story: "a problem nobody mapped: nothing is touched, a person is called",
+        caption: "The report generator dies and no mapping knows a fix: nothing is touched, the incident says what comes nearest, and a person is called.",
     },
     Victim {
         name: "f",
         host: "fern-01",
         service: "shop",
         story: "a web service is killed while its host is hands off: held, and fixed after the release",
+        caption: "The shop dies while somebody works on its host: the fix is held, the incident says what would have run, and your release lets it run.",
     },
 ];
+
+/// The one of this name.
+pub fn find(name: &str) -> Option<&'static Victim> {
+    VICTIMS.iter().find(|victim| victim.name == name)
+}
 
 /// `demo`
 #[derive(Debug, Args)]
@@ -81,9 +99,7 @@ pub enum DemoCommand {
 /// Runs `demo` and what stands under it.
 pub async fn run(args: DemoArgs) -> Result<ExitCode> {
     if let Some(DemoCommand::Break { name, folder }) = args.command {
-        let victim = VICTIMS
-            .iter()
-            .find(|v| v.name == name)
+        let victim = find(&name)
             .with_context(|| format!("there is no {name:?}; there are {}", VICTIMS.map(|v| v.name).join(", ")))?;
         let folder = folder.map_or_else(folder::newest, Ok)?;
         breaking::by_command(victim, &folder).await?;

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use mail_parser::MessageParser;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -53,6 +54,8 @@ pub struct Received {
     pub to: Vec<String>,
     /// The header's receivers, as addresses.
     pub header_to: Vec<String>,
+    /// When it was sent, as its header says.
+    pub sent_at: Option<Timestamp>,
     /// Decoded.
     pub subject: String,
     /// The plain text, decoded.
@@ -392,6 +395,7 @@ fn received(transaction: Transaction, raw: Vec<u8>) -> Received {
         from: transaction.from.unwrap_or_default(),
         to: transaction.to,
         header_to: Vec::new(),
+        sent_at: None,
         subject: String::new(),
         text: String::new(),
         html: String::new(),
@@ -401,6 +405,7 @@ fn received(transaction: Transaction, raw: Vec<u8>) -> Received {
     if let Some(mail) = parsed {
         message.message_id = mail.message_id().map(|id| format!("<{id}>")).unwrap_or_default();
         message.subject = mail.subject().unwrap_or_default().to_owned();
+        message.sent_at = mail.date().and_then(|date| Timestamp::from_second(date.to_timestamp()).ok());
         message.text = text(mail.body_text(0));
         message.html = text(mail.body_html(0));
         let to = mail.to().into_iter().flat_map(|to| to.iter());

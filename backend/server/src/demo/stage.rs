@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use axum::Router;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rand::RngExt as _;
@@ -16,9 +16,9 @@ use tokio::process::{Child, Command};
 use uuid::Uuid;
 
 use super::once::Report;
-use super::sink::Sink;
+use super::sink::{Received, Sink};
 use super::victim::Files;
-use super::{VICTIMS, ctl, folder};
+use super::{VICTIMS, ctl, folder, pages};
 use crate::config::{NodeConfig, Transport, Urls};
 use crate::random::rng;
 use crate::seed::{Seed, SeededHost};
@@ -37,7 +37,7 @@ pub struct Stage {
     password: String,
     installation: Option<Installation>,
     agents: Vec<(String, Child)>,
-    sink: Option<Sink>,
+    sink: Option<Arc<Sink>>,
     email: String,
     login_id: Uuid,
     /// What `--once` found.
@@ -80,12 +80,16 @@ impl Stage {
 
     /// The subjects of the mails that arrived.
     pub fn subjects(&self) -> Vec<String> {
-        self.sink.iter().flat_map(Sink::messages).map(|message| message.subject).collect()
+        self.mails().into_iter().map(|message| message.subject).collect()
+    }
+
+    fn mails(&self) -> Vec<Received> {
+        self.sink.as_ref().map(|sink| sink.messages()).unwrap_or_default()
     }
 
     /// The files of the service on `host`.
     pub fn files(&self, host: &str) -> Files {
-        Files::new(&self.folder.join(host).join("service"))
+        Files::of(&self.folder, host)
     }
 
     /// Brings up server, services and agents. What came up stays in `self` also when it fails.
@@ -94,7 +98,7 @@ impl Stage {
         let env = move |name: &str| (name == PASSWORD_VARIABLE).then(|| password.clone());
         let seed = Seed::parse(Path::new(SEED_PATH), SEED, &env)?;
         let (mail_addr, sink) = Sink::start(([127, 0, 0, 1], 0).into()).await.context("the demo's mailbox")?;
-        self.sink = Some(sink);
+        let sink = self.sink.insert(Arc::new(sink)).clone();
         let node = NodeConfig {
             listen: ([127, 0, 0, 1], 0).into(),
             transport: Transport::InsecureLoopback,
@@ -103,7 +107,8 @@ impl Stage {
             mail_from: "Mendwright <mendwright@harbour.example>".into(),
         };
         let options = Options { data: self.folder.join("data"), node, seed: Some(seed), durable: false };
-        let installation = Installation::start(options, Router::new()).await?;
+        let installation =
+            Installation::start(options, pages::routes(pages::Theatre::new(self.folder.clone(), sink))).await?;
         let seeded = installation.seeded.as_ref().context("the seed made nothing")?;
         let owner = seeded.members.first().context("the seed has no member")?;
         (self.email, self.login_id) = (owner.email.clone(), owner.login_id);
@@ -138,8 +143,7 @@ impl Stage {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
         }
         let ours = std::env::current_exe()?;
-        let started = Command::new(&ours).args(["demo-ctl", "start", "--dir"]).arg(&service).output().await?;
-        ensure!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr).trim());
+        ctl::start_by_command(&Files::new(&service)).await?;
         fs::write(state.join("agent.toml"), limits_file(name, &ours, &Files::new(&service)))?;
 
         let program = ours.with_file_name("mendwright-agent");
@@ -188,7 +192,10 @@ impl Stage {
         let ours = std::env::current_exe().map(|p| p.display().to_string()).unwrap_or_else(|_| "mendwright".into());
         println!("\nMendwright runs at {}", installation.node.public_url);
         println!("  sign in with {}  {}\n", self.email, self.password);
-        println!("Break something in another terminal, and watch its incident on the page:");
+        println!(
+            "Open {}/demo, sign in, and press a button. From another terminal it goes like this:",
+            installation.node.public_url
+        );
         for victim in &VICTIMS {
             println!("  {ours} demo break {}   # {}", victim.name, victim.story);
         }
@@ -213,7 +220,7 @@ impl Stage {
 
     /// Leaves every mail in the folder, as it came.
     fn keep_mails(&self) {
-        for (number, mail) in self.sink.iter().flat_map(Sink::messages).enumerate() {
+        for (number, mail) in self.mails().into_iter().enumerate() {
             let path = self.folder.join(format!("mail-{}.eml", number + 1));
             if let Err(error) = fs::write(&path, &mail.raw) {
                 eprintln!("mendwright: {} could not be written: {error}", path.display());

@@ -18,6 +18,11 @@ impl Files {
         Files(dir.to_owned())
     }
 
+    /// Of the service on `host` of the demo in `folder`.
+    pub fn of(folder: &Path, host: &str) -> Files {
+        Files(folder.join(host).join("service"))
+    }
+
     /// The folder.
     pub fn dir(&self) -> &Path {
         &self.0

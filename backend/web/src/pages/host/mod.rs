@@ -8,6 +8,7 @@ mod same_machine;
 mod show;
 
 pub use hands_off::{release, start as start_hands_off};
+pub use limits::limits;
 pub use list::list;
 pub use parts::{aside, concerns, hands_off, link, tags, trust};
 pub use same_machine::submit as same_machine;

@@ -15,6 +15,10 @@ pub enum Destination {
     Hosts,
     /// `/hosts/{id}`
     Host(Uuid),
+    /// `/demo`, where a demo runs
+    Demo,
+    /// `/demo/mails`
+    Mails,
 }
 
 impl Destination {
@@ -25,6 +29,8 @@ impl Destination {
             ["incidents", id] => id.parse().ok().map(Destination::Incident),
             ["hosts"] => Some(Destination::Hosts),
             ["hosts", id] => id.parse().ok().map(Destination::Host),
+            ["demo"] => Some(Destination::Demo),
+            ["demo", "mails"] => Some(Destination::Mails),
             _ => None,
         }
     }
@@ -37,6 +43,8 @@ impl fmt::Display for Destination {
             Destination::Incident(id) => write!(f, "/incidents/{id}"),
             Destination::Hosts => f.write_str("/hosts"),
             Destination::Host(id) => write!(f, "/hosts/{id}"),
+            Destination::Demo => f.write_str("/demo"),
+            Destination::Mails => f.write_str("/demo/mails"),
         }
     }
 }
@@ -61,7 +69,14 @@ mod tests {
             assert_eq!(Destination::parse(elsewhere), None, "{elsewhere}");
         }
         let id = Uuid::from_u128(7);
-        for ours in [Destination::Incidents, Destination::Incident(id), Destination::Hosts, Destination::Host(id)] {
+        for ours in [
+            Destination::Incidents,
+            Destination::Incident(id),
+            Destination::Hosts,
+            Destination::Host(id),
+            Destination::Demo,
+            Destination::Mails,
+        ] {
             assert_eq!(Destination::parse(&ours.to_string()), Some(ours));
         }
     }

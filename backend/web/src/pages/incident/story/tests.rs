@@ -163,6 +163,7 @@ fn page(facts: Facts) -> views::incident::IncidentPage {
         current: Nav::Incidents,
         needs_you: 0,
         frozen: false,
+        demo: false,
     };
     tell(facts, shell, Clock { now: at(100), zone: jiff::tz::TimeZone::UTC }, May { act: true, approve: true })
 }
