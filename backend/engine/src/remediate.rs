@@ -297,9 +297,12 @@ async fn lapse(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
 /// A permit whose time is over without a result: in doubt, never run again, a person is called.
 async fn in_doubt(tx: &mut TenantTx, key: &JobKey) -> store::Result<()> {
     let Some(run) = runs::find(tx, key.run_id).await? else { return Ok(()) };
+    // The job before the run, as whoever stores a result locks them.
+    if !jobs::mark_unknown(tx, key).await? {
+        return Ok(());
+    }
     let cause = "it is in doubt whether it ran";
     if runs::advance(tx, key.run_id, State::Running, State::Unknown, cause, json!({}), None).await? {
-        jobs::mark_unknown(tx, key).await?;
         let why = "In doubt: the fix was permitted, and the host has not said how it ended.";
         notify::needs_you(tx, about(&run), why).await?;
     }

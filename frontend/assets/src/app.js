@@ -24,10 +24,11 @@ document.addEventListener("keydown", (e) => {
 });
 
 /* A page that says data-refresh="seconds" on its main is read again and exchanged where it changed,
-   unless the person is in the middle of something: an open menu, a field, a selection. */
+   unless the person is in the middle of something: an open menu, a field, something typed, a selection. */
 const every = () => Number(document.getElementById("main")?.dataset.refresh ?? 0) * 1000 || 5000;
 const busy = () => document.hidden
   || document.querySelector("details.menu[open], main :is(input, textarea, select, button, pre):focus") !== null
+  || [...document.querySelectorAll("main :is(input, textarea)")].some((field) => field.value !== field.defaultValue)
   || !(getSelection()?.isCollapsed ?? true);
 
 async function refresh() {

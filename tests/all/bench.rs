@@ -1,0 +1,210 @@
+//! `make bench`: crash → healed → verified, through the server, every guardrail and record on, fsync on. Only the
+//! numbers of the limits are lifted. Prints one JSON object as its last line; nothing here is judged.
+
+use std::fmt::Write as _;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
+use server::config::{NodeConfig, Transport};
+use server::seed::Seed;
+use server::up::{Installation, Options, enrol_server};
+use sqlx::postgres::{PgPool, PgPoolOptions};
+
+/// A hang guard for each wait.
+const GUARD: Duration = Duration::from_secs(60);
+/// Lifted far beyond what a bench can use; the page shows them like any others.
+const LIMITS: &str = "limits:\n  tenant: {runs_per_window: 100000, window_secs: 60, in_flight: 1000}\n  client: {runs_per_window: 100000, window_secs: 60, in_flight: 1000}\n  host: {runs_per_hour: 10000, in_flight: 1}\n  host_playbook: {cooldown_secs: 1, per_day: 10000}\n";
+const STABLE_SECS: u32 = 1;
+
+fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent().and_then(Path::parent).unwrap().join(name)
+}
+
+fn document() -> String {
+    let mut yaml = String::from(
+        "tenant: {name: Bench, time_zone: UTC}\nmembers: [{name: Owner, email: owner@bench.example, role: owner, password_env: PASSWORD}]\nclients:\n  - {name: Bench, hosts: [{name: h1, tags: {role: web}}]}\n",
+    );
+    yaml.push_str(
+        "checks:\n  - {name: Shop runs, kind: service, target: shop, interval_secs: 2, grace_after_boot_secs: 0}\n",
+    );
+    yaml.push_str("playbooks:\n  - name: start\n    title: Start it again\n    risk: L\n    effect: idempotent\n    parameters: {service: {type: service_name}}\n    steps: [{title: Start it, argv: [\"{service.start}\"], limit_secs: 30}]\n");
+    let _ = write!(
+        yaml,
+        "mappings:\n  - name: Shop is started again\n    mode: auto\n    when: {{check: Shop runs}}\n    ladder: [{{playbook: start, parameters: {{service: \"{{target}}\"}}}}]\n    verify: {{settle_secs: 0, stable_secs: {STABLE_SECS}}}\n{LIMITS}"
+    );
+    yaml
+}
+
+struct Service(PathBuf);
+
+impl Service {
+    fn ctl(&self, action: &str) {
+        let done = Command::new(program("mendwright"))
+            .args(["demo-ctl", action, "--dir"])
+            .arg(&self.0)
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(done.success());
+    }
+
+    fn read(&self, file: &str) -> i32 {
+        std::fs::read_to_string(self.0.join(file)).unwrap().trim().parse().unwrap()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = Command::new(program("mendwright"))
+            .args(["demo-ctl", "stop", "--dir"])
+            .arg(&self.0)
+            .stdout(Stdio::null())
+            .status();
+    }
+}
+
+struct Agent(Child);
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = kill(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGTERM);
+        let _ = self.0.wait();
+    }
+}
+
+impl Agent {
+    /// Resident memory in MB, and CPU seconds used so far.
+    fn footprint(&self) -> (f64, f64) {
+        let pid = self.0.id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let rss: f64 = rss.trim().trim_end_matches(" kB").parse().unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
+        (rss / 1024.0, ticks / 100.0)
+    }
+}
+
+async fn number(rows: &PgPool, sql: &'static str) -> f64 {
+    sqlx::query_scalar(sql).fetch_one(rows).await.unwrap()
+}
+
+async fn until(rows: &PgPool, what: &str, sql: &'static str, wanted: f64) {
+    #[expect(clippy::disallowed_methods, reason = "a hang guard")]
+    let start = Instant::now();
+    while number(rows, sql).await < wanted {
+        assert!(start.elapsed() < GUARD, "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn spread(mut values: Vec<f64>) -> serde_json::Value {
+    values.sort_by(f64::total_cmp);
+    let at = |share: f64| (values[((values.len() - 1) as f64 * share).round() as usize] * 10.0).round() / 10.0;
+    json!({ "min": at(0.0), "median": at(0.5), "p99": at(0.99) })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement: make bench"]
+#[expect(clippy::disallowed_methods, reason = "time is what is measured")]
+async fn crash_to_healed_to_verified() {
+    let rounds: usize = std::env::var("MENDWRIGHT_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
+    let folder = tempfile::Builder::new().prefix("mendwright-bench-").tempdir_in("/tmp").unwrap();
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
+    let seed = Seed::parse(Path::new("bench.yaml"), &document(), &|_| Some("correct horse battery".to_owned()))
+        .unwrap_or_else(|e| panic!("{e}"));
+    let node = NodeConfig {
+        listen: ([127, 0, 0, 1], 0).into(),
+        transport: Transport::Tls,
+        public_url: None,
+        smtp: None,
+        mail_from: "bench@localhost".into(),
+    };
+    let options = Options { data: folder.path().join("data"), node, seed: Some(seed), durable: true };
+    let installation = Installation::start(options, Vec::new()).await.unwrap();
+    let login: sqlx::postgres::PgConnectOptions = installation.owner_url().parse().unwrap();
+    let rows = PgPoolOptions::new().max_connections(1).connect_with(login.username(embedded::SUPERUSER)).await.unwrap();
+
+    let service = Service(folder.path().join("service"));
+    std::fs::create_dir(&service.0).unwrap();
+    service.ctl("start");
+    let state = folder.path().join("agent");
+    std::fs::create_dir(&state).unwrap();
+    let command =
+        |action: &str| format!("[{:?}, \"demo-ctl\", {action:?}, \"--dir\", {:?}]", program("mendwright"), service.0);
+    let limits = format!(
+        "max_runs_per_hour = 10000\n[services.shop]\npid_file = {:?}\nstart = {}\nstop = {}\nstatus = {}\nstop_limit_secs = 10\n",
+        service.0.join("pid"),
+        command("start"),
+        command("stop"),
+        command("status")
+    );
+    std::fs::write(state.join("agent.toml"), limits).unwrap();
+    let token = installation.seeded.as_ref().unwrap().hosts[0].token.reveal().to_owned();
+    let agent = |args: &[&str]| {
+        let mut command = Command::new(program("mendwright-agent"));
+        command
+            .args(args)
+            .arg("--state-dir")
+            .arg(&state)
+            .env("MENDWRIGHT_TOKEN", &token)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    };
+    let server = enrol_server(&installation.node);
+    let enrol = ["enroll", "--server", &server, "--profile", "low-risk", "--authority", &installation.authority];
+    assert!(agent(&enrol).status().unwrap().success());
+    let agent = Agent(agent(&["run"]).spawn().unwrap());
+    until(&rows, "the service is seen to run", "SELECT count(*)::float8 FROM check_states WHERE verdict = 'ok'", 1.0)
+        .await;
+
+    let (rss, before) = agent.footprint();
+    let rest = Instant::now();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let cpu_percent = (agent.footprint().1 - before) / rest.elapsed().as_secs_f64() * 100.0;
+
+    let (mut heal, mut verified, mut flushes) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..rounds {
+        // The cooldown of a second is over, and the reports of the last round are in.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let port = service.read("port") as u16;
+        let syncs = number(&rows, "SELECT wal_sync::float8 FROM pg_stat_wal").await;
+        let (killed_at, clock) = (Instant::now(), SystemTime::now());
+        let killed = service.read("pid");
+        kill(Pid::from_raw(killed), Signal::SIGKILL).unwrap();
+        // The dying process still owns its port for a moment: only another one's answer counts.
+        while service.read("pid") == killed || TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(killed_at.elapsed() < GUARD, "round {round}: the port answers again");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        heal.push(killed_at.elapsed().as_secs_f64() * 1_000.0);
+        until(&rows, "it is verified", "SELECT count(*)::float8 FROM runs WHERE state = 'fixed'", (round + 1) as f64)
+            .await;
+        let epoch = clock.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+        let ended = number(&rows, "SELECT extract(epoch FROM max(ended_at))::float8 FROM runs").await;
+        verified.push((ended - epoch) * 1_000.0);
+        flushes.push(number(&rows, "SELECT wal_sync::float8 FROM pg_stat_wal").await - syncs);
+    }
+    drop(agent);
+    drop(service);
+    let (rounds_seen, runs) = (heal.len(), number(&rows, "SELECT count(*)::float8 FROM runs").await);
+    rows.close().await;
+    installation.stop().await.unwrap();
+    println!(
+        "limits lifted for the bench:\n{LIMITS}rounds: {rounds_seen}, runs: {runs}, stability window: {STABLE_SECS} s"
+    );
+    let report = json!({
+        "heal_ms": spread(heal), "verified_ms": spread(verified), "stable_secs": STABLE_SECS, "flushes": spread(flushes),
+        "agent_rss_mb": (rss * 10.0).round() / 10.0, "agent_cpu_percent": (cpu_percent * 100.0).round() / 100.0,
+    });
+    println!("{report}");
+}
