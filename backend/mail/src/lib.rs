@@ -11,6 +11,8 @@ mod memory;
 mod relay;
 mod smtp;
 
+use std::time::Duration;
+
 pub use memory::Memory;
 pub use relay::{Relay, RelayError};
 pub use smtp::{Limits, Smtp};
@@ -78,6 +80,14 @@ impl Mailer {
     /// A URL that is none of a relay.
     pub fn relay(url: &str) -> Result<Self, RelayError> {
         Ok(Self::Smtp(Smtp::new(Relay::parse(url)?, Limits::default())))
+    }
+
+    /// The longest that [`Mailer::send`] can take once it has a connection to itself.
+    pub fn longest(&self) -> Duration {
+        match self {
+            Self::Smtp(smtp) => smtp.longest(),
+            Self::Memory(_) => Duration::ZERO,
+        }
     }
 
     /// Hands the mail over.

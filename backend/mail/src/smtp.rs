@@ -39,6 +39,15 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The longest that one mail to one receiver can take: every waiting connection asked in vain, a new one, three
+    /// commands, the message.
+    pub(crate) fn longest(&self) -> Duration {
+        let commands = u32::try_from(self.connections).unwrap_or(u32::MAX).saturating_add(3);
+        self.command.saturating_mul(commands).saturating_add(self.connect).saturating_add(self.message)
+    }
+}
+
 /// A relay with a pool of open connections.
 pub struct Smtp {
     relay: Relay,
@@ -57,6 +66,10 @@ impl Smtp {
     /// Opens nothing yet.
     pub fn new(relay: Relay, limits: Limits) -> Self {
         Self { slots: Semaphore::new(limits.connections), relay, limits, idle: Mutex::new(Vec::new()) }
+    }
+
+    pub(crate) fn longest(&self) -> Duration {
+        self.limits.longest()
     }
 
     pub(crate) async fn send(&self, message: &Message) -> Result<Sent, SendError> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::detect::reading::Verdict;
+use engine::lease::Stage as _;
 use engine::notify::Notify;
 use mail::{Mailer, Memory};
 use store::remediate::hands_off;
@@ -17,6 +18,15 @@ fn stage() -> (Notify, Arc<Mailer>) {
         public_url: "https://mend.harbour.example".into(),
     };
     (notify, mailer)
+}
+
+/// A host broke in a way that nobody mapped: a mail waits to be sent.
+async fn calling() -> (World, Notify, Arc<Mailer>) {
+    let mut w = World::new(Setup { mode: None, ..Setup::default() }).await;
+    let (notify, mailer) = stage();
+    w.breaks(w.hosts[0]).await;
+    w.settle().await;
+    (w, notify, mailer)
 }
 
 fn sent(mailer: &Mailer) -> Vec<mail::Envelope> {
@@ -38,10 +48,7 @@ fn transient() -> mail::SendError {
 
 #[tokio::test]
 async fn what_needs_a_person_is_told_at_once_with_the_reason_and_a_link() {
-    let mut w = World::new(Setup { mode: None, ..Setup::default() }).await;
-    let (notify, mailer) = stage();
-    w.breaks(w.hosts[0]).await;
-    w.settle().await;
+    let (mut w, notify, mailer) = calling().await;
     w.work(&notify).await;
     let mails = sent(&mailer);
     assert_eq!(mails.len(), 1);
@@ -135,11 +142,8 @@ async fn a_cooldown_is_told_only_if_it_still_holds_after_ten_minutes() {
 
 #[tokio::test]
 async fn a_mail_that_was_overtaken_is_withdrawn() {
-    let mut w = World::new(Setup { mode: None, ..Setup::default() }).await;
-    let (notify, mailer) = stage();
+    let (mut w, notify, mailer) = calling().await;
     let host = w.hosts[0];
-    w.breaks(host).await;
-    w.settle().await;
     fails(&mailer, transient());
     w.work(&notify).await;
     w.recovers(host).await;
@@ -152,10 +156,7 @@ async fn a_mail_that_was_overtaken_is_withdrawn() {
 
 #[tokio::test]
 async fn every_attempt_sends_the_same_mail_under_the_same_id_until_it_is_taken() {
-    let mut w = World::new(Setup { mode: None, ..Setup::default() }).await;
-    let (notify, mailer) = stage();
-    w.breaks(w.hosts[0]).await;
-    w.settle().await;
+    let (mut w, notify, mailer) = calling().await;
     fails(&mailer, transient());
     fails(&mailer, mail::SendError::InDoubt { reason: "the connection died before the answer".into() });
     w.work(&notify).await;
@@ -173,10 +174,7 @@ async fn every_attempt_sends_the_same_mail_under_the_same_id_until_it_is_taken()
 
 #[tokio::test]
 async fn a_refused_mail_is_failed_with_what_was_said() {
-    let mut w = World::new(Setup { mode: None, ..Setup::default() }).await;
-    let (notify, mailer) = stage();
-    w.breaks(w.hosts[0]).await;
-    w.settle().await;
+    let (mut w, notify, mailer) = calling().await;
     fails(&mailer, mail::SendError::Permanent { reason: "RCPT: 550 no such user".into() });
     w.work(&notify).await;
     assert_eq!(w.list("SELECT state || ': ' || last_error FROM outbox").await, ["failed: RCPT: 550 no such user"]);
@@ -184,10 +182,7 @@ async fn a_refused_mail_is_failed_with_what_was_said() {
 
 #[tokio::test]
 async fn a_sender_that_died_in_between_sends_again_after_its_lease() {
-    let mut w = World::new(Setup { mode: None, ..Setup::default() }).await;
-    let (notify, mailer) = stage();
-    w.breaks(w.hosts[0]).await;
-    w.settle().await;
+    let (w, notify, mailer) = calling().await;
     let mut tx = w.tx().await;
     let dead = store::outbox::claim_due(&mut tx, 4, std::time::Duration::from_secs(300)).await.unwrap();
     tx.commit().await.unwrap();
@@ -199,4 +194,14 @@ async fn a_sender_that_died_in_between_sends_again_after_its_lease() {
     let mut tx = w.tx().await;
     let late = store::outbox::mark_ended(&mut tx, &dead[0], store::outbox::End::Failed, "late").await.unwrap();
     assert!(!late, "the dead one's lease is over");
+}
+
+#[test]
+fn a_batch_may_take_as_long_as_the_slowest_dialogue_with_a_relay() {
+    let (memory, _) = stage();
+    let relay = Arc::new(Mailer::relay("smtp://127.0.0.1:25").unwrap());
+    let notify = Notify { mailer: relay, ..memory };
+    let limits = mail::Limits::default();
+    let slowest = limits.connect + limits.command * 3 + limits.message;
+    assert!(notify.limit() > slowest, "a relay that takes {slowest:?} would be cut off, and its mail sent for ever");
 }

@@ -13,7 +13,7 @@ use mail::{Envelope, Mailer, SendError, Sent};
 use store::outbox::{self, Composed, Due, End};
 use store::{Queue, Store, TenantScope};
 
-use crate::lease::{Batch, Stage};
+use crate::lease::{Batch, CLAIM, Stage};
 
 /// Mails a batch takes: as many as the relay gets connections.
 const BATCH: i64 = 4;
@@ -39,8 +39,9 @@ impl Stage for Notify {
         Queue::Notify
     }
 
+    /// Leases are renewed, so what bounds a batch is the slowest dialogue that the mailer itself lets go on.
     fn limit(&self) -> Duration {
-        LEASE
+        self.mailer.longest() + CLAIM
     }
 
     async fn work(&self, store: &Store, scope: &TenantScope) -> store::Result<Batch> {
