@@ -15,16 +15,13 @@ use server::seed::Seed;
 use server::up::{Installation, Options, enrol_server};
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
+use crate::support::program;
+
 /// A hang guard for each wait.
 const GUARD: Duration = Duration::from_secs(60);
 /// Lifted far beyond what a bench can use; the page shows them like any others.
 const LIMITS: &str = "limits:\n  tenant: {runs_per_window: 100000, window_secs: 60, in_flight: 1000}\n  client: {runs_per_window: 100000, window_secs: 60, in_flight: 1000}\n  host: {runs_per_hour: 10000, in_flight: 1}\n  host_playbook: {cooldown_secs: 1, per_day: 10000}\n";
 const STABLE_SECS: u32 = 1;
-
-fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    test.parent().and_then(Path::parent).unwrap().join(name)
-}
 
 fn document() -> String {
     let mut yaml = String::from(

@@ -1,7 +1,7 @@
 //! The demo as its user meets it: real processes, real pages, and every run and non-run explained.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Row as _};
+
+use crate::support::program;
 
 /// Ten times what the slowest wait takes on a slow machine.
 const GUARD: Duration = Duration::from_secs(60);
@@ -25,23 +27,13 @@ struct Demo {
     rows: PgPool,
 }
 
-fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let built = test.parent().and_then(Path::parent).unwrap().join("mendwright");
-    assert!(
-        built.is_file() && built.with_file_name("mendwright-agent").is_file(),
-        "cargo build --workspace comes first"
-    );
-    built
-}
-
 impl Demo {
     /// Starts `mendwright demo`, reads its invitation, and signs in.
     async fn start() -> Demo {
         // It ends with this test, however this test ends.
         let mut child = Command::new("setpriv")
             .args(["--pdeathsig", "INT"])
-            .arg(program())
+            .arg(program("mendwright"))
             .arg("demo")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -154,7 +146,7 @@ impl Demo {
     }
 
     fn command(&self, args: &[&str]) {
-        let done = Command::new(program()).args(args).stdout(Stdio::null()).status().unwrap();
+        let done = Command::new(program("mendwright")).args(args).stdout(Stdio::null()).status().unwrap();
         assert!(done.success(), "{args:?}");
     }
 

@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use store::classify::{alerts, incidents};
 use store::decisions::{self, NewDecision};
-use store::notify::{self, About};
+use store::notify;
 use store::remediate::approvals;
 use store::remediate::guardrails::{self, Executed, buckets_of};
 use store::remediate::jobs::{self, JobKey};
@@ -61,7 +61,7 @@ impl Stage for Remediate {
             release(&mut tx, run_id).await?;
             tx.commit().await?;
         }
-        for (key, _) in overdue {
+        for key in overdue {
             let mut tx = store.begin(scope).await?;
             in_doubt(&mut tx, &key).await?;
             tx.commit().await?;
@@ -131,18 +131,23 @@ async fn deny(tx: &mut TenantTx, run_id: Uuid, why: &str) -> store::Result<()> {
     if runs::advance(tx, run_id, from, State::Cancelled, why, json!({}), None).await? {
         runs::close_remediation(tx, run_id, "cancelled").await?;
         store::audit::insert(tx, run.client_id, "run.denied", "run", run_id, json!({ "why": why })).await?;
-        notify::needs_you(tx, about(&run), why).await?;
+        notify::needs_you(tx, (&run).into(), why).await?;
     }
     Ok(())
 }
 
-/// One run, one transaction: locks, clock, facts, decision, slots, job.
-async fn admit(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
-    let Some(run) = runs::find(tx, run_id).await? else { return Ok(()) };
+/// The run with its buckets, locked in their order; read anew under the locks, for whoever forbids or cancels held
+/// them before us.
+async fn find_locked(tx: &mut TenantTx, run_id: Uuid) -> store::Result<Option<(Run, [(BucketKind, String); 5])>> {
+    let Some(run) = runs::find(tx, run_id).await? else { return Ok(None) };
     let keys = buckets_of(tx.tenant_id(), run.client_id, run.host_id, run.playbook_id);
     guardrails::lock(tx, &keys).await?;
-    // Read anew under the locks: whoever forbids or cancels held them before us.
-    let Some(run) = runs::find(tx, run_id).await? else { return Ok(()) };
+    Ok(runs::find(tx, run_id).await?.map(|run| (run, keys)))
+}
+
+/// One run, one transaction: locks, clock, facts, decision, slots, job.
+async fn admit(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
+    let Some((run, keys)) = find_locked(tx, run_id).await? else { return Ok(()) };
     match run.state.as_str() {
         "planned" => {}
         "held" => {
@@ -165,13 +170,16 @@ async fn load(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> st
     let content: Value = serde_json::from_str(&playbook.content).map_err(|_| corrupt("playbook_digest"))?;
     let risk = content["risk"].as_str().unwrap_or("E").to_owned();
     let over = hands_off::list_on_host(tx, run.client_id, run.host_id).await?;
+    let mode = Mode::parse(&run.mode).ok_or(corrupt("mode"))?;
+    let needs_person = risk == "H";
+    let asks = mode == Mode::Approve || needs_person;
     Ok(Facts {
         now,
-        mode: Mode::parse(&run.mode).ok_or(corrupt("mode"))?,
+        mode,
         platform_frozen: guardrails::platform_frozen(tx).await?,
         escalate_only: risk == "E",
-        needs_person: risk == "H",
-        approved_by: approvals::find_yes(tx, run.run_id).await?,
+        needs_person,
+        approved_by: if asks { approvals::find_yes(tx, run.run_id).await? } else { None },
         quarantined: hosts::find_quarantine(tx, run.host_id).await?,
         host_busy: runs::has_unfinished_job(tx, run.host_id).await?,
         hands_off: over
@@ -212,12 +220,12 @@ async fn act(tx: &mut TenantTx, run: &Run, decided: &Decided) -> store::Result<(
         }
         Answer::Hold { headline, until, tell_now } => {
             runs::advance(tx, id, planned, State::Held, headline, json!({}), Some(*until)).await?;
-            notify::held(tx, about(run), headline, *tell_now).await
+            notify::held(tx, run.into(), headline, *tell_now).await
         }
         Answer::WouldRun => {
             runs::advance(tx, id, planned, State::Observed, "its mapping only watches", json!({}), None).await?;
             runs::close_remediation(tx, id, "observed").await?;
-            notify::needs_you(tx, about(run), "Watch only: the fix would have run.").await
+            notify::needs_you(tx, run.into(), "Watch only: the fix would have run.").await
         }
         Answer::NeedsApproval => {
             let asks = "its mapping asks first";
@@ -226,31 +234,29 @@ async fn act(tx: &mut TenantTx, run: &Run, decided: &Decided) -> store::Result<(
             if let Some(at) = plan.and_then(|plan| plan.lapses_at) {
                 tx.due(Queue::Remediate, at);
             }
-            notify::needs_you(tx, about(run), "The fix waits for your yes. No answer is a no.").await
+            notify::needs_you(tx, run.into(), "The fix waits for your yes. No answer is a no.").await
         }
         Answer::Refuse { reason } => {
             runs::advance(tx, id, planned, State::Cancelled, reason, json!({}), None).await?;
             runs::close_remediation(tx, id, "cancelled").await?;
-            notify::needs_you(tx, about(run), reason).await
+            notify::needs_you(tx, run.into(), reason).await
         }
     }
 }
 
-fn about(run: &Run) -> About {
-    About { client_id: run.client_id, incident_id: run.incident_id, run_id: Some(run.run_id) }
-}
-
 /// Gives back the admissions of a run that ended or waits again; the evidence is its state.
 async fn release(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
-    let Some(run) = runs::find(tx, run_id).await? else { return Ok(()) };
-    let keys = buckets_of(tx.tenant_id(), run.client_id, run.host_id, run.playbook_id);
-    guardrails::lock(tx, &keys).await?;
-    let Some(run) = runs::find(tx, run_id).await? else { return Ok(()) };
+    let Some((run, _)) = find_locked(tx, run_id).await? else { return Ok(()) };
     let (outcome, executed) = match run.state.as_str() {
         "fixed" | "not_fixed" | "cannot_tell" | "made_worse" => (run.state.as_str(), Executed::Yes),
         "cancelled" | "refused" | "expired" | "not_run" | "planned" | "held" => ("not_run", Executed::No),
         _ => return Ok(()),
     };
+    give_back(tx, run_id, outcome, executed).await
+}
+
+/// The slots of a run whose buckets are locked are free, and whoever waits for one is due.
+async fn give_back(tx: &mut TenantTx, run_id: Uuid, outcome: &str, executed: Executed) -> store::Result<()> {
     guardrails::release(tx, run_id, outcome, executed).await?;
     runs::make_held_due(tx, None).await?;
     Ok(())
@@ -258,9 +264,7 @@ async fn release(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
 
 /// A job that its host has not asked for in its time: nothing ran. If the check is ok again meanwhile, nobody is called.
 async fn expire(tx: &mut TenantTx, key: &JobKey) -> store::Result<()> {
-    let Some(run) = runs::find(tx, key.run_id).await? else { return Ok(()) };
-    let keys = buckets_of(tx.tenant_id(), run.client_id, run.host_id, run.playbook_id);
-    guardrails::lock(tx, &keys).await?;
+    let Some((run, _)) = find_locked(tx, key.run_id).await? else { return Ok(()) };
     let alert = alerts::find(tx, run.alert_id).await?;
     if !jobs::mark_withdrawn(tx, key, run.host_id).await? {
         return Ok(()); // it was leased after all
@@ -270,15 +274,14 @@ async fn expire(tx: &mut TenantTx, key: &JobKey) -> store::Result<()> {
         return Ok(());
     }
     runs::close_remediation(tx, key.run_id, "expired").await?;
-    guardrails::release(tx, key.run_id, "not_run", Executed::No).await?;
-    runs::make_held_due(tx, None).await?;
+    give_back(tx, key.run_id, "not_run", Executed::No).await?;
     if alert.is_some_and(|alert| alert.newest_ok) {
         alerts::mark_closed(tx, run.alert_id, "recovered").await?;
         return incidents::mark_closed(tx, run.incident_id, "recovered").await;
     }
     let minutes = JOB_LIVES.as_mins();
     let why = format!("The host has not asked for its fix in {minutes} min; nothing ran. Is it online?");
-    notify::needs_you(tx, about(&run), &why).await
+    notify::needs_you(tx, (&run).into(), &why).await
 }
 
 /// Nobody answered in time: that is a no.
@@ -289,7 +292,7 @@ async fn lapse(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
         runs::close_remediation(tx, run_id, "expired").await?;
         store::audit::insert(tx, run.client_id, "run.lapsed", "run", run_id, json!({})).await?;
         let why = "Nobody said yes to the fix in time, and no answer is a no. Nothing was touched.";
-        notify::needs_you(tx, about(&run), why).await?;
+        notify::needs_you(tx, (&run).into(), why).await?;
     }
     Ok(())
 }
@@ -304,7 +307,7 @@ async fn in_doubt(tx: &mut TenantTx, key: &JobKey) -> store::Result<()> {
     let cause = "it is in doubt whether it ran";
     if runs::advance(tx, key.run_id, State::Running, State::Unknown, cause, json!({}), None).await? {
         let why = "In doubt: the fix was permitted, and the host has not said how it ended.";
-        notify::needs_you(tx, about(&run), why).await?;
+        notify::needs_you(tx, (&run).into(), why).await?;
     }
     Ok(())
 }

@@ -3,9 +3,8 @@
 use domain::run::State;
 use serde_json::json;
 use store::classify::{alerts, incidents};
-use store::notify::{self, About};
+use store::notify;
 use store::remediate::jobs::Job;
-use store::remediate::runs::Run;
 use store::remediate::{guardrails, runs};
 use store::verify::verifications;
 use store::{Queue, Result, TenantTx, audit};
@@ -48,7 +47,7 @@ pub async fn refused(tx: &mut TenantTx, job: &Job, refused: &Refused, observatio
     let why = format!("The host refused the fix: {}", refused.detail);
     if runs::advance(tx, id, State::Admitted, State::Refused, &why, detail, None).await? {
         runs::close_remediation(tx, id, "refused").await?;
-        notify::needs_you(tx, about(&run), &why).await?;
+        notify::needs_you(tx, (&run).into(), &why).await?;
     }
     Ok(())
 }
@@ -73,7 +72,7 @@ pub async fn ended(tx: &mut TenantTx, job: &Job, body: &ResultBody) -> Result<()
             if runs::advance(tx, id, from, to, why, detail, Some(now)).await? && to == State::NotRun {
                 runs::close_remediation(tx, id, "not_run").await?;
                 let why = "The fix was never executed on the host.";
-                notify::needs_you(tx, about(&run), why).await?;
+                notify::needs_you(tx, (&run).into(), why).await?;
             }
         }
         Ended::InDoubt { runner_gone, .. } => {
@@ -84,7 +83,7 @@ pub async fn ended(tx: &mut TenantTx, job: &Job, body: &ResultBody) -> Result<()
             }
             if !runner_gone {
                 let why = "In doubt: the fix began, and may still be running. It is not run again.";
-                return notify::needs_you(tx, about(&run), why).await;
+                return notify::needs_you(tx, (&run).into(), why).await;
             }
             if runs::advance(tx, id, State::Unknown, State::Verifying, "the host is done with it", detail, None).await?
             {
@@ -99,10 +98,6 @@ pub async fn ended(tx: &mut TenantTx, job: &Job, body: &ResultBody) -> Result<()
 pub async fn late(tx: &mut TenantTx, job: &Job, body: &ResultBody) -> Result<()> {
     let detail = json!({ "ended": word(&body.ended), "took_ms": body.took_ms, "attempt": job.key.attempt });
     audit::insert(tx, job.client_id, "run.result_after_answer", "run", job.key.run_id, detail).await
-}
-
-fn about(run: &Run) -> About {
-    About { client_id: run.client_id, incident_id: run.incident_id, run_id: Some(run.run_id) }
 }
 
 /// How a job ended, as `run_events` say it.

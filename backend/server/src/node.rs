@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
+use engine::lease::Stage;
 use engine::notify::Notify;
 use gateway::{Gateway, GatewayConfig};
 use mail::Mailer;
@@ -37,6 +38,9 @@ pub fn open_store(urls: &Urls) -> Result<Store> {
     Store::connect(&config).context("a database URL cannot be read")
 }
 
+/// Something that runs until the node stops, and its name.
+type Task = (&'static str, JoinHandle<()>);
+
 /// A running node.
 pub struct Node {
     /// Where it listens.
@@ -46,7 +50,7 @@ pub struct Node {
     /// Its id; new at each start.
     pub node_id: Uuid,
     cancel: CancellationToken,
-    tasks: Vec<(&'static str, JoinHandle<()>)>,
+    tasks: Vec<Task>,
 }
 
 impl Node {
@@ -87,22 +91,13 @@ impl Node {
             ("http", tokio::spawn(serve(accepting, routes, cancel.clone()))),
             ("heartbeat", tokio::spawn(heartbeat(store.clone(), node_id, cancel.clone()))),
             ("upkeep", tokio::spawn(upkeep::run(store.clone(), cancel.clone()))),
-            ("classify", tokio::spawn(engine::lease::run(store.clone(), engine::classify::Classify, cancel.clone()))),
-            (
-                "remediate",
-                tokio::spawn(engine::lease::run(
-                    store.clone(),
-                    engine::remediate::Remediate::default(),
-                    cancel.clone(),
-                )),
-            ),
-            ("silence", tokio::spawn(engine::lease::run(store.clone(), engine::silence::Silence, cancel.clone()))),
-            ("verify", tokio::spawn(engine::lease::run(store.clone(), engine::verify::Verify, cancel.clone()))),
+            looped("classify", engine::classify::Classify, store, &cancel),
+            looped("remediate", engine::remediate::Remediate::default(), store, &cancel),
+            looped("silence", engine::silence::Silence, store, &cancel),
+            looped("verify", engine::verify::Verify, store, &cancel),
         ];
         match notify {
-            Some(stage) => {
-                tasks.push(("notify", tokio::spawn(engine::lease::run(store.clone(), stage, cancel.clone()))))
-            }
+            Some(stage) => tasks.push(looped("notify", stage, store, &cancel)),
             None => tracing::warn!("no mail server is set (--smtp): mail waits in the outbox, and nobody is called"),
         }
         tracing::info!(%addr, %node_id, "serving");
@@ -119,6 +114,11 @@ impl Node {
             }
         }
     }
+}
+
+/// A stage's loop.
+fn looped(name: &'static str, stage: impl Stage + 'static, store: &Store, cancel: &CancellationToken) -> Task {
+    (name, tokio::spawn(engine::lease::run(store.clone(), stage, cancel.clone())))
 }
 
 /// What sends mail, if a mail server is set.

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::classify::{alerts, incidents};
 use crate::outbox::{self, Telling};
-use crate::remediate::runs;
+use crate::remediate::runs::{self, Run};
 use crate::{Result, TenantTx};
 
 /// What an event is about.
@@ -17,6 +17,12 @@ pub struct About {
     pub incident_id: Uuid,
     /// The run, if there is one.
     pub run_id: Option<Uuid>,
+}
+
+impl From<&Run> for About {
+    fn from(run: &Run) -> About {
+        About { client_id: run.client_id, incident_id: run.incident_id, run_id: Some(run.run_id) }
+    }
 }
 
 /// Hands the incident to a person at once.

@@ -23,7 +23,7 @@ use tokio::process::{Child, Command};
 use super::database::OwnCluster;
 use super::leftovers;
 use super::victim::{SERVICE, Victim};
-use crate::support::TestDb;
+use crate::support::{TestDb, program};
 
 /// A hang guard, and nothing else.
 pub const GUARD: Duration = Duration::from_secs(120);
@@ -389,13 +389,6 @@ impl HeldPort {
 }
 
 /// A program of ours, beside this test's own.
-fn program(name: &str) -> PathBuf {
-    let ours = std::env::current_exe().expect("this test has a path");
-    let program = ours.parent().and_then(Path::parent).expect("target/debug/deps").join(name);
-    assert!(program.is_file(), "{} is missing: run cargo test --workspace", program.display());
-    program
-}
-
 fn document(known: Known) -> String {
     let mapping = match known {
         Known::Nothing => "",

@@ -91,6 +91,14 @@ pub async fn connect(url: &str) -> PgConnection {
     url.parse::<PgConnectOptions>().expect("a URL of ours").connect().await.expect("the test cluster takes connections")
 }
 
+/// A program of ours, as this test run built it.
+pub fn program(name: &str) -> PathBuf {
+    let ours = std::env::current_exe().expect("this test has a path");
+    let program = ours.parent().and_then(Path::parent).expect("target/debug/deps").join(name);
+    assert!(program.is_file(), "{} is missing: run cargo test --workspace", program.display());
+    program
+}
+
 /// The workspace's root.
 pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_owned()

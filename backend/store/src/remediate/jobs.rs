@@ -241,24 +241,21 @@ pub async fn mark_leased(tx: &mut TenantTx, key: &JobKey, lease: &Lease<'_>) -> 
     Ok(())
 }
 
-/// Gives the host's over leases back: queued again, to be leased with a new fence. Says whose.
-pub async fn release_ended_leases(tx: &mut TenantTx) -> Result<Vec<JobKey>> {
+/// Gives leases that are over back: queued again, to be leased with a new fence.
+pub async fn release_ended_leases(tx: &mut TenantTx) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let rows = sqlx::query!(
+    let hosts = sqlx::query_scalar!(
         "UPDATE jobs SET state = 'queued', lease_expires_at = NULL
-         WHERE tenant_id = $1 AND state = 'leased' AND lease_expires_at <= $2
-         RETURNING host_id, run_id, purpose, leg, attempt",
+         WHERE tenant_id = $1 AND state = 'leased' AND lease_expires_at <= $2 RETURNING host_id",
         tenant_id,
         now.to_sqlx() as _
     )
     .fetch_all(tx.conn())
     .await?;
-    let mut keys = Vec::new();
-    for r in rows {
-        host_links::wake(tx, r.host_id).await?;
-        keys.push(JobKey { run_id: r.run_id, purpose: r.purpose, leg: r.leg, attempt: r.attempt });
+    for host_id in hosts {
+        host_links::wake(tx, host_id).await?;
     }
-    Ok(keys)
+    Ok(())
 }
 
 /// The freezes that forbid the host to act now, as words; shared locks keep them as read until the commit.
@@ -382,20 +379,17 @@ pub async fn mark_answered(tx: &mut TenantTx, key: &JobKey) -> Result<()> {
 }
 
 /// Permitted jobs whose result is overdue.
-pub async fn list_overdue(tx: &mut TenantTx) -> Result<Vec<(JobKey, Uuid)>> {
+pub async fn list_overdue(tx: &mut TenantTx) -> Result<Vec<JobKey>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let rows = sqlx::query!(
-        "SELECT run_id, purpose, leg, attempt, host_id FROM jobs
+    Ok(sqlx::query_as!(
+        JobKey,
+        "SELECT run_id, purpose, leg, attempt FROM jobs
          WHERE tenant_id = $1 AND state = 'permitted' AND permit_ends_at <= $2 LIMIT 100 FOR UPDATE SKIP LOCKED",
         tenant_id,
         now.to_sqlx() as _
     )
     .fetch_all(tx.conn())
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|r| (JobKey { run_id: r.run_id, purpose: r.purpose, leg: r.leg, attempt: r.attempt }, r.host_id))
-        .collect())
+    .await?)
 }
 
 /// A result as the host signed it.
