@@ -35,3 +35,33 @@ bench: deps assets ## crash to healed to verified, ROUNDS=n (20), release build,
 	@grep -A99 '^limits lifted' $(BENCH_REPORT) | grep -B99 '^{'
 
 check: deps assets prepare-check ## formatting, lints, and the statements' offline data
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test -q --workspace --test all -- lints::
+
+assets: $(DIST)/.built ## the built CSS and scripts, when their sources are newer
+
+$(DIST)/.built: $(ASSET_INPUTS)
+	cd frontend && npm ci --no-audit --no-fund && npm run build
+	touch $@
+
+deps: ## PostgreSQL's server binaries and Node.js, where they are missing
+	@infra/deps
+
+prepare: ## the statements' offline data (.sqlx), after a statement or a migration changed
+	cargo build -q -p embedded --example with_cluster
+	./target/debug/examples/with_cluster $(MAKE) --no-print-directory prepare-in-cluster
+
+prepare-in-cluster: # inside with_cluster, which says where the cluster is
+	psql -qX -v ON_ERROR_STOP=1 -f infra/postgres/roles.sql
+	psql -qX -c 'CREATE DATABASE mendwright OWNER app_owner'
+	for file in migrations/*.sql; do PGUSER=app_owner psql -qX -v ON_ERROR_STOP=1 -1 -d mendwright -f "$$file"; done
+	rm -rf .sqlx && mkdir .sqlx
+	touch backend/store/src/lib.rs
+	SQLX_OFFLINE=false SQLX_OFFLINE_DIR="$(CURDIR)/.sqlx" \
+	  DATABASE_URL="postgres:///mendwright?host=$$PGHOST&port=$$PGPORT&user=app_owner&sslmode=disable" cargo check -p store
+	touch backend/store/src/lib.rs
+
+prepare-check: # fails when .sqlx differs from the statements; what it should be is then in its place
+	@was="$$(mktemp -d)"; trap 'rm -rf "$$was"' EXIT; cp -r .sqlx "$$was/"; $(MAKE) --no-print-directory prepare; \
+	  diff -rq "$$was/.sqlx" .sqlx || { echo ".sqlx differs from the statements: commit what is there now"; exit 1; }

@@ -3,6 +3,7 @@
 //! Each is a function from a text to what is wrong with it, so that each is shown to bite on a text that breaks it.
 
 mod imports;
+mod makefile;
 mod sources;
 mod statements;
 
