@@ -9,9 +9,10 @@ use std::path::Path;
 use domain::classify::record::Answer as Classified;
 use domain::classify::{AlertFacts, ClassifyRecord, MappingVersion, Mode, classify};
 use domain::detect::DetectRecord;
+use domain::detect::Verdict;
 use domain::remediate::decide::{Decided, Facts, HandsOff, decide};
 use domain::remediate::guardrails::{BucketFacts, BucketKind, Numbers, Size, limits};
-use domain::verify::judge::{Look, Outcome, VerifyRecord};
+use domain::verify::judge::{Look, Neighbour, Outcome, VerifyRecord};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -157,6 +158,7 @@ fn the_records_of_stage_verify_are_as_their_golden_files_say() {
         target: "shop-web".into(),
         before: Some(json!({"data": {"state": "failed"}})),
         looks,
+        neighbours: Vec::new(),
         settle_secs: 5,
         stable_secs: 30,
         outcome: Outcome::CannotTell,
@@ -171,4 +173,12 @@ fn the_records_of_stage_verify_are_as_their_golden_files_say() {
     golden("verify_fixed.json", &fixed);
     let not_fixed = VerifyRecord { outcome: Outcome::NotFixed, ..fixed };
     golden("verify_not_fixed.json", &not_fixed);
+    let neighbour = |target: &str, after| Neighbour {
+        check: "service runs".into(),
+        target: target.into(),
+        after,
+        seen: after.map(|_| json!({"data": {"state": "failed"}})),
+    };
+    let neighbours = vec![neighbour("till", Some(Verdict::Critical)), neighbour("mail", None)];
+    golden("verify_made_worse.json", &VerifyRecord { neighbours, outcome: Outcome::MadeWorse, ..not_fixed });
 }

@@ -5,17 +5,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::classify::record::{Answer, Fact};
 use domain::classify::{
-    AlertFacts, ClassifyRecord, Mapping, MappingVersion, Mode, Outcome, Rung, classify, fingerprint_text, title,
+    AlertFacts, ClassifyRecord, Mapping, MappingVersion, Mode, Outcome, classify, fingerprint_text, title,
 };
 use store::classify::due_signals::{self, Signal};
 use store::classify::{alerts, facts, incidents, mappings};
 use store::decisions::{self, NewDecision};
 use store::notify::{self, About};
-use store::remediate::playbooks::{self, PlaybookVersion};
 use store::remediate::runs;
 use store::{Queue, Store, StoreError, TenantScope, TenantTx};
 use uuid::Uuid;
 
+use crate::ladder;
 use crate::lease::{Batch, Stage};
 
 /// Signals a batch takes.
@@ -154,7 +154,7 @@ async fn raised(tx: &mut TenantTx, s: &Signal, fingerprint: &[u8; 32]) -> store:
     record.facts.extend(unreadable);
     let mapped = match &classification.outcome {
         Outcome::Mapped { mapping_id, version, mode, rung, first, .. } => {
-            let playbook = find_playbook(tx, first).await?;
+            let playbook = ladder::find_playbook(tx, first).await?;
             if playbook.is_none() {
                 record.answer = Answer::PlaybookMissing;
                 record.sentence = format!("The mapping names the playbook {}, which does not exist.", first.playbook);
@@ -184,15 +184,6 @@ async fn raised(tx: &mut TenantTx, s: &Signal, fingerprint: &[u8; 32]) -> store:
         parameters: first.bind(&s.target),
     };
     runs::plan(tx, &new).await.map(drop)
-}
-
-/// The version the mapping names, never a later one; the newest where it names none.
-async fn find_playbook(tx: &mut TenantTx, first: &Rung) -> store::Result<Option<PlaybookVersion>> {
-    match first.digest.as_deref().map(str::parse::<keys::Digest>) {
-        Some(Ok(digest)) => playbooks::find(tx, &digest.0).await,
-        Some(Err(_)) => Ok(None),
-        None => playbooks::find_newest_by_name(tx, &first.playbook).await,
-    }
 }
 
 /// The check is ok again without us: waiting runs are cancelled; only with no other run unfinished does the alert close.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod classify;
+mod ladder;
 pub mod lease;
 pub mod notify;
 pub mod remediate;

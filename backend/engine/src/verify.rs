@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::run::State;
-use domain::verify::judge::{Facts, Look, Next, Outcome, VerifyRecord, judge};
+use domain::verify::judge::{Facts, Look, Neighbour, Next, Outcome, VerifyRecord, judge};
 use jiff::SignedDuration;
 use serde_json::json;
 use store::classify::{alerts, incidents};
@@ -13,9 +13,11 @@ use store::detect::check_requests;
 use store::detect::check_states::Subject;
 use store::notify::{self, About};
 use store::remediate::runs;
+use store::verify::neighbours;
 use store::verify::verifications::{self, Due};
 use store::{Queue, Store, StoreError, TenantScope, TenantTx};
 
+use crate::ladder::{self, Climbed, Judged};
 use crate::lease::{Batch, Stage};
 
 /// Verifications a batch leases.
@@ -58,6 +60,7 @@ async fn one(tx: &mut TenantTx, d: &Due) -> store::Result<()> {
     if let Some(phase) = asking {
         let subject =
             Subject { client_id: d.client_id, host_id: d.host_id, check_id: d.check_id, target: d.target.clone() };
+        neighbours::ask(tx, d.run_id, d.attempt, ANSWER).await?;
         let (request_id, expires_at) = check_requests::insert(tx, &subject, "verify", ANSWER).await?;
         return verifications::mark_phase(tx, d, phase, expires_at, Some(request_id), d.first_ok_at).await;
     }
@@ -70,26 +73,75 @@ async fn one(tx: &mut TenantTx, d: &Due) -> store::Result<()> {
     };
     let stable = SignedDuration::from_secs(i64::from(d.stable_secs));
     let bad_since_first = d.bad_since_first;
-    match judge(&Facts { now, look, first_ok_at: d.first_ok_at, bad_since_first, stable }) {
+    let beside = neighbours::list(tx, d.run_id, d.attempt).await?;
+    let worse = beside.iter().any(Neighbour::is_worse);
+    match judge(&Facts { now, look, first_ok_at: d.first_ok_at, bad_since_first, worse, stable }) {
         Next::LookAgain { at } => {
             verifications::mark_phase(tx, d, "stabilizing", at, None, Some(d.first_ok_at.unwrap_or(now))).await
         }
-        Next::Judged { outcome } => end(tx, d, look, outcome).await,
+        Next::Judged { outcome } => end(tx, d, look, outcome, beside).await,
     }
 }
 
-/// The verdict: `fixed` closes alert and incident in this very transaction; all else goes to a person.
-async fn end(tx: &mut TenantTx, d: &Due, look: Look, outcome: Outcome) -> store::Result<()> {
+/// The verdict: `fixed` closes alert and incident in this very transaction; *not fixed* goes on to the next rung, if
+/// there is one; all else goes to a person.
+async fn end(tx: &mut TenantTx, d: &Due, look: Look, outcome: Outcome, beside: Vec<Neighbour>) -> store::Result<()> {
     let now = tx.now().await?;
     let (to, cause) = match outcome {
         Outcome::Fixed => (State::Fixed, "the check is ok and stays ok"),
         Outcome::NotFixed => (State::NotFixed, "the check is still bad"),
         Outcome::CannotTell => (State::CannotTell, "the check gave no answer"),
+        Outcome::MadeWorse => (State::MadeWorse, "another check turned critical"),
     };
     let alert = alerts::find(tx, d.alert_id).await?;
     runs::advance(tx, d.run_id, State::Verifying, to, cause, json!({}), None).await?;
     verifications::mark_ended(tx, d, outcome.word()).await?;
+    let worse: Vec<String> =
+        beside.iter().filter(|n| n.is_worse()).map(|n| format!("“{}” ({})", n.check, n.target)).collect();
+    record(tx, d, look, outcome, beside).await?;
+    tx.due(Queue::Remediate, now);
+    let about = About { client_id: d.client_id, incident_id: d.incident_id, run_id: Some(d.run_id) };
+    if outcome == Outcome::Fixed {
+        runs::close_remediation(tx, d.run_id, outcome.word()).await?;
+        if alert.is_some() {
+            alerts::mark_closed(tx, d.alert_id, "fixed").await?;
+        }
+        incidents::mark_closed(tx, d.incident_id, "fixed").await?;
+        return notify::fixed(tx, about, d.run_id).await;
+    }
+    let recovered = alert.as_ref().is_none_or(|a| a.newest_ok);
+    let Some(run) = runs::find(tx, d.run_id).await? else { return Ok(()) };
+    let judged = Judged { outcome, target: &d.target, was_in_doubt: d.was_in_doubt, recovered };
+    let Climbed::No(but) = ladder::climb(tx, &run, judged).await? else { return Ok(()) };
     runs::close_remediation(tx, d.run_id, outcome.word()).await?;
+    if alert.is_some_and(|a| a.newest_ok) {
+        alerts::mark_closed(tx, d.alert_id, "recovered").await?;
+    }
+    let mut why = match outcome {
+        Outcome::MadeWorse => {
+            format!("Made worse: {} was ok before the fix and is critical after it.", worse.join(", "))
+        }
+        _ if d.was_in_doubt => {
+            format!("In doubt: the fix began, nobody knows how it ended, and {cause}. It is not run again.")
+        }
+        _ if run.rung > 1 => format!("{} fixes ran one after the other, and {cause}.", run.rung),
+        _ => format!("The fix ran, and {cause}."),
+    };
+    if let Some(but) = but {
+        why = format!("{why} {but}");
+    }
+    notify::needs_you(tx, about, &why).await
+}
+
+/// What was looked at and what came of it, as people read it.
+async fn record(
+    tx: &mut TenantTx,
+    d: &Due,
+    look: Look,
+    outcome: Outcome,
+    neighbours: Vec<Neighbour>,
+) -> store::Result<()> {
+    let now = tx.now().await?;
     let mut looks = Vec::new();
     if let Some(first) = d.first_ok_at {
         looks.push((first, Look::Ok, None));
@@ -101,6 +153,7 @@ async fn end(tx: &mut TenantTx, d: &Due, look: Look, outcome: Outcome) -> store:
         target: d.target.clone(),
         before: None,
         looks,
+        neighbours,
         settle_secs: d.settle_secs,
         stable_secs: d.stable_secs,
         outcome,
@@ -113,27 +166,5 @@ async fn end(tx: &mut TenantTx, d: &Due, look: Look, outcome: Outcome) -> store:
     let (client_id, incident_id, subject_id) = (d.client_id, Some(d.incident_id), d.run_id);
     let (stage, word) = ("verify", outcome.word());
     decisions::insert(tx, NewDecision { client_id, stage, incident_id, subject_id, outcome: word, record }).await?;
-    store::audit::insert(tx, client_id, "run.verified", "run", d.run_id, json!({ "outcome": word })).await?;
-    tx.due(Queue::Remediate, now);
-    let about = About { client_id, incident_id: d.incident_id, run_id: Some(d.run_id) };
-    match (outcome, alert) {
-        (Outcome::Fixed, alert) => {
-            if alert.is_some() {
-                alerts::mark_closed(tx, d.alert_id, "fixed").await?;
-            }
-            incidents::mark_closed(tx, d.incident_id, "fixed").await?;
-            notify::fixed(tx, about, d.run_id).await
-        }
-        (_, alert) => {
-            if alert.is_some_and(|a| a.newest_ok) {
-                alerts::mark_closed(tx, d.alert_id, "recovered").await?;
-            }
-            let why = if d.was_in_doubt {
-                format!("In doubt: the fix began, nobody knows how it ended, and {cause}. It is not run again.")
-            } else {
-                format!("The fix ran, and {cause}.")
-            };
-            notify::needs_you(tx, about, &why).await
-        }
-    }
+    store::audit::insert(tx, client_id, "run.verified", "run", d.run_id, json!({ "outcome": word })).await
 }

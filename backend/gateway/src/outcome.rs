@@ -6,7 +6,7 @@ use store::classify::{alerts, incidents};
 use store::notify;
 use store::remediate::jobs::Job;
 use store::remediate::{guardrails, runs};
-use store::verify::verifications;
+use store::verify::{neighbours, verifications};
 use store::{Queue, Result, TenantTx, audit};
 use uuid::Uuid;
 use wire::v1::{Ended, Refused, RefusedReason, ResultBody};
@@ -22,7 +22,11 @@ pub async fn host_made(tx: &mut TenantTx, host_id: Uuid) -> Result<()> {
 /// The job's lease is permitted: its run goes from `admitted` to `running`. False: the run may not begin any more.
 pub async fn permitted(tx: &mut TenantTx, job: &Job) -> Result<bool> {
     let cause = "the permit was given";
-    runs::advance(tx, job.key.run_id, State::Admitted, State::Running, cause, json!({}), None).await
+    let begins = runs::advance(tx, job.key.run_id, State::Admitted, State::Running, cause, json!({}), None).await?;
+    if begins {
+        neighbours::insert_ok(tx, job.key.run_id, job.key.attempt).await?;
+    }
+    Ok(begins)
 }
 
 /// The host declined the job; `observation_id` is the look that made it decline. Nothing was executed; the slots

@@ -17,13 +17,13 @@ async fn asked() -> (World, Uuid) {
     (w, run)
 }
 
-async fn plan(w: &World, run: Uuid) -> approvals::Plan {
+pub async fn plan(w: &World, run: Uuid) -> approvals::Plan {
     let mut tx = w.tx().await;
     approvals::find_plan(&mut tx, run).await.unwrap().unwrap()
 }
 
 /// What the person who saw `plan` says; whether it counted.
-async fn says(w: &World, run: Uuid, plan: [u8; 32], yes: bool) -> bool {
+pub async fn says(w: &World, run: Uuid, plan: [u8; 32], yes: bool) -> bool {
     let mut tx = w.tx().await;
     let run = runs::find(&mut tx, run).await.unwrap().unwrap();
     let answer = Answer { yes, reason: "known since Monday".into(), plan, login_id: w.login_id, by: "Owner".into() };

@@ -32,6 +32,10 @@ pub struct Setup {
     pub hosts: usize,
     /// The mapping's mode; none: there is no mapping.
     pub mode: Option<&'static str>,
+    /// Rungs of the mapping's ladder, 1 or 2: `restart-service`, then `kick-service`.
+    pub rungs: usize,
+    /// A second check, of service `till`, on every host.
+    pub neighbour: bool,
     /// The `limits` of the seed, YAML.
     pub limits: &'static str,
     /// Connections of the store.
@@ -40,7 +44,7 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Setup { hosts: 1, mode: Some("auto"), limits: "", connections: 4 }
+        Setup { hosts: 1, mode: Some("auto"), rungs: 1, neighbour: false, limits: "", connections: 4 }
     }
 }
 
@@ -63,6 +67,9 @@ pub struct World {
     pub db: TestDb,
 }
 
+/// The playbooks, in the order of the ladder.
+const LADDER: [&str; 2] = ["restart-service", "kick-service"];
+
 fn document(setup: &Setup) -> String {
     let mut yaml = String::from(
         "tenant: {name: Harbour, time_zone: UTC}\n\
@@ -74,18 +81,31 @@ fn document(setup: &Setup) -> String {
     }
     yaml.push_str(
         "checks:\n  - {name: Shop runs, kind: service, target: shop, selector: {tags: {role: web}}, interval_secs: 2}\n\
-         \x20 - {name: Host is heard of, kind: heartbeat, selector: {tags: {role: web}}}\n\
-         playbooks:\n  - name: restart-service\n    title: Start a failed service again\n    risk: L\n    effect: idempotent\n\
-         \x20   parameters: {service: {type: service_name}}\n\
-         \x20   steps: [{title: Start it, argv: [\"{service.start}\"], limit_secs: 30}]\n",
+         \x20 - {name: Host is heard of, kind: heartbeat, selector: {tags: {role: web}}}\n",
     );
+    if setup.neighbour {
+        yaml.push_str(
+            "  - {name: Till runs, kind: service, target: till, selector: {tags: {role: web}}, interval_secs: 2}\n",
+        );
+    }
+    yaml.push_str("playbooks:\n");
+    for name in LADDER {
+        let _ = write!(
+            yaml,
+            "  - name: {name}\n    title: Start a failed service again\n    risk: L\n    effect: idempotent\n\
+             \x20   parameters: {{service: {{type: service_name}}}}\n\
+             \x20   steps: [{{title: Start it, argv: [\"{{service.start}}\"], limit_secs: 30}}]\n"
+        );
+    }
     if let Some(mode) = setup.mode {
         let _ = write!(
             yaml,
-            "mappings:\n  - name: Shop is started again\n    mode: {mode}\n    when: {{check: Shop runs}}\n\
-             \x20   ladder: [{{playbook: restart-service, parameters: {{service: \"{{target}}\"}}}}]\n\
-             \x20   verify: {{settle_secs: 1, stable_secs: 3}}\n"
+            "mappings:\n  - name: Shop is started again\n    mode: {mode}\n    when: {{check: Shop runs}}\n    ladder:\n"
         );
+        for name in &LADDER[..setup.rungs] {
+            let _ = writeln!(yaml, "      - {{playbook: {name}, parameters: {{service: \"{{target}}\"}}}}");
+        }
+        yaml.push_str("    verify: {settle_secs: 1, stable_secs: 3}\n");
     }
     if !setup.limits.is_empty() {
         let _ = write!(yaml, "limits:\n{}", setup.limits);
@@ -121,7 +141,7 @@ impl World {
             rows: db.admin().await,
             db,
         };
-        world.check_id = world.one("SELECT check_id FROM checks WHERE kind = 'service'").await;
+        world.check_id = world.one("SELECT check_id FROM checks WHERE name = 'Shop runs'").await;
         world.enrol_all(&seeded).await;
         world
     }
@@ -209,6 +229,20 @@ impl World {
         self.signal(host, true).await;
     }
 
+    /// What `Till runs` says of a host, and has said since the last change.
+    pub async fn till(&mut self, host: Host, verdict: Verdict) {
+        let check_id = self.one("SELECT check_id FROM checks WHERE name = 'Till runs'").await;
+        let subject = Subject { check_id, target: "till".into(), ..self.subject(host) };
+        let sql = format!("SELECT coalesce(max(version), 0) FROM check_states WHERE check_id = '{check_id}'");
+        let version: i64 = self.one::<i64>(&sql).await + 1;
+        let mut tx = self.tx().await;
+        let now = tx.now().await.unwrap();
+        let seen = Self::seen(if verdict == Verdict::Ok { "running" } else { "failed" });
+        let state = State { version, verdict, verdict_at: now, seen, observed_at: now, ..State::unseen(now) };
+        check_states::save(&mut tx, &subject, &state).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
     /// The check of a host is ok again.
     pub async fn recovers(&mut self, host: Host) {
         self.signal(host, false).await;
@@ -258,12 +292,18 @@ impl World {
         tx.commit().await.unwrap();
     }
 
-    /// The host answers every open question of verify.
+    /// The host answers every open question of verify about its shop; about other targets with `ok`.
     pub async fn answers(&mut self, host: Host, verdict: Verdict) {
-        let subject = self.subject(host);
+        self.answers_of(host, |target| if target == "shop" { verdict } else { Verdict::Ok }).await;
+    }
+
+    /// The host answers every open question of verify.
+    pub async fn answers_of(&mut self, host: Host, of: impl Fn(&str) -> Verdict) {
         let mut tx = self.tx().await;
         let now = tx.now().await.unwrap();
         for open in check_requests::list_open(&mut tx, host.host_id).await.unwrap() {
+            let verdict = of(&open.target);
+            let subject = Subject { check_id: open.check_id, target: open.target.clone(), ..self.subject(host) };
             let seen = Self::seen(if verdict == Verdict::Ok { "running" } else { "failed" });
             let request_id = Some(open.request_id);
             let new = NewObservation { subject: &subject, observed_at: now, seen: &seen, verdict, request_id };
@@ -275,11 +315,16 @@ impl World {
 
     /// From a permitted job to its verdict: it exits with 0, and both looks say `verdict`.
     pub async fn plays_out(&mut self, host: Host, key: &JobKey, verdict: Verdict) {
+        self.plays_out_beside(host, key, verdict, Verdict::Ok).await;
+    }
+
+    /// The same, and other targets of the host say `beside`.
+    pub async fn plays_out_beside(&mut self, host: Host, key: &JobKey, verdict: Verdict, beside: Verdict) {
         self.ends(key, Ended::Exited { code: 0 }).await;
         for _ in 0..2 {
             self.pass(4);
             self.settle().await;
-            self.answers(host, verdict).await;
+            self.answers_of(host, |target| if target == "shop" { verdict } else { beside }).await;
             self.settle().await;
         }
     }

@@ -5,6 +5,6 @@ pub mod record;
 pub mod title;
 
 pub use fingerprint::fingerprint_text;
-pub use mapping::{AlertFacts, Classification, Mapping, MappingVersion, Mode, Outcome, Rung, classify};
+pub use mapping::{AlertFacts, Classification, Mapping, MappingVersion, Mode, Outcome, Rung, Verify, When, classify};
 pub use record::ClassifyRecord;
 pub use title::title;

@@ -2,3 +2,4 @@
 pub mod approval;
 pub mod decide;
 pub mod guardrails;
+pub mod ladder;

@@ -1,7 +1,9 @@
-//! Fixed, not fixed, or cannot tell: by the triggering check with fresh data, never by an exit code.
+//! Fixed, not fixed, cannot tell or made worse: by checks with fresh data, never by an exit code.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use crate::detect::Verdict;
 
 /// What a fresh look said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +29,8 @@ pub enum Outcome {
     NotFixed,
     /// No answer that could be judged.
     CannotTell,
+    /// A neighbour that was ok before the run is critical after it.
+    MadeWorse,
 }
 
 impl Outcome {
@@ -36,6 +40,7 @@ impl Outcome {
             Outcome::Fixed => "fixed",
             Outcome::NotFixed => "not_fixed",
             Outcome::CannotTell => "cannot_tell",
+            Outcome::MadeWorse => "made_worse",
         }
     }
 }
@@ -51,6 +56,8 @@ pub struct Facts {
     pub first_ok_at: Option<Timestamp>,
     /// The check turned bad between the first look and now.
     pub bad_since_first: bool,
+    /// Another check of the host that was ok before the run is critical with fresh data.
+    pub worse: bool,
     /// The stability window.
     pub stable: SignedDuration,
 }
@@ -71,9 +78,10 @@ pub enum Next {
     },
 }
 
-/// Judges one look.
+/// Judges one look. What is worse at the end outweighs what the triggering check says; a neighbour that was away for a
+/// moment inside the window is no harm.
 pub fn judge(facts: &Facts) -> Next {
-    let judged = |outcome| Next::Judged { outcome };
+    let judged = |outcome| Next::Judged { outcome: if facts.worse { Outcome::MadeWorse } else { outcome } };
     match facts.look {
         Look::NoData | Look::Unanswered => judged(Outcome::CannotTell),
         Look::Bad => judged(Outcome::NotFixed),
@@ -99,12 +107,35 @@ pub struct VerifyRecord {
     pub before: Option<serde_json::Value>,
     /// Each fresh look with what it saw.
     pub looks: Vec<(Timestamp, Look, Option<serde_json::Value>)>,
+    /// The host's other checks that were ok before the run, as they are after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub neighbours: Vec<Neighbour>,
     /// Seconds waited before the first look.
     pub settle_secs: i32,
     /// Seconds it had to stay ok.
     pub stable_secs: i32,
     /// The outcome.
     pub outcome: Outcome,
+}
+
+/// Another check of the host that was ok before the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// The check.
+    pub check: String,
+    /// The target.
+    pub target: String,
+    /// Its verdict with fresh data after the run; `None`: no answer.
+    pub after: Option<Verdict>,
+    /// What was seen.
+    pub seen: Option<serde_json::Value>,
+}
+
+impl Neighbour {
+    /// It was ok and is critical now. No data is no evidence, for good or ill.
+    pub fn is_worse(&self) -> bool {
+        self.after == Some(Verdict::Critical)
+    }
 }
 
 #[cfg(test)]
@@ -118,6 +149,7 @@ mod tests {
             look,
             first_ok_at: first.map(at),
             bad_since_first: false,
+            worse: false,
             stable: SignedDuration::from_secs(10),
         }
     }
@@ -134,6 +166,16 @@ mod tests {
         for look in [Look::NoData, Look::Unanswered] {
             assert_eq!(judge(&facts(look, Some(100), 120)), Next::Judged { outcome: Outcome::CannotTell });
         }
+    }
+
+    #[test]
+    fn a_fix_that_broke_a_neighbour_made_it_worse_whatever_its_own_check_says() {
+        for (look, first) in [(Look::Ok, Some(100)), (Look::Bad, None), (Look::Unanswered, None)] {
+            let f = Facts { worse: true, ..facts(look, first, 120) };
+            assert_eq!(judge(&f), Next::Judged { outcome: Outcome::MadeWorse });
+        }
+        let f = Facts { worse: true, ..facts(Look::Ok, None, 100) };
+        assert!(matches!(judge(&f), Next::LookAgain { .. }), "a neighbour may be away for a moment");
     }
 
     #[test]

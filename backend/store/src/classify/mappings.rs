@@ -20,6 +20,33 @@ pub struct Version {
     pub definition: Value,
 }
 
+/// The version of a mapping that a run's remediation began with, and how the mapping stands today.
+#[derive(Clone, Debug)]
+pub struct OfRun {
+    /// The definition of that version.
+    pub definition: Value,
+    /// The mapping's mode today; `None`: it is archived.
+    pub mode_today: Option<String>,
+}
+
+/// The mapping of a run.
+pub async fn find_of_run(tx: &mut TenantTx, run_id: Uuid) -> Result<Option<OfRun>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_as!(
+        OfRun,
+        r#"SELECT v.definition, CASE WHEN m.archived_at IS NULL THEN t.mode END AS mode_today
+           FROM runs r JOIN remediations e ON e.tenant_id = r.tenant_id AND e.remediation_id = r.remediation_id
+             JOIN mapping_versions v ON v.tenant_id = e.tenant_id AND v.mapping_id = e.mapping_id AND v.version = e.mapping_version
+             JOIN mappings m ON m.tenant_id = e.tenant_id AND m.mapping_id = e.mapping_id
+             JOIN mapping_versions t ON t.tenant_id = m.tenant_id AND t.mapping_id = m.mapping_id AND t.version = m.version
+           WHERE r.tenant_id = $1 AND r.run_id = $2"#,
+        tenant_id,
+        run_id
+    )
+    .fetch_optional(tx.conn())
+    .await?)
+}
+
 /// The current version of each mapping that is not archived, at most 1,000 of them.
 pub async fn list_active(tx: &mut TenantTx) -> Result<Vec<Version>> {
     let tenant_id = tx.tenant_id();

@@ -149,6 +149,8 @@ pub struct Run {
     pub state: String,
     /// Its mode.
     pub mode: String,
+    /// Which rung of its ladder, from 1.
+    pub rung: i16,
     /// Which attempt.
     pub attempt: i16,
     /// The target of the check.
@@ -173,7 +175,7 @@ pub struct Run {
 pub async fn list_runs(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<Run>> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
-        "SELECT r.run_id, r.host_id, p.name, v.version, v.digest, v.content, k.version AS key_version, r.state, r.mode, r.attempt, r.target,
+        "SELECT r.run_id, r.host_id, p.name, v.version, v.digest, v.content, k.version AS key_version, r.state, r.mode, r.rung, r.attempt, r.target,
            r.planned_at, r.admitted_at, r.started_at, r.ended_at, r.end_reason, r.hold_reason, r.hold_until
          FROM runs r
          JOIN playbooks p ON p.tenant_id = r.tenant_id AND p.playbook_id = r.playbook_id
@@ -197,6 +199,7 @@ pub async fn list_runs(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<Run>>
             key_version: r.key_version,
             state: r.state,
             mode: r.mode,
+            rung: r.rung,
             attempt: r.attempt,
             target: r.target,
             planned_at: r.planned_at.to_jiff(),

@@ -37,6 +37,7 @@ pub struct Run {
     pub alert_id: Uuid,
     pub incident_id: Uuid,
     pub host_id: Uuid,
+    pub rung: i16,
     pub playbook_id: Uuid,
     pub playbook_digest: Vec<u8>,
     pub mode: String,
@@ -87,6 +88,42 @@ pub async fn plan(tx: &mut TenantTx, new: &NewRun) -> Result<Uuid> {
     event(tx, new.client_id, run_id, None, State::Planned, "a mapping matched", json!({})).await?;
     tx.due(Queue::Remediate, now);
     Ok(run_id)
+}
+
+/// What the next rung of a ladder runs.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "the columns' names")]
+pub struct NextRung {
+    pub rung: i16,
+    pub playbook_id: Uuid,
+    pub playbook_digest: Vec<u8>,
+    pub parameters: Value,
+    pub mode: String,
+}
+
+/// The next rung of the remediation of `run_id`, a run of its own: planned and due now.
+pub async fn plan_rung(tx: &mut TenantTx, run_id: Uuid, next: &NextRung, cause: &str) -> Result<Uuid> {
+    let (tenant_id, now, new_id) = (tx.tenant_id(), tx.now().await?, Store::new_id());
+    let client_id = sqlx::query_scalar!(
+        "INSERT INTO runs (tenant_id, client_id, run_id, remediation_id, alert_id, incident_id, host_id, check_id, target, rung,
+           playbook_id, playbook_digest, parameters, mode, state, planned_at, due_at)
+         SELECT $1, client_id, $3, remediation_id, alert_id, incident_id, host_id, check_id, target, $4, $5, $6, $7, $8, 'planned', $9, $9
+         FROM runs WHERE tenant_id = $1 AND run_id = $2 RETURNING client_id",
+        tenant_id,
+        run_id,
+        new_id,
+        next.rung,
+        next.playbook_id,
+        next.playbook_digest,
+        next.parameters,
+        next.mode,
+        now.to_sqlx() as _
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    event(tx, client_id, new_id, None, State::Planned, cause, json!({ "after": run_id })).await?;
+    tx.due(Queue::Remediate, now);
+    Ok(new_id)
 }
 
 async fn event(
@@ -167,7 +204,7 @@ pub async fn find(tx: &mut TenantTx, run_id: Uuid) -> Result<Option<Run>> {
     let tenant_id = tx.tenant_id();
     Ok(sqlx::query_as!(
         Run,
-        "SELECT run_id, client_id, alert_id, incident_id, host_id, playbook_id, playbook_digest, mode, state, attempt
+        "SELECT run_id, client_id, alert_id, incident_id, host_id, rung, playbook_id, playbook_digest, mode, state, attempt
          FROM runs WHERE tenant_id = $1 AND run_id = $2",
         tenant_id,
         run_id

@@ -59,14 +59,16 @@ pub async fn insert(tx: &mut TenantTx, run_id: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// Leases what is due: a phase's time has come, or its question is answered.
+/// Leases what is due: a phase's time has come, or its question and those to the neighbours are answered.
 pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: Duration) -> Result<Vec<Due>> {
     let (tenant_id, now, token) = (tx.tenant_id(), tx.now().await?, Store::new_id());
     let until = now + lease;
     let rows = sqlx::query!(
         r#"WITH picked AS MATERIALIZED (SELECT v.run_id, v.attempt FROM verifications v WHERE v.tenant_id = $1 AND v.due_at IS NOT NULL
              AND (v.due_at <= $2 OR EXISTS (SELECT 1 FROM check_requests q WHERE q.tenant_id = $1 AND q.request_id = v.request_id
-                    AND q.answered_at IS NOT NULL AND v.phase IN ('asked_first', 'asked_again')))
+                    AND q.answered_at IS NOT NULL AND v.phase IN ('asked_first', 'asked_again'))
+               AND NOT EXISTS (SELECT 1 FROM run_neighbours n JOIN check_requests q ON q.tenant_id = n.tenant_id AND q.request_id = n.request_id
+                    WHERE n.tenant_id = $1 AND n.run_id = v.run_id AND n.attempt = v.attempt AND q.answered_at IS NULL AND q.expires_at > $2))
              AND (v.lease_expires_at IS NULL OR v.lease_expires_at < $2) ORDER BY v.due_at LIMIT $3 FOR UPDATE SKIP LOCKED),
            leased AS (UPDATE verifications v SET lease_token = $4, lease_expires_at = $5, lease_count = v.lease_count + 1 FROM picked p
              WHERE v.tenant_id = $1 AND v.run_id = p.run_id AND v.attempt = p.attempt RETURNING v.*)

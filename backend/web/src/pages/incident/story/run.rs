@@ -130,6 +130,7 @@ fn tell(run: &Run, result: Option<&JobResult>, state: RunState, attempt: i16) ->
     let (output, output_cut) = result.map(|result| lines(result, &body)).unwrap_or_default();
     story::Run {
         id: run.run_id,
+        rung: u32::try_from(run.rung).unwrap_or(1).max(1),
         attempt: u32::try_from(attempt).unwrap_or(1).max(1),
         playbook: Versioned { title, version: u32::try_from(run.version).unwrap_or(0) },
         digest: hex::encode(&run.digest),

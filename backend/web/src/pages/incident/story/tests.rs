@@ -111,6 +111,7 @@ fn facts() -> Facts {
             key_version: 1,
             state: "fixed".into(),
             mode: "auto".into(),
+            rung: 1,
             attempt: 1,
             target: "shop-web".into(),
             planned_at: at(0),

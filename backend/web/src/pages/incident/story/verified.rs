@@ -1,6 +1,6 @@
 //! Verifications: the same check, before and after.
 
-use domain::detect::words::words;
+use domain::detect::words::{plain, words};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -35,6 +35,9 @@ fn entry(facts: &Facts, v: &Verification) -> Option<Entry> {
         Outcome::CannotTell => {
             Some("The host did not answer, or its answer could not be judged. That is never read as fixed.".to_owned())
         }
+        Outcome::MadeWorse => {
+            Some("Another check of this host was ok before the fix and is critical after it.".to_owned())
+        }
         _ => None,
     };
     let told = story::Verification {
@@ -57,6 +60,17 @@ fn end(v: &Verification) -> Timestamp {
     }
 }
 
+/// Another check of the host, which was ok before the run.
+fn neighbour(n: &Value) -> Compared {
+    let after = n.get("after").and_then(Value::as_str).map_or(Verdict::NoData, verdict);
+    let seen = n.get("seen").filter(|seen| !seen.is_null()).map(words);
+    Compared {
+        check: format!("{} ({})", plain(&n["check"]), plain(&n["target"])),
+        before: Reading { verdict: Verdict::Ok, words: Verdict::Ok.word().to_owned() },
+        after: Some(Reading { verdict: after, words: seen.unwrap_or_else(|| "no answer".to_owned()) }),
+    }
+}
+
 fn compared(alert: Option<&Alert>, record: Option<&Value>) -> Vec<Compared> {
     let Some(alert) = alert else { return Vec::new() };
     let bad = verdict(&alert.severity);
@@ -72,5 +86,7 @@ fn compared(alert: Option<&Alert>, record: Option<&Value>) -> Vec<Compared> {
         Reading { verdict, words: seen.unwrap_or_else(|| "no answer".to_owned()) }
     });
     let before = Reading { verdict: bad, words: before.map_or_else(|| bad.word().to_owned(), words) };
-    vec![Compared { check: format!("{} ({})", alert.check, alert.target), before, after }]
+    let own = Compared { check: format!("{} ({})", alert.check, alert.target), before, after };
+    let neighbours = record.and_then(|record| record.get("neighbours")).and_then(Value::as_array);
+    std::iter::once(own).chain(neighbours.into_iter().flatten().map(neighbour)).collect()
 }

@@ -1,0 +1,91 @@
+//! Table `run_neighbours`: the host's other checks that were ok before a run, asked again after it.
+
+use std::time::Duration;
+
+use domain::detect::Verdict;
+use domain::verify::judge::Neighbour;
+use uuid::Uuid;
+
+use crate::detect::check_requests;
+use crate::detect::check_states::Subject;
+use crate::{Result, StoreError, TenantTx};
+
+/// At most this many are watched a run, in the order of their ids.
+const MOST: i64 = 64;
+
+/// Notes those that are ok now, when the run gets its permit. A heartbeat cannot be asked for.
+pub async fn insert_ok(tx: &mut TenantTx, run_id: Uuid, attempt: i16) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query!(
+        "INSERT INTO run_neighbours (tenant_id, client_id, run_id, attempt, host_id, check_id, target)
+         SELECT $1, r.client_id, r.run_id, $3, r.host_id, s.check_id, s.target
+         FROM runs r JOIN check_states s ON s.tenant_id = r.tenant_id AND s.host_id = r.host_id
+           JOIN checks k ON k.tenant_id = s.tenant_id AND k.check_id = s.check_id
+         WHERE r.tenant_id = $1 AND r.run_id = $2 AND s.verdict = 'ok' AND k.kind <> 'heartbeat' AND k.archived_at IS NULL
+           AND (s.check_id <> r.check_id OR s.target <> r.target)
+         ORDER BY s.check_id, s.target LIMIT $4 ON CONFLICT DO NOTHING",
+        tenant_id,
+        run_id,
+        attempt,
+        MOST
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Asks each of them; earlier questions count no more.
+pub async fn ask(tx: &mut TenantTx, run_id: Uuid, attempt: i16, limit: Duration) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    let subjects = sqlx::query_as!(
+        Subject,
+        "SELECT client_id, host_id, check_id, target FROM run_neighbours WHERE tenant_id = $1 AND run_id = $2 AND attempt = $3",
+        tenant_id,
+        run_id,
+        attempt
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    for subject in subjects {
+        let (request_id, _) = check_requests::insert(tx, &subject, "verify", limit).await?;
+        sqlx::query!(
+            "UPDATE run_neighbours SET request_id = $6
+             WHERE tenant_id = $1 AND run_id = $2 AND attempt = $3 AND check_id = $4 AND target = $5",
+            tenant_id,
+            run_id,
+            attempt,
+            subject.check_id,
+            subject.target,
+            request_id
+        )
+        .execute(tx.conn())
+        .await?;
+    }
+    Ok(())
+}
+
+/// All of them with the answers to their questions, by name.
+pub async fn list(tx: &mut TenantTx, run_id: Uuid, attempt: i16) -> Result<Vec<Neighbour>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        r#"SELECT k.check_id, k.name, n.target, o.verdict AS "verdict?", o.seen AS "seen?"
+           FROM run_neighbours n JOIN checks k ON k.tenant_id = n.tenant_id AND k.check_id = n.check_id
+             LEFT JOIN observations o ON o.tenant_id = n.tenant_id AND o.request_id = n.request_id
+           WHERE n.tenant_id = $1 AND n.run_id = $2 AND n.attempt = $3 ORDER BY k.name, n.target"#,
+        tenant_id,
+        run_id,
+        attempt
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.into_iter()
+        .map(|r| {
+            let corrupt = StoreError::Corrupt { table: "observations", column: "verdict", id: r.check_id };
+            let after = match r.verdict.as_deref() {
+                None => None,
+                Some(word) => Some(Verdict::parse(word).ok_or(corrupt)?),
+            };
+            Ok(Neighbour { check: r.name, target: r.target, after, seen: r.seen })
+        })
+        .collect()
+}
