@@ -1,8 +1,8 @@
 //! From a rung that was judged to the next one of its ladder.
 
 use domain::classify::{Mapping, Mode, Rung};
-use domain::remediate::ladder::{Facts, Next, Why, next};
 use domain::verify::judge::Outcome;
+use domain::verify::ladder::{Facts, Next, Why, next};
 use store::classify::mappings;
 use store::remediate::playbooks::{self, PlaybookVersion};
 use store::remediate::runs::{self, NextRung, Run};

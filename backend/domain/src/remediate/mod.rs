@@ -2,4 +2,3 @@
 pub mod approval;
 pub mod decide;
 pub mod guardrails;
-pub mod ladder;

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::judge::Outcome;
 use crate::classify::{Mapping, Mode, Rung};
-use crate::verify::judge::Outcome;
 
 /// What is known when a rung has been judged.
 #[derive(Clone, Debug)]
