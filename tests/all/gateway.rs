@@ -15,6 +15,7 @@ use store::detect::check_states::Subject;
 use store::remediate::jobs;
 use store::{Clock, Store, TenantTx, nodes, seeding, tenant_keys};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -32,6 +33,7 @@ struct World {
     store: Store,
     /// As a superuser: the test's own view of the rows.
     rows: sqlx::PgConnection,
+    node: Uuid,
     tenant: Uuid,
     client: Uuid,
     check: Uuid,
@@ -59,8 +61,12 @@ fn monotonic() -> Arc<dyn Fn() -> Duration + Send + Sync> {
 }
 
 async fn world() -> World {
+    world_on(|db| db.store(Clock::Database)).await
+}
+
+async fn world_on(store: impl Fn(&TestDb) -> Store) -> World {
     let db = TestDb::new().await;
-    let store = db.store(Clock::Database);
+    let store = store(&db);
     store::migrate::ensure_days(&store).await.unwrap();
 
     let mut operator = OperatorTx::begin(&store, &db.owner_url()).await.unwrap();
@@ -118,6 +124,7 @@ async fn world() -> World {
         url: format!("ws://{address}"),
         store,
         rows: db.admin().await,
+        node: node_id,
         tenant,
         client,
         check,
@@ -235,6 +242,21 @@ impl World {
     }
 }
 
+/// A second node's loops, and both nodes' ears; they end with the value.
+async fn loops_of_another_node(world: &World, poll: Duration) -> JoinSet<()> {
+    let (store, node) = (world.db.store(Clock::Database).polling(poll), Store::new_id());
+    nodes::insert(&store, node).await.unwrap();
+    let mut tasks = JoinSet::new();
+    for (store, node) in [(world.store.clone(), world.node), (store.clone(), node)] {
+        tasks.spawn(async move { store::wake::relay(&store, node).await });
+    }
+    let cancel = &world.cancel;
+    tasks.spawn(engine::lease::run(store.clone(), engine::classify::Classify, cancel.clone()));
+    tasks.spawn(engine::lease::run(store.clone(), engine::remediate::Remediate::default(), cancel.clone()));
+    tasks.spawn(engine::lease::run(store.clone(), engine::verify::Verify, cancel.clone()));
+    tasks
+}
+
 struct Peer(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Peer {
@@ -276,9 +298,7 @@ impl Peer {
     }
 
     async fn observe(&mut self, check_id: Uuid, seq: u64, state: &str, request_id: Option<Uuid>) {
-        let seen = Seen::Data(BTreeMap::from([("state".to_owned(), Value::Text(state.to_owned()))]));
-        let reading = Reading { check_id, target: "shop".into(), age_ms: 3, seen };
-        self.send(Up::Observed(Observed { seq, reading, request_id })).await;
+        self.send(Up::Observed(observed(check_id, seq, state, request_id))).await;
         self.until(|down| match down {
             Down::Ack { observed_seq, .. } => {
                 assert_eq!(observed_seq, Some(seq));
@@ -292,6 +312,11 @@ impl Peer {
     async fn config(&mut self) -> Config {
         self.until(|down| if let Down::Config(config) = down { Some(config) } else { None }).await
     }
+}
+
+fn observed(check_id: Uuid, seq: u64, state: &str, request_id: Option<Uuid>) -> Observed {
+    let seen = Seen::Data(BTreeMap::from([("state".to_owned(), Value::Text(state.to_owned()))]));
+    Observed { seq, reading: Reading { check_id, target: "shop".into(), age_ms: 3, seen }, request_id }
 }
 
 fn result(host: Uuid, envelope: &Envelope, digest: &str, code: i32) -> JobResult {
@@ -469,6 +494,54 @@ async fn a_job_is_leased_permitted_and_finished_once() {
     restored.config().await;
     assert_eq!(world.count("hosts WHERE state = 'quarantined' AND quarantine_reason IS NOT NULL").await, 1);
     assert_eq!(world.count("audit WHERE action = 'host.quarantined'").await, 1);
+}
+
+/// A repair whose every step is due on the node that does not hear the agent, or due later; a poll would come long after
+/// the guard. So each loop was woken by the other node's notification, or woke by itself when it was time.
+#[tokio::test]
+async fn work_goes_from_node_to_node_while_nobody_polls() {
+    let poll = Duration::from_secs(24 * 3600);
+    let mut world = world_on(|db| db.store(Clock::Database).polling(poll)).await;
+    let definition = r#"{"name": "web", "when": {"check": "web"}, "verify": {"settle_secs": 0, "stable_secs": 1},
+        "ladder": [{"playbook": "restart", "parameters": {"service": "{target}"}}]}"#;
+    let mapping = format!("UPDATE mapping_versions SET definition = '{definition}'");
+    world.rows.execute(sqlx::AssertSqlSafe(mapping)).await.unwrap();
+    let _loops = loops_of_another_node(&world, poll).await;
+    let host = world.enrol(&key(1)).await.unwrap().host_id;
+    let (mut peer, _) = world.link(host, Uuid::from_u128(1), 0).await;
+    peer.config().await;
+    peer.observe(world.check, 1, "running", None).await;
+    peer.send(Up::Observed(observed(world.check, 2, "failed", None))).await;
+    let job = peer.until(|down| if let Down::Job(job) = down { Some(job) } else { None }).await;
+    let envelope: Envelope = keys::parse_canonical(&job.envelope).unwrap();
+    let digest = digest(job.envelope.as_bytes()).to_string();
+    peer.send(Up::Start(Start { job: envelope.job, fence: envelope.fence, digest: digest.clone() })).await;
+    peer.until(|down| matches!(down, Down::Permit { .. }).then_some(())).await;
+    peer.send(Up::Result(result(host, &envelope, &digest, 0))).await;
+    for seq in 3..=4 {
+        let asked = peer.until(|down| if let Down::CheckNow(asked) = down { Some(asked) } else { None }).await;
+        peer.send(Up::Observed(observed(world.check, seq, "running", Some(asked.request_id)))).await;
+    }
+    world.appears("incidents WHERE outcome = 'fixed'").await;
+}
+
+#[tokio::test]
+async fn a_node_whose_ears_were_cut_off_hears_again_and_looks_at_everything_once() {
+    let poll = Duration::from_secs(24 * 3600);
+    let mut world = world_on(|db| db.store(Clock::Database).polling(poll)).await;
+    let _loops = loops_of_another_node(&world, poll).await;
+    let ears = "pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+    while world.count(ears).await < 2 {
+        tokio::task::yield_now().await;
+    }
+    let cut = format!("SELECT pg_terminate_backend(pid) FROM {ears}");
+    world.rows.execute(sqlx::AssertSqlSafe(cut)).await.unwrap();
+    // Nobody hears this being due.
+    let host = world.enrol(&key(1)).await.unwrap().host_id;
+    let (mut peer, _) = world.link(host, Uuid::from_u128(1), 0).await;
+    peer.config().await;
+    peer.observe(world.check, 1, "failed", None).await;
+    world.appears("incidents WHERE state = 'escalated'").await;
 }
 
 #[tokio::test]

@@ -1,18 +1,16 @@
 //! The one generic runner of leased work: claims the tenant whose wake-up is oldest, lets a stage work on a
 //! bounded batch of that tenant's rows, and gives the claim back. Loops take no input: a wake-up only wakes
-//! them, a slow poll backs it up.
+//! them (see [`store::wake`]).
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use store::wakeups::{self, Claimed};
+use store::wakeups::{self, Claimed, Found};
 use store::{Queue, Store, TenantScope, auth};
 use tokio_util::sync::CancellationToken;
 
 /// How long a claim may take before another claimer finds the tenant again.
 pub const CLAIM: Duration = Duration::from_secs(30);
-/// The poll that backs up the wake-ups.
-pub const POLL: Duration = Duration::from_secs(1);
 
 /// What a batch came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,28 +38,35 @@ pub trait Stage: Send + Sync {
 pub async fn run(store: Store, stage: impl Stage, cancel: CancellationToken) {
     let wake = store.wake().subscribe(stage.queue());
     loop {
-        if let Err(e) = run_until_idle(&store, &stage, &cancel).await {
+        let next = run_until_idle(&store, &stage, &cancel).await.unwrap_or_else(|e| {
             tracing::warn!(queue = stage.queue().name(), error = &e as &dyn std::error::Error, "will be tried again");
-        }
+            None
+        });
         tokio::select! {
             () = cancel.cancelled() => return,
-            () = wake.notified() => {}
-            () = tokio::time::sleep(POLL) => {}
+            () = store.wake().idle(&wake, next) => {}
         }
     }
 }
 
-/// Works until nothing is due.
-pub async fn run_until_idle(store: &Store, stage: &impl Stage, cancel: &CancellationToken) -> store::Result<()> {
+/// Works until nothing is due; says after how long something is.
+pub async fn run_until_idle(
+    store: &Store,
+    stage: &impl Stage,
+    cancel: &CancellationToken,
+) -> store::Result<Option<Duration>> {
     while !cancel.is_cancelled() {
-        let Some(claimed) = wakeups::claim(store, stage.queue(), CLAIM).await? else { return Ok(()) };
+        let claimed = match wakeups::claim(store, stage.queue(), CLAIM).await? {
+            Found::Due(claimed) => claimed,
+            Found::Nothing { next } => return Ok(next),
+        };
         match tokio::time::timeout(stage.limit(), one(store, stage, claimed)).await {
             Ok(done) => done?,
             // Its rows are leased and its tenant is claimed until the leases end; others go on.
             Err(_) => tracing::error!(queue = stage.queue().name(), limit = ?stage.limit(), "a batch was cut off"),
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 async fn one(store: &Store, stage: &impl Stage, claimed: Claimed) -> store::Result<()> {

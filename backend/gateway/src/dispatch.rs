@@ -3,39 +3,40 @@
 
 use std::time::Duration;
 
-use store::{Queue, auth, wakeups};
+use store::wakeups::{self, Found};
+use store::{Queue, auth};
 use tokio_util::sync::CancellationToken;
 
 use crate::Inner;
 
-/// Backs the wake-ups in memory up.
-const POLL: Duration = Duration::from_secs(1);
 /// A nudge takes no longer.
 const CLAIM: Duration = Duration::from_secs(5);
 
 /// Runs until `cancel`.
 pub async fn run(gateway: &Inner, cancel: &CancellationToken) {
-    let woken = gateway.store.wake().subscribe(Queue::Dispatch(gateway.config.node_id));
+    let wake = gateway.store.wake();
+    let woken = wake.subscribe(Queue::Dispatch(gateway.config.node_id));
     loop {
-        match step(gateway).await {
-            Ok(true) => continue,
-            Ok(false) => {}
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "dispatch could not look for work"),
-        }
+        let next = nudge_all(gateway).await.unwrap_or_else(|error| {
+            tracing::warn!(error = &error as &dyn std::error::Error, "dispatch could not look for work");
+            None
+        });
         tokio::select! {
             () = cancel.cancelled() => return,
-            () = woken.notified() => {}
-            () = tokio::time::sleep(POLL) => {}
+            () = wake.idle(&woken, next) => {}
         }
     }
 }
 
-/// Claims one tenant; says whether there was one.
-async fn step(gateway: &Inner) -> store::Result<bool> {
-    let Some(claimed) = wakeups::claim(&gateway.store, Queue::Dispatch(gateway.config.node_id), CLAIM).await? else {
-        return Ok(false);
-    };
-    gateway.links.nudge(auth::by_claim(&claimed).tenant_id());
-    wakeups::done(&gateway.store, claimed, false).await?;
-    Ok(true)
+/// Nudges the links of every tenant that has something due; says after how long the next has.
+async fn nudge_all(gateway: &Inner) -> store::Result<Option<Duration>> {
+    loop {
+        match wakeups::claim(&gateway.store, Queue::Dispatch(gateway.config.node_id), CLAIM).await? {
+            Found::Nothing { next } => return Ok(next),
+            Found::Due(claimed) => {
+                gateway.links.nudge(auth::by_claim(&claimed).tenant_id());
+                wakeups::done(&gateway.store, claimed, false).await?;
+            }
+        }
+    }
 }

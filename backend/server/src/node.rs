@@ -90,6 +90,7 @@ impl Node {
             ("gateway", tokio::spawn(gateway.run(cancel.clone()))),
             ("http", tokio::spawn(serve(accepting, routes, cancel.clone()))),
             ("heartbeat", tokio::spawn(heartbeat(store.clone(), node_id, cancel.clone()))),
+            ("wake", tokio::spawn(relay(store.clone(), node_id, cancel.clone()))),
             ("upkeep", tokio::spawn(upkeep::run(store.clone(), cancel.clone()))),
             looped("classify", engine::classify::Classify, store, &cancel),
             looped("remediate", engine::remediate::Remediate::default(), store, &cancel),
@@ -142,6 +143,13 @@ async fn serve(accepting: Accepting, routes: Router, cancel: CancellationToken) 
     let ended = axum::serve(accepting, routes).with_graceful_shutdown(async move { cancel.cancelled().await }).await;
     if let Err(error) = ended {
         tracing::error!(%error, "serving ended");
+    }
+}
+
+async fn relay(store: Store, node_id: Uuid, cancel: CancellationToken) {
+    tokio::select! {
+        () = cancel.cancelled() => {}
+        () = store::wake::relay(&store, node_id) => {}
     }
 }
 

@@ -135,6 +135,15 @@ impl Store {
         &self.wake
     }
 
+    /// The same store, whose loops look this often without being woken.
+    pub fn polling(self, poll: Duration) -> Store {
+        Store { wake: self.wake.polling(poll), ..self }
+    }
+
+    pub(crate) fn system_options(&self) -> PgConnectOptions {
+        PgConnectOptions::clone(&self.system.connect_options())
+    }
+
     /// Refuses to serve with a database user that row-level security would not hold back, or that owns tables.
     pub async fn refuse_unsafe_login(&self) -> Result<(), UnsafeLogin> {
         let mut conn = self.tenant.acquire().await.map_err(|e| UnsafeLogin::Store(e.into()))?;
@@ -232,7 +241,8 @@ impl TenantTx {
         }
     }
 
-    /// Inserts the wake-ups, commits, and wakes this node's loops.
+    /// Inserts the wake-ups, commits, and then wakes the loops: everywhere for what is due, and this node's also for what
+    /// will be, since its sleep may be too long.
     pub async fn commit(mut self) -> Result<()> {
         let due = std::mem::take(&mut self.due);
         for (queue, at) in &due {
@@ -246,8 +256,12 @@ impl TenantTx {
             .await?;
         }
         self.tx.commit().await?;
-        for (queue, _) in due {
-            self.wake.wake(queue);
+        for (queue, at) in due {
+            if self.now.is_some_and(|now| at > now) {
+                self.wake.wake(queue);
+            } else {
+                self.wake.wake_everywhere(queue);
+            }
         }
         Ok(())
     }
@@ -279,6 +293,12 @@ impl SystemTx {
         let now = self.clock.now(&mut self.tx).await?;
         self.now = Some(now);
         Ok(now)
+    }
+
+    /// Lets the commit not wait for the disk: for what may be lost in a crash.
+    pub(crate) async fn commit_soon(&mut self) -> Result<()> {
+        sqlx::raw_sql("SET LOCAL synchronous_commit = off").execute(&mut *self.tx).await?;
+        Ok(())
     }
 
     /// Commits.

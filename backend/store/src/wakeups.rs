@@ -18,12 +18,24 @@ pub struct Claimed {
     pub claimed_at: Timestamp,
 }
 
+/// What a claim finds.
+#[derive(Debug)]
+pub enum Found {
+    /// A tenant.
+    Due(Claimed),
+    /// Nothing that is due and free; the next wake-up is due after this long.
+    Nothing {
+        /// Zero when another claimer is just taking it; none when there is none.
+        next: Option<Duration>,
+    },
+}
+
 /// Claims the tenant with the oldest due wake-up of `queue`; `lease` is how long the claimer may take.
-pub async fn claim(store: &Store, queue: Queue, lease: Duration) -> Result<Option<Claimed>> {
+pub async fn claim(store: &Store, queue: Queue, lease: Duration) -> Result<Found> {
     let mut tx = store.system().await?;
     let now = tx.now().await?;
     let until = now + lease;
-    sqlx::raw_sql("SET LOCAL synchronous_commit = off").execute(tx.conn()).await?;
+    tx.commit_soon().await?;
     let row = sqlx::query!(
         r#"WITH t AS (SELECT tenant_id FROM tenant_wakeups WHERE queue = $1 AND due_at <= $2 ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED),
      k AS (SELECT w.tenant_id, w.wakeup_id FROM tenant_wakeups w JOIN t USING (tenant_id)
@@ -37,15 +49,25 @@ RETURNING tenant_id, wakeup_id"#,
     )
     .fetch_optional(tx.conn())
     .await?;
+    let found = match row {
+        Some(r) => Found::Due(Claimed { tenant_id: r.tenant_id, queue, wakeup_id: r.wakeup_id, claimed_at: now }),
+        None => {
+            let next = sqlx::query_scalar!("SELECT min(due_at) FROM tenant_wakeups WHERE queue = $1", queue.name())
+                .fetch_one(tx.conn())
+                .await?;
+            let next = next.map(|at| Duration::try_from(at.to_jiff().duration_since(now)).unwrap_or_default());
+            Found::Nothing { next }
+        }
+    };
     tx.commit().await?;
-    Ok(row.map(|r| Claimed { tenant_id: r.tenant_id, queue, wakeup_id: r.wakeup_id, claimed_at: now }))
+    Ok(found)
 }
 
 /// Gives the claim back; `more` says that unfinished, unleased rows that were due at the claim's now are left.
 pub async fn done(store: &Store, claimed: Claimed, more: bool) -> Result<()> {
     let mut tx = store.system().await?;
     let now = tx.now().await?;
-    sqlx::raw_sql("SET LOCAL synchronous_commit = off").execute(tx.conn()).await?;
+    tx.commit_soon().await?;
     sqlx::query!(
         "DELETE FROM tenant_wakeups WHERE tenant_id = $1 AND queue = $2 AND wakeup_id = $3",
         claimed.tenant_id,

@@ -53,8 +53,10 @@ async fn limited(store: &Store, tenant: &Tenant) -> TenantScope {
 
 /// A loop's scope: all clients of the tenant whose wake-up is oldest.
 async fn claimed(store: &Store) -> TenantScope {
-    let claimed = wakeups::claim(store, Queue::Classify, Duration::from_secs(60)).await.unwrap();
-    auth::by_claim(&claimed.expect("a wake-up"))
+    match wakeups::claim(store, Queue::Classify, Duration::from_secs(60)).await.unwrap() {
+        wakeups::Found::Due(claimed) => auth::by_claim(&claimed),
+        nothing => panic!("{nothing:?}"),
+    }
 }
 
 /// Who looks: how a transaction is opened, and the rows it may reach.

@@ -47,8 +47,8 @@ const LINTS: &[Lint] = &[
             ", query",
             "copy_in_raw",
         ],
-        // Wake-ups: `SET LOCAL synchronous_commit = off`, which cannot be prepared.
-        may: &["backend/store/src/scope.rs", "backend/store/src/migrate.rs", "backend/store/src/wakeups.rs"],
+        // `SET LOCAL …`, which cannot be prepared.
+        may: &["backend/store/src/scope.rs", "backend/store/src/migrate.rs"],
     },
     Lint {
         says: SQL,

@@ -13,11 +13,15 @@ const BEFORE_A_TENANT: &[&str] = &[
     r#"select count(tenant_id) as "n!" from tenants"#,
     "select tenant_id, subject_id from credentials where kind = $1 and secret_hash = $2 ",
     "select tenant_id, role, client_ids from memberships where login_id = $1 ",
+    "select min(due_at) from tenant_wakeups where queue = $1",
     "with t as (select tenant_id from tenant_wakeups where queue = $1 and due_at <= $2 order by due_at limit 1 for update skip locked), ",
 ];
 
 /// The one statement that asks for the time.
 const CLOCK: &str = r#"select clock_timestamp() as "now!""#;
+
+/// The one statement that notifies.
+const NOTIFY: &str = "select pg_notify(channel, $2) from unnest($1::text[]) as channel";
 
 const TIME: &str = "asks for the time";
 const NOTIFIES: &str = "notifies outside store::wake";
@@ -37,7 +41,7 @@ fn faults(sql: &str) -> Vec<&'static str> {
     if sql != CLOCK && tokens.iter().any(|t| is_time(t)) {
         faults.push(TIME);
     }
-    if tokens.iter().any(|t| ["notify", "pg_notify", "listen"].contains(t)) {
+    if sql != NOTIFY && tokens.iter().any(|t| ["notify", "pg_notify", "listen"].contains(t)) {
         faults.push(NOTIFIES);
     }
     if BEFORE_A_TENANT.iter().any(|begins| sql.starts_with(begins)) {
