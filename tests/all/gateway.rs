@@ -270,14 +270,18 @@ impl Peer {
 
     /// The next message, or the code of the close.
     async fn next(&mut self) -> Result<Down, u16> {
-        loop {
-            match timeout(GUARD, self.0.next()).await.expect("the server says something") {
-                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(text.as_str()).unwrap()),
-                Some(Ok(Message::Close(Some(frame)))) => return Err(frame.code.into()),
-                Some(Ok(Message::Close(None)) | Err(_)) | None => return Err(0),
-                Some(Ok(_)) => {}
+        // As a whole: a link that says nothing still pings.
+        let wait = async {
+            loop {
+                match self.0.next().await {
+                    Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(text.as_str()).unwrap()),
+                    Some(Ok(Message::Close(Some(frame)))) => return Err(frame.code.into()),
+                    Some(Ok(Message::Close(None)) | Err(_)) | None => return Err(0),
+                    Some(Ok(_)) => {}
+                }
             }
-        }
+        };
+        timeout(GUARD, wait).await.expect("the server says something")
     }
 
     /// The code and the sentence of the close that comes next.
@@ -290,11 +294,14 @@ impl Peer {
 
     /// The first message that `pick` takes.
     async fn until<T>(&mut self, mut pick: impl FnMut(Down) -> Option<T>) -> T {
-        loop {
-            if let Some(found) = pick(self.next().await.expect("the link stands")) {
-                return found;
+        let wait = async {
+            loop {
+                if let Some(found) = pick(self.next().await.expect("the link stands")) {
+                    return found;
+                }
             }
-        }
+        };
+        timeout(GUARD, wait).await.expect("the server says it")
     }
 
     async fn observe(&mut self, check_id: Uuid, seq: u64, state: &str, request_id: Option<Uuid>) {

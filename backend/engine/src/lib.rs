@@ -7,4 +7,5 @@ pub mod lease;
 pub mod notify;
 pub mod remediate;
 pub mod silence;
+pub mod sweep;
 pub mod verify;

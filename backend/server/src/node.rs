@@ -95,6 +95,7 @@ impl Node {
             looped("classify", engine::classify::Classify, store, &cancel),
             looped("remediate", engine::remediate::Remediate::default(), store, &cancel),
             looped("silence", engine::silence::Silence, store, &cancel),
+            looped("sweep", engine::sweep::Sweep, store, &cancel),
             looped("verify", engine::verify::Verify, store, &cancel),
         ];
         match notify {

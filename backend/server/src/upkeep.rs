@@ -1,22 +1,33 @@
-//! What a node does now and then, whoever uses it: sessions that have ended go, and the days ahead have their partitions.
+//! What a node does now and then, whoever uses it: sessions that have ended go, the days ahead have their partitions, and
+//! every tenant has its standing wake-ups, from which the sweep finds whatever else was forgotten.
 
 use std::error::Error;
 use std::time::Duration;
 
-use store::{Store, migrate, sessions};
+use store::{Store, migrate, sessions, wakeups};
 use tokio_util::sync::CancellationToken;
 
 /// How often. Nothing waits for it: a session that has ended is refused anyway, and partitions are made 14 days ahead.
 const EVERY: Duration = Duration::from_secs(600);
+/// How often the standing wake-ups are looked after: they bound how long anything else may be forgotten.
+const STANDING: Duration = Duration::from_secs(60);
 
 /// Passes, until cancelled.
 pub async fn run(store: Store, cancel: CancellationToken) {
-    let mut beat = tokio::time::interval(EVERY);
-    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let [mut beat, mut standing] = [EVERY, STANDING].map(|every| {
+        let mut beat = tokio::time::interval(every);
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        beat
+    });
     loop {
         tokio::select! {
             () = cancel.cancelled() => return,
             _ = beat.tick() => pass(&store).await,
+            _ = standing.tick() => {
+                if let Err(error) = wakeups::ensure_standing(&store).await {
+                    tracing::warn!(error = &error as &dyn Error, "the standing wake-ups could not be looked after");
+                }
+            }
         }
     }
 }

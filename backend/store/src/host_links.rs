@@ -168,3 +168,21 @@ pub async fn wake(tx: &mut TenantTx, host_id: Uuid) -> Result<()> {
     }
     Ok(())
 }
+
+/// The living nodes that hold links of hosts for which a job waits, or a question that is not answered.
+pub async fn list_nodes_with_open_work(tx: &mut TenantTx) -> Result<Vec<Uuid>> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let alive = now - nodes::DEAD_AFTER;
+    Ok(sqlx::query_scalar!(
+        "SELECT DISTINCT l.node_id FROM host_links l JOIN nodes n ON n.node_id = l.node_id
+         WHERE l.tenant_id = $1 AND l.unlinked_at IS NULL AND n.seen_at > $3
+           AND (EXISTS (SELECT 1 FROM jobs j WHERE j.tenant_id = $1 AND j.host_id = l.host_id AND j.state = 'queued' AND j.expires_at > $2)
+             OR EXISTS (SELECT 1 FROM check_requests q WHERE q.tenant_id = $1 AND q.host_id = l.host_id
+                  AND q.answered_at IS NULL AND q.expires_at > $2))",
+        tenant_id,
+        now.to_sqlx() as _,
+        alive.to_sqlx() as _
+    )
+    .fetch_all(tx.conn())
+    .await?)
+}

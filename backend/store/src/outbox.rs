@@ -110,6 +110,19 @@ pub struct Due {
     lease_token: Uuid,
 }
 
+/// Whether a mail is due that nobody sends.
+pub async fn has_due(tx: &mut TenantTx) -> Result<bool> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM outbox WHERE tenant_id = $1 AND state = 'queued' AND due_at <= $2
+             AND (lease_expires_at IS NULL OR lease_expires_at < $2)) AS "due!""#,
+        tenant_id,
+        now.to_sqlx() as _
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
 /// Leases mails that are due.
 pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: Duration) -> Result<Vec<Due>> {
     let (tenant_id, now, token) = (tx.tenant_id(), tx.now().await?, Store::new_id());

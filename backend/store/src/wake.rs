@@ -45,13 +45,15 @@ pub enum Queue {
     Notify,
     /// Hosts that fell silent.
     Silence,
+    /// Due rows whose wake-up is gone.
+    Sweep,
 }
 
 impl Queue {
     /// Every queue that a node of this id works on.
-    fn all(node_id: Uuid) -> [Queue; 7] {
-        use Queue::{Classify, Detect, Dispatch, Notify, Remediate, Silence, Verify};
-        [Detect, Classify, Remediate, Verify, Dispatch(node_id), Notify, Silence]
+    fn all(node_id: Uuid) -> [Queue; 8] {
+        use Queue::{Classify, Detect, Dispatch, Notify, Remediate, Silence, Sweep, Verify};
+        [Detect, Classify, Remediate, Verify, Dispatch(node_id), Notify, Silence, Sweep]
     }
 
     /// Its name in `tenant_wakeups`.
@@ -64,6 +66,7 @@ impl Queue {
             Queue::Dispatch(node) => format!("dispatch@{node}"),
             Queue::Notify => "notify".into(),
             Queue::Silence => "silence".into(),
+            Queue::Sweep => "sweep".into(),
         }
     }
 
@@ -171,7 +174,10 @@ async fn notify(store: &Store, node_id: Uuid, queues: &HashSet<Queue>) -> Result
 async fn hear(store: &Store, node_id: Uuid) {
     loop {
         if let Err(error) = listen(store, node_id).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "this node does not hear the others now; it polls");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "this node does not hear the others now; it polls"
+            );
         }
         sleep(RECONNECT).await;
     }

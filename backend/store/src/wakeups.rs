@@ -88,3 +88,24 @@ pub async fn done(store: &Store, claimed: Claimed, more: bool) -> Result<()> {
     }
     tx.commit().await
 }
+
+/// Queues of which every active tenant always has a wake-up: each time its work is done, the next is made.
+const STANDING: [Queue; 2] = [Queue::Silence, Queue::Sweep];
+
+/// Makes the standing wake-ups that are missing, due now.
+pub async fn ensure_standing(store: &Store) -> Result<()> {
+    let mut tx = store.system().await?;
+    let now = tx.now().await?;
+    sqlx::query!(
+        "INSERT INTO tenant_wakeups (tenant_id, queue, due_at) SELECT t.tenant_id, q.queue, $1 FROM tenants t
+         CROSS JOIN unnest($2::text[]) AS q(queue) WHERE t.state = 'active'
+           AND NOT EXISTS (SELECT 1 FROM tenant_wakeups w WHERE w.tenant_id = t.tenant_id AND w.queue = q.queue)",
+        now.to_sqlx() as _,
+        &STANDING.map(Queue::name)
+    )
+    .execute(tx.conn())
+    .await?;
+    tx.commit().await?;
+    STANDING.into_iter().for_each(|queue| store.wake().wake(queue));
+    Ok(())
+}

@@ -14,6 +14,7 @@ const BEFORE_A_TENANT: &[&str] = &[
     "select tenant_id, subject_id from credentials where kind = $1 and secret_hash = $2 ",
     "select tenant_id, role, client_ids from memberships where login_id = $1 ",
     "select min(due_at) from tenant_wakeups where queue = $1",
+    "insert into tenant_wakeups (tenant_id, queue, due_at) select t.tenant_id, q.queue, $1 from tenants t ",
     "with t as (select tenant_id from tenant_wakeups where queue = $1 and due_at <= $2 order by due_at limit 1 for update skip locked), ",
 ];
 

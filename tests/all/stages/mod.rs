@@ -6,5 +6,6 @@ mod ladder;
 mod notify;
 mod remediate;
 mod silence;
+mod sweep;
 mod verify;
 mod world;

@@ -118,7 +118,8 @@ pub async fn apply(store: &Store, owner_url: &str, master: &MasterKey, seed: See
     insert_mappings(&mut tx, &document.mappings, &digests).await?;
     audit::insert_tenant_wide(&mut tx, "seeded", "tenant", tenant_id, json!({"name": document.tenant.name})).await?;
     let now = tx.now().await?;
-    tx.due(Queue::Silence, now); // the queue's one standing wake-up
+    tx.due(Queue::Silence, now); // the standing wake-ups
+    tx.due(Queue::Sweep, now);
     tx.commit().await?;
     Ok(Seeded { tenant_id, members, hosts })
 }

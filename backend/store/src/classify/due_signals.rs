@@ -77,6 +77,19 @@ pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: Duration) -> Result
         .collect())
 }
 
+/// Whether a signal is due that nobody works on.
+pub async fn has_due(tx: &mut TenantTx) -> Result<bool> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM signals WHERE tenant_id = $1 AND done_at IS NULL AND due_at <= $2
+             AND (lease_expires_at IS NULL OR lease_expires_at <= $2)) AS "due!""#,
+        tenant_id,
+        now.to_sqlx() as _
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
 /// The newest version of this signal's target that was worked on.
 pub async fn find_newest_done(tx: &mut TenantTx, signal: &Signal) -> Result<Option<i64>> {
     let tenant_id = tx.tenant_id();

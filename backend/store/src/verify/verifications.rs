@@ -59,6 +59,21 @@ pub async fn insert(tx: &mut TenantTx, run_id: Uuid) -> Result<()> {
     Ok(())
 }
 
+/// Whether a phase's time has come, or its question is answered, and nobody works on it.
+pub async fn has_due(tx: &mut TenantTx) -> Result<bool> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM verifications v WHERE v.tenant_id = $1 AND v.due_at IS NOT NULL
+             AND (v.due_at <= $2 OR EXISTS (SELECT 1 FROM check_requests q WHERE q.tenant_id = $1 AND q.request_id = v.request_id
+                    AND q.answered_at IS NOT NULL AND v.phase IN ('asked_first', 'asked_again')))
+             AND (v.lease_expires_at IS NULL OR v.lease_expires_at < $2)) AS "due!""#,
+        tenant_id,
+        now.to_sqlx() as _
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
 /// Leases what is due: a phase's time has come, or its question and those to the neighbours are answered.
 pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: Duration) -> Result<Vec<Due>> {
     let (tenant_id, now, token) = (tx.tenant_id(), tx.now().await?, Store::new_id());
