@@ -28,6 +28,9 @@ pub enum Case {
     Restart,
     /// One of two servers on the same rows is killed at a moment drawn from this seed, and does not come back.
     OneOfTwoServers(u64),
+    /// The one of two servers that holds the agent's link is killed at a moment drawn from this seed; the agent comes to
+    /// the other.
+    LinkedOfTwoServers(u64),
     /// PostgreSQL ends while the fix is at work, and comes back once the host has a result that nobody can store.
     Database(How),
     /// PostgreSQL is killed at a moment drawn from this seed, and comes back.
@@ -79,6 +82,7 @@ impl Case {
             Case::RunnerInStep => "runner_in_step".to_owned(),
             Case::Restart => "restart".to_owned(),
             Case::OneOfTwoServers(_) => "one_of_two_servers".to_owned(),
+            Case::LinkedOfTwoServers(_) => "linked_of_two_servers".to_owned(),
             Case::Database(How::Stopped) => "database_stopped".to_owned(),
             Case::Database(How::Killed) => "database_killed".to_owned(),
             Case::DatabaseAnyMoment(_) => "database_any_moment".to_owned(),
@@ -102,6 +106,8 @@ impl Case {
             // What the step still does after the verdict is not taken for ours.
             Case::RunnerInStep => Promise { end: End::Escalated, doubt: Doubt::Yes, ..fixed },
             Case::OneOfTwoServers(_) => Promise { deliveries: 1..=2, ..fixed },
+            // A permit that was given with the server's last breath may be too old when it is asked for again.
+            Case::LinkedOfTwoServers(_) => Promise { attempts: 1..=2, deliveries: 1..=2, ..fixed },
             Case::Runner(_) => Promise { doubt: Doubt::Yes, ..fixed },
             _ => fixed,
         }
@@ -195,6 +201,13 @@ impl Case {
                 bench.victim.break_it();
                 pause(&mut StdRng::seed_from_u64(seed)).await;
                 bench.kill_second_server().await;
+                now()
+            }
+            Case::LinkedOfTwoServers(seed) => {
+                bench.start_second_server().await;
+                bench.victim.break_it();
+                pause(&mut StdRng::seed_from_u64(seed)).await;
+                bench.kill_server_and_lead_to_second().await;
                 now()
             }
             Case::Database(how) => {

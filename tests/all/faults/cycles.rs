@@ -58,6 +58,7 @@ async fn no_fix_is_doubled_or_lost_in_any_order_of_deaths() {
         cases.extend([Case::Restart, Case::Database(How::Stopped), Case::Database(How::Killed)]);
         cases.extend((0..ANY_MOMENTS).map(|_| Case::AnyMoment(rng.random())));
         cases.extend((0..ANY_MOMENTS).map(|_| Case::OneOfTwoServers(rng.random())));
+        cases.extend((0..ANY_MOMENTS).map(|_| Case::LinkedOfTwoServers(rng.random())));
         cases.extend((0..ANY_MOMENTS).map(|_| Case::DatabaseAnyMoment(rng.random())));
         cases.shuffle(&mut rng);
         let mut playing = stream::iter(cases).map(play).buffer_unordered(AT_ONCE);

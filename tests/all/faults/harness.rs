@@ -75,6 +75,7 @@ pub struct Bench {
     /// How the rows are reached.
     pub urls: Urls,
     port: HeldPort,
+    second_port: HeldPort,
     relay: SocketAddr,
     token: String,
     authority: String,
@@ -133,6 +134,7 @@ impl Bench {
             victim: Victim::start(folder.join("service")),
             sink,
             port: HeldPort::new(),
+            second_port: HeldPort::new(),
             relay,
             token: seeded.hosts[0].token.reveal().to_owned(),
             authority: keystore.authority.fingerprint().to_string(),
@@ -177,7 +179,7 @@ impl Bench {
     pub async fn start_second_server(&mut self) {
         let nodes = "SELECT count(*) FROM nodes";
         let before = self.count(nodes).await;
-        self.second = Some(self.serve(([127, 0, 0, 1], 0).into(), vec![]));
+        self.second = Some(self.serve(self.second_port.addr, vec![]));
         self.until("the second server is up", async || self.count(nodes).await > before).await;
     }
 
@@ -257,6 +259,26 @@ impl Bench {
     /// `kill -9` of the second server.
     pub async fn kill_second_server(&mut self) {
         hard(&mut self.second).await;
+    }
+
+    /// `kill -9` of the first server, which holds the link; from now on its address leads to the second, as behind a
+    /// load balancer, and the second counts as the server.
+    pub async fn kill_server_and_lead_to_second(&mut self) {
+        self.kill_server().await;
+        self.server = self.second.take();
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_reuseaddr(true).expect("others may hold it");
+        socket.bind(self.port.addr).expect("nobody listens there any more");
+        let (listener, to) = (socket.listen(64).expect("a listener"), self.second_port.addr);
+        tokio::spawn(async move {
+            while let Ok((mut from, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    if let Ok(mut to) = TcpStream::connect(to).await {
+                        let _ = tokio::io::copy_bidirectional(&mut from, &mut to).await;
+                    }
+                });
+            }
+        });
     }
 
     /// Asks agent and server to end, as a service manager does, and waits until they have.

@@ -29,4 +29,6 @@ each! {
     a_server_that_dies_after_the_permit_costs_nothing: Case::Server("server_after_permit");
     a_server_that_dies_before_its_ack_loses_no_alert: Case::Server("server_before_ack");
     a_server_that_dies_after_the_result_is_stored_does_not_run_it_again: Case::Server("server_after_result");
+    one_of_two_servers_that_dies_leaves_its_work_to_the_other: Case::OneOfTwoServers(1);
+    the_server_that_dies_with_the_link_leaves_link_and_work_to_the_other: Case::LinkedOfTwoServers(1);
 }
