@@ -110,6 +110,7 @@ fn facts() -> Facts {
         now: at(1_700_000_000),
         mode: Mode::Auto,
         platform_frozen: false,
+        clock_jump: None,
         escalate_only: false,
         needs_person: false,
         approved_by: None,

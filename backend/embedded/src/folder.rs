@@ -29,6 +29,11 @@ pub(crate) struct Folder {
     socket_dir: PathBuf,
 }
 
+/// Where the cluster in `root` has its socket.
+pub(crate) fn socket_dir(root: &Path) -> PathBuf {
+    root.join("s")
+}
+
 impl Folder {
     /// Makes the folder, or accepts one that is empty or carries our lock file.
     pub fn claim(root: &Path, account: Option<&Account>) -> Result<Self> {
@@ -40,7 +45,7 @@ impl Folder {
             "{} is not empty and is not a cluster's folder of ours (it has no {LOCK}): choose another one",
             root.display()
         );
-        let socket_dir = root.join("s");
+        let socket_dir = socket_dir(&root);
         ensure!(
             socket_dir.as_os_str().len() <= LONGEST_SOCKET_DIR,
             "the data folder's path is too long for a Unix socket: {}",

@@ -131,12 +131,7 @@ impl Cluster {
 
     /// A connection URL for sqlx and libpq. Names every setting that an exported `PG…` variable could change.
     pub fn url(&self, role: &str, database: &str) -> String {
-        format!(
-            "postgres:///{}?host={}&port=5432&user={}&sslmode=disable",
-            percent_encoded(database),
-            percent_encoded(&self.socket_dir().to_string_lossy()),
-            percent_encoded(role)
-        )
+        url_at(self.socket_dir(), role, database)
     }
 
     /// True until the server has ended, by whomever.
@@ -192,6 +187,20 @@ impl Cluster {
         }
         bail!("PostgreSQL is not ready after {:?}\n{}", POLL * START_POLLS, self.folder.log_tail())
     }
+}
+
+/// A connection URL for the cluster in `root`, which another process runs.
+pub fn url(root: &Path, role: &str, database: &str) -> String {
+    url_at(&folder::socket_dir(root), role, database)
+}
+
+fn url_at(socket_dir: &Path, role: &str, database: &str) -> String {
+    format!(
+        "postgres:///{}?host={}&port=5432&user={}&sslmode=disable",
+        percent_encoded(database),
+        percent_encoded(&socket_dir.to_string_lossy()),
+        percent_encoded(role)
+    )
 }
 
 impl Drop for Cluster {

@@ -169,6 +169,7 @@ async fn load(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> st
     let playbook = playbooks::find(tx, &run.playbook_digest).await?.ok_or(corrupt("playbook_digest"))?;
     let content: Value = serde_json::from_str(&playbook.content).map_err(|_| corrupt("playbook_digest"))?;
     let risk = content["risk"].as_str().unwrap_or("E").to_owned();
+    let platform = guardrails::platform(tx).await?;
     let over = hands_off::list_on_host(tx, run.client_id, run.host_id).await?;
     let mode = Mode::parse(&run.mode).ok_or(corrupt("mode"))?;
     let needs_person = risk == "H";
@@ -176,7 +177,8 @@ async fn load(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> st
     Ok(Facts {
         now,
         mode,
-        platform_frozen: guardrails::platform_frozen(tx).await?,
+        platform_frozen: platform.frozen,
+        clock_jump: platform.clock_jump,
         escalate_only: risk == "E",
         needs_person,
         approved_by: if asks { approvals::find_yes(tx, run.run_id).await? } else { None },

@@ -25,6 +25,9 @@ pub enum Command {
     Serve(Serve),
     /// Make roles and tables, or print the SQL for an administrator.
     Migrate(Migrate),
+    /// What the operator does about the limits on acting.
+    #[command(subcommand)]
+    Guardrails(Guardrails),
     /// Show the whole loop on this machine: real agents, real services to break.
     Demo(crate::demo::DemoArgs),
     /// A service of the demo.
@@ -43,6 +46,13 @@ pub enum Command {
         #[arg(long)]
         dir: PathBuf,
     },
+}
+
+/// Under `guardrails`.
+#[derive(Debug, Subcommand)]
+pub enum Guardrails {
+    /// Let runs be admitted again after the database's clock jumped forward. Look at the clock first.
+    ClockReset(crate::clock_reset::ClockReset),
 }
 
 /// `up`

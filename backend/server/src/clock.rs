@@ -9,3 +9,9 @@ pub fn monotonic() -> Arc<dyn Fn() -> Duration + Send + Sync> {
     let start = std::time::Instant::now();
     Arc::new(move || start.elapsed())
 }
+
+/// The time since the machine booted, its sleep included, as a question.
+pub fn since_boot() -> Arc<dyn Fn() -> Duration + Send + Sync> {
+    let clock = runner::Clock::system();
+    Arc::new(move || clock.now())
+}

@@ -3,6 +3,7 @@
 
 pub mod cli;
 mod clock;
+pub mod clock_reset;
 pub mod config;
 pub mod demo;
 pub mod keystore;
@@ -56,6 +57,9 @@ async fn command(command: Command) -> Result<ExitCode> {
             serve_command(args).await
         }
         Command::Migrate(args) => migrate_command(args).await,
+        Command::Guardrails(cli::Guardrails::ClockReset(args)) => {
+            clock_reset::run(args).await.map(|()| ExitCode::SUCCESS)
+        }
         Command::Demo(args) => demo::run(args).await,
         Command::DemoVictim { dir } => demo::victim::run(&dir).await.map(|()| ExitCode::SUCCESS),
         Command::DemoCtl { action, dir } => demo::ctl::run(action, &dir),

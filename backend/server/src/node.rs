@@ -35,7 +35,8 @@ pub fn open_store(urls: &Urls) -> Result<Store> {
         tenant_connections: TENANT_CONNECTIONS,
         clock: Clock::Database,
     };
-    Store::connect(&config).context("a database URL cannot be read")
+    let store = Store::connect(&config).context("a database URL cannot be read")?;
+    Ok(store.watching_clock(clock::since_boot()))
 }
 
 /// Something that runs until the node stops, and its name.
@@ -161,6 +162,9 @@ async fn heartbeat(store: Store, node_id: Uuid, cancel: CancellationToken) {
         tokio::select! {
             () = cancel.cancelled() => return,
             _ = beat.tick() => {}
+        }
+        if let Err(error) = store::clock::write_down_jump(&store).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a jump of the clock could not be written down");
         }
         if let Err(error) = nodes::mark_seen(&store, node_id).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "this node could not say that it lives");

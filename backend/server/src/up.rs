@@ -103,6 +103,11 @@ pub fn enrol_command(public_url: &str, token: &str, authority: &str) -> String {
     format!("mendwright-agent enroll --server {public_url} --token {token} --profile low-risk{pin}")
 }
 
+/// The operator's login to the database of the installation in `folder`, which is up.
+pub fn owner_url(folder: &DataFolder) -> String {
+    embedded::url(&folder.cluster(), "app_owner", DATABASE)
+}
+
 async fn start_cluster(folder: &DataFolder, durable: bool) -> Result<Cluster> {
     let mut options = embedded::Options::new(folder.cluster());
     if !durable {

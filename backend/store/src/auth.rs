@@ -105,6 +105,26 @@ impl OperatorTx {
         Ok(sqlx::query_scalar!(r#"SELECT count(tenant_id) AS "n!" FROM tenants"#).fetch_one(self.0.conn()).await?)
     }
 
+    /// All tenants.
+    pub async fn list_tenants(&mut self) -> Result<Vec<Uuid>> {
+        Ok(sqlx::query_scalar!("SELECT tenant_id FROM tenants ORDER BY tenant_id").fetch_all(self.0.conn()).await?)
+    }
+
+    /// The operator has looked at the clock: admissions go on. Answers how far it had jumped, if it had.
+    pub async fn clear_clock_jump(&mut self) -> Result<Option<jiff::SignedDuration>> {
+        let jumped =
+            sqlx::query_scalar!("SELECT clock_jump_ms FROM platform_state FOR UPDATE").fetch_one(self.0.conn()).await?;
+        sqlx::query!("UPDATE platform_state SET clock_jumped_at = NULL, clock_jump_ms = NULL, version = version + 1")
+            .execute(self.0.conn())
+            .await?;
+        Ok(jumped.map(jiff::SignedDuration::from_millis))
+    }
+
+    /// Commits.
+    pub async fn commit(self) -> Result<()> {
+        self.0.commit().await
+    }
+
     /// Makes a tenant.
     pub async fn insert_tenant(&mut self, name: &str) -> Result<Uuid> {
         let (tenant_id, now) = (Store::new_id(), self.0.now().await?);

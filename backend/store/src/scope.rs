@@ -8,6 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, Postgres, Transaction};
 use uuid::Uuid;
 
+use crate::clock::{Elapsed, Watch};
 use crate::wake::Wake;
 use crate::{Clock, Queue, Result, StoreError};
 
@@ -30,6 +31,7 @@ pub struct Store {
     tenant: PgPool,
     system: PgPool,
     clock: Clock,
+    watch: Option<Watch>,
     wake: Wake,
 }
 
@@ -87,6 +89,7 @@ impl Store {
             tenant: pool(&config.tenant_url, config.tenant_connections)?,
             system: pool(&config.system_url, 4)?,
             clock: config.clock.clone(),
+            watch: None,
             wake: Wake::default(),
         })
     }
@@ -99,6 +102,7 @@ impl Store {
             tenant_id: scope.tenant_id,
             actor: scope.actor.clone(),
             clock: self.clock.clone(),
+            watch: self.watch.clone(),
             now: None,
             due: Vec::new(),
             wake: self.wake.clone(),
@@ -108,7 +112,7 @@ impl Store {
     /// A transaction on what exists before a tenant is known.
     pub async fn system(&self) -> Result<SystemTx> {
         let tx = self.system.begin().await?;
-        Ok(SystemTx { tx, clock: self.clock.clone(), now: None })
+        Ok(SystemTx { tx, clock: self.clock.clone(), watch: self.watch.clone(), now: None })
     }
 
     pub(crate) async fn begin_operator(&self, owner_url: &str) -> Result<TenantTx> {
@@ -118,6 +122,7 @@ impl Store {
             tenant_id: Uuid::nil(),
             actor: "operator".into(),
             clock: self.clock.clone(),
+            watch: self.watch.clone(),
             now: None,
             due: Vec::new(),
             wake: self.wake.clone(),
@@ -133,6 +138,15 @@ impl Store {
     /// Wakes and waits of this node's loops.
     pub fn wake(&self) -> &Wake {
         &self.wake
+    }
+
+    /// The same store, which compares the database's clock with `elapsed`.
+    pub fn watching_clock(self, elapsed: Elapsed) -> Store {
+        Store { watch: Some(Watch::new(elapsed)), ..self }
+    }
+
+    pub(crate) fn watch(&self) -> Option<&Watch> {
+        self.watch.as_ref()
     }
 
     /// The same store, whose loops look this often without being woken.
@@ -195,6 +209,7 @@ pub struct TenantTx {
     tenant_id: Uuid,
     actor: String,
     clock: Clock,
+    watch: Option<Watch>,
     now: Option<Timestamp>,
     due: Vec<(Queue, Timestamp)>,
     wake: Wake,
@@ -220,9 +235,14 @@ impl TenantTx {
         if let Some(now) = self.now {
             return Ok(now);
         }
-        let now = self.clock.now(&mut self.tx).await?;
+        let now = self.clock.now(&mut self.tx, self.watch.as_ref()).await?;
         self.now = Some(now);
         Ok(now)
+    }
+
+    /// How far the clock jumped forward, if this node saw it and nobody has written it down yet.
+    pub(crate) fn jumped(&self) -> Option<jiff::SignedDuration> {
+        self.watch.as_ref().and_then(Watch::jumped).map(|(_, by)| by)
     }
 
     pub(crate) async fn enter_tenant(mut self, tenant_id: Uuid) -> Result<TenantTx> {
@@ -277,6 +297,7 @@ impl TenantTx {
 pub struct SystemTx {
     tx: Transaction<'static, Postgres>,
     clock: Clock,
+    watch: Option<Watch>,
     now: Option<Timestamp>,
 }
 
@@ -290,7 +311,7 @@ impl SystemTx {
         if let Some(now) = self.now {
             return Ok(now);
         }
-        let now = self.clock.now(&mut self.tx).await?;
+        let now = self.clock.now(&mut self.tx, self.watch.as_ref()).await?;
         self.now = Some(now);
         Ok(now)
     }

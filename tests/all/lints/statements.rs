@@ -11,6 +11,7 @@ const OF_NO_TENANT: &[&str] =
 /// How statements begin that `app_system` sends before a tenant is known.
 const BEFORE_A_TENANT: &[&str] = &[
     r#"select count(tenant_id) as "n!" from tenants"#,
+    "select tenant_id from tenants order by tenant_id",
     "select tenant_id, subject_id from credentials where kind = $1 and secret_hash = $2 ",
     "select tenant_id, role, client_ids from memberships where login_id = $1 ",
     "select min(due_at) from tenant_wakeups where queue = $1",

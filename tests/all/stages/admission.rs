@@ -7,9 +7,9 @@ use domain::remediate::decide::{Answer, Facts, decide};
 use engine::classify::Classify;
 use engine::lease::{Batch, Stage as _};
 use engine::remediate::Remediate;
+use store::Store;
 use store::remediate::guardrails::{self, buckets_of};
 use store::remediate::runs;
-use store::{Clock, Store, StoreConfig};
 use tokio::sync::Barrier;
 use uuid::Uuid;
 
@@ -27,11 +27,6 @@ async fn planned() -> World {
     }
     w.work(&Classify).await;
     w
-}
-
-fn node(w: &World) -> Store {
-    let (tenant_url, system_url, clock) = (w.db.login_url(), w.db.system_url(), Clock::Moved(w.moved.clone()));
-    Store::connect(&StoreConfig { tenant_url, system_url, tenant_connections: 2, clock }).unwrap()
 }
 
 /// What must hold whoever decided: flights and slots are single, and each admission has its job.
@@ -55,7 +50,7 @@ async fn race(workers: usize) {
     let start = Arc::new(Barrier::new(workers));
     let all: Vec<_> = (0..workers)
         .map(|_| {
-            let (store, login, start) = (node(&w), w.login_id, start.clone());
+            let (store, login, start) = (w.node(), w.login_id, start.clone());
             tokio::spawn(async move {
                 let scope = store::auth::by_login(&store, login).await.unwrap().unwrap().scope;
                 start.wait().await;
@@ -96,6 +91,7 @@ async fn admit_unlocked(store: &Store, w: &World, run_id: Uuid, all_have_read: &
         now,
         mode: Mode::Auto,
         platform_frozen: false,
+        clock_jump: None,
         escalate_only: false,
         needs_person: false,
         approved_by: None,
@@ -136,7 +132,7 @@ async fn with_the_lock_removed_the_constraints_still_hold_the_limit() {
     while !waiting.is_empty() && rounds < 20 {
         rounds += 1;
         let barrier = Barrier::new(waiting.len());
-        let stores: Vec<Store> = waiting.iter().map(|_| node(&w)).collect();
+        let stores: Vec<Store> = waiting.iter().map(|_| w.node()).collect();
         let tries = waiting.iter().zip(&stores).map(|(id, store)| admit_unlocked(store, &w, *id, &barrier));
         let ends = futures_util::future::join_all(tries).await;
         let mut left = Vec::new();

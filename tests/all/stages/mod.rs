@@ -2,6 +2,7 @@
 mod admission;
 mod approval;
 mod classify;
+mod clock;
 mod ladder;
 mod notify;
 mod remediate;

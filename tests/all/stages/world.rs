@@ -70,6 +70,12 @@ pub struct World {
 /// The playbooks, in the order of the ladder.
 const LADDER: [&str; 2] = ["restart-service", "kick-service"];
 
+#[expect(clippy::disallowed_methods, reason = "the node's own clock")]
+fn since_start() -> store::clock::Elapsed {
+    let start = std::time::Instant::now();
+    std::sync::Arc::new(move || start.elapsed())
+}
+
 fn document(setup: &Setup) -> String {
     let mut yaml = String::from(
         "tenant: {name: Harbour, time_zone: UTC}\n\
@@ -123,7 +129,8 @@ impl World {
             tenant_connections: setup.connections,
             clock: Clock::Moved(moved.clone()),
         })
-        .unwrap();
+        .unwrap()
+        .watching_clock(since_start());
         store::migrate::ensure_days(&store).await.unwrap();
         let env = |_: &str| Some("a long password".to_owned());
         let seed = Seed::parse(Path::new("test.yaml"), &document(&setup), &env).unwrap_or_else(|e| panic!("{e}"));
@@ -168,6 +175,14 @@ impl World {
 
     pub async fn tx(&self) -> TenantTx {
         self.store.begin(&self.member.scope).await.unwrap()
+    }
+
+    /// The store of another node, which has just started.
+    pub fn node(&self) -> Store {
+        let (tenant_url, system_url) = (self.db.login_url(), self.db.system_url());
+        let clock = Clock::Moved(self.moved.clone());
+        let config = StoreConfig { tenant_url, system_url, tenant_connections: 2, clock };
+        Store::connect(&config).unwrap().watching_clock(since_start())
     }
 
     /// Moves the time.

@@ -28,6 +28,8 @@ pub struct Facts {
     pub mode: Mode,
     /// The platform's own brake.
     pub platform_frozen: bool,
+    /// How far the database's clock jumped forward, if nobody has looked at it since.
+    pub clock_jump: Option<SignedDuration>,
     /// The playbook is of risk E: never run by anybody.
     pub escalate_only: bool,
     /// Who said yes to exactly this run, while that yes counts.
@@ -54,6 +56,8 @@ pub enum LimitKind {
     Frozen,
     /// The clock is behind what an earlier admission used.
     Clock,
+    /// The clock jumped forward, and the operator has not looked yet.
+    ClockJump,
     /// Runs in a window.
     Window,
     /// Runs at once.
@@ -187,6 +191,11 @@ fn rows(facts: &Facts) -> Vec<LimitRow> {
     let why =
         if facts.platform_frozen { "stopped for everybody by the operator" } else { "the platform acts normally" };
     rows.push(brake(LimitKind::Platform, BucketKind::Tenant, facts.platform_frozen, why, None));
+    if let Some(by) = facts.clock_jump {
+        let secs = by.as_secs();
+        let why = format!("the database's clock jumped {secs} s forward, so windows may only seem to be over");
+        rows.push(brake(LimitKind::ClockJump, BucketKind::Tenant, true, &why, None));
+    }
     let (quarantined, why) = match &facts.quarantined {
         Some(reason) => (true, reason.as_str()),
         None => (false, "the host is trusted"),
@@ -260,7 +269,8 @@ fn answer(facts: &Facts, limits: &[LimitRow]) -> Answer {
         holding.sort_by_key(|r| (until(r), r.scope.rank()));
         let headline = holding.last().map(|r| headline(r, facts.now)).unwrap_or_default();
         let latest = holding.iter().map(|r| until(r)).max().unwrap_or(facts.now + LOOK_AGAIN);
-        let tell_now = holding.iter().any(|r| matches!(r.limit, LimitKind::HandsOff | LimitKind::Quarantine));
+        let tells = [LimitKind::HandsOff, LimitKind::Quarantine, LimitKind::ClockJump];
+        let tell_now = holding.iter().any(|r| tells.contains(&r.limit));
         return Answer::Hold { headline, until: latest, tell_now };
     }
     if (facts.mode == Mode::Approve || facts.needs_person) && facts.approved_by.is_none() {
@@ -293,6 +303,7 @@ fn headline(row: &LimitRow, now: Timestamp) -> String {
         LimitKind::Platform => "held: stopped for everybody by the operator".to_owned(),
         LimitKind::Frozen => format!("held: {} stopped by a person", row.scope.label().to_lowercase()),
         LimitKind::Clock => format!("held: the clock went backwards{left}"),
+        LimitKind::ClockJump => "held: the database's clock jumped forward; the operator must look".to_owned(),
         LimitKind::Quarantine => format!("held: host not trusted yet ({})", row.why),
         LimitKind::Window if row.scope == BucketKind::HostPlaybook => format!("held by cooldown{left}"),
         LimitKind::Window => {
@@ -334,6 +345,7 @@ mod tests {
             now: at(1000),
             mode: Mode::Auto,
             platform_frozen: false,
+            clock_jump: None,
             escalate_only: false,
             needs_person: false,
             approved_by: None,
@@ -397,5 +409,12 @@ mod tests {
         let mut f = facts();
         f.buckets[0].clock_high = at(1005);
         assert!(matches!(decide(&f).answer, Answer::Hold { until, .. } if until == at(1005)));
+    }
+
+    #[test]
+    fn a_clock_that_jumped_forward_admits_nothing_until_somebody_has_looked_and_a_person_is_told() {
+        let mut f = facts();
+        f.clock_jump = Some(SignedDuration::from_secs(3_600));
+        assert!(matches!(decide(&f).answer, Answer::Hold { until, tell_now: true, .. } if until == at(1060)));
     }
 }

@@ -2,7 +2,7 @@
 
 use domain::remediate::decide::Slot;
 use domain::remediate::guardrails::{BucketFacts, BucketKind, Numbers, Size, limits};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
@@ -184,9 +184,41 @@ pub(crate) async fn size(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Resu
     Ok(Size { hosts: u32::try_from(hosts).unwrap_or(u32::MAX), first_week })
 }
 
-/// Whether the platform's own brake is on.
-pub async fn platform_frozen(tx: &mut TenantTx) -> Result<bool> {
-    Ok(sqlx::query_scalar!("SELECT frozen FROM platform_state").fetch_one(tx.conn()).await?)
+/// What stops every tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Platform {
+    /// The operator's brake.
+    pub frozen: bool,
+    /// How far the clock jumped forward since the operator last looked.
+    pub clock_jump: Option<SignedDuration>,
+}
+
+/// Reads the platform's brakes; a jump that this node has just seen counts before it is written down.
+pub async fn platform(tx: &mut TenantTx) -> Result<Platform> {
+    let row = sqlx::query!("SELECT frozen, clock_jump_ms FROM platform_state").fetch_one(tx.conn()).await?;
+    let clock_jump = row.clock_jump_ms.map(SignedDuration::from_millis).or(tx.jumped());
+    Ok(Platform { frozen: row.frozen, clock_jump })
+}
+
+/// After the operator has looked at the clock: no bucket waits for a time that the clock only jumped to. Answers how many
+/// did.
+pub async fn reset_clock(tx: &mut TenantTx) -> Result<u64> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query!(
+        "SELECT rank FROM guardrail_buckets WHERE tenant_id = $1 ORDER BY rank, scope_kind, scope_key FOR UPDATE",
+        tenant_id
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let now = tx.now().await?;
+    let done = sqlx::query!(
+        "UPDATE guardrail_buckets SET clock_high = $2 WHERE tenant_id = $1 AND clock_high > $2",
+        tenant_id,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Takes the slots of an admission and moves the buckets' high-water marks. A `conflict` of
