@@ -21,7 +21,7 @@ use crate::support::program;
 const GUARD: Duration = Duration::from_secs(60);
 /// Lifted far beyond what a bench can use; the page shows them like any others.
 const LIMITS: &str = "limits:\n  tenant: {runs_per_window: 100000, window_secs: 60, in_flight: 1000}\n  client: {runs_per_window: 100000, window_secs: 60, in_flight: 1000}\n  host: {runs_per_hour: 10000, in_flight: 1}\n  host_playbook: {cooldown_secs: 1, per_day: 10000}\n";
-const STABLE_SECS: u32 = 1;
+const STABLE_SECS: f64 = 0.5;
 
 fn document() -> String {
     let mut yaml = String::from(

@@ -7,4 +7,5 @@ pub mod detect;
 pub mod notify;
 pub mod remediate;
 pub mod run;
+pub mod seconds;
 pub mod verify;

@@ -12,6 +12,7 @@ use domain::detect::DetectRecord;
 use domain::detect::Verdict;
 use domain::remediate::decide::{Decided, Facts, HandsOff, decide};
 use domain::remediate::guardrails::{BucketFacts, BucketKind, Numbers, Size, limits};
+use domain::seconds::Seconds;
 use domain::verify::judge::{Look, Neighbour, Outcome, VerifyRecord};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -160,8 +161,8 @@ fn the_records_of_stage_verify_are_as_their_golden_files_say() {
         before: Some(json!({"data": {"state": "failed"}})),
         looks,
         neighbours: Vec::new(),
-        settle_secs: 5,
-        stable_secs: 30,
+        settle_secs: Seconds::whole(5),
+        stable_secs: Seconds::whole(30),
         outcome: Outcome::CannotTell,
     };
     golden("verify_cannot_tell.json", &record);

@@ -5,7 +5,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::run::State;
 use domain::verify::judge::{Facts, Look, Neighbour, Next, Outcome, VerifyRecord, judge};
-use jiff::SignedDuration;
 use serde_json::json;
 use store::classify::{alerts, incidents};
 use store::decisions::{self, NewDecision};
@@ -71,7 +70,7 @@ async fn one(tx: &mut TenantTx, d: &Due) -> store::Result<()> {
         Some("no_data") => Look::NoData,
         Some(_) => Look::Bad,
     };
-    let stable = SignedDuration::from_secs(i64::from(d.stable_secs));
+    let stable = d.stable.span();
     let bad_since_first = d.bad_since_first;
     let beside = neighbours::list(tx, d.run_id, d.attempt).await?;
     let worse = beside.iter().any(Neighbour::is_worse);
@@ -154,8 +153,8 @@ async fn record(
         before: None,
         looks,
         neighbours,
-        settle_secs: d.settle_secs,
-        stable_secs: d.stable_secs,
+        settle_secs: d.settle,
+        stable_secs: d.stable,
         outcome,
     };
     let record = serde_json::to_value(&record).map_err(|_| StoreError::Corrupt {

@@ -132,3 +132,27 @@ async fn a_run_whose_runner_may_live_stays_in_doubt_and_keeps_its_slots() {
     assert_eq!(w.list("SELECT state FROM incidents").await, ["escalated"]);
     assert_eq!(w.one::<i64>("SELECT count(*) FROM guardrail_admissions WHERE released_at IS NULL").await, 5);
 }
+
+#[tokio::test]
+async fn a_stability_window_of_half_a_second_lasts_half_a_second() {
+    let mut w = World::new(Setup::default()).await;
+    let host = w.hosts[0];
+    let verify = r#"{"settle_secs": 0, "stable_secs": 0.5}"#;
+    w.change(&format!("UPDATE mapping_versions SET definition = jsonb_set(definition, '{{verify}}', '{verify}')"))
+        .await;
+    w.breaks(host).await;
+    w.settle().await;
+    let key = w.permit(host).await;
+    w.ends(&key, Ended::Exited { code: 0 }).await;
+    w.settle().await;
+    w.answers(host, Verdict::Ok).await;
+    w.settle().await;
+    let window = "SELECT (1000 * extract(epoch FROM due_at - first_ok_at))::bigint FROM verifications";
+    assert_eq!(w.one::<i64>(window).await, 500);
+    w.moved.advance(SignedDuration::from_millis(500));
+    w.settle().await;
+    w.answers(host, Verdict::Ok).await;
+    w.settle().await;
+    assert_eq!(w.runs().await, ["fixed"]);
+    assert_eq!(w.record("verify").await["stable_secs"], 0.5);
+}

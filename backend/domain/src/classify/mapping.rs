@@ -7,13 +7,16 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::detect::{Kind, Severity};
+use crate::seconds::Seconds;
 
 /// The most rungs of a ladder: a person is asked after these.
 pub const MAX_RUNGS: usize = 5;
 /// The longest time before the first look.
-pub const MAX_SETTLE_SECS: u32 = 3_600;
+pub const MAX_SETTLE: Seconds = Seconds::whole(3_600);
 /// The longest time an ok must last.
-pub const MAX_STABLE_SECS: u32 = 86_400;
+pub const MAX_STABLE: Seconds = Seconds::whole(86_400);
+/// An ok lasts at least this.
+pub const MIN_STABLE: Seconds = Seconds::millis(500);
 
 /// The definition of one version of a mapping, as it is written and stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,9 +88,9 @@ pub enum Parameter {
 #[serde(deny_unknown_fields)]
 pub struct Verify {
     /// Seconds before the first look.
-    pub settle_secs: u32,
+    pub settle_secs: Seconds,
     /// Seconds an ok must last.
-    pub stable_secs: u32,
+    pub stable_secs: Seconds,
 }
 
 impl Rung {
@@ -122,11 +125,11 @@ impl Mapping {
         if self.ladder.iter().filter_map(|rung| rung.digest.as_deref()).any(|d| !digest_ok(d)) {
             faults.push("a digest is 64 lower-case hex digits".to_owned());
         }
-        if self.verify.settle_secs > MAX_SETTLE_SECS {
-            faults.push(format!("verify.settle_secs is at most {MAX_SETTLE_SECS}"));
+        if self.verify.settle_secs > MAX_SETTLE {
+            faults.push(format!("verify.settle_secs is at most {MAX_SETTLE}"));
         }
-        if !(1..=MAX_STABLE_SECS).contains(&self.verify.stable_secs) {
-            faults.push(format!("verify.stable_secs is 1 to {MAX_STABLE_SECS}"));
+        if !(MIN_STABLE..=MAX_STABLE).contains(&self.verify.stable_secs) {
+            faults.push(format!("verify.stable_secs is {MIN_STABLE} to {MAX_STABLE}"));
         }
         faults
     }
@@ -459,7 +462,7 @@ mod tests {
         assert_eq!(mapping.faults(), Vec::<String>::new());
         mapping.when = When::default();
         mapping.ladder.clear();
-        mapping.verify.stable_secs = 0;
+        mapping.verify.stable_secs = Seconds::millis(499);
         assert_eq!(mapping.faults().len(), 3);
     }
 }

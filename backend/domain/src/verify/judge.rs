@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::detect::Verdict;
+use crate::seconds::Seconds;
 
 /// What a fresh look said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,9 +112,9 @@ pub struct VerifyRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub neighbours: Vec<Neighbour>,
     /// Seconds waited before the first look.
-    pub settle_secs: i32,
+    pub settle_secs: Seconds,
     /// Seconds it had to stay ok.
-    pub stable_secs: i32,
+    pub stable_secs: Seconds,
     /// The outcome.
     pub outcome: Outcome,
 }

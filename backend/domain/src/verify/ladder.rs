@@ -77,6 +77,7 @@ pub fn next(facts: &Facts<'_>) -> Next {
 mod tests {
     use super::*;
     use crate::classify::{Verify, When};
+    use crate::seconds::Seconds;
 
     fn mapping() -> Mapping {
         let rung = |playbook: &str| Rung { playbook: playbook.into(), parameters: Default::default(), digest: None };
@@ -84,7 +85,7 @@ mod tests {
             name: "disk".into(),
             when: When::default(),
             ladder: vec![rung("clean"), rung("find-holder")],
-            verify: Verify { settle_secs: 1, stable_secs: 1 },
+            verify: Verify { settle_secs: Seconds::whole(1), stable_secs: Seconds::whole(1) },
         }
     }
 

@@ -136,7 +136,7 @@ async fn fixed(tx: &mut TenantTx, due: &Due, about: About, facts: &Facts) -> Res
         broke: broke(facts),
         ran: facts.run.as_ref().map_or_else(|| "a fix".to_owned(), playbook),
         changes: changes.into_iter().collect(),
-        stable: Duration::from_secs(u64::try_from(verification.stable_secs).unwrap_or(0)),
+        stable: verification.stable.duration(),
         recurs: (times > 1).then(|| format!("{times} times in 31 days; look for the cause")),
         about,
     })

@@ -1,5 +1,6 @@
 //! Everything that one incident's page tells, as facts.
 
+use domain::seconds::Seconds;
 use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
@@ -287,10 +288,10 @@ pub struct Verification {
     pub phase: String,
     /// When it is looked at next.
     pub due_at: Option<Timestamp>,
-    /// Seconds before the first look.
-    pub settle_secs: i32,
-    /// Seconds it must stay ok.
-    pub stable_secs: i32,
+    /// How long before the first look.
+    pub settle: Seconds,
+    /// How long it must stay ok.
+    pub stable: Seconds,
     /// When it was first ok.
     pub first_ok_at: Option<Timestamp>,
     /// The outcome, once judged.
@@ -305,7 +306,8 @@ pub struct Verification {
 pub async fn list_verifications(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<Verification>> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
-        r#"SELECT v.run_id, v.phase, v.due_at, v.settle_secs, v.stable_secs, v.first_ok_at, v.outcome, v.ended_at, e.at AS "at?"
+        r#"SELECT v.run_id, v.phase, v.due_at, coalesce(v.settle_ms, v.settle_secs * 1000) AS "settle_ms!",
+             coalesce(v.stable_ms, v.stable_secs * 1000) AS "stable_ms!", v.first_ok_at, v.outcome, v.ended_at, e.at AS "at?"
            FROM verifications v JOIN runs r ON r.tenant_id = v.tenant_id AND r.run_id = v.run_id
            LEFT JOIN LATERAL (SELECT e.at FROM run_events e WHERE e.tenant_id = v.tenant_id AND e.run_id = v.run_id
              AND e.to_state = 'verifying' ORDER BY e.seq DESC LIMIT 1) e ON true
@@ -321,8 +323,8 @@ pub async fn list_verifications(tx: &mut TenantTx, incident_id: Uuid) -> Result<
             run_id: r.run_id,
             phase: r.phase,
             due_at: r.due_at.map(|at| at.to_jiff()),
-            settle_secs: r.settle_secs,
-            stable_secs: r.stable_secs,
+            settle: Seconds::millis(r.settle_ms.unsigned_abs()),
+            stable: Seconds::millis(r.stable_ms.unsigned_abs()),
             first_ok_at: r.first_ok_at.map(|at| at.to_jiff()),
             outcome: r.outcome,
             ended_at: r.ended_at.map(|at| at.to_jiff()),

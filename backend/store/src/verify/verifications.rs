@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::seconds::Seconds;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use serde_json::Value;
@@ -24,8 +25,8 @@ pub struct Due {
     pub check: String,
     pub target: String,
     pub phase: String,
-    pub settle_secs: i32,
-    pub stable_secs: i32,
+    pub settle: Seconds,
+    pub stable: Seconds,
     pub first_ok_at: Option<Timestamp>,
     /// The verdict of the answer to the question of this phase.
     pub answer: Option<String>,
@@ -42,20 +43,21 @@ pub struct Due {
 pub async fn insert(tx: &mut TenantTx, run_id: Uuid) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let settle = sqlx::query_scalar!(
-        "INSERT INTO verifications (tenant_id, client_id, run_id, attempt, phase, due_at, settle_secs, stable_secs)
-         SELECT $1, r.client_id, r.run_id, r.attempt, 'settling',
-           $3::timestamptz + make_interval(secs => coalesce((v.definition->'verify'->>'settle_secs')::int, 2)),
-           coalesce((v.definition->'verify'->>'settle_secs')::int, 2), coalesce((v.definition->'verify'->>'stable_secs')::int, 120)
+        r#"INSERT INTO verifications (tenant_id, client_id, run_id, attempt, phase, due_at, settle_ms, stable_ms, settle_secs, stable_secs)
+         SELECT $1, r.client_id, r.run_id, r.attempt, 'settling', $3::timestamptz + make_interval(secs => w.settle),
+           (w.settle * 1000)::int, (w.stable * 1000)::int, ceil(w.settle)::int, ceil(w.stable)::int
          FROM runs r JOIN remediations m ON m.tenant_id = r.tenant_id AND m.remediation_id = r.remediation_id
            JOIN mapping_versions v ON v.tenant_id = m.tenant_id AND v.mapping_id = m.mapping_id AND v.version = m.mapping_version
-         WHERE r.tenant_id = $1 AND r.run_id = $2 RETURNING settle_secs",
+           CROSS JOIN LATERAL (SELECT coalesce((v.definition->'verify'->>'settle_secs')::numeric, 2) AS settle,
+             coalesce((v.definition->'verify'->>'stable_secs')::numeric, 120) AS stable) w
+         WHERE r.tenant_id = $1 AND r.run_id = $2 RETURNING settle_ms AS "settle_ms!""#,
         tenant_id,
         run_id,
         now.to_sqlx() as _
     )
     .fetch_one(tx.conn())
     .await?;
-    tx.due(Queue::Verify, now + jiff::SignedDuration::from_secs(i64::from(settle)));
+    tx.due(Queue::Verify, now + jiff::SignedDuration::from_millis(i64::from(settle)));
     Ok(())
 }
 
@@ -88,7 +90,7 @@ pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: Duration) -> Result
            leased AS (UPDATE verifications v SET lease_token = $4, lease_expires_at = $5, lease_count = v.lease_count + 1 FROM picked p
              WHERE v.tenant_id = $1 AND v.run_id = p.run_id AND v.attempt = p.attempt RETURNING v.*)
            SELECT l.run_id, l.attempt, l.client_id, r.host_id, r.alert_id, r.incident_id, r.check_id, k.name AS check_name, r.target, l.phase,
-             l.settle_secs, l.stable_secs, l.first_ok_at, o.verdict AS "answer?", o.seen AS "seen?",
+             coalesce(l.settle_ms, l.settle_secs * 1000) AS "settle_ms!", coalesce(l.stable_ms, l.stable_secs * 1000) AS "stable_ms!", l.first_ok_at, o.verdict AS "answer?", o.seen AS "seen?",
              EXISTS (SELECT 1 FROM run_events e WHERE e.tenant_id = $1 AND e.run_id = r.run_id AND e.to_state = 'unknown') AS "was_in_doubt!",
              EXISTS (SELECT 1 FROM observations b WHERE b.tenant_id = $1 AND b.host_id = r.host_id AND b.check_id = r.check_id
                AND b.target = r.target AND b.received_at > l.first_ok_at AND b.verdict IN ('warning', 'critical')) AS "bad_since_first!"
@@ -119,8 +121,8 @@ pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: Duration) -> Result
             check: r.check_name,
             target: r.target,
             phase: r.phase,
-            settle_secs: r.settle_secs,
-            stable_secs: r.stable_secs,
+            settle: Seconds::millis(r.settle_ms.unsigned_abs()),
+            stable: Seconds::millis(r.stable_ms.unsigned_abs()),
             first_ok_at: r.first_ok_at.map(|t| t.to_jiff()),
             answer: r.answer,
             seen: r.seen,

@@ -1,5 +1,6 @@
 //! Stories told from facts as the stages store them.
 
+use domain::seconds::Seconds;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use store::decisions::Decision;
@@ -134,8 +135,8 @@ fn facts() -> Facts {
             run_id: RUN,
             phase: "ended".into(),
             due_at: None,
-            settle_secs: 2,
-            stable_secs: 10,
+            settle: Seconds::whole(2),
+            stable: Seconds::whole(10),
             first_ok_at: Some(at(63)),
             outcome: Some("fixed".into()),
             ended_at: Some(at(73)),

@@ -1,8 +1,6 @@
 //! Verifications: the same check, before and after.
 
 use domain::detect::words::{plain, words};
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde_json::Value;
 use store::pages::incident::{Alert, Verification};
@@ -19,7 +17,6 @@ pub fn entries(facts: &Facts) -> Vec<Entry> {
 }
 
 fn entry(facts: &Facts, v: &Verification) -> Option<Entry> {
-    let secs = |secs: i32| Duration::from_secs(secs.unsigned_abs().into());
     let run = facts.runs.iter().find(|run| run.run_id == v.run_id)?;
     let alert = facts.alerts.iter().find(|alert| alert.host_id == run.host_id && alert.target == run.target);
     let outcome = match v.outcome.as_deref() {
@@ -44,8 +41,8 @@ fn entry(facts: &Facts, v: &Verification) -> Option<Entry> {
         outcome,
         sentence,
         compared: compared(alert, record),
-        settle: secs(v.settle_secs),
-        stable: secs(v.stable_secs),
+        settle: v.settle.duration(),
+        stable: v.stable.duration(),
     };
     let at = v.first_ok_at.or(v.ended_at).or(v.started_at)?;
     Some(Entry { at, event: Event::Verification(told) })
@@ -53,7 +50,7 @@ fn entry(facts: &Facts, v: &Verification) -> Option<Entry> {
 
 /// The latest instant at which it can be judged, as far as is known now.
 fn end(v: &Verification) -> Timestamp {
-    let stable = jiff::SignedDuration::from_secs(v.stable_secs.into());
+    let stable = v.stable.span();
     match v.first_ok_at {
         Some(first) => first + stable,
         None => v.due_at.or(v.started_at).unwrap_or(Timestamp::UNIX_EPOCH) + stable,
