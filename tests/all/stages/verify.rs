@@ -1,6 +1,7 @@
 //! Stage verify.
 
 use domain::detect::reading::Verdict;
+use jiff::SignedDuration;
 use wire::v1::Ended;
 
 use super::world::{Setup, World};
