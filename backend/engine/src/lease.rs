@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use store::wakeups::{self, Claimed, Found};
 use store::{Queue, Store, TenantScope, auth};
 use tokio_util::sync::CancellationToken;
@@ -30,15 +31,23 @@ pub trait Stage: Send + Sync {
     fn limit(&self) -> Duration {
         CLAIM
     }
+    /// How many tenants a node works on at once.
+    fn workers(&self) -> usize {
+        1
+    }
     /// Works on a bounded batch.
     async fn work(&self, store: &Store, scope: &TenantScope) -> store::Result<Batch>;
 }
 
 /// Runs a stage until `cancel`.
 pub async fn run(store: Store, stage: impl Stage, cancel: CancellationToken) {
+    join_all((0..stage.workers()).map(|_| work(&store, &stage, &cancel))).await;
+}
+
+async fn work(store: &Store, stage: &impl Stage, cancel: &CancellationToken) {
     let wake = store.wake().subscribe(stage.queue());
     loop {
-        let next = run_until_idle(&store, &stage, &cancel).await.unwrap_or_else(|e| {
+        let next = run_until_idle(store, stage, cancel).await.unwrap_or_else(|e| {
             tracing::warn!(queue = stage.queue().name(), error = &e as &dyn std::error::Error, "will be tried again");
             None
         });
@@ -57,7 +66,13 @@ pub async fn run_until_idle(
 ) -> store::Result<Option<Duration>> {
     while !cancel.is_cancelled() {
         let claimed = match wakeups::claim(store, stage.queue(), CLAIM).await? {
-            Found::Due(claimed) => claimed,
+            Found::Due(claimed) => {
+                if stage.workers() > 1 {
+                    // A wake-up wakes one worker; whoever finds something wakes the next.
+                    store.wake().wake(stage.queue());
+                }
+                claimed
+            }
             Found::Nothing { next } => return Ok(next),
         };
         match tokio::time::timeout(stage.limit(), one(store, stage, claimed)).await {

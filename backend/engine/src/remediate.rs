@@ -48,6 +48,11 @@ impl Stage for Remediate {
         Queue::Remediate
     }
 
+    /// Tenants wait for their own locks, not for each other's.
+    fn workers(&self) -> usize {
+        4
+    }
+
     async fn work(&self, store: &Store, scope: &TenantScope) -> store::Result<Batch> {
         let mut tx = store.begin(scope).await?;
         jobs::release_ended_leases(&mut tx).await?;
@@ -80,8 +85,17 @@ impl Stage for Remediate {
         let due = runs::claim_due(&mut tx, self.batch, LEASE).await?;
         tx.commit().await?;
         let more = if due.len() as i64 == self.batch { Batch::More } else { Batch::Drained };
+        if due.is_empty() {
+            return Ok(more);
+        }
+        let all: Vec<Uuid> = due.iter().map(|claimed| claimed.run_id).collect();
+        match decide_all(store, scope, &all).await {
+            Ok(()) => return Ok(more),
+            Err(error) => tracing::warn!(runs = all.len(), error = &error as &dyn std::error::Error, "one by one now"),
+        }
+        // What one of them ran into is no reason for the others to wait: each by itself.
         for claimed in due {
-            if let Err(error) = decide_one(store, scope, claimed.run_id).await {
+            if let Err(error) = decide_all(store, scope, &[claimed.run_id]).await {
                 put_aside(store, scope, claimed, &error).await?;
             }
         }
@@ -89,9 +103,10 @@ impl Stage for Remediate {
     }
 }
 
-async fn decide_one(store: &Store, scope: &TenantScope, run_id: Uuid) -> store::Result<()> {
+/// Decides runs in one transaction, one after the other, each on what the ones before it took.
+async fn decide_all(store: &Store, scope: &TenantScope, run_ids: &[Uuid]) -> store::Result<()> {
     let mut tx = store.begin(scope).await?;
-    match admit(&mut tx, run_id).await {
+    match admit_all(&mut tx, run_ids).await {
         Ok(()) => tx.commit().await,
         Err(error) => {
             tx.rollback().await?;
@@ -108,7 +123,7 @@ async fn put_aside(store: &Store, scope: &TenantScope, claimed: Claimed, first: 
     if first.is_transient() || (first.conflict().is_none() && claimed.tries < TRIES) {
         return Ok(()); // due again when its lease ends
     }
-    let why = match decide_one(store, scope, run_id).await {
+    let why = match decide_all(store, scope, &[run_id]).await {
         Ok(()) => return Ok(()),
         Err(error) if error.is_transient() => return Ok(()),
         Err(error) => match error.conflict() {
@@ -145,9 +160,23 @@ async fn find_locked(tx: &mut TenantTx, run_id: Uuid) -> store::Result<Option<(R
     Ok(runs::find(tx, run_id).await?.map(|run| (run, keys)))
 }
 
-/// One run, one transaction: locks, clock, facts, decision, slots, job.
-async fn admit(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
-    let Some((run, keys)) = find_locked(tx, run_id).await? else { return Ok(()) };
+/// The locks of all buckets, then the clock, then one run after the other.
+async fn admit_all(tx: &mut TenantTx, run_ids: &[Uuid]) -> store::Result<()> {
+    let tenant_id = tx.tenant_id();
+    let keys = |run: &Run| buckets_of(tenant_id, run.client_id, run.host_id, run.playbook_id);
+    let all: Vec<_> = runs::list(tx, run_ids).await?.iter().flat_map(keys).collect();
+    guardrails::lock(tx, &all).await?;
+    guardrails::move_finished(tx, &all).await?;
+    // Read anew: whoever forbids or cancels held the locks before us.
+    for run in runs::list(tx, run_ids).await? {
+        admit(tx, &run, &keys(&run)).await?;
+    }
+    Ok(())
+}
+
+/// One run whose buckets are locked: facts, decision, slots, job.
+async fn admit(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> store::Result<()> {
+    let run_id = run.run_id;
     match run.state.as_str() {
         "planned" => {}
         "held" => {
@@ -155,12 +184,14 @@ async fn admit(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
         }
         _ => return Ok(()),
     }
-    // Slots of an admission that came to nothing: a waiting run holds none when it is decided.
-    guardrails::release(tx, run_id, "not_run", Executed::No).await?;
-    let facts = load(tx, &run, &keys).await?;
+    if run.attempt > 0 {
+        // Slots of an admission that came to nothing: a waiting run holds none when it is decided.
+        guardrails::release(tx, run_id, "not_run", Executed::No).await?;
+    }
+    let facts = load(tx, run, keys).await?;
     let decided = decide(&facts);
-    record(tx, &run, &decided).await?;
-    act(tx, &run, &decided).await
+    record(tx, run, &decided).await?;
+    act(tx, run, &decided).await
 }
 
 async fn load(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> store::Result<Facts> {

@@ -1,5 +1,7 @@
 //! The limits on acting and where their numbers come from.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -150,7 +152,8 @@ pub enum Flight {
 impl BucketFacts {
     /// The lowest free slot number, if one is free.
     pub fn free_slot(&self) -> Option<u32> {
-        (1..=self.limits.max_per_window).find(|n| !self.occupied.iter().any(|(_, slot)| slot == n))
+        let taken: HashSet<u32> = self.occupied.iter().map(|(_, slot)| *slot).collect();
+        (1..=self.limits.max_per_window).find(|n| !taken.contains(n))
     }
 
     /// The flight to take.

@@ -1,12 +1,13 @@
 //! Tables `guardrail_buckets`, `guardrail_admissions`, `guardrail_history`: locks, counts, slots.
 
+use std::collections::BTreeSet;
+
 use domain::remediate::decide::Slot;
 use domain::remediate::guardrails::{BucketFacts, BucketKind, Numbers, Size, limits};
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
-use crate::error::exactly_one;
 use crate::{Result, StoreError, TenantTx};
 
 /// The buckets of a run, in lock order.
@@ -69,14 +70,31 @@ pub async fn lock_one(tx: &mut TenantTx, kind: &str, key: &str) -> Result<()> {
     Ok(())
 }
 
-/// Locks the buckets of a run in the one order, in a statement of its own; missing ones are made before.
+fn words(keys: &[(BucketKind, String)]) -> (Vec<String>, Vec<String>) {
+    keys.iter().map(|(kind, key)| (kind.word().to_owned(), key.clone())).unzip()
+}
+
+/// Locks the buckets of a run, or of a batch of runs, in the one order, in a statement of its own; missing ones are made
+/// before, with the numbers of the tenant's default row of their kind.
 pub async fn lock(tx: &mut TenantTx, keys: &[(BucketKind, String)]) -> Result<()> {
-    for (kind, key) in keys {
-        ensure(tx, *kind, key).await?;
-    }
     let tenant_id = tx.tenant_id();
-    let kinds: Vec<String> = keys.iter().map(|(k, _)| k.word().to_owned()).collect();
-    let names: Vec<String> = keys.iter().map(|(_, key)| key.clone()).collect();
+    let keys: BTreeSet<&(BucketKind, String)> = keys.iter().collect();
+    let (kinds, names): (Vec<_>, Vec<_>) = keys.iter().map(|(kind, key)| (kind.word().to_owned(), key.clone())).unzip();
+    let ranks: Vec<i16> = keys.iter().map(|(kind, _)| kind.rank()).collect();
+    sqlx::query!(
+        "INSERT INTO guardrail_buckets (tenant_id, scope_kind, scope_key, rank, max_in_flight, max_per_window, window_secs)
+         SELECT $1, k.kind, k.key, k.rank, d.max_in_flight, d.max_per_window, d.window_secs
+         FROM unnest($2::text[], $3::text[], $4::smallint[]) AS k(kind, key, rank)
+           LEFT JOIN guardrail_buckets d ON d.tenant_id = $1 AND d.scope_kind = k.kind AND d.scope_key = '*'
+         WHERE NOT EXISTS (SELECT 1 FROM guardrail_buckets b WHERE b.tenant_id = $1 AND b.scope_kind = k.kind AND b.scope_key = k.key)
+         ORDER BY k.rank, k.kind, k.key ON CONFLICT DO NOTHING",
+        tenant_id,
+        &kinds,
+        &names,
+        &ranks
+    )
+    .execute(tx.conn())
+    .await?;
     let locked = sqlx::query_scalar!(
         "SELECT rank FROM guardrail_buckets
          WHERE tenant_id = $1 AND scope_kind = ANY ($2) AND scope_key = ANY ($3) AND scope_key <> '*'
@@ -98,55 +116,62 @@ pub async fn lock(tx: &mut TenantTx, keys: &[(BucketKind, String)]) -> Result<()
     Ok(())
 }
 
-/// Reads what is known of locked buckets at the transaction's now.
+/// Reads what is known of locked buckets at the transaction's now, in their order.
 pub async fn facts(tx: &mut TenantTx, keys: &[(BucketKind, String)], run_id: Uuid) -> Result<Vec<BucketFacts>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let (kinds, names) = words(keys);
+    let buckets = sqlx::query!(
+        r#"SELECT scope_kind, scope_key, clock_high, frozen, max_in_flight, max_per_window, window_secs,
+           (SELECT created_at FROM tenants WHERE tenant_id = $1) AS "tenant_created_at!"
+         FROM guardrail_buckets WHERE tenant_id = $1 AND (scope_kind, scope_key) IN (SELECT * FROM unnest($2::text[], $3::text[]))"#,
+        tenant_id,
+        &kinds,
+        &names
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let live = sqlx::query!(
+        r#"SELECT a.scope_kind, a.scope_key, a.run_id, a.slot_no, a.flight_no, a.occupied_until, a.released_at IS NULL AS "unreleased!"
+         FROM unnest($2::text[], $3::text[]) AS k(kind, key)
+           JOIN guardrail_admissions a ON a.tenant_id = $1 AND a.scope_kind = k.kind AND a.scope_key = k.key
+         WHERE a.occupied_until > $4 OR (a.released_at IS NULL AND a.flight_no IS NOT NULL)
+         ORDER BY a.occupied_until, a.slot_no"#,
+        tenant_id,
+        &kinds,
+        &names,
+        now.to_sqlx() as _
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let number = |n: Option<i32>| n.and_then(|n| u32::try_from(n).ok());
     let mut out = Vec::with_capacity(keys.len());
     for (kind, key) in keys {
-        let b = sqlx::query!(
-            "SELECT clock_high, frozen, max_in_flight, max_per_window, window_secs FROM guardrail_buckets
-             WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key = $3",
-            tenant_id,
-            kind.word(),
-            key
-        )
-        .fetch_one(tx.conn())
-        .await?;
-        let slots = sqlx::query!(
-            "SELECT occupied_until, slot_no FROM guardrail_admissions
-             WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key = $3 AND occupied_until > $4 ORDER BY occupied_until, slot_no",
-            tenant_id,
-            kind.word(),
-            key,
-            now.to_sqlx() as _
-        )
-        .fetch_all(tx.conn())
-        .await?;
-        let flights = sqlx::query!(
-            r#"SELECT flight_no AS "flight_no!", run_id FROM guardrail_admissions
-             WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key = $3 AND released_at IS NULL AND flight_no IS NOT NULL"#,
-            tenant_id,
-            kind.word(),
-            key
-        )
-        .fetch_all(tx.conn())
-        .await?;
-        let size = size(tx, *kind, key).await?;
-        let number = |n: Option<i32>| n.and_then(|n| u32::try_from(n).ok());
+        let b = buckets.iter().find(|b| b.scope_kind == kind.word() && b.scope_key == *key);
+        let Some(b) = b else {
+            return Err(StoreError::WrongRowCount { statement: "guardrails::facts", expected: 1, changed: 0 });
+        };
+        let of_bucket = || live.iter().filter(|a| a.scope_kind == kind.word() && a.scope_key == *key);
+        let flights = || of_bucket().filter(|a| a.unreleased).filter_map(|a| Some((a.flight_no?, a.run_id)));
         let set = Numbers {
             max_in_flight: number(b.max_in_flight),
             max_per_window: number(b.max_per_window),
             window_secs: number(b.window_secs),
         };
+        // How large the scope is counts only where nobody has set the number.
+        let hosts = if set.max_per_window.is_none() { hosts_in(tx, *kind, key).await? } else { 1 };
+        let size = Size { hosts, first_week: is_first_week(b.tenant_created_at.to_jiff(), now) };
         out.push(BucketFacts {
             kind: *kind,
             key: key.clone(),
             frozen: b.frozen,
             clock_high: b.clock_high.to_jiff(),
             limits: limits(*kind, set, size),
-            occupied: slots.iter().map(|s| (s.occupied_until.to_jiff(), s.slot_no as u32)).collect(),
-            flights: flights.iter().map(|f| f.flight_no as u32).collect(),
-            own_flight: flights.iter().any(|f| f.run_id == run_id),
+            occupied: of_bucket()
+                .map(|a| (a.occupied_until.to_jiff(), a.slot_no as u32))
+                .filter(|(until, _)| *until > now)
+                .collect(),
+            flights: flights().map(|(flight, _)| flight as u32).collect(),
+            own_flight: flights().any(|(_, run)| run == run_id),
         });
     }
     Ok(out)
@@ -159,7 +184,15 @@ pub(crate) async fn size(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Resu
         .fetch_one(tx.conn())
         .await?
         .to_jiff();
-    let first_week = now.duration_since(created) < jiff::SignedDuration::from_hours(24 * 7);
+    Ok(Size { hosts: hosts_in(tx, kind, key).await?, first_week: is_first_week(created, now) })
+}
+
+fn is_first_week(created: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(created) < SignedDuration::from_hours(24 * 7)
+}
+
+async fn hosts_in(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<u32> {
+    let tenant_id = tx.tenant_id();
     let hosts = match kind {
         BucketKind::Tenant => {
             sqlx::query_scalar!(
@@ -181,7 +214,7 @@ pub(crate) async fn size(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Resu
         }
         _ => 1,
     };
-    Ok(Size { hosts: u32::try_from(hosts).unwrap_or(u32::MAX), first_week })
+    Ok(u32::try_from(hosts).unwrap_or(u32::MAX))
 }
 
 /// What stops every tenant.
@@ -225,65 +258,72 @@ pub async fn reset_clock(tx: &mut TenantTx) -> Result<u64> {
 /// `guardrail_admissions_slot` or `_flight` means that the lock was not what kept the limit.
 pub async fn admit(tx: &mut TenantTx, run_id: Uuid, attempt: i32, slots: &[Slot]) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    for s in slots {
-        insert_slot(tx, run_id, attempt, s, now).await?;
-        let done = sqlx::query!(
-            "UPDATE guardrail_buckets SET clock_high = greatest(clock_high, $4)
-             WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key = $3",
-            tenant_id,
-            s.kind.word(),
-            s.key,
-            now.to_sqlx() as _
-        )
-        .execute(tx.conn())
-        .await?;
-        exactly_one("guardrails::admit", done.rows_affected())?;
-        move_finished(tx, s, now).await?;
-    }
-    Ok(())
-}
-
-async fn insert_slot(tx: &mut TenantTx, run_id: Uuid, attempt: i32, s: &Slot, now: Timestamp) -> Result<()> {
-    let tenant_id = tx.tenant_id();
+    let kinds: Vec<String> = slots.iter().map(|s| s.kind.word().to_owned()).collect();
+    let keys: Vec<String> = slots.iter().map(|s| s.key.clone()).collect();
+    let numbers: Vec<i32> = slots.iter().map(|s| s.slot_no as i32).collect();
+    // No flight: 0 here, NULL in the row.
+    let flights: Vec<i32> = slots.iter().map(|s| s.flight_no.map_or(0, |n| n as i32)).collect();
+    let spans: Vec<i64> = slots.iter().map(|s| (s.occupied_until.duration_since(now).as_micros()) as i64).collect();
     sqlx::query!(
         "INSERT INTO guardrail_admissions (tenant_id, scope_kind, scope_key, run_id, attempt, slot_no, flight_no, admitted_at, occupied_until)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         SELECT $1, s.kind, s.key, $2, $3, s.slot_no, nullif(s.flight_no, 0), $4::timestamptz, $4::timestamptz + s.micros * interval '1 microsecond'
+         FROM unnest($5::text[], $6::text[], $7::int[], $8::int[], $9::bigint[]) AS s(kind, key, slot_no, flight_no, micros)",
         tenant_id,
-        s.kind.word(),
-        s.key,
         run_id,
         attempt,
-        s.slot_no as i32,
-        s.flight_no.map(|n| n as i32),
         now.to_sqlx() as _,
-        s.occupied_until.to_sqlx() as _
+        &kinds,
+        &keys,
+        &numbers,
+        &flights,
+        &spans
     )
     .execute(tx.conn())
     .await?;
-    Ok(())
-}
-
-/// Finished rows of a locked bucket move to the history, in two statements.
-async fn move_finished(tx: &mut TenantTx, s: &Slot, now: Timestamp) -> Result<()> {
-    let tenant_id = tx.tenant_id();
-    sqlx::query!(
-        "INSERT INTO guardrail_history (tenant_id, scope_kind, scope_key, run_id, attempt, slot_no, flight_no, admitted_at, occupied_until, released_at, outcome)
-         SELECT tenant_id, scope_kind, scope_key, run_id, attempt, slot_no, flight_no, admitted_at, occupied_until, released_at, outcome
-         FROM guardrail_admissions WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key = $3 AND released_at IS NOT NULL AND occupied_until <= $4",
+    let done = sqlx::query!(
+        "UPDATE guardrail_buckets SET clock_high = greatest(clock_high, $4)
+         WHERE tenant_id = $1 AND (scope_kind, scope_key) IN (SELECT * FROM unnest($2::text[], $3::text[]))",
         tenant_id,
-        s.kind.word(),
-        s.key,
+        &kinds,
+        &keys,
         now.to_sqlx() as _
     )
     .execute(tx.conn())
     .await?;
+    if done.rows_affected() != slots.len() as u64 {
+        let (statement, expected) = ("guardrails::admit", slots.len() as u64);
+        return Err(StoreError::WrongRowCount { statement, expected, changed: done.rows_affected() });
+    }
+    Ok(())
+}
+
+/// Finished rows of locked buckets move to the history, in two statements.
+pub async fn move_finished(tx: &mut TenantTx, keys: &[(BucketKind, String)]) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let (kinds, names) = words(keys);
+    let moved = sqlx::query!(
+        "INSERT INTO guardrail_history (tenant_id, scope_kind, scope_key, run_id, attempt, slot_no, flight_no, admitted_at, occupied_until, released_at, outcome)
+         SELECT tenant_id, scope_kind, scope_key, run_id, attempt, slot_no, flight_no, admitted_at, occupied_until, released_at, outcome
+         FROM guardrail_admissions WHERE tenant_id = $1 AND (scope_kind, scope_key) IN (SELECT * FROM unnest($2::text[], $3::text[]))
+           AND released_at IS NOT NULL AND occupied_until <= $4",
+        tenant_id,
+        &kinds,
+        &names,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    if moved.rows_affected() == 0 {
+        return Ok(());
+    }
     sqlx::query!(
-        "DELETE FROM guardrail_admissions a WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key = $3 AND released_at IS NOT NULL AND occupied_until <= $4
+        "DELETE FROM guardrail_admissions a WHERE tenant_id = $1 AND (scope_kind, scope_key) IN (SELECT * FROM unnest($2::text[], $3::text[]))
+         AND released_at IS NOT NULL AND occupied_until <= $4
          AND EXISTS (SELECT 1 FROM guardrail_history h WHERE h.tenant_id = a.tenant_id AND h.scope_kind = a.scope_kind AND h.scope_key = a.scope_key
            AND h.run_id = a.run_id AND h.attempt = a.attempt AND h.slot_no = a.slot_no)",
         tenant_id,
-        s.kind.word(),
-        s.key,
+        &kinds,
+        &names,
         now.to_sqlx() as _
     )
     .execute(tx.conn())

@@ -213,6 +213,20 @@ pub async fn find(tx: &mut TenantTx, run_id: Uuid) -> Result<Option<Run>> {
     .await?)
 }
 
+/// Finds runs, each in the order of its id here; one that is not there is left out.
+pub async fn list(tx: &mut TenantTx, run_ids: &[Uuid]) -> Result<Vec<Run>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_as!(
+        Run,
+        "SELECT run_id, client_id, alert_id, incident_id, host_id, playbook_id, playbook_digest, mode, state, attempt
+         FROM runs WHERE tenant_id = $1 AND run_id = ANY ($2) ORDER BY array_position($2, run_id)",
+        tenant_id,
+        run_ids
+    )
+    .fetch_all(tx.conn())
+    .await?)
+}
+
 /// Cancels an alert's runs that have not been admitted; answers how many.
 pub async fn cancel_waiting(tx: &mut TenantTx, alert_id: Uuid, reason: &str) -> Result<u64> {
     let tenant_id = tx.tenant_id();
