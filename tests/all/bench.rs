@@ -18,7 +18,7 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use crate::support::program;
 
 /// A hang guard for each wait.
-const GUARD: Duration = Duration::from_secs(60);
+const GUARD: Duration = Duration::from_secs(300);
 /// Lifted far beyond what a bench can use; the page shows them like any others.
 const LIMITS: &str = "limits:\n  tenant: {runs_per_window: 100000, window_secs: 1}\n  client: {runs_per_window: 100000, window_secs: 1}\n  host: {runs_per_hour: 10000, in_flight: 1}\n  host_playbook: {cooldown_secs: 1, per_day: 10000}\n";
 const STABLE_SECS: f64 = 0.5;
