@@ -218,7 +218,7 @@ pub async fn list(tx: &mut TenantTx, run_ids: &[Uuid]) -> Result<Vec<Run>> {
     let tenant_id = tx.tenant_id();
     Ok(sqlx::query_as!(
         Run,
-        "SELECT run_id, client_id, alert_id, incident_id, host_id, playbook_id, playbook_digest, mode, state, attempt
+        "SELECT run_id, client_id, alert_id, incident_id, host_id, rung, playbook_id, playbook_digest, mode, state, attempt
          FROM runs WHERE tenant_id = $1 AND run_id = ANY ($2) ORDER BY array_position($2, run_id)",
         tenant_id,
         run_ids
