@@ -25,6 +25,8 @@ use wire::v1::*;
 
 use crate::support::TestDb;
 
+mod metrics;
+
 const GUARD: Duration = Duration::from_secs(30);
 const TOKEN: &str = "mw_enroll_a_token_of_this_test";
 

@@ -38,3 +38,36 @@ async fn sessions_that_have_ended_go_and_the_days_ahead_have_their_partitions() 
     store.close().await;
     admin.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn metrics_go_a_partition_at_a_time_when_they_were_kept_long_enough() {
+    let db = TestDb::new().await;
+    let clock = Moved::default();
+    let store = db.store(Clock::Moved(clock.clone()));
+    let mut admin = db.admin().await;
+    server::upkeep::pass(&store).await;
+    let count = async |admin: &mut sqlx::PgConnection, table: &str, column: &str| -> i64 {
+        let sql = format!("SELECT count({column}) FROM pg_inherits WHERE inhparent = '{table}'::regclass");
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(admin).await.unwrap()
+    };
+    assert_eq!(count(&mut admin, "host_metrics", "*").await, 16);
+
+    // Yesterday, today and tomorrow are what is kept on the third day, beside the days ahead.
+    clock.advance(SignedDuration::from_hours(24 * 10));
+    server::upkeep::pass(&store).await;
+    assert_eq!(count(&mut admin, "host_metrics", "*").await, 2 + 1 + 14);
+    assert_eq!(count(&mut admin, "host_metrics_5m", "*").await, 16 + 10);
+    clock.advance(SignedDuration::from_hours(24 * 500));
+    // One that is in use stays until the next pass, and keeps no other.
+    let mut reader = db.admin().await;
+    let mut tx = reader.begin().await.unwrap();
+    sqlx::query("SELECT 1 FROM host_metrics_1h").execute(&mut *tx).await.unwrap();
+    server::upkeep::pass(&store).await;
+    let old = count(&mut admin, "host_metrics_1h", "*").await;
+    assert_eq!(count(&mut admin, "host_metrics", "*").await, 1 + 1 + 14);
+    tx.rollback().await.unwrap();
+    server::upkeep::pass(&store).await;
+    assert!(count(&mut admin, "host_metrics_1h", "*").await < old);
+    assert!(count(&mut admin, "run_output", "*").await > 32, "output is not dropped by age");
+    store.close().await;
+}

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
-use wire::v1::{Challenge, Down, Hello, Job, PROTOCOL, Prove, Up};
+use wire::v1::{Challenge, Down, Hello, Job, PROTOCOL, Prove, Up, constants};
 
 use crate::checks::Checks;
+use crate::collect::{self, Collected};
 use crate::jobs::{Act, Host, Jobs};
 use crate::outbox::{Looked, Outbox};
 use crate::service::process;
@@ -33,6 +34,8 @@ pub enum Event {
         /// What was seen.
         looked: Looked,
     },
+    /// The host's metrics were read.
+    Collected(Collected),
     /// A runner that this process spawned has ended.
     RunnerEnded {
         /// Its job's fence.
@@ -48,6 +51,8 @@ pub struct Agent {
     /// A job that came before the checks did, and when.
     early: Option<(Job, Duration)>,
     events: mpsc::Sender<Event>,
+    /// How often metrics are read.
+    every: watch::Sender<Duration>,
 }
 
 /// What the link does about a message.
@@ -60,15 +65,17 @@ pub enum After {
 }
 
 impl Agent {
-    /// A starting agent, and where its events come from.
+    /// A starting agent, and where its events come from. Must be called inside a runtime.
     ///
     /// # Errors
     /// Journal or records cannot be read or made.
     pub fn new(host: Host) -> Result<(Self, mpsc::Receiver<Event>), runner::record::Error> {
         let (events, receiver) = mpsc::channel(EVENTS);
         let checks = Checks::new(events.clone(), host.clock);
+        let (every, interval) = watch::channel(Duration::from_secs(constants::REPORT_SECS));
+        tokio::spawn(collect::run(host.clock, interval, events.clone()));
         let jobs = Jobs::recover(host)?;
-        Ok((Self { jobs, outbox: Outbox::default(), checks, early: None, events }, receiver))
+        Ok((Self { jobs, outbox: Outbox::default(), checks, early: None, events, every }, receiver))
     }
 
     /// Who the agent is.
@@ -112,6 +119,8 @@ impl Agent {
         match down {
             Down::Welcome(welcome) => {
                 tracing::info!(epoch = welcome.epoch, quarantined = welcome.quarantined, "linked");
+                let every = Duration::from_secs(welcome.report_secs.clamp(1, 3600));
+                self.every.send_if_modified(|now| std::mem::replace(now, every) != every);
                 let acts = self.jobs.welcomed(welcome.quarantined);
                 self.perform(acts);
             }
@@ -177,6 +186,10 @@ impl Agent {
                 let ok_when = self.checks.ok_when(looked.check_id, &looked.target);
                 let acts = self.jobs.looked(fence, &looked, ok_when);
                 self.perform(acts);
+            }
+            Event::Collected(collected) => {
+                let services = self.checks.services(&self.jobs.host().limits);
+                self.outbox.report(collected, services);
             }
             Event::RunnerEnded { fence } => {
                 let acts = self.jobs.runner_ended(fence);

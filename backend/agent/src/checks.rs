@@ -7,12 +7,13 @@ use runner::Clock;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
-use wire::v1::{CheckSpec, Comparison, Reading, Seen};
+use wire::v1::{CheckSpec, Comparison, MAX_REPORTED, Reading, Seen, ServiceState, Value};
 
 use crate::agent::Event;
-use crate::limits::Limits;
+use crate::limits::{Limits, Service};
 use crate::outbox::Looked;
 use crate::service::lookout::{Ask, Lookout};
+use crate::service::process::{self, Life};
 
 /// The most checks that are watched.
 const MOST: usize = 256;
@@ -90,6 +91,25 @@ impl Checks {
         self.watches.values().filter_map(|watch| Some(watch.level.as_ref()?.reading(now))).collect()
     }
 
+    /// How each service stands: those with a check as it last saw them, other declared ones by their pid file. No
+    /// command is run for this.
+    pub fn services(&self, limits: &Limits) -> Vec<ServiceState> {
+        let watched = self.watches.values().map(|watch| {
+            let state = watch.level.as_ref().and_then(|looked| state(&looked.seen)).unwrap_or("unknown");
+            ServiceState { name: watch.spec.target.clone(), state: state.to_owned(), watched: true }
+        });
+        let mut all: Vec<ServiceState> = watched.collect();
+        for (name, service) in &limits.services {
+            if !all.iter().any(|known| known.name == *name) {
+                all.push(ServiceState { name: name.clone(), state: by_pid_file(service).to_owned(), watched: false });
+            }
+        }
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all.dedup_by(|a, b| a.name == b.name);
+        all.truncate(MAX_REPORTED);
+        all
+    }
+
     /// What must hold for the check's target to have recovered; none if there is no such check.
     pub fn ok_when(&self, check_id: Uuid, target: &str) -> Option<&[Comparison]> {
         let watch = self.watches.get(&check_id)?;
@@ -118,5 +138,27 @@ impl Checks {
             };
             Looked { check_id, target, seen: Seen::NoData { why: why.to_owned() }, at: clock.now() }
         }
+    }
+}
+
+/// The state that a look read.
+fn state(seen: &Seen) -> Option<&str> {
+    match seen {
+        Seen::Data(readings) => match readings.get("state")? {
+            Value::Text(state) => Some(state),
+            Value::Number(_) => None,
+        },
+        Seen::NoData { .. } => None,
+    }
+}
+
+/// A pid file that names a dead process was left by a service that died; none is left by one that was stopped.
+fn by_pid_file(service: &Service) -> &'static str {
+    let Some(path) = &service.pid_file else { return "unknown" };
+    match crate::service::read_pid(path).map(process::life) {
+        Some(Life::Alive) => "running",
+        Some(Life::Zombie | Life::Gone) => "failed",
+        None if path.exists() => "unknown",
+        None => "stopped",
     }
 }

@@ -8,6 +8,7 @@ pub mod address;
 pub mod agent;
 pub mod backoff;
 pub mod checks;
+pub mod collect;
 pub mod enroll;
 pub mod jobs;
 pub mod journal;

@@ -4,12 +4,16 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use uuid::Uuid;
-use wire::v1::{Observed, Reading, Seen, Up};
+use wire::v1::{Observed, Reading, Seen, ServiceState, Up};
+
+use crate::collect::Collected;
 
 /// The most readings that are kept. They are levels: when there are more, the oldest say nothing new.
 const KEPT: usize = 1024;
 /// The most messages that wait to be sent on this link.
 const WAITING: usize = 256;
+/// The most reports that wait for a link: at the usual interval, ten minutes of them.
+const REPORTS: usize = 60;
 
 /// A reading and when it was made, on the boot-time clock.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +54,7 @@ pub struct Outbox {
     sent_seq: u64,
     kept: VecDeque<Kept>,
     direct: VecDeque<Up>,
+    reports: VecDeque<(Collected, Vec<ServiceState>)>,
 }
 
 impl Outbox {
@@ -70,6 +75,14 @@ impl Outbox {
         self.direct.push_back(up);
     }
 
+    /// Sends metrics when there is a link; while there is none the oldest are dropped.
+    pub fn report(&mut self, collected: Collected, services: Vec<ServiceState>) {
+        if self.reports.len() == REPORTS {
+            self.reports.pop_front();
+        }
+        self.reports.push_back((collected, services));
+    }
+
     /// Drops the readings up to and including `seq`.
     pub fn ack(&mut self, seq: u64) {
         while self.kept.front().is_some_and(|kept| kept.seq <= seq) {
@@ -83,15 +96,20 @@ impl Outbox {
         self.direct.clear();
     }
 
-    /// The next message to send, at `now`.
+    /// The next message to send, at `now`: what somebody waits for first, metrics last.
     pub fn next(&mut self, now: Duration) -> Option<Up> {
         if let Some(up) = self.direct.pop_front() {
             return Some(up);
         }
-        let kept = self.kept.iter().find(|kept| kept.seq > self.sent_seq)?;
-        self.sent_seq = kept.seq;
-        let reading = kept.looked.reading(now);
-        Some(Up::Observed(Observed { seq: kept.seq, reading, request_id: kept.request_id }))
+        if let Some(kept) = self.kept.iter().find(|kept| kept.seq > self.sent_seq) {
+            self.sent_seq = kept.seq;
+            let reading = kept.looked.reading(now);
+            return Some(Up::Observed(Observed { seq: kept.seq, reading, request_id: kept.request_id }));
+        }
+        let (collected, services) = self.reports.pop_front()?;
+        let mut report = collected.report(now);
+        report.services = services;
+        Some(Up::Report(report))
     }
 }
 
@@ -127,6 +145,25 @@ mod tests {
         outbox.ack(1);
         outbox.observe(looked("c"), None);
         assert_eq!(sent(&mut outbox), [2, 3]);
+    }
+
+    #[test]
+    fn reports_come_last_and_while_there_is_no_link_the_oldest_are_dropped() {
+        let mut outbox = Outbox::default();
+        for second in 0..REPORTS as u64 + 5 {
+            outbox.report(Collected { at: Duration::from_secs(second), ..Collected::default() }, Vec::new());
+        }
+        outbox.relink();
+        outbox.observe(looked("a"), None);
+        let now = Duration::from_secs(REPORTS as u64 + 5);
+        assert!(matches!(outbox.next(now), Some(Up::Observed(_))));
+        let ages: Vec<u64> = std::iter::from_fn(|| outbox.next(now))
+            .map(|up| match up {
+                Up::Report(report) => report.age_ms / 1000,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!((ages.len(), ages[0], ages[REPORTS - 1]), (REPORTS, 60, 1));
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub async fn look(service: &Service, limit: Duration) -> Look {
 }
 
 /// The pid in `path`: its first word.
-fn read_pid(path: &Path) -> Option<i32> {
+pub(crate) fn read_pid(path: &Path) -> Option<i32> {
     let text = std::fs::read_to_string(path).ok()?;
     text.split_whitespace().next()?.parse().ok().filter(|pid| *pid > 0)
 }

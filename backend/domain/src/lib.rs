@@ -4,6 +4,7 @@
 pub mod access;
 pub mod classify;
 pub mod detect;
+pub mod metrics;
 pub mod notify;
 pub mod remediate;
 pub mod run;

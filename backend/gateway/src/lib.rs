@@ -13,6 +13,7 @@ mod hello;
 mod jobs;
 mod link;
 mod links;
+mod metrics;
 pub mod outcome;
 mod socket;
 mod watches;

@@ -10,6 +10,7 @@ use wire::v1::{Config, Down, Up, Welcome, close, constants};
 use crate::hello::{self, Begun};
 use crate::jobs::{self, Again, Sent};
 use crate::links::Nudge;
+use crate::metrics::Metrics;
 use crate::socket::{End, Socket};
 use crate::watches::{Look, replaced};
 use crate::{Inner, crash};
@@ -36,10 +37,12 @@ pub async fn serve(gateway: &Inner, key_id: &str, socket: WebSocket) {
     };
     let (host_id, epoch) = (link.identity.host_id, link.epoch);
     let mut goodbye = None;
-    let end = match talk(gateway, &mut link, &mut socket, &mut goodbye).await {
+    let mut metrics = Metrics::new((gateway.config.elapsed)());
+    let end = match talk(gateway, &mut link, &mut socket, &mut metrics, &mut goodbye).await {
         Ok(()) => End::Gone,
         Err(end) => end,
     };
+    metrics.end(&gateway.store, &link).await;
     if let Err(error) = close_row(gateway, &link, goodbye.as_deref()).await {
         tracing::warn!(%host_id, error = &error as &dyn std::error::Error, "the end of a link could not be stored");
     }
@@ -58,7 +61,13 @@ async fn close_row(gateway: &Inner, link: &Begun, goodbye: Option<&str>) -> stor
 }
 
 /// Everything after the link's row is committed.
-async fn talk(gateway: &Inner, link: &mut Begun, socket: &mut Socket, goodbye: &mut Option<String>) -> Result<(), End> {
+async fn talk(
+    gateway: &Inner,
+    link: &mut Begun,
+    socket: &mut Socket,
+    metrics: &mut Metrics,
+    goodbye: &mut Option<String>,
+) -> Result<(), End> {
     let elapsed = || (gateway.config.elapsed)();
     let began = elapsed();
     // The link's time: the database's at its beginning, and from there on the monotonic clock.
@@ -93,6 +102,13 @@ async fn talk(gateway: &Inner, link: &mut Begun, socket: &mut Socket, goodbye: &
                 if !quota.take(heard) {
                     return Err(End::malformed("more messages than the server takes from one host"));
                 }
+                let up = match up {
+                    Up::Report(report) => {
+                        metrics.take(&gateway.store, link, report, at(link.began_at), heard).await;
+                        continue;
+                    }
+                    up => up,
+                };
                 match receive(gateway, link, &mut sent, up, at(link.began_at)).await? {
                     After::Send(downs) => for down in downs {
                         socket.send(&down).await?;
@@ -159,7 +175,7 @@ async fn receive(gateway: &Inner, link: &mut Begun, sent: &mut Sent, up: Up, at:
             down
         }
         Up::Goodbye { reason } => return Ok(After::Goodbye(reason.chars().take(40).collect())),
-        // Metrics and inventory are not stored yet; the result carries the whole output.
+        // Metrics went their own way; inventory is not stored yet; the result carries the whole output.
         Up::Report(_) | Up::Found(_) | Up::Progress(_) => Vec::new(),
         Up::Enroll(_) | Up::Prove(_) | Up::Hello(_) => {
             return Err(End::malformed("this message belongs to the link's beginning"));

@@ -1,5 +1,6 @@
-//! What a node does now and then, whoever uses it: sessions that have ended go, the days ahead have their partitions, and
-//! every tenant has its standing wake-ups, from which the sweep finds whatever else was forgotten.
+//! What a node does now and then, whoever uses it: sessions that have ended go, the days ahead have their partitions, days
+//! that were kept long enough lose theirs, and every tenant has its standing wake-ups, from which the sweep finds whatever
+//! else was forgotten.
 
 use std::error::Error;
 use std::time::Duration;
@@ -41,5 +42,10 @@ pub async fn pass(store: &Store) {
     }
     if let Err(error) = migrate::ensure_days(store).await {
         tracing::warn!(error = &error as &dyn Error, "partitions for the days ahead could not be made");
+    }
+    match migrate::drop_days(store).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "partitions that were kept long enough were dropped"),
+        Err(error) => tracing::warn!(error = &error as &dyn Error, "old partitions could not be dropped"),
     }
 }

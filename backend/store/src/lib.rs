@@ -18,6 +18,7 @@ pub mod fleet;
 pub mod host_links;
 pub mod hosts;
 pub mod logins;
+pub mod metrics;
 pub mod migrate;
 pub mod nodes;
 pub mod notify;

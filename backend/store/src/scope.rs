@@ -286,6 +286,12 @@ impl TenantTx {
         Ok(())
     }
 
+    /// Lets the commit return before it is on the disk. For metrics alone.
+    pub async fn need_not_last(&mut self) -> Result<()> {
+        sqlx::raw_sql("SET LOCAL synchronous_commit = off").execute(&mut *self.tx).await?;
+        Ok(())
+    }
+
     /// Gives everything up.
     pub async fn rollback(self) -> Result<()> {
         Ok(self.tx.rollback().await?)

@@ -136,7 +136,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         says: CLIENT_TIED,
         faults: "SELECT t.name FROM tables t WHERE t.of_client AND NOT t.relispartition
-          AND t.name NOT IN ('clients', 'host_metrics', 'run_output')
+          AND t.name NOT IN ('clients', 'host_metrics', 'host_metrics_5m', 'host_metrics_1h', 'run_output')
           AND NOT EXISTS (SELECT 1 FROM foreign_keys k WHERE k.conrelid = t.id AND 'client_id' = ANY (k.own))",
     },
     Rule {

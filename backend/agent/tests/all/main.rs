@@ -7,4 +7,5 @@ mod crashes;
 mod enrolment;
 mod fake;
 mod jobs;
+mod metrics;
 mod services;

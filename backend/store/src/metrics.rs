@@ -1,0 +1,201 @@
+//! Tables `host_now`, `host_metrics` and its rollups. Metrics may lose their last minute: their transactions do not wait
+//! for the disk.
+
+use domain::metrics::{Due, LAYOUT, Rollup, Samples, Span};
+use jiff::{Timestamp, ToSpan};
+use jiff_sqlx::ToSqlx;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{Result, TenantTx};
+
+/// The newest report of a host.
+#[derive(Debug, Clone)]
+pub struct Now {
+    /// When it was read, on the database's clock.
+    pub at: Timestamp,
+    /// Its figures (`domain::metrics::Sample`), in the layout of its time.
+    pub samples: Vec<Option<f32>>,
+    /// What has names: cores, memory, mounts, interfaces, services.
+    pub extra: Value,
+}
+
+/// One point of a chart.
+#[derive(Debug, Clone)]
+pub struct Point {
+    /// The beginning of its time.
+    pub at: Timestamp,
+    /// Its means.
+    pub samples: Vec<Option<f32>>,
+}
+
+/// Stores the newest report, unless a newer one is there.
+pub async fn save_now(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid, now: &Now) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query!(
+        "INSERT INTO host_now (tenant_id, client_id, host_id, at, layout, samples, extra) VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (tenant_id, host_id) DO UPDATE SET at = excluded.at, layout = excluded.layout, samples = excluded.samples, extra = excluded.extra
+           WHERE host_now.at < excluded.at",
+        tenant_id,
+        client_id,
+        host_id,
+        now.at.to_sqlx() as _,
+        LAYOUT,
+        now.samples.as_slice() as _,
+        now.extra
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Stores what is due: a minute's row, then the windows that it ends.
+pub async fn save_due(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid, due: &Due) -> Result<()> {
+    if let Some((at, samples)) = &due.minute {
+        insert_minute(tx, client_id, host_id, *at, samples).await?;
+    }
+    for (rollup, from) in &due.rollups {
+        let until = from.saturating_add(rollup.secs().seconds()).unwrap_or(Timestamp::MAX);
+        match rollup {
+            Rollup::FiveMinutes => roll_minutes_up(tx, client_id, host_id, *from, until).await?,
+            Rollup::Hour => roll_hours_up(tx, client_id, host_id, *from, until).await?,
+        }
+    }
+    Ok(())
+}
+
+/// A minute that two links of the host saw is the first one's.
+async fn insert_minute(
+    tx: &mut TenantTx,
+    client_id: Uuid,
+    host_id: Uuid,
+    at: Timestamp,
+    samples: &Samples,
+) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query!(
+        "INSERT INTO host_metrics (tenant_id, client_id, host_id, at, layout, samples) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (tenant_id, host_id, at) DO NOTHING",
+        tenant_id,
+        client_id,
+        host_id,
+        at.to_sqlx() as _,
+        LAYOUT,
+        samples.as_slice() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+async fn roll_minutes_up(
+    tx: &mut TenantTx,
+    client_id: Uuid,
+    host_id: Uuid,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query!(
+        "INSERT INTO host_metrics_5m (tenant_id, client_id, host_id, at, layout, samples)
+         SELECT tenant_id, $2, $3, $4, $6, array_agg(mean ORDER BY place) FROM (
+           SELECT m.tenant_id, u.place, avg(u.sample)::real AS mean FROM host_metrics m, unnest(m.samples) WITH ORDINALITY AS u(sample, place)
+           WHERE m.tenant_id = $1 AND m.host_id = $3 AND m.at >= $4 AND m.at < $5 AND m.layout = $6 GROUP BY m.tenant_id, u.place) means
+         GROUP BY tenant_id
+         ON CONFLICT (tenant_id, host_id, at) DO UPDATE SET layout = excluded.layout, samples = excluded.samples",
+        tenant_id,
+        client_id,
+        host_id,
+        from.to_sqlx() as _,
+        until.to_sqlx() as _,
+        LAYOUT
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+async fn roll_hours_up(
+    tx: &mut TenantTx,
+    client_id: Uuid,
+    host_id: Uuid,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query!(
+        "INSERT INTO host_metrics_1h (tenant_id, client_id, host_id, at, layout, samples)
+         SELECT tenant_id, $2, $3, $4, $6, array_agg(mean ORDER BY place) FROM (
+           SELECT m.tenant_id, u.place, avg(u.sample)::real AS mean FROM host_metrics_5m m, unnest(m.samples) WITH ORDINALITY AS u(sample, place)
+           WHERE m.tenant_id = $1 AND m.host_id = $3 AND m.at >= $4 AND m.at < $5 AND m.layout = $6 GROUP BY m.tenant_id, u.place) means
+         GROUP BY tenant_id
+         ON CONFLICT (tenant_id, host_id, at) DO UPDATE SET layout = excluded.layout, samples = excluded.samples",
+        tenant_id,
+        client_id,
+        host_id,
+        from.to_sqlx() as _,
+        until.to_sqlx() as _,
+        LAYOUT
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The newest report of a host, if it ever reported in the layout of today.
+pub async fn find_now(tx: &mut TenantTx, host_id: Uuid) -> Result<Option<Now>> {
+    let tenant_id = tx.tenant_id();
+    let row = sqlx::query!(
+        r#"SELECT at, samples AS "samples: Vec<Option<f32>>", extra FROM host_now
+           WHERE tenant_id = $1 AND host_id = $2 AND layout = $3"#,
+        tenant_id,
+        host_id,
+        LAYOUT
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|r| Now { at: r.at.to_jiff(), samples: r.samples, extra: r.extra }))
+}
+
+/// The past of a host, oldest first, and how much of it there is to show.
+pub async fn list(tx: &mut TenantTx, host_id: Uuid) -> Result<(Span, Vec<Point>)> {
+    let now = tx.now().await?;
+    let day = list_five_minutes(tx, host_id, now - Span::Day.length()).await?;
+    let age = |at: Timestamp| now.duration_since(at).unsigned_abs();
+    let span = Span::of(day.first().map(|point| age(point.at)).unwrap_or_default());
+    let points = match span {
+        Span::Hour => list_minutes(tx, host_id, now - span.length()).await?,
+        Span::SixHours | Span::Day => day,
+    };
+    Ok((span, points))
+}
+
+async fn list_minutes(tx: &mut TenantTx, host_id: Uuid, since: Timestamp) -> Result<Vec<Point>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        r#"SELECT at, samples AS "samples: Vec<Option<f32>>" FROM host_metrics
+           WHERE tenant_id = $1 AND host_id = $2 AND at >= $3 AND layout = $4 ORDER BY at LIMIT 100"#,
+        tenant_id,
+        host_id,
+        since.to_sqlx() as _,
+        LAYOUT
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|r| Point { at: r.at.to_jiff(), samples: r.samples }).collect())
+}
+
+async fn list_five_minutes(tx: &mut TenantTx, host_id: Uuid, since: Timestamp) -> Result<Vec<Point>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        r#"SELECT at, samples AS "samples: Vec<Option<f32>>" FROM host_metrics_5m
+           WHERE tenant_id = $1 AND host_id = $2 AND at >= $3 AND layout = $4 ORDER BY at LIMIT 300"#,
+        tenant_id,
+        host_id,
+        since.to_sqlx() as _,
+        LAYOUT
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|r| Point { at: r.at.to_jiff(), samples: r.samples }).collect())
+}

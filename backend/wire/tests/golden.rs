@@ -1,0 +1,57 @@
+//! What goes over the wire, byte for byte. A file of `golden/` that has to change is a new version of the protocol,
+//! unless it only gains a field that may be absent.
+
+use std::path::Path;
+
+use wire::v1::*;
+
+/// The message is written as the file has it, and the file is read as the message.
+fn golden<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(name: &str, message: &T) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    let written = serde_json::to_string_pretty(message).unwrap() + "\n";
+    if std::env::var_os("GOLDEN").is_some() {
+        std::fs::write(&path, &written).unwrap();
+    }
+    let file = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    assert_eq!(written, file, "{name}");
+    assert_eq!(&serde_json::from_str::<T>(&file).unwrap(), message);
+}
+
+#[test]
+fn a_report() {
+    let report = Report {
+        age_ms: 12,
+        over_ms: 10_000,
+        cpu: Some(CpuUse { cores: 2, busy: 51.5, nice: 0.0, iowait: 1.25, steal: 0.5 }),
+        load: Some([0.52, 0.4, 0.31]),
+        memory: Some(MemoryUse {
+            total: 8_589_934_592,
+            available: 3_221_225_472,
+            held: 4_294_967_296,
+            swap_total: 1_073_741_824,
+            swap_free: 1_073_741_824,
+        }),
+        mounts: vec![MountUse {
+            path: "/".into(),
+            total: 42_949_672_960,
+            used: 21_474_836_480,
+            available: 19_327_352_832,
+            inodes: 2_621_440,
+            inodes_free: 2_400_000,
+        }],
+        interfaces: vec![InterfaceUse { name: "eth0".into(), rx: 1_048_576.0, tx: 2048.5 }],
+        services: vec![ServiceState { name: "shop-web".into(), state: "running".into(), watched: true }],
+    };
+    golden("report.json", &Up::Report(report));
+}
+
+#[test]
+fn what_a_host_could_not_read_is_absent_and_not_zero() {
+    golden("report_nothing_read.json", &Up::Report(Report { over_ms: 10_000, ..Report::default() }));
+}
+
+#[test]
+fn a_field_that_a_later_agent_adds_is_passed_over() {
+    let up: Up = serde_json::from_str(r#"{"type":"report","age_ms":1,"over_ms":2,"gpu":{"busy":1}}"#).unwrap();
+    assert_eq!(up, Up::Report(Report { age_ms: 1, over_ms: 2, ..Report::default() }));
+}
