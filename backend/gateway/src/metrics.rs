@@ -53,7 +53,7 @@ fn dropped(stored: store::Result<()>) {
 
 async fn save(store: &Store, link: &Begun, newest: Option<&metrics::Now>, due: &Due) -> store::Result<()> {
     let mut tx = store.begin(&link.identity.scope).await?;
-    tx.need_not_last().await?;
+    tx.commit_soon().await?;
     // A link that a newer one replaced has nothing newer to tell.
     if !host_links::holds(&mut tx, link.identity.host_id, link.epoch).await? {
         return tx.rollback().await;

@@ -286,8 +286,8 @@ impl TenantTx {
         Ok(())
     }
 
-    /// Lets the commit return before it is on the disk. For metrics alone.
-    pub async fn need_not_last(&mut self) -> Result<()> {
+    /// Lets the commit not wait for the disk: for metrics, which may be lost in a crash.
+    pub async fn commit_soon(&mut self) -> Result<()> {
         sqlx::raw_sql("SET LOCAL synchronous_commit = off").execute(&mut *self.tx).await?;
         Ok(())
     }
