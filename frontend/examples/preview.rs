@@ -30,6 +30,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     write(folder, "hosts", &samples::hosts_page(false).render()?)?;
     write(folder, "hosts-empty", &samples::hosts_page(true).render()?)?;
     write(folder, "host", &samples::host_page(Trust::Trusted, false).render()?)?;
+    let new =
+        views::host::HostPage { metrics: None, services: Vec::new(), ..samples::host_page(Trust::Trusted, false) };
+    write(folder, "host-new", &new.render()?)?;
     write(folder, "host-held", &samples::host_page(not_yet, true).render()?)?;
     write(folder, "demo", &samples::demo_page().render()?)?;
     write(folder, "demo-mails", &samples::mails_page(false).render()?)?;

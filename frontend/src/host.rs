@@ -10,6 +10,7 @@ use crate::{
     Clock, HandsOff, Limit, Link, Nav, Pair, Shell, Verdict,
     hosts::{Tally, Trust},
     incidents::IncidentRow,
+    metrics::{Metrics, Service, bytes},
 };
 
 /// The page `/hosts/{id}`. Its forms post to `hands-off` (fields `hours`, `reason`), `release` and
@@ -39,6 +40,10 @@ pub struct HostPage {
     pub inventory: Vec<Pair>,
     /// Hands off, while it lasts.
     pub hands_off: Option<HandsOff>,
+    /// Its metrics; none before its first report.
+    pub metrics: Option<Metrics>,
+    /// Its services, as it last reported them.
+    pub services: Vec<Service>,
     /// Its checks, worst first.
     pub checks: Vec<CheckRow>,
     /// The host's own limits, from its own file.
@@ -89,6 +94,11 @@ pub enum Says {
 }
 
 impl HostPage {
+    /// Bytes in words.
+    fn bytes(&self, count: &u64) -> String {
+        bytes(*count as f64)
+    }
+
     /// The checks in numbers.
     pub fn tally(&self) -> Tally {
         let count = |verdict| {

@@ -16,6 +16,7 @@ pub mod hosts;
 pub mod incident;
 pub mod incidents;
 pub mod mail;
+pub mod metrics;
 mod part;
 #[cfg(any(test, feature = "gallery"))]
 pub mod samples;

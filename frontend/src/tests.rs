@@ -24,6 +24,7 @@ fn pages() -> Vec<(&'static str, String)> {
         ("hosts", samples::hosts_page(false).render()),
         ("hosts_none", samples::hosts_page(true).render()),
         ("host", samples::host_page(Trust::Trusted, false).render()),
+        ("host_before_its_first_report", new_host().render()),
         ("host_not_trusted_hands_off", samples::host_page(not_yet(), true).render()),
         ("demo", samples::demo_page().render()),
         ("demo_mails", samples::mails_page(false).render()),
@@ -35,6 +36,17 @@ fn pages() -> Vec<(&'static str, String)> {
     ]
     .map(|(name, html)| (name, html.unwrap_or_else(|error| panic!("{name}: {error}"))))
     .to_vec()
+}
+
+fn new_host() -> crate::host::HostPage {
+    let page = samples::host_page(Trust::Trusted, false);
+    crate::host::HostPage {
+        metrics: None,
+        services: Vec::new(),
+        checks: Vec::new(),
+        link: crate::Link::NeverHeard,
+        ..page
+    }
 }
 
 /// A page's words: no tags, one line for each block.

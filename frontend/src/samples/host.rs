@@ -6,6 +6,7 @@ use crate::{
     host::{CheckRow, HostPage, OwnLimit, Says},
     hosts::{HostRow, HostsPage, Tally, Trust},
     incidents::Standing,
+    metrics::{Disk, Figure, Metrics, Service, Unit},
 };
 
 /// A list with one of each; empty when asked for.
@@ -99,6 +100,10 @@ pub fn host_page(trust: Trust, hands_off: bool) -> HostPage {
             until_at: before(-88 * MINUTE),
             reason: Some(text("replacing a disk")),
         }),
+        metrics: Some(metrics()),
+        services: [("shop-web", "failed", true), ("redis", "running", true), ("cron", "stopped", false)]
+            .map(|(name, state, watched)| Service { name: text(name), state: text(state), watched })
+            .to_vec(),
         checks: vec![
             check(
                 "shop-web answers",
@@ -145,5 +150,44 @@ pub fn host_page(trust: Trust, hands_off: bool) -> HostPage {
         ],
         may_act: true,
         may_trust: true,
+    }
+}
+
+/// A day that rises and falls, with a gap, and a fix in it.
+fn metrics() -> Metrics {
+    let now = clock().now;
+    let figure = |title: &str, unit, of: &str, low: f32, high: f32| {
+        let value = |n: i64| {
+            let wave = ((n as f32 / 24.0).sin() + (n as f32 / 3.7).sin() / 4.0 + 1.25) / 2.5;
+            (!(120..132).contains(&n)).then_some(low + (high - low) * wave)
+        };
+        let points: Vec<_> = (0..288).map(|n| (before((288 - n) * 5 * MINUTE), value(n))).collect();
+        Figure { title: text(title), unit, of: text(of), now: points.last().and_then(|(_, value)| *value), points }
+    };
+    let disk = |path: &str, used, available, inodes| Disk {
+        path: text(path),
+        used,
+        available,
+        total: 107_374_182_400,
+        inodes,
+    };
+    Metrics {
+        at: before(4_000),
+        span: domain::metrics::Span::Day,
+        figures: vec![
+            figure("Processor", Unit::Percent, "of 4 cores", 8.0, 44.0),
+            figure("Memory", Unit::Percent, "of 8.6\u{a0}GB", 58.0, 63.0),
+            figure("Load", Unit::Load, "", 0.2, 3.1),
+            figure("Disk, fullest", Unit::Percent, "/var", 84.0, 86.0),
+            figure("Network in", Unit::Rate, "", 9_000.0, 4_200_000.0),
+            figure("Network out", Unit::Rate, "", 60_000.0, 12_000_000.0),
+        ],
+        disks: vec![
+            disk("/var", 86.0, 15_032_385_536, Some(12.0)),
+            disk("/", 38.0, 66_571_993_088, Some(9.0)),
+            disk("/boot/efi", 4.0, 103_079_215_104, None),
+        ],
+        fixes: vec![before(3 * HOUR)],
+        now,
     }
 }

@@ -3,6 +3,7 @@
 mod hands_off;
 mod limits;
 mod list;
+mod metrics;
 mod parts;
 mod same_machine;
 mod show;

@@ -14,7 +14,7 @@ use views::{
     host::{CheckRow, HostPage, OwnLimit, Says},
 };
 
-use super::{hands_off, limits, link, tags, trust};
+use super::{hands_off, limits, link, metrics, tags, trust};
 use crate::layers::page;
 use crate::member::{Member, clock};
 use crate::pages::incident;
@@ -38,8 +38,11 @@ pub async fn show(
     let now = tx.now().await?;
     let off = hosts::list_hands_off(&mut tx, now).await?;
     let checks = hosts::list_checks(&mut tx, id).await?.into_iter().map(check).collect();
-    let incidents = incidents::list(&mut tx, Some(id), INCIDENTS).await?.into_iter().map(incident::row).collect();
+    let incidents: Vec<_> =
+        incidents::list(&mut tx, Some(id), INCIDENTS).await?.into_iter().map(incident::row).collect();
     let buckets = store::pages::limits::list(&mut tx, row.client_id, id).await?;
+    let newest = store::metrics::find_now(&mut tx, id).await?;
+    let (span, past) = store::metrics::list(&mut tx, id).await?;
     let clock = clock(&app, now);
     Ok(page(&HostPage {
         shell,
@@ -50,6 +53,8 @@ pub async fn show(
         hands_off: hands_off(&off, &row, now),
         inventory: inventory(&row, &clock),
         own_limits: row.own_limits.as_ref().map(own_limits).unwrap_or_default(),
+        metrics: newest.as_ref().map(|newest| metrics::metrics(newest, span, &past, &incidents, now)),
+        services: newest.map(|newest| metrics::services(&newest.extra)).unwrap_or_default(),
         checks,
         limits: limits::limits(&buckets),
         incidents,
