@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults bench check build assets deps prepare prepare-check prepare-in-cluster
+.PHONY: help demo test faults bench agent check build assets deps prepare prepare-check prepare-in-cluster
 
 DIST := frontend/assets/dist
 ASSET_INPUTS := frontend/package.json frontend/package-lock.json frontend/build.mjs $(shell find frontend/assets/src -type f)
@@ -28,9 +28,16 @@ faults: deps assets ## every kill case CYCLES=n times in random order (SEED=n: i
 	  cargo test --workspace --tests faults::cycles -- --ignored --nocapture || status=$$?; \
 	cat $(FAULTS_REPORT) || true; exit $$status
 
+# Naming the target keeps the flags from programs that run while building. The gnu C library can be linked statically.
+HOST_TARGET = $(shell rustc -vV | sed -n 's/^host: //p')
+AGENT = $(CURDIR)/target/$(HOST_TARGET)/agent/mendwright-agent
+agent: ## the agent as it is shipped: built alone, small and static
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build -p agent --profile agent --target $(HOST_TARGET)
+	@ls -l $(AGENT)
+
 BENCH_REPORT := $(CURDIR)/target/bench.log
-bench: deps assets ## crash to healed to verified, ROUNDS=n (20), release build, fsync on; the last line is JSON
-	MENDWRIGHT_BENCH_ROUNDS=$(or $(ROUNDS),20) cargo test --release --workspace --tests bench:: -- --ignored --nocapture > $(BENCH_REPORT) 2>&1 \
+bench: deps assets agent ## crash to healed to verified, ROUNDS=n (20), release build, fsync on; the last line is JSON
+	MENDWRIGHT_BENCH_AGENT=$(AGENT) MENDWRIGHT_BENCH_ROUNDS=$(or $(ROUNDS),20) cargo test --release --workspace --tests bench:: -- --ignored --nocapture > $(BENCH_REPORT) 2>&1 \
 	  || { tail -40 $(BENCH_REPORT); exit 1; }
 	@grep -A99 '^limits lifted' $(BENCH_REPORT) | grep -B99 '^{'
 

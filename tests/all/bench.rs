@@ -201,9 +201,12 @@ async fn crash_to_healed_to_verified() {
         command("status")
     );
     std::fs::write(state.join("agent.toml"), limits).unwrap();
+    // The agent as it is shipped: alone, small and static (make agent).
+    let agent_program = std::env::var_os("MENDWRIGHT_BENCH_AGENT").map(PathBuf::from);
+    let agent_program = agent_program.unwrap_or_else(|| program("mendwright-agent"));
     let token = installation.seeded.as_ref().unwrap().hosts[0].token.reveal().to_owned();
     let agent = |args: &[&str]| {
-        let mut command = Command::new(program("mendwright-agent"));
+        let mut command = Command::new(&agent_program);
         command
             .args(args)
             .arg("--state-dir")

@@ -75,11 +75,11 @@ impl Collector {
     /// Looks. What cannot be read is absent.
     pub fn collect(&mut self) -> Collected {
         let at = self.clock.now();
-        let ticks = self.read("/proc/stat").and_then(|text| cpu::parse(text));
-        let load = self.read("/proc/loadavg").and_then(|text| load(text));
-        let memory = self.read("/proc/meminfo").and_then(|text| memory::parse(text));
-        let counters = self.read("/proc/thread-self/net/dev").map(|text| network::parse(text)).unwrap_or_default();
-        let mounts = self.read("/proc/thread-self/mountinfo").map(|text| mounts::list(text)).unwrap_or_default();
+        let ticks = self.read("/proc/stat").and_then(cpu::parse);
+        let load = self.read("/proc/loadavg").and_then(load);
+        let memory = self.read("/proc/meminfo").and_then(memory::parse);
+        let counters = self.read("/proc/thread-self/net/dev").map(network::parse).unwrap_or_default();
+        let mounts = self.read("/proc/thread-self/mountinfo").map(mounts::list).unwrap_or_default();
         let mut collected = Collected { at, load, memory, mounts: mounts::measure(mounts), ..Collected::default() };
         if let Some(before) = &self.before {
             collected.over = at.saturating_sub(before.at);
