@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults bench agent check build assets deps prepare prepare-check prepare-in-cluster
+.PHONY: help demo test faults bench load agent check build assets deps prepare prepare-check prepare-in-cluster
 
 DIST := frontend/assets/dist
 ASSET_INPUTS := frontend/package.json frontend/package-lock.json frontend/build.mjs $(shell find frontend/assets/src -type f)
@@ -40,6 +40,12 @@ bench: deps assets agent ## crash to healed to verified, ROUNDS=n (20), release 
 	MENDWRIGHT_BENCH_AGENT=$(AGENT) MENDWRIGHT_BENCH_ROUNDS=$(or $(ROUNDS),20) cargo test --release --workspace --tests bench:: -- --ignored --nocapture > $(BENCH_REPORT) 2>&1 \
 	  || { tail -40 $(BENCH_REPORT); exit 1; }
 	@grep -A99 '^limits lifted' $(BENCH_REPORT) | grep -B99 '^{'
+
+LOAD_REPORT := $(CURDIR)/target/load.log
+load: deps assets ## AGENTS=n (100) on TLS links for SECONDS=s (30), each breaks once and is repaired; the last line is JSON
+	MENDWRIGHT_LOAD_AGENTS=$(or $(AGENTS),100) MENDWRIGHT_LOAD_SECONDS=$(or $(SECONDS),30) \
+	  cargo test --release --workspace --tests load:: -- --ignored --nocapture > $(LOAD_REPORT) 2>&1 || { tail -40 $(LOAD_REPORT); exit 1; }
+	@grep -A99 '^limits lifted' $(LOAD_REPORT) | grep -B99 '^{'
 
 check: deps assets prepare-check ## formatting, lints, and the statements' offline data
 	cargo fmt --all --check

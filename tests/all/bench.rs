@@ -20,7 +20,7 @@ use crate::support::program;
 /// A hang guard for each wait.
 const GUARD: Duration = Duration::from_secs(300);
 /// Lifted far beyond what a bench can use; the page shows them like any others.
-const LIMITS: &str = "limits:\n  tenant: {runs_per_window: 100000, window_secs: 1}\n  client: {runs_per_window: 100000, window_secs: 1}\n  host: {runs_per_hour: 10000, in_flight: 1}\n  host_playbook: {cooldown_secs: 1, per_day: 10000}\n";
+pub const LIMITS: &str = "limits:\n  tenant: {runs_per_window: 100000, window_secs: 1}\n  client: {runs_per_window: 100000, window_secs: 1}\n  host: {runs_per_hour: 10000, in_flight: 1}\n  host_playbook: {cooldown_secs: 1, per_day: 10000}\n";
 const STABLE_SECS: f64 = 0.5;
 
 fn document() -> String {
@@ -89,7 +89,8 @@ impl Agent {
     }
 }
 
-async fn number(rows: &PgPool, sql: &'static str) -> f64 {
+/// A number from the rows.
+pub async fn number(rows: &PgPool, sql: &'static str) -> f64 {
     sqlx::query_scalar(sql).fetch_one(rows).await.unwrap()
 }
 
@@ -102,7 +103,11 @@ async fn until(rows: &PgPool, what: &str, sql: &'static str, wanted: f64) {
     }
 }
 
-fn spread(mut values: Vec<f64>) -> serde_json::Value {
+/// Least, median and nearly the most of times in ms; null of none.
+pub fn spread(mut values: Vec<f64>) -> serde_json::Value {
+    if values.is_empty() {
+        return serde_json::Value::Null;
+    }
     values.sort_by(f64::total_cmp);
     let at = |share: f64| (values[((values.len() - 1) as f64 * share).round() as usize] * 10.0).round() / 10.0;
     json!({ "min": at(0.0), "median": at(0.5), "p99": at(0.99) })

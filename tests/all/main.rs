@@ -7,6 +7,7 @@ mod faults;
 mod gateway;
 mod isolation;
 mod lints;
+mod load;
 mod mail;
 mod playbook_digest;
 mod stages;
