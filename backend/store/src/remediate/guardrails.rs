@@ -70,6 +70,7 @@ pub async fn lock_one(tx: &mut TenantTx, kind: &str, key: &str) -> Result<()> {
     Ok(())
 }
 
+/// Kinds and keys, side by side. `= ANY` on each is what an index is used for; pairs alone would read the tenant's rows.
 fn words(keys: &[(BucketKind, String)]) -> (Vec<String>, Vec<String>) {
     keys.iter().map(|(kind, key)| (kind.word().to_owned(), key.clone())).unzip()
 }
@@ -123,7 +124,7 @@ pub async fn facts(tx: &mut TenantTx, keys: &[(BucketKind, String)], run_id: Uui
     let buckets = sqlx::query!(
         r#"SELECT scope_kind, scope_key, clock_high, frozen, max_in_flight, max_per_window, window_secs,
            (SELECT created_at FROM tenants WHERE tenant_id = $1) AS "tenant_created_at!"
-         FROM guardrail_buckets WHERE tenant_id = $1 AND (scope_kind, scope_key) IN (SELECT * FROM unnest($2::text[], $3::text[]))"#,
+         FROM guardrail_buckets WHERE tenant_id = $1 AND scope_kind = ANY ($2) AND scope_key = ANY ($3)"#,
         tenant_id,
         &kinds,
         &names
@@ -132,9 +133,8 @@ pub async fn facts(tx: &mut TenantTx, keys: &[(BucketKind, String)], run_id: Uui
     .await?;
     let live = sqlx::query!(
         r#"SELECT a.scope_kind, a.scope_key, a.run_id, a.slot_no, a.flight_no, a.occupied_until, a.released_at IS NULL AS "unreleased!"
-         FROM unnest($2::text[], $3::text[]) AS k(kind, key)
-           JOIN guardrail_admissions a ON a.tenant_id = $1 AND a.scope_kind = k.kind AND a.scope_key = k.key
-         WHERE a.occupied_until > $4 OR (a.released_at IS NULL AND a.flight_no IS NOT NULL)
+         FROM guardrail_admissions a WHERE a.tenant_id = $1 AND a.scope_kind = ANY ($2) AND a.scope_key = ANY ($3)
+           AND (a.occupied_until > $4 OR (a.released_at IS NULL AND a.flight_no IS NOT NULL))
          ORDER BY a.occupied_until, a.slot_no"#,
         tenant_id,
         &kinds,
@@ -282,7 +282,8 @@ pub async fn admit(tx: &mut TenantTx, run_id: Uuid, attempt: i32, slots: &[Slot]
     .await?;
     let done = sqlx::query!(
         "UPDATE guardrail_buckets SET clock_high = greatest(clock_high, $4)
-         WHERE tenant_id = $1 AND (scope_kind, scope_key) IN (SELECT * FROM unnest($2::text[], $3::text[]))",
+         WHERE tenant_id = $1 AND scope_kind = ANY ($2) AND scope_key = ANY ($3)
+           AND (scope_kind, scope_key) IN (SELECT * FROM unnest($2::text[], $3::text[]))",
         tenant_id,
         &kinds,
         &keys,
@@ -304,8 +305,8 @@ pub async fn move_finished(tx: &mut TenantTx, keys: &[(BucketKind, String)]) -> 
     let moved = sqlx::query!(
         "INSERT INTO guardrail_history (tenant_id, scope_kind, scope_key, run_id, attempt, slot_no, flight_no, admitted_at, occupied_until, released_at, outcome)
          SELECT tenant_id, scope_kind, scope_key, run_id, attempt, slot_no, flight_no, admitted_at, occupied_until, released_at, outcome
-         FROM guardrail_admissions WHERE tenant_id = $1 AND (scope_kind, scope_key) IN (SELECT * FROM unnest($2::text[], $3::text[]))
-           AND released_at IS NOT NULL AND occupied_until <= $4",
+         FROM guardrail_admissions WHERE tenant_id = $1 AND scope_kind = ANY ($2) AND scope_key = ANY ($3)
+           AND (scope_kind, scope_key) IN (SELECT * FROM unnest($2::text[], $3::text[])) AND released_at IS NOT NULL AND occupied_until <= $4",
         tenant_id,
         &kinds,
         &names,
@@ -317,8 +318,8 @@ pub async fn move_finished(tx: &mut TenantTx, keys: &[(BucketKind, String)]) -> 
         return Ok(());
     }
     sqlx::query!(
-        "DELETE FROM guardrail_admissions a WHERE tenant_id = $1 AND (scope_kind, scope_key) IN (SELECT * FROM unnest($2::text[], $3::text[]))
-         AND released_at IS NOT NULL AND occupied_until <= $4
+        "DELETE FROM guardrail_admissions a WHERE tenant_id = $1 AND scope_kind = ANY ($2) AND scope_key = ANY ($3)
+         AND (scope_kind, scope_key) IN (SELECT * FROM unnest($2::text[], $3::text[])) AND released_at IS NOT NULL AND occupied_until <= $4
          AND EXISTS (SELECT 1 FROM guardrail_history h WHERE h.tenant_id = a.tenant_id AND h.scope_kind = a.scope_kind AND h.scope_key = a.scope_key
            AND h.run_id = a.run_id AND h.attempt = a.attempt AND h.slot_no = a.slot_no)",
         tenant_id,
