@@ -185,6 +185,7 @@ async fn crash_to_healed_to_verified() {
         public_url: None,
         smtp: None,
         mail_from: "bench@localhost".into(),
+        allow_egress: Vec::new(),
     };
     let options = Options { data: folder.path().join("data"), node, seed: Some(seed), durable: true };
     let installation = Installation::start(options, Vec::new()).await.unwrap();

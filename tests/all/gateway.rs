@@ -25,6 +25,7 @@ use wire::v1::*;
 
 use crate::support::TestDb;
 
+mod look_again;
 mod metrics;
 
 const GUARD: Duration = Duration::from_secs(30);
@@ -54,12 +55,6 @@ impl Drop for World {
 
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
-}
-
-#[expect(clippy::disallowed_methods, reason = "a real gateway is driven")]
-fn monotonic() -> Arc<dyn Fn() -> Duration + Send + Sync> {
-    let start = std::time::Instant::now();
-    Arc::new(move || start.elapsed())
 }
 
 async fn world() -> World {
@@ -113,7 +108,7 @@ async fn world_on(store: impl Fn(&TestDb) -> Store) -> World {
         node_id,
         server_name: "test".into(),
         dispatch_key: key(8),
-        elapsed: monotonic(),
+        elapsed: crate::support::monotonic(),
         random: Arc::new(|| [5; 32]),
     };
     let gateway = Gateway::new(store.clone(), config);

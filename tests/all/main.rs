@@ -10,6 +10,7 @@ mod lints;
 mod load;
 mod mail;
 mod playbook_digest;
+mod probes;
 mod stages;
 mod support;
 mod upkeep;

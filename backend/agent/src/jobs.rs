@@ -258,12 +258,12 @@ impl Jobs {
             return self.refuse(job, fence, refusal, None);
         }
         let look = Act::Look { check_id: envelope.check_id, target: envelope.target.clone(), fence };
-        let fix = envelope.job.purpose == Purpose::Fix;
+        let looks = envelope.job.purpose == Purpose::Fix && !envelope.server_looked;
         let deadline = received.saturating_add(Duration::from_secs(envelope.ttl_secs));
         let phase = Phase::Checking { envelope: Box::new(envelope), steps };
         self.current = Some(Current { job, fence, digest, deadline, phase });
-        // Undo and diagnostics have no trigger that could have gone away.
-        if fix { vec![look] } else { self.intend() }
+        // Undo and diagnostics have no trigger that could have gone away, and what the server looks at it has looked at.
+        if looks { vec![look] } else { self.intend() }
     }
 
     /// The triggering check of the job with `fence` was looked at again; `ok_when` is what it recovers by.

@@ -5,6 +5,7 @@ pub mod classify;
 mod ladder;
 pub mod lease;
 pub mod notify;
+pub mod probes;
 pub mod remediate;
 pub mod silence;
 pub mod sweep;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use store::classify::due_signals;
+use store::detect::probes;
 use store::verify::verifications;
 use store::{Queue, Store, TenantScope, host_links, outbox};
 
@@ -29,6 +30,9 @@ impl Stage for Sweep {
         tx.due(Queue::Sweep, now + EVERY);
         if due_signals::has_due(&mut tx).await? {
             tx.due(Queue::Classify, now);
+        }
+        if probes::has_due(&mut tx).await? {
+            tx.due(Queue::Detect, now);
         }
         // What remediate has to do is many things; it looks for all of them itself whenever it is woken.
         tx.due(Queue::Remediate, now);

@@ -6,10 +6,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use keys::{Context, digest};
 use serde_json::json;
-use store::detect::check_requests;
+use store::detect::check_requests::{self, LOOK_AGAIN, LookedAgain};
+use store::detect::check_states::Subject;
 use store::detect::observations::{self, NewObservation};
 use store::remediate::jobs::{self, Lease, Stored, ToLease};
-use store::{Store, TenantTx, audit, host_links, hosts};
+use store::{Queue, Store, TenantTx, audit, host_links, hosts};
 use uuid::Uuid;
 use wire::v1::{
     CheckNow, Down, Envelope, Job, JobKey, JobResult, MAX_OUTPUT_BYTES, Playbook, Refused, ResultAck, ResultBody,
@@ -36,6 +37,11 @@ pub struct Sent {
 
 /// The agent of a host that is trusted again comes back after this long, to be told so and to say `Hello` anew.
 const TRUSTED_AGAIN_SECS: u64 = 1;
+
+/// A look of the server's own counts for this long before a lease; the agent asks for its permit within that lease.
+const LOOK_LIVES: Duration = Duration::from_secs(15);
+/// A look that takes longer is asked for anew.
+const LOOK_LIMIT: Duration = Duration::from_secs(30);
 
 /// Whether a job that was sent on this link is sent again.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,6 +98,9 @@ async fn lease(gateway: &Inner, link: &Begun, tx: &mut TenantTx) -> Result<Optio
     let lasts = found.job.instance_id == Some(link.instance_id)
         && found.job.state == "leased"
         && found.job.lease_expires_at.is_some_and(|end| end > now);
+    if found.server_looks && !lasts && found.job.key.purpose == "fix" && !look_again(gateway, tx, &found).await? {
+        return Ok(None);
+    }
     let fence = match found.job.fence.filter(|_| lasts) {
         Some(fence) => fence,
         None => match hosts::take_fence(tx, host_id).await? {
@@ -118,6 +127,32 @@ async fn lease(gateway: &Inner, link: &Begun, tx: &mut TenantTx) -> Result<Optio
     Ok(Some((fence, Job { envelope, envelope_signature, playbook, playbook_signature })))
 }
 
+/// Look again before acting, for a check that the server itself looks at: the job is handed out only with a fresh look
+/// that is still bad. True: it may be. Otherwise a look is under way, and wakes this node when it is stored, or what
+/// was seen has ended the run.
+async fn look_again(gateway: &Inner, tx: &mut TenantTx, found: &ToLease) -> Result<bool, End> {
+    let (client_id, host_id) = (found.job.client_id, found.job.host_id);
+    let subject = Subject { client_id, host_id, check_id: found.check_id, target: found.target.clone() };
+    match check_requests::find_look_again(tx, &subject, LOOK_LIVES).await? {
+        LookedAgain::Not => {
+            let (_, expires_at) = check_requests::insert(tx, &subject, LOOK_AGAIN, LOOK_LIMIT).await?;
+            // Nobody answered in time: asked once more.
+            tx.due(Queue::Dispatch(gateway.config.node_id), expires_at);
+            Ok(false)
+        }
+        LookedAgain::Asked => Ok(false),
+        LookedAgain::Answered { verdict, observation_id } => match verdict.as_str() {
+            "warning" | "critical" => Ok(true),
+            _ => {
+                if jobs::mark_withdrawn(tx, &found.job.key, host_id).await? {
+                    outcome::looked_again(tx, &found.job, &verdict, observation_id).await?;
+                }
+                Ok(false)
+            }
+        },
+    }
+}
+
 /// The envelope's canonical text; the same lease makes the same text.
 fn envelope(tenant_id: Uuid, host_id: Uuid, instance_id: Uuid, fence: i64, found: &ToLease) -> Option<String> {
     let playbook: Playbook = keys::parse_canonical(&found.playbook).ok()?;
@@ -132,6 +167,7 @@ fn envelope(tenant_id: Uuid, host_id: Uuid, instance_id: Uuid, fence: i64, found
         parameters: serde_json::from_value(found.parameters.clone()).ok()?,
         check_id: found.check_id,
         target: found.target.clone(),
+        server_looked: found.server_looks,
         ttl_secs: TTL_SECS,
         limit_secs: limit_secs(&playbook),
     };

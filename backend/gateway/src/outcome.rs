@@ -1,10 +1,11 @@
 //! What a job's progress does to its run: the one seam between the links and stage remediate.
 
 use domain::run::State;
-use serde_json::json;
+use serde_json::{Value, json};
 use store::classify::{alerts, incidents};
 use store::notify;
 use store::remediate::jobs::Job;
+use store::remediate::runs::Run;
 use store::remediate::{guardrails, runs};
 use store::verify::{neighbours, verifications};
 use store::{Queue, Result, TenantTx, audit};
@@ -14,8 +15,10 @@ use wire::v1::{Ended, Refused, RefusedReason, ResultBody};
 /// A *not run* may happen this often before a person is called.
 const NOT_RUN_TRIES: i16 = 3;
 
-/// A host was made: it gets the bucket of its own limits.
+/// A host was made: it gets the bucket of its own limits, and is looked at from now on.
 pub async fn host_made(tx: &mut TenantTx, host_id: Uuid) -> Result<()> {
+    let now = tx.now().await?;
+    tx.due(Queue::Plan, now);
     guardrails::ensure_host_bucket(tx, host_id).await
 }
 
@@ -38,20 +41,41 @@ pub async fn refused(tx: &mut TenantTx, job: &Job, refused: &Refused, observatio
     tx.due(Queue::Remediate, now);
     let detail = json!({ "detail": refused.detail, "observation_id": observation_id });
     if refused.reason == RefusedReason::Recovered {
-        let cause = "recovered by itself";
-        if runs::advance(tx, id, State::Admitted, State::Cancelled, cause, detail, None).await? {
-            runs::close_remediation(tx, id, "cancelled").await?;
-            if alerts::find(tx, run.alert_id).await?.is_some() {
-                alerts::mark_closed(tx, run.alert_id, "recovered").await?;
-            }
-            incidents::mark_closed(tx, run.incident_id, "recovered").await?;
-        }
-        return Ok(());
+        return recovered(tx, &run, detail).await;
     }
-    let why = format!("The host refused the fix: {}", refused.detail);
-    if runs::advance(tx, id, State::Admitted, State::Refused, &why, detail, None).await? {
-        runs::close_remediation(tx, id, "refused").await?;
-        notify::needs_you(tx, (&run).into(), &why).await?;
+    decline(tx, &run, &format!("The host refused the fix: {}", refused.detail), detail).await
+}
+
+/// The server looked at its own check again before the job was handed out, and the look (`observation_id`) was not bad.
+pub async fn looked_again(tx: &mut TenantTx, job: &Job, verdict: &str, observation_id: Uuid) -> Result<()> {
+    let Some(run) = runs::find(tx, job.key.run_id).await? else { return Ok(()) };
+    let now = tx.now().await?;
+    tx.due(Queue::Remediate, now);
+    let detail = json!({ "observation_id": observation_id });
+    if verdict == "ok" {
+        return recovered(tx, &run, detail).await;
+    }
+    decline(tx, &run, "Nothing ran: the server looked at the check again and got no data.", detail).await
+}
+
+/// The check is ok again before anything ran.
+async fn recovered(tx: &mut TenantTx, run: &Run, detail: Value) -> Result<()> {
+    let cause = "recovered by itself";
+    if runs::advance(tx, run.run_id, State::Admitted, State::Cancelled, cause, detail, None).await? {
+        runs::close_remediation(tx, run.run_id, "cancelled").await?;
+        if alerts::find(tx, run.alert_id).await?.is_some() {
+            alerts::mark_closed(tx, run.alert_id, "recovered").await?;
+        }
+        incidents::mark_closed(tx, run.incident_id, "recovered").await?;
+    }
+    Ok(())
+}
+
+/// Nothing ran, and a person is told why.
+async fn decline(tx: &mut TenantTx, run: &Run, why: &str, detail: Value) -> Result<()> {
+    if runs::advance(tx, run.run_id, State::Admitted, State::Refused, why, detail, None).await? {
+        runs::close_remediation(tx, run.run_id, "refused").await?;
+        notify::needs_you(tx, run.into(), why).await?;
     }
     Ok(())
 }

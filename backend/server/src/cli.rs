@@ -115,6 +115,9 @@ pub struct NodeArgs {
     /// The address mail comes from.
     #[arg(long, env = "MENDWRIGHT_MAIL_FROM", default_value = "mendwright@localhost")]
     pub mail_from: String,
+    /// Where http and tcp checks may go beside public addresses: 10.0.0.0/8, 127.0.0.1:8000-8100, [fd00::]/8:443.
+    #[arg(long, env = "MENDWRIGHT_ALLOW_EGRESS", value_delimiter = ',')]
+    pub allow_egress: Vec<probe::Allowed>,
 }
 
 impl NodeArgs {
@@ -127,6 +130,7 @@ impl NodeArgs {
             public_url: self.public_url.map(|url| url.trim_end_matches('/').to_owned()),
             smtp: self.smtp,
             mail_from: self.mail_from,
+            allow_egress: self.allow_egress,
         }
     }
 }

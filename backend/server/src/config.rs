@@ -36,6 +36,8 @@ pub struct NodeConfig {
     pub smtp: Option<String>,
     /// The address mail comes from.
     pub mail_from: String,
+    /// Where this node's probes may go beside public addresses. Never in anything that a tenant writes.
+    pub allow_egress: Vec<probe::Allowed>,
 }
 
 impl NodeConfig {
@@ -158,6 +160,7 @@ mod tests {
             public_url: None,
             smtp: None,
             mail_from: "m@example.test".into(),
+            allow_egress: Vec::new(),
         };
         assert!(config.check().is_err());
         config.listen = "127.0.0.1:80".parse().unwrap();

@@ -8,8 +8,10 @@ use anyhow::{Context as _, Result};
 use axum::Router;
 use engine::lease::Stage;
 use engine::notify::Notify;
+use engine::probes::Probes;
 use gateway::{Gateway, GatewayConfig};
 use mail::Mailer;
+use probe::{Connector, Egress, Names};
 use store::{Clock, Store, StoreConfig, nodes};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -26,6 +28,8 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// What is still answering after this is cut off.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 const TENANT_CONNECTIONS: u32 = 20;
+/// Tenants whose probes are made at the same time.
+const PROBE_LOOPS: usize = 4;
 
 /// Opens the store on `urls`.
 pub fn open_store(urls: &Urls) -> Result<Store> {
@@ -85,6 +89,7 @@ impl Node {
             },
         );
         let notify = notify(config, &public_url)?;
+        let probes = Probes { connector: connector(config)? };
         let routes = routes(store, &public_url, &gateway, more);
         let accepting = Accepting::start(listener, tls, config.transport)?;
         let mut tasks = vec![
@@ -99,6 +104,9 @@ impl Node {
             looped("sweep", engine::sweep::Sweep, store, &cancel),
             looped("verify", engine::verify::Verify, store, &cancel),
         ];
+        tasks.push(looped("plan", engine::probes::Plan, store, &cancel));
+        // Targets that keep silent hold up the probes of one tenant at a time, and of one loop.
+        tasks.extend((0..PROBE_LOOPS).map(|_| looped("probes", probes.clone(), store, &cancel)));
         match notify {
             Some(stage) => tasks.push(looped("notify", stage, store, &cancel)),
             None => tracing::warn!("no mail server is set (--smtp): mail waits in the outbox, and nobody is called"),
@@ -122,6 +130,12 @@ impl Node {
 /// A stage's loop.
 fn looped(name: &'static str, stage: impl Stage + 'static, store: &Store, cancel: &CancellationToken) -> Task {
     (name, tokio::spawn(engine::lease::run(store.clone(), stage, cancel.clone())))
+}
+
+/// What connects to the targets of checks.
+fn connector(config: &NodeConfig) -> Result<Connector> {
+    let egress = Egress::new(config.allow_egress.clone());
+    Connector::new(egress, Names::system(), clock::monotonic()).context("TLS for probes cannot be set up")
 }
 
 /// What sends mail, if a mail server is set.

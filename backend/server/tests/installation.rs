@@ -24,6 +24,7 @@ fn options(data: PathBuf, seed: Option<Seed>) -> Options {
         public_url: None,
         smtp: None,
         mail_from: "mendwright@example.test".into(),
+        allow_egress: Vec::new(),
     };
     Options { data, node, seed, durable: false }
 }

@@ -31,8 +31,10 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// A kind of due work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Queue {
-    /// Checks that the server itself runs, and timers of hold times.
+    /// Probes of the server's own.
     Detect,
+    /// Which probes there are to be: new checks, new hosts.
+    Plan,
     /// Signals.
     Classify,
     /// Planned and held runs, ended leases, overdue permits.
@@ -51,15 +53,16 @@ pub enum Queue {
 
 impl Queue {
     /// Every queue that a node of this id works on.
-    fn all(node_id: Uuid) -> [Queue; 8] {
-        use Queue::{Classify, Detect, Dispatch, Notify, Remediate, Silence, Sweep, Verify};
-        [Detect, Classify, Remediate, Verify, Dispatch(node_id), Notify, Silence, Sweep]
+    fn all(node_id: Uuid) -> [Queue; 9] {
+        use Queue::{Classify, Detect, Dispatch, Notify, Plan, Remediate, Silence, Sweep, Verify};
+        [Detect, Plan, Classify, Remediate, Verify, Dispatch(node_id), Notify, Silence, Sweep]
     }
 
     /// Its name in `tenant_wakeups`.
     pub fn name(self) -> String {
         match self {
             Queue::Detect => "detect".into(),
+            Queue::Plan => "plan".into(),
             Queue::Classify => "classify".into(),
             Queue::Remediate => "remediate".into(),
             Queue::Verify => "verify".into(),

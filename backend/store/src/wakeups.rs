@@ -90,7 +90,7 @@ pub async fn done(store: &Store, claimed: Claimed, more: bool) -> Result<()> {
 }
 
 /// Queues of which every active tenant always has a wake-up: each time its work is done, the next is made.
-const STANDING: [Queue; 2] = [Queue::Silence, Queue::Sweep];
+const STANDING: [Queue; 3] = [Queue::Silence, Queue::Plan, Queue::Sweep];
 
 /// Makes the standing wake-ups that are missing, due now.
 pub async fn ensure_standing(store: &Store) -> Result<()> {

@@ -770,6 +770,9 @@ pub struct Envelope {
     pub check_id: Uuid,
     /// Its target.
     pub target: String,
+    /// That check is the server's own: the server has looked again just now, and the agent cannot.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub server_looked: bool,
     /// Seconds this envelope lives, on the boot-time clock from its receipt.
     pub ttl_secs: u64,
     /// Seconds the whole leg may take.

@@ -11,12 +11,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &["domain", "keys"]),
     ("embedded", &[]),
     ("runner", &[]),
+    ("probe", &[]),
     ("views", &["domain"]),
     ("mail", &["views"]),
-    ("engine", &["domain", "store", "keys", "mail", "views", "runner"]),
+    ("engine", &["domain", "store", "keys", "mail", "views", "runner", "probe"]),
     ("gateway", &["domain", "store", "wire", "keys"]),
     ("web", &["domain", "store", "keys", "views"]),
-    ("server", &["domain", "store", "keys", "wire", "embedded", "runner", "views", "mail", "engine", "gateway", "web"]),
+    ("server", &["domain", "store", "keys", "wire", "embedded", "runner", "views", "mail", "probe", "engine", "gateway", "web"]),
     ("agent", &["wire", "keys", "runner"]),
 ];
 
@@ -26,6 +27,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("keys", &["sqlx", "axum", "tokio"]),
     ("domain", &["sqlx", "axum", "tokio", "rand"]),
     ("store", &["axum", "askama"]),
+    ("probe", &["sqlx", "axum"]),
     ("engine", &["axum", "sqlx"]),
     ("gateway", &["sqlx"]),
     ("web", &["sqlx"]),

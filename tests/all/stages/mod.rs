@@ -9,4 +9,4 @@ mod remediate;
 mod silence;
 mod sweep;
 mod verify;
-mod world;
+pub mod world;

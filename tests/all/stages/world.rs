@@ -40,11 +40,21 @@ pub struct Setup {
     pub limits: &'static str,
     /// Connections of the store.
     pub connections: u32,
+    /// A URL that the server asks for h1, every 10 s, and believes to be down at the third bad answer in a row.
+    pub site: Option<String>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Setup { hosts: 1, mode: Some("auto"), rungs: 1, neighbour: false, limits: "", connections: 4 }
+        Setup {
+            hosts: 1,
+            mode: Some("auto"),
+            rungs: 1,
+            neighbour: false,
+            limits: "",
+            connections: 4,
+            site: None,
+        }
     }
 }
 
@@ -89,6 +99,12 @@ fn document(setup: &Setup) -> String {
         "checks:\n  - {name: Shop runs, kind: service, target: shop, selector: {tags: {role: web}}, interval_secs: 2}\n\
          \x20 - {name: Host is heard of, kind: heartbeat, selector: {tags: {role: web}}}\n",
     );
+    if let Some(url) = &setup.site {
+        let _ = writeln!(
+            yaml,
+            "  - {{name: Site answers, kind: http, target: \"{url}\", selector: {{host: h1}}, failures: 3, limit_ms: 1000}}"
+        );
+    }
     if setup.neighbour {
         yaml.push_str(
             "  - {name: Till runs, kind: service, target: till, selector: {tags: {role: web}}, interval_secs: 2}\n",
@@ -112,6 +128,14 @@ fn document(setup: &Setup) -> String {
             let _ = writeln!(yaml, "      - {{playbook: {name}, parameters: {{service: \"{{target}}\"}}}}");
         }
         yaml.push_str("    verify: {settle_secs: 1, stable_secs: 3}\n");
+        if setup.site.is_some() {
+            let _ = write!(
+                yaml,
+                "  - name: Site is started again\n    mode: {mode}\n    when: {{check: Site answers}}\n\
+                 \x20   ladder: [{{playbook: restart-service, parameters: {{service: shop}}}}]\n\
+                 \x20   verify: {{settle_secs: 1, stable_secs: 3}}\n"
+            );
+        }
     }
     if !setup.limits.is_empty() {
         let _ = write!(yaml, "limits:\n{}", setup.limits);

@@ -15,6 +15,13 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
 use store::{Clock, Store, StoreConfig};
 
+/// A monotonic clock for a real part.
+#[expect(clippy::disallowed_methods, reason = "a real part is driven")]
+pub fn monotonic() -> std::sync::Arc<dyn Fn() -> std::time::Duration + Send + Sync> {
+    let start = std::time::Instant::now();
+    std::sync::Arc::new(move || start.elapsed())
+}
+
 const TEMPLATE: &str = "mendwright_template";
 
 /// A migrated database of its own; dropped with the value.

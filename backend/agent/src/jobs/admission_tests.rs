@@ -45,6 +45,7 @@ fn envelope(playbook: &Playbook) -> Envelope {
         parameters: BTreeMap::new(),
         check_id: Uuid::from_u128(5),
         target: "shop-web".into(),
+        server_looked: false,
         ttl_secs: 60,
         limit_secs: 60,
     }

@@ -222,6 +222,7 @@ pub fn job(instance_id: Uuid, fence: i64, argvs: &[&[&str]]) -> (Job, JobKey) {
         parameters: BTreeMap::from([("service".to_owned(), Value::Text(SERVICE.into()))]),
         check_id: CHECK,
         target: SERVICE.into(),
+        server_looked: false,
         ttl_secs: 60,
         limit_secs: 60,
     })

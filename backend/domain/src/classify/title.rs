@@ -7,6 +7,7 @@ pub fn title(facts: &AlertFacts) -> String {
     match facts.kind.as_str() {
         "service" => format!("{} stopped on {}", facts.target, facts.host),
         "heartbeat" => format!("{} fell silent", facts.host),
+        "http" | "tcp" => format!("{} on {} does not answer", facts.check, facts.host),
         _ => format!("{} is {} for {} on {}", facts.check, facts.severity, facts.target, facts.host),
     }
 }
@@ -20,6 +21,7 @@ mod tests {
         for (kind, wanted) in [
             ("service", "shop-web stopped on web-01"),
             ("heartbeat", "web-01 fell silent"),
+            ("http", "shop on web-01 does not answer"),
             ("disk", "shop is critical for shop-web on web-01"),
         ] {
             let facts = AlertFacts {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::reach::{Statuses, Target};
 use super::reading::{Comparison, Severity};
 
 /// What is looked at.
@@ -15,6 +16,10 @@ pub enum Kind {
     Service,
     /// That the host is heard of at all; looked at by the server.
     Heartbeat,
+    /// That a URL answers as it should; asked by the server. Its readings are those of [`super::reach::seen`].
+    Http,
+    /// That a port takes connections; asked by the server. Its readings are those of [`super::reach::seen`].
+    Tcp,
 }
 
 impl Kind {
@@ -23,8 +28,13 @@ impl Kind {
         match self {
             Kind::Service => "service",
             Kind::Heartbeat => "heartbeat",
+            Kind::Http => "http",
+            Kind::Tcp => "tcp",
         }
     }
+
+    /// Those that the server asks over the network.
+    pub const PROBED: [Kind; 2] = [Kind::Http, Kind::Tcp];
 }
 
 /// Which hosts: all that is said must fit; nothing said = every host.
@@ -69,9 +79,18 @@ pub struct Check {
     pub name: String,
     /// What is looked at.
     pub kind: Kind,
-    /// The service's declared name; a heartbeat has none, it looks at the host itself.
+    /// The service's declared name, a URL, or `name:port`; a heartbeat has none, it looks at the host itself.
     #[serde(default)]
     pub target: String,
+    /// The answers that are good; of `http` only, 200-299 where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect_status: Option<Statuses>,
+    /// A text that the first 64 KiB of the answer hold; of `http` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contains: Option<String>,
+    /// How many redirects are followed, each to an address that is allowed; of `http` only, 5 where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirects: Option<u32>,
     /// Which hosts.
     #[serde(default)]
     pub selector: Selector,
@@ -96,7 +115,7 @@ pub struct Check {
     /// The agent looks at least this often.
     #[serde(default = "ten")]
     pub interval_secs: u32,
-    /// A look that takes longer is `no_data`.
+    /// A look that takes longer is `no_data`; a URL or a port that takes longer is down.
     #[serde(default = "five_thousand")]
     pub limit_ms: u32,
     /// Nothing is bad for this long after the host's boot.
@@ -117,6 +136,8 @@ fn quarter_hour() -> u32 {
     900
 }
 
+/// A redirect or two is usual, a longer chain is none that visitors follow.
+const REDIRECTS: u32 = 5;
 /// A host that is silent for this long is a warning, unless its check says otherwise.
 const SILENT_WARNING_SECS: f64 = 300.0;
 /// And critical after this long.
@@ -148,6 +169,31 @@ impl Check {
         if self.kind == Kind::Heartbeat && !self.target.is_empty() {
             return err("target", "a heartbeat looks at the host itself and has no target");
         }
+        if Kind::PROBED.contains(&self.kind) {
+            if let Err(problem) = Target::parse(self.kind, &self.target) {
+                return err("target", problem);
+            }
+            if self.selector.host.is_none() {
+                return err("selector", "what the server asks over the network belongs to one host: name it");
+            }
+        }
+        if self.kind != Kind::Http {
+            for (field, said) in [
+                ("expect_status", self.expect_status.is_some()),
+                ("contains", self.contains.is_some()),
+                ("redirects", self.redirects.is_some()),
+            ] {
+                if said {
+                    return err(field, "only an http check has it");
+                }
+            }
+        }
+        if self.contains.as_ref().is_some_and(|text| text.is_empty() || text.len() > 200) {
+            return err("contains", "a text has 1 to 200 characters");
+        }
+        if self.redirects.is_some_and(|redirects| redirects > 10) {
+            return err("redirects", "at most 10");
+        }
         if self.target.len() > 200 || self.target.chars().any(char::is_control) {
             return err("target", "a target has at most 200 characters and no control characters");
         }
@@ -166,16 +212,21 @@ impl Check {
         if [&self.critical_when, &self.warning_when, &self.ok_when].into_iter().any(|w| w.len() > 10) {
             return err("critical_when", "at most ten comparisons");
         }
-        if self.kind == Kind::Service {
+        let states = match self.kind {
+            Kind::Service => Some(("failed", "running")),
+            Kind::Http | Kind::Tcp => Some(("down", "up")),
+            Kind::Heartbeat => None,
+        };
+        if let Some((bad, good)) = states {
             if self.critical_when.is_empty() && self.warning_when.is_empty() {
-                let bad = vec![Comparison::is("state", "failed")];
+                let bad = vec![Comparison::is("state", bad)];
                 match self.severity {
                     Severity::Critical => self.critical_when = bad,
                     Severity::Warning => self.warning_when = bad,
                 }
             }
             if self.ok_when.is_empty() {
-                self.ok_when = vec![Comparison::is("state", "running")];
+                self.ok_when = vec![Comparison::is("state", good)];
             }
         }
         if self.kind == Kind::Heartbeat {
@@ -188,6 +239,16 @@ impl Check {
             }
         }
         Ok(self)
+    }
+
+    /// The answers that are good.
+    pub fn statuses(&self) -> Statuses {
+        self.expect_status.unwrap_or_default()
+    }
+
+    /// How many redirects are followed.
+    pub fn redirects(&self) -> u32 {
+        self.redirects.unwrap_or(REDIRECTS)
     }
 
     /// How long it must be bad.
@@ -223,6 +284,28 @@ mod tests {
         assert_eq!(c.warning_when, [Comparison::at_least("silent_secs", 300.0)]);
         assert_eq!(c.critical_when, [Comparison::at_least("silent_secs", 900.0)]);
         assert!(check(r#"{"name":"heard","kind":"heartbeat","target":"x"}"#).unwrap_err().contains("no target"));
+    }
+
+    #[test]
+    fn what_the_server_asks_belongs_to_one_host_and_has_an_address() {
+        let c = check(r#"{"name":"shop","kind":"http","target":"https://shop.example/","selector":{"host":"h1"}}"#);
+        let c = c.unwrap();
+        assert_eq!((c.statuses().to_string(), c.redirects()), ("200-299".into(), 5));
+        assert_eq!((&c.critical_when[0], &c.ok_when[0]), (&Comparison::is("state", "down"), &Comparison::is("state", "up")));
+        check(r#"{"name":"db","kind":"tcp","target":"db.example:5432","selector":{"host":"h1"}}"#).unwrap();
+        for (text, problem) in [
+            (r#"{"name":"x","kind":"http","target":"https://shop.example/"}"#, "name it"),
+            (r#"{"name":"x","kind":"http","target":"shop","selector":{"host":"h"}}"#, "http://"),
+            (r#"{"name":"x","kind":"http","target":"http://u:p@a.example/","selector":{"host":"h"}}"#, "password"),
+            (r#"{"name":"x","kind":"tcp","target":"db.example","selector":{"host":"h"}}"#, "name:port"),
+            (r#"{"name":"x","kind":"tcp","target":"db.example:0","selector":{"host":"h"}}"#, "name:port"),
+            (r#"{"name":"x","kind":"tcp","target":"a.example:1","selector":{"host":"h"},"redirects":1}"#, "only an http"),
+            (r#"{"name":"x","kind":"service","target":"x","contains":"y"}"#, "only an http"),
+            (r#"{"name":"x","kind":"http","target":"http://a.example","selector":{"host":"h"},"expect_status":"9-8"}"#, "100"),
+        ] {
+            let found = check(text).unwrap_err();
+            assert!(found.contains(problem), "{text}: {found}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Stage detect: what a check's thresholds say of an observation, and when that becomes a signal.
 pub mod check;
 pub mod evaluate;
+pub mod reach;
 pub mod reading;
 pub mod record;
 pub mod silence;

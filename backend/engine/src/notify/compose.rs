@@ -153,6 +153,7 @@ fn needs_you(about: About, facts: &Facts) -> NeedsYou {
         None => "no known fix",
         Some("observed") => "watch only, nothing ran",
         Some("awaiting_approval") => "the fix waits for you",
+        Some("refused") if reason.starts_with("Nothing ran") => "its check gives no data",
         Some("refused") => "the host refused the fix",
         Some("not_run") => "the fix never ran",
         Some("expired") if reason.starts_with("Nobody said yes") => "nobody said yes",

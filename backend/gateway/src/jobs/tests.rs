@@ -23,6 +23,7 @@ fn found() -> ToLease {
         parameters: json!({"service": "web"}),
         check_id: Uuid::from_u128(2),
         target: "web".into(),
+        server_looks: false,
     }
 }
 

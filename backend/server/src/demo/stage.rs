@@ -105,6 +105,7 @@ impl Stage {
             public_url: None,
             smtp: Some(format!("smtp://{mail_addr}")),
             mail_from: "Mendwright <mendwright@harbour.example>".into(),
+            allow_egress: Vec::new(),
         };
         let options = Options { data: self.folder.join("data"), node, seed: Some(seed), durable: false };
         let installation =

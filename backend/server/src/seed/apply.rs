@@ -120,6 +120,7 @@ pub async fn apply(store: &Store, owner_url: &str, master: &MasterKey, seed: See
     let now = tx.now().await?;
     tx.due(Queue::Silence, now); // the standing wake-ups
     tx.due(Queue::Sweep, now);
+    tx.due(Queue::Plan, now);
     tx.commit().await?;
     Ok(Seeded { tenant_id, members, hosts })
 }

@@ -7,17 +7,20 @@ use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
 use super::check_states::Subject;
+use super::probes;
 use crate::{Queue, Result, Store, TenantTx, host_links};
 
-/// Asks; `asked_for` is `verify`, `look_again`, `release` or `person`. Wakes the host's node now and `verify` when
-/// the time for an answer is over.
+/// Asks; `asked_for` is `verify`, `look_again`, `release` or `person`. Wakes whoever looks now (the host's node, or
+/// this server's own probes) and `verify` when the time for an answer is over.
 pub async fn insert(
     tx: &mut TenantTx,
     subject: &Subject,
     asked_for: &str,
     limit: Duration,
 ) -> Result<(Uuid, Timestamp)> {
-    host_links::wake(tx, subject.host_id).await?;
+    if !probes::hurry(tx, subject.host_id, subject.check_id).await? {
+        host_links::wake(tx, subject.host_id).await?;
+    }
     let (tenant_id, id, now) = (tx.tenant_id(), Store::new_id(), tx.now().await?);
     let expires_at = now + limit;
     sqlx::query!(
@@ -50,13 +53,15 @@ pub struct Open {
     pub target: String,
 }
 
-/// A host's unanswered questions, oldest first.
+/// A host's unanswered questions, oldest first; those that the server answers itself are none of the host's.
 pub async fn list_open(tx: &mut TenantTx, host_id: Uuid) -> Result<Vec<Open>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     Ok(sqlx::query_as!(
         Open,
-        "SELECT request_id, check_id, target FROM check_requests
-         WHERE tenant_id = $1 AND host_id = $2 AND answered_at IS NULL AND expires_at > $3 ORDER BY asked_at LIMIT 100",
+        "SELECT q.request_id, q.check_id, q.target FROM check_requests q
+         WHERE q.tenant_id = $1 AND q.host_id = $2 AND q.answered_at IS NULL AND q.expires_at > $3
+           AND NOT EXISTS (SELECT 1 FROM probes p WHERE p.tenant_id = $1 AND p.host_id = q.host_id AND p.check_id = q.check_id)
+         ORDER BY q.asked_at LIMIT 100",
         tenant_id,
         host_id,
         now.to_sqlx() as _
@@ -65,13 +70,14 @@ pub async fn list_open(tx: &mut TenantTx, host_id: Uuid) -> Result<Vec<Open>> {
     .await?)
 }
 
-/// The question is answered; false when it was before, is over, or is another's. Wakes `verify`.
+/// The question is answered; false when it was before, is over, or is another's. Wakes who asked: `verify`, or the
+/// host's node that waits for a look before it hands out a job.
 pub async fn mark_answered(tx: &mut TenantTx, subject: &Subject, request_id: Uuid) -> Result<bool> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let done = sqlx::query!(
+    let asked_for = sqlx::query_scalar!(
         "UPDATE check_requests SET answered_at = $6
          WHERE tenant_id = $1 AND request_id = $2 AND host_id = $3 AND check_id = $4 AND target = $5
-           AND answered_at IS NULL AND expires_at > $6",
+           AND answered_at IS NULL AND expires_at > $6 RETURNING asked_for",
         tenant_id,
         request_id,
         subject.host_id,
@@ -79,11 +85,57 @@ pub async fn mark_answered(tx: &mut TenantTx, subject: &Subject, request_id: Uui
         subject.target,
         now.to_sqlx() as _
     )
-    .execute(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
-    let first = done.rows_affected() == 1;
-    if first {
-        tx.due(Queue::Verify, now);
+    match asked_for.as_deref() {
+        None => return Ok(false),
+        Some(LOOK_AGAIN) => host_links::wake(tx, subject.host_id).await?,
+        Some(_) => tx.due(Queue::Verify, now),
     }
-    Ok(first)
+    Ok(true)
+}
+
+/// Asked before a job is handed out.
+pub const LOOK_AGAIN: &str = "look_again";
+
+/// The newest look of the server's own before a job is handed out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LookedAgain {
+    /// Nobody asked for it, or it is too old to count.
+    Not,
+    /// It is asked for, and under way.
+    Asked,
+    /// What it came to.
+    Answered {
+        /// The stored word of its verdict.
+        verdict: String,
+        /// Its observation.
+        observation_id: Uuid,
+    },
+}
+
+/// How the newest `look_again` of a subject stands; an answer counts for `fresh`.
+pub async fn find_look_again(tx: &mut TenantTx, subject: &Subject, fresh: Duration) -> Result<LookedAgain> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let row = sqlx::query!(
+        r#"SELECT o.observation_id AS "observation_id?", o.verdict AS "verdict?" FROM check_requests q
+           LEFT JOIN observations o ON o.tenant_id = q.tenant_id AND o.request_id = q.request_id
+           WHERE q.tenant_id = $1 AND q.host_id = $2 AND q.check_id = $3 AND q.target = $4 AND q.asked_for = 'look_again'
+             AND (q.answered_at > $6 OR (q.answered_at IS NULL AND q.expires_at > $5)) ORDER BY q.asked_at DESC LIMIT 1"#,
+        tenant_id,
+        subject.host_id,
+        subject.check_id,
+        subject.target,
+        now.to_sqlx() as _,
+        (now - fresh).to_sqlx() as _
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(match row {
+        None => LookedAgain::Not,
+        Some(row) => match (row.verdict, row.observation_id) {
+            (Some(verdict), Some(observation_id)) => LookedAgain::Answered { verdict, observation_id },
+            _ => LookedAgain::Asked,
+        },
+    })
 }

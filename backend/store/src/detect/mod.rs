@@ -4,4 +4,5 @@ pub mod check_states;
 pub mod checks;
 pub mod evaluations;
 pub mod observations;
+pub mod probes;
 pub mod signals;

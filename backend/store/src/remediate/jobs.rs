@@ -86,6 +86,8 @@ pub struct ToLease {
     pub check_id: Uuid,
     /// Its target.
     pub target: String,
+    /// The server looks at that check itself.
+    pub server_looks: bool,
 }
 
 /// Queues a job and wakes the host's node; the unique index `jobs_one_unfinished` is the host's lock.
@@ -158,13 +160,14 @@ pub async fn find_locked(tx: &mut TenantTx, key: &JobKey) -> Result<Option<Job>>
 pub async fn find_to_lease(tx: &mut TenantTx, host_id: Uuid) -> Result<Option<ToLease>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let row = sqlx::query!(
-        "SELECT j.client_id, j.run_id, j.purpose, j.leg, j.attempt, j.state, j.fence, j.instance_id, j.envelope_digest,
-           j.lease_expires_at, j.expires_at, r.playbook_digest, p.content, p.signature, r.parameters, r.check_id, r.target
+        r#"SELECT j.client_id, j.run_id, j.purpose, j.leg, j.attempt, j.state, j.fence, j.instance_id, j.envelope_digest,
+           j.lease_expires_at, j.expires_at, r.playbook_digest, p.content, p.signature, r.parameters, r.check_id, r.target,
+           EXISTS (SELECT 1 FROM probes b WHERE b.tenant_id = $1 AND b.host_id = r.host_id AND b.check_id = r.check_id) AS "server_looks!"
          FROM jobs j
          JOIN runs r ON r.tenant_id = j.tenant_id AND r.run_id = j.run_id
          JOIN playbook_versions p ON p.tenant_id = r.tenant_id AND p.digest = r.playbook_digest
          WHERE j.tenant_id = $1 AND j.host_id = $2 AND j.state IN ('queued', 'leased') AND j.expires_at > $3
-         ORDER BY j.expires_at LIMIT 1 FOR UPDATE OF j",
+         ORDER BY j.expires_at LIMIT 1 FOR UPDATE OF j"#,
         tenant_id,
         host_id,
         now.to_sqlx() as _
@@ -190,6 +193,7 @@ pub async fn find_to_lease(tx: &mut TenantTx, host_id: Uuid) -> Result<Option<To
         parameters: r.parameters,
         check_id: r.check_id,
         target: r.target,
+        server_looks: r.server_looks,
     }))
 }
 

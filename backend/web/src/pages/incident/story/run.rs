@@ -70,6 +70,8 @@ fn state(facts: &Facts, run: &Run, result: Option<&JobResult>) -> Option<RunStat
             reason: doubt().unwrap_or_else(|| "it is in doubt whether it ran".to_owned()),
             answered: None,
         },
+        // The server itself looked again, and there was nothing to act on.
+        "refused" if reason("").starts_with("Nothing ran") => RunState::Cancelled { reason: reason("") },
         "refused" => RunState::Refused { reason: reason("by its own limits") },
         "cancelled" => RunState::Cancelled { reason: reason("recovered by itself") },
         "not_run" if doubt().is_some() => {

@@ -1,0 +1,7 @@
+//! What the server asks over the network itself, on real sockets.
+
+mod guard;
+mod loops;
+mod names;
+mod site;
+mod sockets;
