@@ -7,10 +7,10 @@ use domain::detect::reach::{self, Probed, Target};
 use domain::detect::{Check, Event, HostFacts, Seen, State, evaluate};
 use futures_util::future::join_all;
 use probe::{Answer, Connector, Failure};
+use store::detect::check_requests;
 use store::detect::check_states::{self, Subject};
 use store::detect::evaluations::{self, Behind};
 use store::detect::probes::{self, Due, Pair};
-use store::detect::check_requests;
 use store::{Queue, Store, TenantScope, TenantTx};
 
 use crate::lease::{Batch, Stage};

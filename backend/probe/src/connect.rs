@@ -101,9 +101,8 @@ impl Connector {
     /// TLS over a connection to `host`.
     pub(crate) async fn tls(&self, host: &Host<String>, stream: TcpStream) -> Result<TlsStream<TcpStream>, Failure> {
         let name = match host {
-            Host::Domain(name) => ServerName::try_from(name.clone()).map_err(|_| {
-                Failure::NotMade(format!("{name} is no name that a certificate can have"))
-            })?,
+            Host::Domain(name) => ServerName::try_from(name.clone())
+                .map_err(|_| Failure::NotMade(format!("{name} is no name that a certificate can have")))?,
             Host::Ipv4(ip) => ServerName::from(IpAddr::from(*ip)),
             Host::Ipv6(ip) => ServerName::from(IpAddr::from(*ip)),
         };

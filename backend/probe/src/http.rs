@@ -82,11 +82,7 @@ impl Connector {
         let host = url.host().ok_or_else(nowhere)?.to_owned();
         let port = url.port_or_known_default().ok_or_else(nowhere)?;
         let stream = self.connect(&host, port, limit, stage).await?;
-        if url.scheme() == "https" {
-            ask(self.tls(&host, stream).await?, url).await
-        } else {
-            ask(stream, url).await
-        }
+        if url.scheme() == "https" { ask(self.tls(&host, stream).await?, url).await } else { ask(stream, url).await }
     }
 }
 

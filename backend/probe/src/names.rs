@@ -50,7 +50,9 @@ impl Names {
             self.0.as_ref().map_err(|why| Failure::NotMade(format!("this server knows no name server: {why}")))?;
         match resolver.lookup_ip(name).await {
             Ok(found) => Ok(found.iter().collect()),
-            Err(error) if error.is_no_records_found() => Err(Failure::NotMade(format!("the name {name} has no address"))),
+            Err(error) if error.is_no_records_found() => {
+                Err(Failure::NotMade(format!("the name {name} has no address")))
+            }
             Err(error) => Err(Failure::NotMade(format!("the name {name} cannot be looked up: {error}"))),
         }
     }

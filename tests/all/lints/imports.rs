@@ -17,7 +17,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("engine", &["domain", "store", "keys", "mail", "views", "runner", "probe"]),
     ("gateway", &["domain", "store", "wire", "keys"]),
     ("web", &["domain", "store", "keys", "views"]),
-    ("server", &["domain", "store", "keys", "wire", "embedded", "runner", "views", "mail", "probe", "engine", "gateway", "web"]),
+    (
+        "server",
+        &[
+            "domain", "store", "keys", "wire", "embedded", "runner", "views", "mail", "probe", "engine", "gateway",
+            "web",
+        ],
+    ),
     ("agent", &["wire", "keys", "runner"]),
 ];
 

@@ -33,8 +33,7 @@ impl Zone {
             let mut buffer = [0; 4096];
             while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
                 let Some((question, kind)) = question(&buffer[..length]) else { continue };
-                let addresses =
-                    if kind == A { answer(counted.fetch_add(1, Ordering::SeqCst)) } else { Vec::new() };
+                let addresses = if kind == A { answer(counted.fetch_add(1, Ordering::SeqCst)) } else { Vec::new() };
                 let mut reply = buffer[..2].to_vec();
                 // An answer, and without addresses: no such name.
                 reply.extend_from_slice(&[0x81, if addresses.is_empty() && kind == A { 0x83 } else { 0x80 }]);

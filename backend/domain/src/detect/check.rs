@@ -291,7 +291,10 @@ mod tests {
         let c = check(r#"{"name":"shop","kind":"http","target":"https://shop.example/","selector":{"host":"h1"}}"#);
         let c = c.unwrap();
         assert_eq!((c.statuses().to_string(), c.redirects()), ("200-299".into(), 5));
-        assert_eq!((&c.critical_when[0], &c.ok_when[0]), (&Comparison::is("state", "down"), &Comparison::is("state", "up")));
+        assert_eq!(
+            (&c.critical_when[0], &c.ok_when[0]),
+            (&Comparison::is("state", "down"), &Comparison::is("state", "up"))
+        );
         check(r#"{"name":"db","kind":"tcp","target":"db.example:5432","selector":{"host":"h1"}}"#).unwrap();
         for (text, problem) in [
             (r#"{"name":"x","kind":"http","target":"https://shop.example/"}"#, "name it"),
@@ -299,9 +302,15 @@ mod tests {
             (r#"{"name":"x","kind":"http","target":"http://u:p@a.example/","selector":{"host":"h"}}"#, "password"),
             (r#"{"name":"x","kind":"tcp","target":"db.example","selector":{"host":"h"}}"#, "name:port"),
             (r#"{"name":"x","kind":"tcp","target":"db.example:0","selector":{"host":"h"}}"#, "name:port"),
-            (r#"{"name":"x","kind":"tcp","target":"a.example:1","selector":{"host":"h"},"redirects":1}"#, "only an http"),
+            (
+                r#"{"name":"x","kind":"tcp","target":"a.example:1","selector":{"host":"h"},"redirects":1}"#,
+                "only an http",
+            ),
             (r#"{"name":"x","kind":"service","target":"x","contains":"y"}"#, "only an http"),
-            (r#"{"name":"x","kind":"http","target":"http://a.example","selector":{"host":"h"},"expect_status":"9-8"}"#, "100"),
+            (
+                r#"{"name":"x","kind":"http","target":"http://a.example","selector":{"host":"h"},"expect_status":"9-8"}"#,
+                "100",
+            ),
         ] {
             let found = check(text).unwrap_err();
             assert!(found.contains(problem), "{text}: {found}");

@@ -48,7 +48,8 @@ impl Target {
                 let port = port.parse().ok().filter(|port| *port > 0).ok_or(wrong)?;
                 // A web address's rules, so that both kinds mean the same by a name.
                 let url = Url::parse(&format!("http://{place}/")).map_err(|_| wrong)?;
-                let host = url.host().filter(|_| url.path() == "/" && url.username().is_empty() && url.port().is_none());
+                let host =
+                    url.host().filter(|_| url.path() == "/" && url.username().is_empty() && url.port().is_none());
                 Ok(Target::Tcp { host: host.ok_or(wrong)?.to_owned(), port })
             }
             Kind::Service | Kind::Heartbeat => Err("the server does not ask for this over the network"),
@@ -174,7 +175,8 @@ mod tests {
     use jiff::Timestamp;
 
     fn verdict(more: &str, probed: Probed) -> Verdict {
-        let text = format!(r#"{{"name":"w","kind":"http","target":"http://w.example/","selector":{{"host":"h"}}{more}}}"#);
+        let text =
+            format!(r#"{{"name":"w","kind":"http","target":"http://w.example/","selector":{{"host":"h"}}{more}}}"#);
         let check = serde_json::from_str::<Check>(&text).unwrap().complete().unwrap();
         let at = Timestamp::from_second(1_000_000).unwrap();
         let seen = seen(&check, &probed);
