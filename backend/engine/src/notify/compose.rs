@@ -59,7 +59,7 @@ pub async fn compose(tx: &mut TenantTx, due: &Due, notify: &Notify) -> Result<Co
     let about = about(tx, due, notify, &facts).await?;
     let rendered = match due.kind {
         Kind::Fixed => fixed(tx, due, about, &facts).await?.render(),
-        Kind::NeedsYou => needs_you(about, &facts).render(),
+        Kind::NeedsYou => needs_you(about, &facts, last_said(tx, due, &facts).await?).render(),
         Kind::Held => held(tx, due, about, &facts).await?.render(),
     };
     let (subject, html, text) = (rendered.subject, rendered.html, rendered.text);
@@ -142,7 +142,25 @@ async fn fixed(tx: &mut TenantTx, due: &Due, about: About, facts: &Facts) -> Res
     })
 }
 
-fn needs_you(about: About, facts: &Facts) -> NeedsYou {
+/// The last lines that the fix wrote, where it fixed nothing.
+async fn last_said(tx: &mut TenantTx, due: &Due, facts: &Facts) -> Result<Vec<String>> {
+    let Some(run) = facts.run.as_ref().filter(|run| run.state == "not_fixed") else { return Ok(Vec::new()) };
+    let results = incident::list_results(tx, due.incident_id).await?;
+    let result = results.into_iter().rfind(|result| result.run_id == run.run_id);
+    Ok(result.map(|result| last_lines(&String::from_utf8_lossy(&result.output))).unwrap_or_default())
+}
+
+/// A mail holds so many lines of an output, each no longer than this; the incident's page has the rest.
+const LINES: usize = 5;
+const LINE: usize = 200;
+
+fn last_lines(output: &str) -> Vec<String> {
+    let clean = |line: &str| line.chars().filter(|c| !c.is_control()).take(LINE).collect::<String>();
+    let lines: Vec<String> = output.lines().map(clean).filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(LINES)..].to_vec()
+}
+
+fn needs_you(about: About, facts: &Facts, look_first: Vec<String>) -> NeedsYou {
     let reason = facts.incident.escalation_reason.clone().unwrap_or_default();
     let classified = facts.decisions.iter().rev().filter(|d| d.stage == "classify");
     let classified = classified.filter_map(|d| serde_json::from_value::<ClassifyRecord>(d.record.clone()).ok());
@@ -177,7 +195,7 @@ fn needs_you(about: About, facts: &Facts) -> NeedsYou {
         is_critical: facts.incident.severity == "critical",
         now: after.unwrap_or_else(|| broke(facts)),
         tried: tried.collect(),
-        look_first: Vec::new(),
+        look_first,
         told_next: None,
         about,
     }
@@ -196,4 +214,17 @@ async fn held(tx: &mut TenantTx, due: &Due, about: About, facts: &Facts) -> Resu
         }
     };
     Ok(Held { held_by, reason, until_at, would_run: playbook(run), now: broke(facts), about })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_holds_the_end_of_an_output_without_what_a_terminal_would_obey() {
+        let output = "1\n2\n3\n\n4\n5\n\u{1b}[31m6\n";
+        assert_eq!(last_lines(output), ["2", "3", "4", "5", "[31m6"]);
+        assert_eq!(last_lines(&"x".repeat(1000))[0].len(), LINE);
+        assert!(last_lines("").is_empty());
+    }
 }

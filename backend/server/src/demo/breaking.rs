@@ -11,7 +11,7 @@ use store::{Store, TenantTx, logins};
 use uuid::Uuid;
 
 use super::victim::Files;
-use super::{Victim, ctl, folder};
+use super::{Fault, Victim, ctl, folder};
 use crate::config::Urls;
 use crate::node::open_store;
 
@@ -32,14 +32,14 @@ pub async fn by_command(victim: &Victim, demo: &Path) -> Result<()> {
     if victim.is_hands_off() {
         println!("{} is hands off for an hour; release it on its page", victim.host);
     }
-    println!("killed {pid}, the service of {}: {}", victim.host, victim.story);
+    println!("{} {pid}, the service of {}: {}", victim.fault.done(), victim.host, victim.story);
     store.close().await;
     Ok(())
 }
 
-/// Kills its service and gives the pid that it had; none: it does not run, and nothing is done.
+/// Breaks its service and gives the pid that it had; none: it is broken already, and nothing is done.
 pub async fn break_it(store: &Store, member: &Member, victim: &Victim, files: &Files) -> Result<Option<i32>> {
-    if files.living().is_none() {
+    if files.living().is_none() || files.is_frozen() {
         return Ok(None);
     }
     if victim.is_hands_off() {
@@ -48,12 +48,28 @@ pub async fn break_it(store: &Store, member: &Member, victim: &Victim, files: &F
             hands_off(store, member, host).await?;
         }
     }
-    ctl::kill_hard(files).map(Some)
+    strike(victim.fault, files).map(Some)
+}
+
+/// Does to a service that runs what breaks it; the pid that it had.
+pub fn strike(fault: Fault, files: &Files) -> Result<i32> {
+    match fault {
+        Fault::Killed => ctl::kill_hard(files),
+        Fault::Frozen => ctl::freeze(files),
+        Fault::Misconfigured => {
+            files.break_settings()?;
+            ctl::kill_hard(files)
+        }
+    }
 }
 
 /// As it was at first: its service runs, and nobody's hands are off. What runs is left alone.
 pub async fn reset(store: &Store, member: &Member, victim: &Victim, files: &Files) -> Result<()> {
     let host = find_host(store, member, victim.host).await?;
+    if victim.fault == Fault::Misconfigured {
+        files.write_settings()?;
+    }
+    ctl::thaw(files)?;
     ctl::start_by_command(files).await?;
     if is_hands_off(store, member, host.1).await? {
         // A release before the check has seen the service would set the held fix going.

@@ -15,6 +15,10 @@ use super::victim::Files;
 const POLL: Duration = Duration::from_millis(20);
 /// Five seconds: more than a victim ever needs.
 const POLLS: u32 = 250;
+/// Two seconds to end by itself; then it is killed, as service managers do it.
+const POLITE_POLLS: u32 = 100;
+/// The end of its log, as whoever starts it in vain wants to read it.
+const LAST_LINES: usize = 5;
 
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -84,7 +88,7 @@ fn start(files: &Files) -> Result<()> {
             return Ok(());
         }
         if let Some(ended) = child.try_wait()? {
-            bail!("the service ended at once: {ended}; see {}", files.log().display());
+            bail!("the service ended at once: {ended}; its log ends so:\n{}", last_lines(&files.log()));
         }
         std::thread::sleep(POLL);
     }
@@ -97,13 +101,33 @@ fn stop(files: &Files) -> Result<()> {
         return Ok(());
     };
     kill(Pid::from_raw(pid), Signal::SIGTERM)?;
-    for _ in 0..POLLS {
-        if files.living().is_none() {
-            return Ok(());
-        }
-        std::thread::sleep(POLL);
+    if ends(files, POLITE_POLLS) {
+        println!("stopped {pid}");
+        return Ok(());
+    }
+    kill(Pid::from_raw(pid), Signal::SIGKILL)?;
+    if ends(files, POLLS) {
+        drop(fs::remove_file(files.pid_file()));
+        println!("{pid} did not end when it was asked to, and was killed");
+        return Ok(());
     }
     bail!("the service {pid} does not end")
+}
+
+fn ends(files: &Files, polls: u32) -> bool {
+    (0..polls).any(|_| {
+        let gone = files.living().is_none();
+        if !gone {
+            std::thread::sleep(POLL);
+        }
+        gone
+    })
+}
+
+fn last_lines(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
 }
 
 /// What the demo is about: the process is gone, and nobody stopped it.
@@ -111,4 +135,19 @@ pub fn kill_hard(files: &Files) -> Result<i32> {
     let pid = files.living().context("it does not run")?;
     kill(Pid::from_raw(pid), Signal::SIGKILL)?;
     Ok(pid)
+}
+
+/// It lives on and does nothing any more.
+pub fn freeze(files: &Files) -> Result<i32> {
+    let pid = files.living().context("it does not run")?;
+    kill(Pid::from_raw(pid), Signal::SIGSTOP)?;
+    Ok(pid)
+}
+
+/// Lets one that is frozen go on.
+pub fn thaw(files: &Files) -> Result<()> {
+    if let Some(pid) = files.living().filter(|_| files.is_frozen()) {
+        kill(Pid::from_raw(pid), Signal::SIGCONT)?;
+    }
+    Ok(())
 }

@@ -30,6 +30,30 @@ pub struct Victim {
     pub story: &'static str,
     /// What to see, as its card says it.
     pub caption: &'static str,
+    /// What breaks it.
+    pub fault: Fault,
+}
+
+/// What is done to a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// `kill -9`.
+    Killed,
+    /// `kill -STOP`: its process lives and its port takes connections, and nothing is answered.
+    Frozen,
+    /// A setting that it does not know is written into its settings, and it is killed.
+    Misconfigured,
+}
+
+impl Fault {
+    /// What `demo break` says that it did.
+    pub fn done(self) -> &'static str {
+        match self {
+            Fault::Killed => "killed",
+            Fault::Frozen => "froze",
+            Fault::Misconfigured => "broke the settings of and killed",
+        }
+    }
 }
 
 impl Victim {
@@ -40,13 +64,22 @@ impl Victim {
 }
 
 /// All of them.
-pub const VICTIMS: [Victim; 3] = [
+pub const VICTIMS: [Victim; 5] = [
     Victim {
         name: "a",
         host: "alder-01",
         service: "website",
         story: "a web service is killed with -9: it is healed without a person",
         caption: "The website is killed with kill -9, and within seconds it runs again: a known fix did it, the same check verified it, and a mail tells of it.",
+        fault: Fault::Killed,
+    },
+    Victim {
+        name: "b",
+        host: "birch-01",
+        service: "booking",
+        story: "a web service hangs while its process lives: only the question over HTTP sees it, and a restart heals it",
+        caption: "The booking page hangs: its process lives, so the service check stays well, and only the question that the server asks over HTTP goes unanswered; a restart brings it back, and the same question verifies it.",
+        fault: Fault::Frozen,
     },
     Victim {
         name: "d",
@@ -54,6 +87,15 @@ pub const VICTIMS: [Victim; 3] = [
         service: "reports",
         story: "a problem nobody mapped: nothing is touched, a person is called",
         caption: "The report generator dies and no mapping knows a fix: nothing is touched, the incident says what comes nearest, and a person is called.",
+        fault: Fault::Killed,
+    },
+    Victim {
+        name: "e",
+        host: "elm-01",
+        service: "catalog",
+        story: "a service with a broken configuration: started once, dead again, not fixed, and a person gets its last log lines",
+        caption: "Somebody breaks the catalog’s settings and it dies: it is started once and dies again, the check says that this fixed nothing, and a person gets the last lines of its log.",
+        fault: Fault::Misconfigured,
     },
     Victim {
         name: "f",
@@ -61,6 +103,7 @@ pub const VICTIMS: [Victim; 3] = [
         service: "shop",
         story: "a web service is killed while its host is hands off: held, and fixed after the release",
         caption: "The shop dies while somebody works on its host: the fix is held, the incident says what would have run, and your release lets it run.",
+        fault: Fault::Killed,
     },
 ];
 
@@ -88,7 +131,7 @@ pub struct DemoArgs {
 pub enum DemoCommand {
     /// Break one service of a demo that runs.
     Break {
-        /// Which: a, d or f.
+        /// Which: a, b, d, e or f.
         name: String,
         /// The demo's folder [default: the newest].
         #[arg(long)]

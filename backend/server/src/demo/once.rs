@@ -12,7 +12,7 @@ use store::pages::{hosts, incident, incidents};
 use uuid::Uuid;
 
 use super::stage::Stage;
-use super::{VICTIMS, Victim, breaking, ctl};
+use super::{VICTIMS, Victim, breaking};
 
 const POLL: Duration = Duration::from_millis(100);
 /// Agents link and say that all is well.
@@ -21,7 +21,9 @@ const READY_LIMIT: Duration = Duration::from_secs(60);
 const END_LIMIT: Duration = Duration::from_secs(120);
 /// After the last mail that must come, one that must not would come within this.
 const QUIET: Duration = Duration::from_secs(2);
-const MAILS: usize = 4;
+const MAILS: usize = 6;
+/// What (e)'s log ends with: its fix's output and its mail hold it.
+const LAST_LINE: &str = "there is no setting \"greting\"";
 
 /// What came of it: the last line of the output.
 #[derive(Debug, Serialize)]
@@ -85,7 +87,8 @@ struct Scene<'a> {
     /// Client and host.
     host: (Uuid, Uuid),
     broken_at: Timestamp,
-    killed_pid: i32,
+    /// The pid that it had.
+    struck_pid: i32,
 }
 
 /// Plays it to its end; true: all as it must be.
@@ -95,7 +98,7 @@ pub async fn play(stage: &mut Stage) -> Result<bool> {
     for victim in &VICTIMS {
         let member = breaking::member(&store, stage.login_id()).await?;
         let host = wait_until_well(&store, &member, victim.host).await?;
-        scenes.push(Scene { store: &store, member, victim, host, broken_at: Timestamp::MIN, killed_pid: 0 });
+        scenes.push(Scene { store: &store, member, victim, host, broken_at: Timestamp::MIN, struck_pid: 0 });
     }
     println!("All hosts are linked and well. Breaking {}.", VICTIMS.map(|v| v.name).join(", "));
     for scene in &mut scenes {
@@ -105,21 +108,30 @@ pub async fn play(stage: &mut Stage) -> Result<bool> {
         let mut tx = store.begin(&scene.member.scope).await?;
         scene.broken_at = tx.now().await?;
         drop(tx);
-        scene.killed_pid = ctl::kill_hard(&stage.files(scene.victim.host))?;
+        scene.struck_pid = breaking::strike(scene.victim.fault, &stage.files(scene.victim.host))?;
     }
     let mut lines = Vec::new();
     for scene in &scenes {
         lines.push(match scene.victim.name {
-            "a" => {
+            "a" | "b" => {
                 let look = scene.wait("fixed", Look::fixed).await?;
-                scene.line(&look, if look.fixed() { "fixed" } else { "failed" })
+                // One that hung is another process now: nobody just let it go on.
+                let is_new = stage.files(scene.victim.host).living().is_some_and(|pid| pid != scene.struck_pid);
+                scene.line(&look, if look.fixed() && is_new { "fixed" } else { "failed" })
             }
             "d" => {
                 let look = scene.wait("escalated", Look::escalated).await?;
                 let files = stage.files(scene.victim.host);
                 let untouched =
-                    look.runs.is_empty() && files.living().is_none() && files.pid() == Some(scene.killed_pid);
+                    look.runs.is_empty() && files.living().is_none() && files.pid() == Some(scene.struck_pid);
                 scene.line(&look, if look.escalated() && untouched { "escalated" } else { "failed" })
+            }
+            "e" => {
+                let look = scene.wait("escalated", Look::escalated).await?;
+                let tried_once = look.runs.len() == 1 && look.runs[0].state == "not_fixed";
+                let is_dead = stage.files(scene.victim.host).living().is_none();
+                let ok = look.escalated() && tried_once && is_dead && scene.output_holds(LAST_LINE).await?;
+                scene.line(&look, if ok { "escalated" } else { "failed" })
             }
             _ => {
                 let held = scene.wait("held", Look::held).await?;
@@ -132,7 +144,12 @@ pub async fn play(stage: &mut Stage) -> Result<bool> {
         });
     }
     let subjects = wait_for_mails(stage).await?;
-    let report = judge(lines, &subjects);
+    let told = stage.mail_texts().iter().any(|text| text.contains(LAST_LINE));
+    if !told {
+        eprintln!("(e) no mail holds the last line of its log, {LAST_LINE:?}");
+    }
+    let mut report = judge(lines, &subjects);
+    report.ok &= told;
     print_table(&report, &subjects);
     let ok = report.ok;
     stage.report = Some(report);
@@ -172,6 +189,16 @@ impl Scene<'_> {
             detected_at: alerts.first().map(|alert| alert.signalled_at.unwrap_or(alert.opened_at)),
             runs,
         })
+    }
+
+    /// Whether a fix of the host's newest incident wrote this.
+    async fn output_holds(&self, text: &str) -> Result<bool> {
+        let mut tx = self.store.begin(&self.member.scope).await?;
+        let Some(row) = incidents::list(&mut tx, Some(self.host.1), 1).await?.into_iter().next() else {
+            return Ok(false);
+        };
+        let results = incident::list_results(&mut tx, row.incident_id).await?;
+        Ok(results.iter().any(|result| String::from_utf8_lossy(&result.output).contains(text)))
     }
 
     fn line(&self, look: &Look, outcome: &str) -> Line {
@@ -215,12 +242,13 @@ async fn wait_for_mails(stage: &Stage) -> Result<Vec<String>> {
     Ok(stage.subjects())
 }
 
-/// All as it must be: the outcomes, and exactly the four mails.
+/// All as it must be: the outcomes, and exactly the six mails.
 fn judge(victims: Vec<Line>, subjects: &[String]) -> Report {
     let outcomes: Vec<&str> = victims.iter().map(|line| line.outcome.as_str()).collect();
     let count = |prefix: &str| subjects.iter().filter(|s| s.starts_with(prefix)).count();
     let mails = (count("Fixed:"), count("Needs you:"), count("Held:"), subjects.len());
-    let ok = outcomes == ["fixed", "escalated", "held_then_fixed"] && mails == (2, 1, 1, MAILS);
+    let wanted = ["fixed", "fixed", "escalated", "escalated", "held_then_fixed"];
+    let ok = outcomes == wanted && mails == (3, 2, 1, MAILS);
     Report { victims, mails: subjects.len(), ok }
 }
 
@@ -247,15 +275,17 @@ mod tests {
     }
 
     #[test]
-    fn a_fifth_mail_or_another_outcome_is_a_failure() {
-        let lines = || vec![line("a", "fixed"), line("d", "escalated"), line("f", "held_then_fixed")];
-        let mut mails: Vec<String> = ["Fixed: a", "Needs you: d", "Held: f", "Fixed: f"].map(String::from).into();
+    fn a_seventh_mail_or_another_outcome_is_a_failure() {
+        let outcomes = ["fixed", "fixed", "escalated", "escalated", "held_then_fixed"];
+        let lines = || VICTIMS.iter().zip(outcomes).map(|(victim, outcome)| line(victim.name, outcome)).collect::<Vec<_>>();
+        let subjects = ["Fixed: a", "Fixed: b", "Needs you: d", "Needs you: e", "Held: f", "Fixed: f"];
+        let mut mails: Vec<String> = subjects.map(String::from).into();
         assert!(judge(lines(), &mails).ok);
         mails.push("Fixed: again".into());
         assert!(!judge(lines(), &mails).ok);
-        mails.truncate(4);
+        mails.truncate(6);
         let mut other = lines();
-        other[1] = line("d", "failed");
+        other[2] = line("d", "failed");
         assert!(!judge(other, &mails).ok);
     }
 

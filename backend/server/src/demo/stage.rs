@@ -1,6 +1,7 @@
 //! Everything the demo consists of, brought up and taken down again.
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -18,7 +19,7 @@ use uuid::Uuid;
 use super::once::Report;
 use super::sink::{Received, Sink};
 use super::victim::Files;
-use super::{VICTIMS, ctl, folder, pages};
+use super::{Fault, VICTIMS, Victim, ctl, folder, pages};
 use crate::config::{NodeConfig, Transport, Urls};
 use crate::random::rng;
 use crate::seed::{Seed, SeededHost};
@@ -26,6 +27,8 @@ use crate::up::{Installation, Options, enrol_server};
 
 const SEED: &str = include_str!("../../../../infra/demo.yaml");
 const SEED_PATH: &str = "infra/demo.yaml";
+/// What the seed asks over HTTP; the demo puts in the address that it got.
+const ASKED_URL: &str = "http://127.0.0.1:8017/";
 const PASSWORD_VARIABLE: &str = "MENDWRIGHT_DEMO_PASSWORD";
 const AGENT_STOP_LIMIT: Duration = Duration::from_secs(5);
 /// No 0 and O, no 1 and l: it is typed from a screen.
@@ -83,6 +86,11 @@ impl Stage {
         self.mails().into_iter().map(|message| message.subject).collect()
     }
 
+    /// The texts of the mails that arrived.
+    pub fn mail_texts(&self) -> Vec<String> {
+        self.mails().into_iter().map(|message| message.text).collect()
+    }
+
     fn mails(&self) -> Vec<Received> {
         self.sink.as_ref().map(|sink| sink.messages()).unwrap_or_default()
     }
@@ -96,7 +104,9 @@ impl Stage {
     pub async fn rise(&mut self) -> Result<()> {
         let password = self.password.clone();
         let env = move |name: &str| (name == PASSWORD_VARIABLE).then(|| password.clone());
-        let seed = Seed::parse(Path::new(SEED_PATH), SEED, &env)?;
+        let asked = self.start_asked().await?;
+        let seed = SEED.replace(ASKED_URL, &format!("http://{asked}/"));
+        let seed = Seed::parse(Path::new(SEED_PATH), &seed, &env)?;
         let (mail_addr, sink) = Sink::start(([127, 0, 0, 1], 0).into()).await.context("the demo's mailbox")?;
         let sink = self.sink.insert(Arc::new(sink)).clone();
         let node = NodeConfig {
@@ -105,7 +115,8 @@ impl Stage {
             public_url: None,
             smtp: Some(format!("smtp://{mail_addr}")),
             mail_from: "Mendwright <mendwright@harbour.example>".into(),
-            allow_egress: Vec::new(),
+            // The server's own question goes to exactly this one port of this machine.
+            allow_egress: vec![asked.to_string().parse()?],
         };
         let options = Options { data: self.folder.join("data"), node, seed: Some(seed), durable: false };
         let installation =
@@ -119,7 +130,7 @@ impl Stage {
         for victim in &VICTIMS {
             let host = seeded.hosts.iter().find(|h| h.host == victim.host);
             let host = host.with_context(|| format!("{SEED_PATH} has no host {}", victim.host))?;
-            let agent = self.start_host(host, victim.service, &server, &authority).await?;
+            let agent = self.start_host(host, victim, &server, &authority).await?;
             self.agents.push((victim.host.to_owned(), agent));
         }
         let urls = self.urls()?;
@@ -132,25 +143,49 @@ impl Stage {
         folder::write_note(&self.folder, &note)
     }
 
+    /// Starts the service that the server asks over HTTP: where it listens is only known once it does.
+    async fn start_asked(&self) -> Result<SocketAddr> {
+        ensure!(SEED.contains(ASKED_URL), "{SEED_PATH} asks nothing of {ASKED_URL}");
+        let victim = VICTIMS.iter().find(|victim| victim.fault == Fault::Frozen).context("nothing hangs")?;
+        let files = self.files(victim.host);
+        self.make_folders(victim.host)?;
+        ctl::start_by_command(&files).await?;
+        let port = files.port().context("its port is unknown")?;
+        Ok((Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    /// A host's folders: its service's and its agent's.
+    fn make_folders(&self, host: &str) -> Result<()> {
+        let dir = self.folder.join(host);
+        for path in [&dir, &dir.join("service"), &dir.join("agent")] {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        }
+        Ok(())
+    }
+
     fn urls(&self) -> Result<Urls> {
         Ok(self.installation.as_ref().context("the demo has not risen")?.urls())
     }
 
     /// A host: its service, started; its own limits file, which declares the service; its agent, enrolled and running.
-    async fn start_host(&self, host: &SeededHost, name: &str, server: &str, authority: &str) -> Result<Child> {
+    async fn start_host(&self, host: &SeededHost, victim: &Victim, server: &str, authority: &str) -> Result<Child> {
         let dir = self.folder.join(&host.host);
-        let (service, state) = (dir.join("service"), dir.join("agent"));
-        for path in [&dir, &service, &state] {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-        }
+        let (files, state) = (self.files(&host.host), dir.join("agent"));
+        self.make_folders(&host.host)?;
         let ours = std::env::current_exe()?;
-        ctl::start_by_command(&Files::new(&service)).await?;
-        fs::write(state.join("agent.toml"), limits_file(name, &ours, &Files::new(&service)))?;
+        files.write_settings()?;
+        ctl::start_by_command(&files).await?;
+        // A restart of what still runs is no low risk: this host's owner allows this one playbook of it by name.
+        let (profile, allowed) = match victim.fault {
+            Fault::Frozen => ("all-signed", "allowed_playbooks = [\"restart-hung-service\"]\n"),
+            Fault::Killed | Fault::Misconfigured => ("low-risk", ""),
+        };
+        fs::write(state.join("agent.toml"), format!("{allowed}{}", limits_file(victim.service, &ours, &files)))?;
 
         let program = ours.with_file_name("mendwright-agent");
         ensure!(program.is_file(), "{} is missing: build it with cargo build -p agent", program.display());
         let enrolled = Command::new(&program)
-            .args(["enroll", "--server", server, "--profile", "low-risk", "--authority", authority, "--state-dir"])
+            .args(["enroll", "--server", server, "--profile", profile, "--authority", authority, "--state-dir"])
             .arg(&state)
             .env("MENDWRIGHT_TOKEN", host.token.reveal())
             .stdin(Stdio::null())

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -38,6 +38,30 @@ impl Files {
         self.0.join("port")
     }
 
+    /// What it is told before it starts.
+    fn settings_file(&self) -> PathBuf {
+        self.0.join("settings")
+    }
+
+    /// Sound settings.
+    pub fn write_settings(&self) -> Result<()> {
+        write_whole(&self.settings_file(), &format!("greeting = {GREETING}\n"))
+    }
+
+    /// Adds a setting that nobody knows, as a hurried hand does.
+    pub fn break_settings(&self) -> Result<()> {
+        let text = fs::read_to_string(self.settings_file()).unwrap_or_default();
+        write_whole(&self.settings_file(), &format!("{text}greting = back at noon\n"))
+    }
+
+    /// What it is to answer with.
+    fn greeting(&self) -> Result<String> {
+        match fs::read_to_string(self.settings_file()) {
+            Ok(text) => greeting(&text),
+            Err(_) => Ok(GREETING.to_owned()),
+        }
+    }
+
     /// What it says.
     pub fn log(&self) -> PathBuf {
         self.0.join("log")
@@ -53,11 +77,15 @@ impl Files {
         fs::read_to_string(self.port_file()).ok()?.trim().parse().ok()
     }
 
+    /// Whether its process lives and is stopped by a signal.
+    pub fn is_frozen(&self) -> bool {
+        self.living().and_then(state).is_some_and(|state| matches!(state, 'T' | 't'))
+    }
+
     /// The pid, if that process lives and is this victim: pids are used again, and a zombie is dead.
     pub fn living(&self) -> Option<i32> {
         let pid = self.pid()?;
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let state = stat.rsplit_once(") ")?.1.chars().next()?;
+        let state = state(pid)?;
         let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
         let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
         let ours = words.contains(&"demo-victim".as_bytes()) && words.contains(&self.0.as_os_str().as_encoded_bytes());
@@ -65,11 +93,34 @@ impl Files {
     }
 }
 
+/// What a service says that nobody told otherwise.
+const GREETING: &str = "open for business";
+
+/// The state of a process, in the kernel's letter.
+fn state(pid: i32) -> Option<char> {
+    fs::read_to_string(format!("/proc/{pid}/stat")).ok()?.rsplit_once(") ")?.1.chars().next()
+}
+
+/// Reads settings: one `name = value` a line.
+fn greeting(text: &str) -> Result<String> {
+    let mut greeting = GREETING.to_owned();
+    for (number, line) in (1..).zip(text.lines()) {
+        match line.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
+            Some(("greeting", value)) => greeting = value.to_owned(),
+            Some((name, _)) => bail!("settings, line {number}: there is no setting {name:?}"),
+            None if line.trim().is_empty() => {}
+            None => bail!("settings, line {number}: {line:?} is no setting"),
+        }
+    }
+    Ok(greeting)
+}
+
 /// Runs until it is told to end; then its pid file is gone, as after any clean stop.
 pub async fn run(dir: &Path) -> Result<()> {
     let files = Files::new(dir);
     // Whoever started us may end; we go on in a session of our own.
     let _ = nix::unistd::setsid();
+    let greeting = files.greeting()?;
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, files.port().unwrap_or(0)));
     let listener = TcpListener::bind(wanted).await.with_context(|| format!("{wanted} cannot be listened on"))?;
@@ -79,7 +130,7 @@ pub async fn run(dir: &Path) -> Result<()> {
         tokio::select! {
             _ = terminate.recv() => break,
             accepted = listener.accept() => if let Ok((stream, _)) = accepted {
-                tokio::spawn(answer(stream));
+                tokio::spawn(answer(stream, greeting.clone()));
             },
         }
     }
@@ -87,10 +138,10 @@ pub async fn run(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn answer(mut stream: TcpStream) {
+async fn answer(mut stream: TcpStream, greeting: String) {
     let mut request = [0; 1024];
     if stream.read(&mut request).await.is_ok() {
-        let body = "open for business\n";
+        let body = format!("{greeting}\n");
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
         drop(stream.write_all(format!("{head}{body}").as_bytes()).await);
     }
@@ -100,4 +151,16 @@ fn write_whole(path: &Path, text: &str) -> Result<()> {
     let fresh = path.with_extension("new");
     fs::write(&fresh, text)?;
     fs::rename(&fresh, path).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_nobody_knows_are_an_error_with_their_line() {
+        assert_eq!(greeting("greeting = hello\n\n").unwrap(), "hello");
+        let error = greeting("greeting = hello\ngreting = back at noon\n").unwrap_err().to_string();
+        assert_eq!(error, "settings, line 2: there is no setting \"greting\"");
+    }
 }
