@@ -232,8 +232,7 @@ async fn the_demo_heals_explains_every_run_and_every_non_run_and_leaves_nothing(
     for name in ["d", "f", "a", "b", "e"] {
         demo.break_it(name);
     }
-    let broken =
-        ["alder-01 closed", "birch-01 closed", "dune-01 escalated", "elm-01 escalated", "fern-01 escalated"];
+    let broken = ["alder-01 closed", "birch-01 closed", "dune-01 escalated", "elm-01 escalated", "fern-01 escalated"];
     demo.until(INCIDENTS, &broken).await;
     // The process of (b) was well all the time: only the question saw it.
     let saw = "SELECT DISTINCT k.kind FROM signals s JOIN checks k USING (tenant_id, check_id)
@@ -274,11 +273,17 @@ async fn every_button_of_the_demos_page_works_twice_in_a_row() {
     for victim in ["a", "d", "f", "d", "f", "e", "b", "b"] {
         demo.press("break", victim).await;
     }
-    let broken =
-        ["alder-01 closed", "birch-01 closed", "dune-01 escalated", "elm-01 escalated", "fern-01 escalated"];
+    let broken = ["alder-01 closed", "birch-01 closed", "dune-01 escalated", "elm-01 escalated", "fern-01 escalated"];
     demo.until(INCIDENTS, &broken).await;
     let page = demo.page("/demo").await;
-    for words in ["website well", "reports needs you", "shop held", "booking well", "catalog needs you", "Next: press Release now on fern-01’s page"] {
+    for words in [
+        "website well",
+        "reports needs you",
+        "shop held",
+        "booking well",
+        "catalog needs you",
+        "Next: press Release now on fern-01’s page",
+    ] {
         assert!(page.contains(words), "no {words:?}: {page}");
     }
     assert!(page.contains("Its fix rests until") && page.contains("left"), "{page}");

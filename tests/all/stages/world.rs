@@ -46,15 +46,7 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Setup {
-            hosts: 1,
-            mode: Some("auto"),
-            rungs: 1,
-            neighbour: false,
-            limits: "",
-            connections: 4,
-            site: None,
-        }
+        Setup { hosts: 1, mode: Some("auto"), rungs: 1, neighbour: false, limits: "", connections: 4, site: None }
     }
 }
 

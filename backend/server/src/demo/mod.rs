@@ -57,6 +57,11 @@ impl Fault {
 }
 
 impl Victim {
+    /// How many checks look at its host.
+    pub fn checks(&self) -> i64 {
+        if self.fault == Fault::Frozen { 2 } else { 1 }
+    }
+
     /// Whether its host is hands off when it is broken.
     pub fn is_hands_off(&self) -> bool {
         self.name == "f"

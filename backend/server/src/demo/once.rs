@@ -97,7 +97,7 @@ pub async fn play(stage: &mut Stage) -> Result<bool> {
     let mut scenes = Vec::new();
     for victim in &VICTIMS {
         let member = breaking::member(&store, stage.login_id()).await?;
-        let host = wait_until_well(&store, &member, victim.host).await?;
+        let host = wait_until_well(&store, &member, victim).await?;
         scenes.push(Scene { store: &store, member, victim, host, broken_at: Timestamp::MIN, struck_pid: 0 });
     }
     println!("All hosts are linked and well. Breaking {}.", VICTIMS.map(|v| v.name).join(", "));
@@ -214,14 +214,16 @@ impl Scene<'_> {
     }
 }
 
-/// Until the host is linked and its checks are ok.
-async fn wait_until_well(store: &Store, member: &Member, name: &str) -> Result<(Uuid, Uuid)> {
+/// Until the host is linked and all its checks are ok.
+async fn wait_until_well(store: &Store, member: &Member, victim: &Victim) -> Result<(Uuid, Uuid)> {
+    let (name, checks) = (victim.host, victim.checks());
     let waiting = async {
         loop {
             let mut tx = store.begin(&member.scope).await?;
             let rows = hosts::list(&mut tx, None, 100).await?;
             drop(tx);
-            let well = |r: &&hosts::Row| r.unlinked_at.is_none() && r.ok > 0 && r.critical + r.no_data + r.warning == 0;
+            let well =
+                |r: &&hosts::Row| r.unlinked_at.is_none() && r.ok == checks && r.critical + r.no_data + r.warning == 0;
             if let Some(row) = rows.iter().find(|row| row.name == name).filter(well) {
                 return Ok::<_, anyhow::Error>((row.client_id, row.host_id));
             }
@@ -277,7 +279,8 @@ mod tests {
     #[test]
     fn a_seventh_mail_or_another_outcome_is_a_failure() {
         let outcomes = ["fixed", "fixed", "escalated", "escalated", "held_then_fixed"];
-        let lines = || VICTIMS.iter().zip(outcomes).map(|(victim, outcome)| line(victim.name, outcome)).collect::<Vec<_>>();
+        let lines =
+            || VICTIMS.iter().zip(outcomes).map(|(victim, outcome)| line(victim.name, outcome)).collect::<Vec<_>>();
         let subjects = ["Fixed: a", "Fixed: b", "Needs you: d", "Needs you: e", "Held: f", "Fixed: f"];
         let mut mails: Vec<String> = subjects.map(String::from).into();
         assert!(judge(lines(), &mails).ok);
