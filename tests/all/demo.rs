@@ -414,8 +414,9 @@ async fn walk_run(demo: &Demo, decisions: &[Value], run: &str, says: &impl Fn(&s
     let output = format!(
         "SELECT convert_from(string_agg(bytes, ''::bytea ORDER BY byte_offset), 'UTF8') FROM run_output WHERE run_id = '{run}'"
     );
-    let output = demo.list(&output).await.remove(0);
-    says("output", output.trim());
+    for line in demo.list(&output).await.remove(0).lines() {
+        says("output", line.trim());
+    }
     let verified = newest(decisions, "verify", Some(run));
     let after = verified["looks"].as_array().unwrap().iter().rev().find_map(|look| look[2]["data"]["detail"].as_str());
     says("reading after", after.expect("what the last look saw"));
