@@ -204,6 +204,7 @@ mod tests {
             effect: Effect::Once,
             parameters: BTreeMap::new(),
             steps: Vec::new(),
+            undo: Vec::new(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::classify::Mode;
 use domain::remediate::decide::{Answer, Decided, Facts, HandsOff, decide};
-use domain::remediate::guardrails::BucketKind;
+use domain::remediate::guardrails::{BucketFacts, BucketKind};
 use domain::run::State;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use store::remediate::approvals;
 use store::remediate::guardrails::{self, Executed, buckets_of};
 use store::remediate::jobs::{self, JobKey};
 use store::remediate::runs::{self, Claimed, Run};
-use store::remediate::{hands_off, playbooks};
+use store::remediate::{hands_off, playbooks, undo};
 use store::{Queue, Store, StoreError, TenantScope, TenantTx, hosts};
 use uuid::Uuid;
 
@@ -60,10 +60,16 @@ impl Stage for Remediate {
         let overdue = jobs::list_overdue(&mut tx).await?;
         let expired = jobs::list_expired(&mut tx).await?;
         let lapsed = approvals::list_lapsed(&mut tx).await?;
+        let to_undo = undo::list_wanted(&mut tx).await?;
         tx.commit().await?;
         for run_id in unreleased {
             let mut tx = store.begin(scope).await?;
             release(&mut tx, run_id).await?;
+            tx.commit().await?;
+        }
+        for run_id in to_undo {
+            let mut tx = store.begin(scope).await?;
+            take_back(&mut tx, run_id).await?;
             tx.commit().await?;
         }
         for key in overdue {
@@ -201,7 +207,6 @@ async fn load(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> st
     let content: Value = serde_json::from_str(&playbook.content).map_err(|_| corrupt("playbook_digest"))?;
     let risk = content["risk"].as_str().unwrap_or("E").to_owned();
     let platform = guardrails::platform(tx).await?;
-    let over = hands_off::list_on_host(tx, run.client_id, run.host_id).await?;
     let mode = Mode::parse(&run.mode).ok_or(corrupt("mode"))?;
     let needs_person = risk == "H";
     let asks = mode == Mode::Approve || needs_person;
@@ -215,15 +220,7 @@ async fn load(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> st
         approved_by: if asks { approvals::find_yes(tx, run.run_id).await? } else { None },
         quarantined: hosts::find_quarantine(tx, run.host_id).await?,
         host_busy: runs::has_unfinished_job(tx, run.host_id).await?,
-        hands_off: over
-            .into_iter()
-            .map(|h| HandsOff {
-                scope: if h.scope_kind == "host" { BucketKind::Host } else { BucketKind::Client },
-                reason: h.reason,
-                by: h.started_by,
-                ends_at: h.ends_at,
-            })
-            .collect(),
+        hands_off: hands_off_over(tx, run).await?,
         buckets: guardrails::facts(tx, keys, run.run_id).await?,
     })
 }
@@ -282,6 +279,10 @@ async fn release(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
     let Some((run, _)) = find_locked(tx, run_id).await? else { return Ok(()) };
     let (outcome, executed) = match run.state.as_str() {
         "fixed" | "not_fixed" | "cannot_tell" | "made_worse" => (run.state.as_str(), Executed::Yes),
+        "undone" | "undo_failed" => match undo::find_verdict(tx, run_id).await?.as_deref() {
+            Some("made_worse") => ("made_worse", Executed::Yes),
+            _ => ("not_fixed", Executed::Yes),
+        },
         "cancelled" | "refused" | "expired" | "not_run" | "planned" | "held" => ("not_run", Executed::No),
         _ => return Ok(()),
     };
@@ -302,6 +303,9 @@ async fn expire(tx: &mut TenantTx, key: &JobKey) -> store::Result<()> {
     if !jobs::mark_withdrawn(tx, key, run.host_id).await? {
         return Ok(()); // it was leased after all
     }
+    if key.purpose == "undo" {
+        return undo::mark_failed(tx, key.run_id, "the host never asked for it").await;
+    }
     let cause = "the host never asked for it";
     if !runs::advance(tx, key.run_id, State::Admitted, State::Expired, cause, json!({}), None).await? {
         return Ok(());
@@ -315,6 +319,63 @@ async fn expire(tx: &mut TenantTx, key: &JobKey) -> store::Result<()> {
     let minutes = JOB_LIVES.as_mins();
     let why = format!("The host has not asked for its fix in {minutes} min; nothing ran. Is it online?");
     notify::needs_you(tx, (&run).into(), &why).await
+}
+
+/// The undo of one run, one transaction: decided at once under its own limits, or left to a person. It is never tried twice.
+async fn take_back(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
+    let Some(run) = runs::find(tx, run_id).await? else { return Ok(()) };
+    let mut keys = buckets_of(tx.tenant_id(), run.client_id, run.host_id, run.playbook_id).to_vec();
+    let own = guardrails::undo_bucket(run.client_id);
+    keys.push(own.clone());
+    guardrails::lock(tx, &keys).await?;
+    let Some(run) = runs::find(tx, run_id).await?.filter(|run| run.state == State::Undoing.word()) else {
+        return Ok(());
+    };
+    let facts = undo_facts(tx, &run, &keys).await?;
+    let decided = decide(&facts);
+    record(tx, &run, &decided).await?;
+    match &decided.answer {
+        Answer::Run { slots } => {
+            guardrails::admit(tx, run_id, i32::from(run.attempt), slots).await?;
+            let key = JobKey { run_id, purpose: "undo".into(), leg: 1, attempt: run.attempt };
+            jobs::insert(tx, &key, run.client_id, run.host_id, decided.at + JOB_LIVES).await
+        }
+        Answer::Hold { headline, .. } => undo::mark_failed(tx, run_id, headline).await,
+        Answer::Refuse { reason } => undo::mark_failed(tx, run_id, reason).await,
+        Answer::WouldRun | Answer::NeedsApproval => undo::mark_failed(tx, run_id, "it was not allowed").await,
+    }
+}
+
+/// An undo takes a slot of its own bucket alone; what stops fixes stops it too. The yes to a fix is one to its undo.
+async fn undo_facts(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> store::Result<Facts> {
+    let all = guardrails::facts(tx, keys, run.run_id).await?;
+    let frozen = all.iter().any(|bucket| bucket.frozen);
+    let buckets = all.into_iter().filter(|bucket| bucket.kind == BucketKind::Undo);
+    Ok(Facts {
+        now: tx.now().await?,
+        mode: Mode::Auto,
+        platform_frozen: guardrails::platform_frozen(tx).await?,
+        escalate_only: false,
+        needs_person: false,
+        approved_by: None,
+        quarantined: hosts::find_quarantine(tx, run.host_id).await?,
+        host_busy: runs::has_unfinished_job(tx, run.host_id).await?,
+        hands_off: hands_off_over(tx, run).await?,
+        buckets: buckets.map(|bucket| BucketFacts { frozen, ..bucket }).collect(),
+    })
+}
+
+async fn hands_off_over(tx: &mut TenantTx, run: &Run) -> store::Result<Vec<HandsOff>> {
+    let over = hands_off::list_on_host(tx, run.client_id, run.host_id).await?;
+    Ok(over
+        .into_iter()
+        .map(|h| HandsOff {
+            scope: if h.scope_kind == "host" { BucketKind::Host } else { BucketKind::Client },
+            reason: h.reason,
+            by: h.started_by,
+            ends_at: h.ends_at,
+        })
+        .collect())
 }
 
 /// Nobody answered in time: that is a no.
@@ -338,6 +399,9 @@ async fn in_doubt(tx: &mut TenantTx, key: &JobKey) -> store::Result<()> {
         return Ok(());
     }
     let cause = "it is in doubt whether it ran";
+    if key.purpose == "undo" {
+        return undo::mark_failed(tx, key.run_id, cause).await;
+    }
     if runs::advance(tx, key.run_id, State::Running, State::Unknown, cause, json!({}), None).await? {
         let why = "In doubt: the fix was permitted, and the host has not said how it ended.";
         notify::needs_you(tx, (&run).into(), why).await?;

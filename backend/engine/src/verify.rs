@@ -5,13 +5,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::run::State;
 use domain::verify::judge::{Facts, Look, Neighbour, Next, Outcome, VerifyRecord, judge};
-use serde_json::json;
+use domain::verify::undo::{UndoRecord, restored, wants_undo};
+use serde_json::{Value, json};
 use store::classify::{alerts, incidents};
 use store::decisions::{self, NewDecision};
 use store::detect::check_requests;
 use store::detect::check_states::Subject;
 use store::notify::{self, About};
-use store::remediate::runs;
+use store::remediate::runs::{self, Run};
+use store::remediate::{playbooks, undo};
 use store::verify::neighbours;
 use store::verify::verifications::{self, Due};
 use store::{Queue, Store, StoreError, TenantScope, TenantTx};
@@ -71,13 +73,19 @@ async fn one(tx: &mut TenantTx, d: &Due) -> store::Result<()> {
         Some(_) => Look::Bad,
     };
     let stable = d.stable.span();
-    let bad_since_first = d.bad_since_first;
     let beside = neighbours::list(tx, d.run_id, d.attempt).await?;
-    let worse = beside.iter().any(Neighbour::is_worse);
+    let undo = d.purpose == "undo";
+    // An undo is judged by what was ok before the fix; of its own check it is enough that it answers.
+    let (look, bad_since_first, worse) = if undo {
+        (restored(d.exited_ok, look, &beside), false, false)
+    } else {
+        (look, d.bad_since_first, beside.iter().any(Neighbour::is_worse))
+    };
     match judge(&Facts { now, look, first_ok_at: d.first_ok_at, bad_since_first, worse, stable }) {
         Next::LookAgain { at } => {
             verifications::mark_phase(tx, d, "stabilizing", at, None, Some(d.first_ok_at.unwrap_or(now))).await
         }
+        Next::Judged { outcome } if undo => undone(tx, d, outcome == Outcome::Fixed, beside).await,
         Next::Judged { outcome } => end(tx, d, look, outcome, beside).await,
     }
 }
@@ -110,6 +118,12 @@ async fn end(tx: &mut TenantTx, d: &Due, look: Look, outcome: Outcome, beside: V
     }
     let recovered = alert.as_ref().is_none_or(|a| a.newest_ok);
     let Some(run) = runs::find(tx, d.run_id).await? else { return Ok(()) };
+    if wants_undo(outcome, undoable(tx, &run).await?, d.was_in_doubt, recovered) {
+        // Stage remediate decides on the undo, under its own limits; till then nobody is called.
+        let cause = "the playbook declares an undo";
+        runs::advance(tx, d.run_id, to, State::Undoing, cause, json!({}), None).await?;
+        return Ok(());
+    }
     let judged = Judged { outcome, target: &d.target, was_in_doubt: d.was_in_doubt, recovered };
     let Climbed::No(but) = ladder::climb(tx, &run, judged).await? else { return Ok(()) };
     runs::close_remediation(tx, d.run_id, outcome.word()).await?;
@@ -130,6 +144,53 @@ async fn end(tx: &mut TenantTx, d: &Due, look: Look, outcome: Outcome, beside: V
         why = format!("{why} {but}");
     }
     notify::needs_you(tx, about, &why).await
+}
+
+/// Whether the run's playbook declares how it is taken back.
+async fn undoable(tx: &mut TenantTx, run: &Run) -> store::Result<bool> {
+    let playbook = playbooks::find(tx, &run.playbook_digest).await?;
+    let content: Option<Value> = playbook.and_then(|playbook| serde_json::from_str(&playbook.content).ok());
+    Ok(content.is_some_and(|content| content["undo"].as_array().is_some_and(|steps| !steps.is_empty())))
+}
+
+/// The verdict on an undo: what worked and was *not fixed* goes on to the next rung; all else goes to a person.
+async fn undone(tx: &mut TenantTx, d: &Due, ok: bool, neighbours: Vec<Neighbour>) -> store::Result<()> {
+    let now = tx.now().await?;
+    let alert = alerts::find(tx, d.alert_id).await?;
+    let record = UndoRecord { at: now, exited_ok: d.exited_ok, neighbours, undone: ok };
+    let record = serde_json::to_value(&record).map_err(|_| StoreError::Corrupt {
+        table: "decisions",
+        column: "record",
+        id: d.run_id,
+    })?;
+    let (client_id, incident_id, subject_id) = (d.client_id, Some(d.incident_id), d.run_id);
+    let (stage, outcome) = ("verify", if ok { State::Undone.word() } else { State::UndoFailed.word() });
+    decisions::insert(tx, NewDecision { client_id, stage, incident_id, subject_id, outcome, record }).await?;
+    verifications::mark_ended(tx, d, if ok { "fixed" } else { "not_fixed" }).await?;
+    if !ok {
+        return undo::mark_failed(tx, d.run_id, "not all that was ok before the fix is ok again").await;
+    }
+    runs::advance(tx, d.run_id, State::Undoing, State::Undone, "the undo was verified", json!({}), None).await?;
+    store::audit::insert(tx, client_id, "run.undone", "run", d.run_id, json!({})).await?;
+    tx.due(Queue::Remediate, now);
+    let verdict = undo::find_verdict(tx, d.run_id).await?;
+    let outcome = if verdict.as_deref() == Some("made_worse") { Outcome::MadeWorse } else { Outcome::NotFixed };
+    let recovered = alert.as_ref().is_none_or(|a| a.newest_ok);
+    let Some(run) = runs::find(tx, d.run_id).await? else { return Ok(()) };
+    let judged = Judged { outcome, target: &d.target, was_in_doubt: false, recovered };
+    let Climbed::No(but) = ladder::climb(tx, &run, judged).await? else { return Ok(()) };
+    runs::close_remediation(tx, d.run_id, outcome.word()).await?;
+    if alert.is_some_and(|a| a.newest_ok) {
+        alerts::mark_closed(tx, d.alert_id, "recovered").await?;
+    }
+    let said = match outcome {
+        Outcome::MadeWorse => {
+            "The fix made another check critical; it was undone, and what was ok before it is ok again."
+        }
+        _ => "The fix ran and did not help; it was undone, and what was ok before it is ok.",
+    };
+    let about = About { client_id, incident_id: d.incident_id, run_id: Some(d.run_id) };
+    notify::needs_you(tx, about, &[Some(said), but].into_iter().flatten().collect::<Vec<_>>().join(" ")).await
 }
 
 /// What was looked at and what came of it, as people read it.

@@ -14,7 +14,7 @@ use store::{Queue, Store, TenantTx, audit, host_links, hosts};
 use uuid::Uuid;
 use wire::v1::{
     CheckNow, Down, Envelope, Job, JobKey, JobResult, MAX_OUTPUT_BYTES, Playbook, Refused, ResultAck, ResultBody,
-    Start, constants,
+    Start, Step, constants,
 };
 
 use crate::hello::Begun;
@@ -156,26 +156,28 @@ async fn look_again(gateway: &Inner, tx: &mut TenantTx, found: &ToLease) -> Resu
 /// The envelope's canonical text; the same lease makes the same text.
 fn envelope(tenant_id: Uuid, host_id: Uuid, instance_id: Uuid, fence: i64, found: &ToLease) -> Option<String> {
     let playbook: Playbook = keys::parse_canonical(&found.playbook).ok()?;
+    let job = convert::wire_key(&found.job.key);
+    let steps = playbook.steps_of(job.purpose);
     let envelope = Envelope {
         tenant_id,
         host_id,
         instance_id,
-        job: convert::wire_key(&found.job.key),
+        job,
         fence,
         playbook_digest: hex::encode(&found.playbook_digest),
-        steps: (1, u16::try_from(playbook.steps.len()).ok()?),
+        steps: (1, u16::try_from(steps.len()).ok()?),
         parameters: serde_json::from_value(found.parameters.clone()).ok()?,
         check_id: found.check_id,
         target: found.target.clone(),
         server_looked: found.server_looks,
         ttl_secs: TTL_SECS,
-        limit_secs: limit_secs(&playbook),
+        limit_secs: limit_secs(steps),
     };
     keys::to_canonical(&envelope).ok()
 }
 
-fn limit_secs(playbook: &Playbook) -> u64 {
-    playbook.steps.iter().fold(0, |sum: u64, s| sum.saturating_add(s.limit_secs)).clamp(1, 86_400)
+fn limit_secs(steps: &[Step]) -> u64 {
+    steps.iter().fold(0, |sum: u64, s| sum.saturating_add(s.limit_secs)).clamp(1, 86_400)
 }
 
 fn withdraw(job: JobKey, fence: i64, reason: &str) -> Down {
@@ -229,7 +231,14 @@ async fn permit(tx: &mut TenantTx, link: &Begun, start: &Start) -> Result<Result
     let playbook: Option<Playbook> =
         jobs::find_playbook(tx, key.run_id).await?.and_then(|text| keys::parse_canonical(&text).ok());
     let Some(playbook) = playbook else { return Ok(Err("the playbook cannot be read")) };
-    if !jobs::mark_permitted(tx, &key, start.fence, Duration::from_secs(limit_secs(&playbook))).await? {
+    if !jobs::mark_permitted(
+        tx,
+        &key,
+        start.fence,
+        Duration::from_secs(limit_secs(playbook.steps_of(start.job.purpose))),
+    )
+    .await?
+    {
         return Ok(Err("the lease is over"));
     }
     if !outcome::permitted(tx, &job).await? {

@@ -6,12 +6,14 @@ use store::classify::{alerts, incidents};
 use store::notify;
 use store::remediate::jobs::Job;
 use store::remediate::runs::Run;
-use store::remediate::{guardrails, runs};
+use store::remediate::{guardrails, runs, undo};
 use store::verify::{neighbours, verifications};
 use store::{Queue, Result, TenantTx, audit};
 use uuid::Uuid;
 use wire::v1::{Ended, Refused, RefusedReason, ResultBody};
 
+/// The purpose of a job that takes a fix back.
+const UNDO: &str = "undo";
 /// A *not run* may happen this often before a person is called.
 const NOT_RUN_TRIES: i16 = 3;
 
@@ -24,6 +26,9 @@ pub async fn host_made(tx: &mut TenantTx, host_id: Uuid) -> Result<()> {
 
 /// The job's lease is permitted: its run goes from `admitted` to `running`. False: the run may not begin any more.
 pub async fn permitted(tx: &mut TenantTx, job: &Job) -> Result<bool> {
+    if job.key.purpose == UNDO {
+        return Ok(runs::find(tx, job.key.run_id).await?.is_some_and(|run| run.state == State::Undoing.word()));
+    }
     let cause = "the permit was given";
     let begins = runs::advance(tx, job.key.run_id, State::Admitted, State::Running, cause, json!({}), None).await?;
     if begins {
@@ -39,6 +44,9 @@ pub async fn refused(tx: &mut TenantTx, job: &Job, refused: &Refused, observatio
     let Some(run) = runs::find(tx, id).await? else { return Ok(()) };
     let now = tx.now().await?;
     tx.due(Queue::Remediate, now);
+    if job.key.purpose == UNDO {
+        return undo::mark_failed(tx, id, &format!("the host refused it: {}", refused.detail)).await;
+    }
     let detail = json!({ "detail": refused.detail, "observation_id": observation_id });
     if refused.reason == RefusedReason::Recovered {
         return recovered(tx, &run, detail).await;
@@ -80,8 +88,29 @@ async fn decline(tx: &mut TenantTx, run: &Run, why: &str, detail: Value) -> Resu
     Ok(())
 }
 
+/// The result of an undo is stored: what was ok before the fix is looked at, whatever its exit code.
+async fn undo_ended(tx: &mut TenantTx, job: &Job, body: &ResultBody) -> Result<()> {
+    let id = job.key.run_id;
+    let failed = match &body.ended {
+        Ended::Exited { .. } | Ended::TimedOut => None,
+        Ended::NotRun { why } => Some(format!("it was not run: {why}")),
+        Ended::InDoubt { .. } => Some("it began, and nobody knows how it ended".to_owned()),
+    };
+    match failed {
+        Some(why) => undo::mark_failed(tx, id, &why).await,
+        None if runs::find(tx, id).await?.is_some_and(|run| run.state == State::Undoing.word()) => {
+            let exited_ok = matches!(body.ended, Ended::Exited { code: 0 });
+            verifications::insert(tx, id, UNDO, exited_ok).await
+        }
+        None => Ok(()),
+    }
+}
+
 /// The job's result is stored.
 pub async fn ended(tx: &mut TenantTx, job: &Job, body: &ResultBody) -> Result<()> {
+    if job.key.purpose == UNDO {
+        return undo_ended(tx, job, body).await;
+    }
     let id = job.key.run_id;
     let Some(run) = runs::find(tx, id).await? else { return Ok(()) };
     let now = tx.now().await?;
@@ -91,7 +120,7 @@ pub async fn ended(tx: &mut TenantTx, job: &Job, body: &ResultBody) -> Result<()
     match &body.ended {
         Ended::Exited { .. } | Ended::TimedOut => {
             if runs::advance(tx, id, from, State::Verifying, "the job ended", detail, None).await? {
-                verifications::insert(tx, id).await?;
+                verifications::insert(tx, id, "fix", true).await?;
             }
         }
         Ended::NotRun { why } => {
@@ -115,7 +144,7 @@ pub async fn ended(tx: &mut TenantTx, job: &Job, body: &ResultBody) -> Result<()
             }
             if runs::advance(tx, id, State::Unknown, State::Verifying, "the host is done with it", detail, None).await?
             {
-                verifications::insert(tx, id).await?;
+                verifications::insert(tx, id, "fix", true).await?;
             }
         }
     }

@@ -796,6 +796,20 @@ pub struct Playbook {
     pub parameters: BTreeMap<String, ParameterType>,
     /// The steps, in order.
     pub steps: Vec<Step>,
+    /// The steps that take it back, in order; empty: none needed, or none possible.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undo: Vec<Step>,
+}
+
+impl Playbook {
+    /// The steps a job of this purpose performs; diagnostics are no playbook's.
+    pub fn steps_of(&self, purpose: Purpose) -> &[Step] {
+        match purpose {
+            Purpose::Fix => &self.steps,
+            Purpose::Undo => &self.undo,
+            Purpose::Diagnostics => &[],
+        }
+    }
 }
 
 /// How dangerous a playbook is.

@@ -8,5 +8,6 @@ mod notify;
 mod remediate;
 mod silence;
 mod sweep;
+mod undo;
 mod verify;
 pub mod world;

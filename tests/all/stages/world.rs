@@ -34,6 +34,8 @@ pub struct Setup {
     pub mode: Option<&'static str>,
     /// Rungs of the mapping's ladder, 1 or 2: `restart-service`, then `kick-service`.
     pub rungs: usize,
+    /// Both playbooks declare how they are undone.
+    pub undo: bool,
     /// A second check, of service `till`, on every host.
     pub neighbour: bool,
     /// The `limits` of the seed, YAML.
@@ -46,7 +48,7 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Setup { hosts: 1, mode: Some("auto"), rungs: 1, neighbour: false, limits: "", connections: 4, site: None }
+        Setup { hosts: 1, mode: Some("auto"), rungs: 1, undo: false, neighbour: false, limits: "", connections: 4, site: None }
     }
 }
 
@@ -110,6 +112,9 @@ fn document(setup: &Setup) -> String {
              \x20   parameters: {{service: {{type: service_name}}}}\n\
              \x20   steps: [{{title: Start it, argv: [\"{{service.start}}\"], limit_secs: 30}}]\n"
         );
+        if setup.undo {
+            yaml.push_str("    undo: [{title: Stop it again, argv: [\"{service.stop}\"], limit_secs: 30}]\n");
+        }
     }
     if let Some(mode) = setup.mode {
         let _ = write!(
@@ -351,7 +356,12 @@ impl World {
 
     /// The same, and other targets of the host say `beside`.
     pub async fn plays_out_beside(&mut self, host: Host, key: &JobKey, verdict: Verdict, beside: Verdict) {
-        self.ends(key, Ended::Exited { code: 0 }).await;
+        self.ends_and_looks(host, key, Ended::Exited { code: 0 }, verdict, beside).await;
+    }
+
+    /// From a permitted job that ends so to its verdict.
+    pub async fn ends_and_looks(&mut self, host: Host, key: &JobKey, ended: Ended, verdict: Verdict, beside: Verdict) {
+        self.ends(key, ended).await;
         for _ in 0..2 {
             self.pass(4);
             self.settle().await;

@@ -119,14 +119,15 @@ fn verify(key: &PublicKey, context: Context, text: &str, signature: &str) -> Res
 /// The envelope's leg of the playbook, with parameters put in.
 fn steps(playbook: &Playbook, envelope: &Envelope, limits: &Limits) -> Result<Vec<OrderedStep>, String> {
     let (first, last) = envelope.steps;
-    if first < 1 || first > last || usize::from(last) > playbook.steps.len() {
+    let declared = playbook.steps_of(envelope.job.purpose);
+    if first < 1 || first > last || usize::from(last) > declared.len() {
         return Err(format!("the playbook has no steps {first} to {last}"));
     }
     if usize::from(last - first) >= MAX_STEPS {
         return Err(format!("more than {MAX_STEPS} steps"));
     }
-    let bound = bind(playbook, &envelope.parameters, limits)?;
-    let steps = (1..).zip(playbook.steps.iter().zip(bound));
+    let bound = bind(playbook, declared, &envelope.parameters, limits)?;
+    let steps = (1..).zip(declared.iter().zip(bound));
     Ok(steps
         .filter(|(number, _)| (first..=last).contains(number))
         .map(|(step, (declared, argv))| OrderedStep { step, argv, limit_secs: declared.limit_secs })

@@ -30,6 +30,7 @@ fn playbook() -> Playbook {
         effect: Effect::Once,
         parameters: BTreeMap::new(),
         steps: vec![step("/bin/one"), step("/bin/two"), step("/bin/three")],
+        undo: Vec::new(),
     }
 }
 

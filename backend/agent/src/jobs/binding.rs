@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use wire::v1::{ParameterType, Playbook, Value};
+use wire::v1::{ParameterType, Playbook, Step, Value};
 
 use crate::limits::{Limits, Service, is_service_name};
 
@@ -17,12 +17,13 @@ enum Bound<'a> {
     Service(&'a str, &'a Service),
 }
 
-/// The arguments of each step of `playbook`, in order, with `values` put in.
+/// The arguments of each of `steps`, which are `playbook`'s, in order, with `values` put in.
 ///
 /// # Errors
 /// A sentence: which value does not fit, and why.
 pub fn bind(
     playbook: &Playbook,
+    steps: &[Step],
     values: &BTreeMap<String, Value>,
     limits: &Limits,
 ) -> Result<Vec<Vec<String>>, String> {
@@ -35,7 +36,7 @@ pub fn bind(
         let value = fit(kind, value, limits).map_err(|why| format!("parameter {name}: {why}"))?;
         bound.insert(name.as_str(), value);
     }
-    playbook.steps.iter().map(|step| arguments(&step.argv, &bound)).collect()
+    steps.iter().map(|step| arguments(&step.argv, &bound)).collect()
 }
 
 fn fit<'a>(kind: &ParameterType, value: &Value, limits: &'a Limits) -> Result<Bound<'a>, String> {
@@ -145,7 +146,7 @@ fn declared_command<'a>(name: &str, service: &'a Service, part: &str) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::v1::{Effect, Risk, Step};
+    use wire::v1::{Effect, Risk};
 
     fn limits() -> Limits {
         toml::from_str(
@@ -162,8 +163,9 @@ mod tests {
             effect: Effect::Once,
             parameters: BTreeMap::from([("p".to_owned(), kind)]),
             steps: vec![Step { title: String::new(), argv: argv.iter().map(|a| (*a).into()).collect(), limit_secs: 1 }],
+            undo: Vec::new(),
         };
-        bind(&playbook, &BTreeMap::from([("p".to_owned(), value)]), &limits())
+        bind(&playbook, &playbook.steps, &BTreeMap::from([("p".to_owned(), value)]), &limits())
     }
 
     fn text(text: &str) -> Value {
@@ -235,6 +237,7 @@ mod tests {
             effect: Effect::Once,
             parameters,
             steps: Vec::new(),
+            undo: Vec::new(),
         };
         let declared = BTreeMap::from([("p".to_owned(), ParameterType::ServiceName)]);
         assert!(bind(&playbook(declared), &BTreeMap::new(), &limits()).is_err());

@@ -352,7 +352,7 @@ mod tests {
             quarantined: None,
             host_busy: false,
             hands_off: vec![],
-            buckets: BucketKind::ALL.iter().map(|(k, ..)| bucket(*k)).collect(),
+            buckets: BucketKind::ALL[..5].iter().map(|(k, ..)| bucket(*k)).collect(),
         }
     }
 

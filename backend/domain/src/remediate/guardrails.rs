@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Kinds of buckets a run takes slots in, in the order of their locks.
+/// Kinds of buckets a run or its undo takes slots in, in the order of their locks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BucketKind {
@@ -19,16 +19,19 @@ pub enum BucketKind {
     HostPlaybook,
     /// The same fix on the same host: per day.
     HostPlaybookDay,
+    /// Undos at one client: what takes back is not paid from the budget of fixes.
+    Undo,
 }
 
 impl BucketKind {
     /// All kinds with their stored words and ranks.
-    pub const ALL: [(BucketKind, &'static str, i16); 5] = [
+    pub const ALL: [(BucketKind, &'static str, i16); 6] = [
         (BucketKind::Tenant, "tenant", 1),
         (BucketKind::Client, "client", 2),
         (BucketKind::Host, "host", 5),
         (BucketKind::HostPlaybook, "host_playbook", 6),
         (BucketKind::HostPlaybookDay, "host_playbook_day", 7),
+        (BucketKind::Undo, "undo", 8),
     ];
 
     /// The stored word.
@@ -54,6 +57,7 @@ impl BucketKind {
             BucketKind::Host => "Host",
             BucketKind::HostPlaybook => "This fix on this host, cooldown",
             BucketKind::HostPlaybookDay => "This fix on this host, per day",
+            BucketKind::Undo => "Undos at the client",
         }
     }
 }
@@ -99,6 +103,7 @@ pub fn limits(kind: BucketKind, set: Numbers, size: Size) -> Limits {
             (None, n.div_ceil(50).clamp(10, 200), 600, format!("rule for {n} hosts in the organization"))
         }
         BucketKind::Client => (None, n.div_ceil(20).clamp(2, 25), 600, format!("rule for {n} hosts at the client")),
+        BucketKind::Undo => (None, n.div_ceil(20).clamp(2, 25), 600, format!("rule for {n} hosts at the client")),
         BucketKind::Host => (Some(1), 3, 3600, "rule for one host".to_owned()),
         BucketKind::HostPlaybook => (None, 1, 600, "a fix rests 10 minutes".to_owned()),
         BucketKind::HostPlaybookDay => (None, 3, 86_400, "three fixes of one thing a day are a symptom".to_owned()),

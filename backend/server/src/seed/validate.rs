@@ -172,17 +172,20 @@ fn playbooks(playbooks: &[Playbook], faults: &mut Faults) {
         if playbook.steps.is_empty() {
             faults.add(at("steps"), "a playbook has at least one step");
         }
-        for (j, step) in playbook.steps.iter().enumerate() {
-            faults.name(at(&format!("steps[{j}].title")), &step.title);
+        let undo = playbook.undo.iter().enumerate().map(|(j, step)| (format!("undo[{j}]"), step));
+        for (place, step) in
+            playbook.steps.iter().enumerate().map(|(j, step)| (format!("steps[{j}]"), step)).chain(undo)
+        {
+            faults.name(at(&format!("{place}.title")), &step.title);
             if !(1..=86_400).contains(&step.limit_secs) {
-                faults.add(at(&format!("steps[{j}].limit_secs")), "a step may take 1 s to one day");
+                faults.add(at(&format!("{place}.limit_secs")), "a step may take 1 s to one day");
             }
             if step.argv.is_empty() {
-                faults.add(at(&format!("steps[{j}].argv")), "a step needs a program");
+                faults.add(at(&format!("{place}.argv")), "a step needs a program");
             }
             for (k, word) in step.argv.iter().enumerate() {
                 if let Some(wrong) = placeholder(playbook, word, k == 0) {
-                    faults.add(at(&format!("steps[{j}].argv[{k}]")), wrong);
+                    faults.add(at(&format!("{place}.argv[{k}]")), wrong);
                 }
             }
         }

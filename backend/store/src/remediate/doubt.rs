@@ -55,7 +55,7 @@ pub async fn answer(tx: &mut TenantTx, run: &Run, answer: Answer, by: &str) -> R
         jobs::mark_answered(tx, &key).await?;
     }
     match answer {
-        Answer::Ran => verifications::insert(tx, run.run_id).await?,
+        Answer::Ran => verifications::insert(tx, run.run_id, "fix", true).await?,
         Answer::DidNotRun => {
             runs::close_remediation(tx, run.run_id, "not_run").await?;
             if alert.is_some_and(|alert| alert.newest_ok) {

@@ -22,6 +22,11 @@ pub fn buckets_of(tenant_id: Uuid, client_id: Uuid, host_id: Uuid, playbook_id: 
     ]
 }
 
+/// The bucket of a client's undos.
+pub fn undo_bucket(client_id: Uuid) -> (BucketKind, String) {
+    (BucketKind::Undo, client_id.to_string())
+}
+
 /// Makes a bucket unless it exists, with the numbers of the tenant's default row (`scope_key = '*'`) of its kind.
 pub async fn ensure(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<()> {
     let tenant_id = tx.tenant_id();
@@ -202,7 +207,7 @@ async fn hosts_in(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<u32>
             .fetch_one(tx.conn())
             .await?
         }
-        BucketKind::Client => {
+        BucketKind::Client | BucketKind::Undo => {
             let client_id = key.parse::<Uuid>().unwrap_or_default();
             sqlx::query_scalar!(
                 r#"SELECT count(*) AS "n!" FROM hosts WHERE tenant_id = $1 AND client_id = $2 AND state <> 'retired'"#,

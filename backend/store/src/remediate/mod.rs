@@ -6,3 +6,4 @@ pub mod hands_off;
 pub mod jobs;
 pub mod playbooks;
 pub mod runs;
+pub mod undo;

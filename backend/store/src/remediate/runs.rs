@@ -296,7 +296,7 @@ pub async fn withdraw_unpermitted(tx: &mut TenantTx, host_id: Uuid, reason: &str
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let rows = sqlx::query!(
         "UPDATE jobs SET state = 'withdrawn', ended_at = $3, lease_expires_at = NULL
-         WHERE tenant_id = $1 AND host_id = $2 AND state IN ('queued', 'leased') AND purpose = 'fix' RETURNING run_id",
+         WHERE tenant_id = $1 AND host_id = $2 AND state IN ('queued', 'leased') AND purpose <> 'diagnostics' RETURNING run_id, purpose",
         tenant_id,
         host_id,
         now.to_sqlx() as _
@@ -304,7 +304,11 @@ pub async fn withdraw_unpermitted(tx: &mut TenantTx, host_id: Uuid, reason: &str
     .fetch_all(tx.conn())
     .await?;
     for r in &rows {
-        advance(tx, r.run_id, State::Admitted, State::Held, reason, json!({}), Some(now)).await?;
+        if r.purpose == "undo" {
+            super::undo::mark_failed(tx, r.run_id, reason).await?;
+        } else {
+            advance(tx, r.run_id, State::Admitted, State::Held, reason, json!({}), Some(now)).await?;
+        }
     }
     Ok(rows.len() as u64)
 }

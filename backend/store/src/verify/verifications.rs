@@ -16,6 +16,8 @@ use crate::{Queue, Result, Store, TenantTx};
 #[allow(missing_docs, reason = "the columns' names")]
 pub struct Due {
     pub run_id: Uuid,
+    /// `fix` or `undo`.
+    pub purpose: String,
     pub attempt: i16,
     pub client_id: Uuid,
     pub host_id: Uuid,
@@ -36,15 +38,17 @@ pub struct Due {
     pub was_in_doubt: bool,
     /// The check turned bad between the first look and now.
     pub bad_since_first: bool,
+    /// The job's last step ended with 0; only an undo is judged by it too.
+    pub exited_ok: bool,
 }
 
-/// Begins to verify a run that has just gone to `verifying`, with the settle time and stability window of its
+/// Begins to verify a run's fix or undo that has just ended, with the settle time and stability window of its
 /// mapping; 2 s and 2 min, a service's defaults, where it says none.
-pub async fn insert(tx: &mut TenantTx, run_id: Uuid) -> Result<()> {
+pub async fn insert(tx: &mut TenantTx, run_id: Uuid, purpose: &str, exited_ok: bool) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let settle = sqlx::query_scalar!(
-        r#"INSERT INTO verifications (tenant_id, client_id, run_id, attempt, phase, due_at, settle_ms, stable_ms, settle_secs, stable_secs)
-         SELECT $1, r.client_id, r.run_id, r.attempt, 'settling', $3::timestamptz + make_interval(secs => w.settle),
+        r#"INSERT INTO verifications (tenant_id, client_id, run_id, purpose, exited_ok, attempt, phase, due_at, settle_ms, stable_ms, settle_secs, stable_secs)
+         SELECT $1, r.client_id, r.run_id, $4, $5, r.attempt, 'settling', $3::timestamptz + make_interval(secs => w.settle),
            (w.settle * 1000)::int, (w.stable * 1000)::int, ceil(w.settle)::int, ceil(w.stable)::int
          FROM runs r JOIN remediations m ON m.tenant_id = r.tenant_id AND m.remediation_id = r.remediation_id
            JOIN mapping_versions v ON v.tenant_id = m.tenant_id AND v.mapping_id = m.mapping_id AND v.version = m.mapping_version
@@ -53,7 +57,9 @@ pub async fn insert(tx: &mut TenantTx, run_id: Uuid) -> Result<()> {
          WHERE r.tenant_id = $1 AND r.run_id = $2 RETURNING settle_ms AS "settle_ms!""#,
         tenant_id,
         run_id,
-        now.to_sqlx() as _
+        now.to_sqlx() as _,
+        purpose,
+        exited_ok
     )
     .fetch_one(tx.conn())
     .await?;
@@ -81,15 +87,15 @@ pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: Duration) -> Result
     let (tenant_id, now, token) = (tx.tenant_id(), tx.now().await?, Store::new_id());
     let until = now + lease;
     let rows = sqlx::query!(
-        r#"WITH picked AS MATERIALIZED (SELECT v.run_id, v.attempt FROM verifications v WHERE v.tenant_id = $1 AND v.due_at IS NOT NULL
+        r#"WITH picked AS MATERIALIZED (SELECT v.run_id, v.purpose, v.attempt FROM verifications v WHERE v.tenant_id = $1 AND v.due_at IS NOT NULL
              AND (v.due_at <= $2 OR EXISTS (SELECT 1 FROM check_requests q WHERE q.tenant_id = $1 AND q.request_id = v.request_id
                     AND q.answered_at IS NOT NULL AND v.phase IN ('asked_first', 'asked_again'))
                AND NOT EXISTS (SELECT 1 FROM run_neighbours n JOIN check_requests q ON q.tenant_id = n.tenant_id AND q.request_id = n.request_id
                     WHERE n.tenant_id = $1 AND n.run_id = v.run_id AND n.attempt = v.attempt AND q.answered_at IS NULL AND q.expires_at > $2))
              AND (v.lease_expires_at IS NULL OR v.lease_expires_at < $2) ORDER BY v.due_at LIMIT $3 FOR UPDATE SKIP LOCKED),
            leased AS (UPDATE verifications v SET lease_token = $4, lease_expires_at = $5, lease_count = v.lease_count + 1 FROM picked p
-             WHERE v.tenant_id = $1 AND v.run_id = p.run_id AND v.attempt = p.attempt RETURNING v.*)
-           SELECT l.run_id, l.attempt, l.client_id, r.host_id, r.alert_id, r.incident_id, r.check_id, k.name AS check_name, r.target, l.phase,
+             WHERE v.tenant_id = $1 AND v.run_id = p.run_id AND v.purpose = p.purpose AND v.attempt = p.attempt RETURNING v.*)
+           SELECT l.run_id, l.purpose, l.exited_ok, l.attempt, l.client_id, r.host_id, r.alert_id, r.incident_id, r.check_id, k.name AS check_name, r.target, l.phase,
              coalesce(l.settle_ms, l.settle_secs * 1000) AS "settle_ms!", coalesce(l.stable_ms, l.stable_secs * 1000) AS "stable_ms!", l.first_ok_at, o.verdict AS "answer?", o.seen AS "seen?",
              EXISTS (SELECT 1 FROM run_events e WHERE e.tenant_id = $1 AND e.run_id = r.run_id AND e.to_state = 'unknown') AS "was_in_doubt!",
              EXISTS (SELECT 1 FROM observations b WHERE b.tenant_id = $1 AND b.host_id = r.host_id AND b.check_id = r.check_id
@@ -112,6 +118,8 @@ pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: Duration) -> Result
         .into_iter()
         .map(|r| Due {
             run_id: r.run_id,
+            purpose: r.purpose,
+            exited_ok: r.exited_ok,
             attempt: r.attempt,
             client_id: r.client_id,
             host_id: r.host_id,
@@ -144,7 +152,7 @@ pub async fn mark_phase(
     let tenant_id = tx.tenant_id();
     let done = sqlx::query!(
         "UPDATE verifications SET phase = $4, due_at = $5, request_id = $6, first_ok_at = $7, lease_token = NULL, lease_expires_at = NULL
-         WHERE tenant_id = $1 AND run_id = $2 AND attempt = $3 AND phase = $8",
+         WHERE tenant_id = $1 AND run_id = $2 AND attempt = $3 AND phase = $8 AND purpose = $9",
         tenant_id,
         due.run_id,
         due.attempt,
@@ -152,7 +160,8 @@ pub async fn mark_phase(
         due_at.to_sqlx() as _,
         request_id,
         first_ok_at.map(|t| t.to_sqlx()) as _,
-        due.phase
+        due.phase,
+        due.purpose
     )
     .execute(tx.conn())
     .await?;
@@ -166,13 +175,14 @@ pub async fn mark_ended(tx: &mut TenantTx, due: &Due, outcome: &str) -> Result<(
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let done = sqlx::query!(
         "UPDATE verifications SET phase = 'ended', due_at = NULL, ended_at = $4, outcome = $5, lease_token = NULL, lease_expires_at = NULL
-         WHERE tenant_id = $1 AND run_id = $2 AND attempt = $3 AND phase = $6",
+         WHERE tenant_id = $1 AND run_id = $2 AND attempt = $3 AND phase = $6 AND purpose = $7",
         tenant_id,
         due.run_id,
         due.attempt,
         now.to_sqlx() as _,
         outcome,
-        due.phase
+        due.phase,
+        due.purpose
     )
     .execute(tx.conn())
     .await?;
