@@ -184,6 +184,8 @@ impl IncidentPage {
                     Outcome::NotFixed => format!("{when}, not fixed"),
                     Outcome::CannotTell => format!("{when}, cannot tell"),
                     Outcome::MadeWorse => format!("{when}, made worse"),
+                    Outcome::Undone => format!("{when}, undone"),
+                    Outcome::UndoFailed => format!("{when}, undo failed"),
                 };
                 (Some(verification.outcome.state()), words)
             }

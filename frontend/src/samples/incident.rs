@@ -115,6 +115,7 @@ fn run(state: RunState, attempt: u32) -> Run {
     let line = |after, kind, words: &str| OutputLine { after, kind, text: text(words) };
     Run {
         id: id(900 + u128::from(attempt)),
+        undo: false,
         rung: 1,
         attempt,
         playbook: v("Restart a failed service", 4),

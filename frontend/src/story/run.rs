@@ -12,6 +12,8 @@ use crate::State;
 pub struct Run {
     /// Its id; the forms for a doubt carry it.
     pub id: Uuid,
+    /// It takes the fix back.
+    pub undo: bool,
     /// Which rung of its ladder it is, from 1.
     pub rung: u32,
     /// Which attempt it is, from 1.

@@ -37,6 +37,10 @@ pub enum Outcome {
     CannotTell,
     /// Something that was well before is bad now.
     MadeWorse,
+    /// The undo brought back what was well before.
+    Undone,
+    /// The undo did not.
+    UndoFailed,
 }
 
 impl Outcome {
@@ -46,7 +50,8 @@ impl Outcome {
             Outcome::Looking { .. } => State::Heal,
             Outcome::Fixed => State::Ok,
             Outcome::NotFixed | Outcome::CannotTell => State::Need,
-            Outcome::MadeWorse => State::Crit,
+            Outcome::Undone => State::Idle,
+            Outcome::MadeWorse | Outcome::UndoFailed => State::Crit,
         }
     }
 
@@ -58,6 +63,8 @@ impl Outcome {
             Outcome::NotFixed => "Verified: not fixed",
             Outcome::CannotTell => "Cannot tell",
             Outcome::MadeWorse => "Made worse",
+            Outcome::Undone => "Verified: undone",
+            Outcome::UndoFailed => "Undo not verified",
         }
     }
 }

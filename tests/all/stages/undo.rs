@@ -1,6 +1,7 @@
 //! Declared undos: once, under a budget of their own, verified; and never on a guess.
 
 use domain::detect::reading::Verdict;
+use store::remediate::hands_off;
 use store::remediate::jobs::JobKey;
 use wire::v1::Ended;
 
@@ -128,4 +129,16 @@ async fn an_undo_nobody_knows_of_or_nobody_asked_for_has_failed_and_is_not_tried
         assert_eq!(w.one::<i64>("SELECT count(*) FROM jobs WHERE purpose = 'undo'").await, 1);
         assert_eq!(w.list("SELECT state FROM incidents").await, ["escalated"]);
     }
+}
+
+#[tokio::test]
+async fn hands_off_before_its_permit_ends_an_undo() {
+    let (mut w, host, fix) = broken(Setup::default()).await;
+    w.plays_out(host, &fix, Verdict::Critical).await;
+    let mut tx = w.tx().await;
+    hands_off::insert_on_host(&mut tx, host.client_id, host.host_id, 1, "moving it", "Owner").await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(w.runs().await, ["undo_failed"]);
+    assert_eq!(w.list(JOBS).await, ["fix finished", "undo withdrawn"]);
+    assert_eq!(w.one::<String>(WHY).await, "The fix did not help, and its undo failed: hands off.");
 }

@@ -111,8 +111,8 @@ fn broke(facts: &Facts) -> Vec<String> {
 /// The newest record that verify wrote of the mail's run.
 fn verified(facts: &Facts) -> Option<VerifyRecord> {
     let run = facts.run.as_ref()?;
-    let newest = facts.decisions.iter().rev().find(|d| d.stage == "verify" && d.subject_id == run.run_id)?;
-    serde_json::from_value(newest.record.clone()).ok()
+    let newest = facts.decisions.iter().rev().filter(|d| d.stage == "verify" && d.subject_id == run.run_id);
+    newest.into_iter().find_map(|d| serde_json::from_value(d.record.clone()).ok())
 }
 
 /// What the check read last, after the fix.
@@ -122,7 +122,10 @@ fn after(record: &VerifyRecord) -> Option<String> {
 
 async fn fixed(tx: &mut TenantTx, due: &Due, about: About, facts: &Facts) -> Result<Fixed> {
     let verifications = incident::list_verifications(tx, due.incident_id).await?;
-    let verification = verifications.into_iter().rfind(|v| Some(v.run_id) == due.run_id).ok_or_else(|| gone(due))?;
+    let verification = verifications
+        .into_iter()
+        .rfind(|v| Some(v.run_id) == due.run_id && v.purpose == "fix")
+        .ok_or_else(|| gone(due))?;
     let back_at = verification.first_ok_at.unwrap_or(about.clock.now);
     let record = verified(facts);
     let changes = record.as_ref().and_then(after).zip(facts.alert.as_ref()).map(|(after, alert)| Change {
@@ -178,6 +181,9 @@ fn needs_you(about: About, facts: &Facts, look_first: Vec<String>) -> NeedsYou {
         Some("expired") => "its host is not there",
         Some("not_fixed") if reason.starts_with("In doubt") => "in doubt whether the fix ran",
         Some("not_fixed") => "not fixed by what ran",
+        Some("made_worse") => "the fix made it worse",
+        Some("undone") => "it did not help and was undone",
+        Some("undo_failed") => "the fix and its undo failed",
         Some("cannot_tell") => "cannot tell whether it is fixed",
         Some("unknown" | "running") => "in doubt whether the fix ran",
         Some(_) => "nothing more is tried",

@@ -246,11 +246,13 @@ pub async fn list_run_events(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec
     .await?)
 }
 
-/// What a host said of a fix, and the output it sent with it.
+/// What a host said of a fix or an undo, and the output it sent with it.
 #[derive(Clone, Debug)]
 pub struct JobResult {
     /// The run.
     pub run_id: Uuid,
+    /// `fix` or `undo`.
+    pub purpose: String,
     /// The attempt.
     pub attempt: i16,
     /// The signed body, JSON.
@@ -261,17 +263,17 @@ pub struct JobResult {
     pub output: Vec<u8>,
 }
 
-/// The results of the incident's runs, fixes only; at most 256 KiB of output of each are read for a page.
+/// The results of the incident's runs, fixes and undos; at most 256 KiB of output of each are read for a page.
 pub async fn list_results(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<JobResult>> {
     let tenant_id = tx.tenant_id();
     Ok(sqlx::query_as!(
         JobResult,
-        r#"SELECT j.run_id, j.attempt, j.body, j.received_at,
+        r#"SELECT j.run_id, j.purpose, j.attempt, j.body, j.received_at,
              coalesce((SELECT string_agg(o.bytes, ''::bytea ORDER BY o.byte_offset) FROM run_output o
                WHERE o.tenant_id = j.tenant_id AND o.run_id = j.run_id AND o.purpose = j.purpose AND o.leg = j.leg
                  AND o.attempt = j.attempt AND o.byte_offset < 262144), ''::bytea) AS "output!"
            FROM job_results j JOIN runs r ON r.tenant_id = j.tenant_id AND r.run_id = j.run_id
-           WHERE r.tenant_id = $1 AND r.incident_id = $2 AND j.purpose = 'fix' ORDER BY j.received_at, j.run_id, j.attempt LIMIT 100"#,
+           WHERE r.tenant_id = $1 AND r.incident_id = $2 AND j.purpose IN ('fix', 'undo') ORDER BY j.received_at, j.run_id, j.attempt LIMIT 100"#,
         tenant_id,
         incident_id
     )
@@ -284,6 +286,8 @@ pub async fn list_results(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<Jo
 pub struct Verification {
     /// The run.
     pub run_id: Uuid,
+    /// `fix` or `undo`.
+    pub purpose: String,
     /// The phase.
     pub phase: String,
     /// When it is looked at next.
@@ -306,11 +310,11 @@ pub struct Verification {
 pub async fn list_verifications(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<Verification>> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
-        r#"SELECT v.run_id, v.phase, v.due_at, coalesce(v.settle_ms, v.settle_secs * 1000) AS "settle_ms!",
+        r#"SELECT v.run_id, v.purpose, v.phase, v.due_at, coalesce(v.settle_ms, v.settle_secs * 1000) AS "settle_ms!",
              coalesce(v.stable_ms, v.stable_secs * 1000) AS "stable_ms!", v.first_ok_at, v.outcome, v.ended_at, e.at AS "at?"
            FROM verifications v JOIN runs r ON r.tenant_id = v.tenant_id AND r.run_id = v.run_id
            LEFT JOIN LATERAL (SELECT e.at FROM run_events e WHERE e.tenant_id = v.tenant_id AND e.run_id = v.run_id
-             AND e.to_state = 'verifying' ORDER BY e.seq DESC LIMIT 1) e ON true
+             AND e.to_state = CASE v.purpose WHEN 'undo' THEN 'undoing' ELSE 'verifying' END ORDER BY e.seq DESC LIMIT 1) e ON true
            WHERE r.tenant_id = $1 AND r.incident_id = $2 ORDER BY v.run_id, v.attempt LIMIT 100"#,
         tenant_id,
         incident_id
@@ -321,6 +325,7 @@ pub async fn list_verifications(tx: &mut TenantTx, incident_id: Uuid) -> Result<
         .into_iter()
         .map(|r| Verification {
             run_id: r.run_id,
+            purpose: r.purpose,
             phase: r.phase,
             due_at: r.due_at.map(|at| at.to_jiff()),
             settle: Seconds::millis(r.settle_ms.unsigned_abs()),

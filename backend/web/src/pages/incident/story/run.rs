@@ -15,10 +15,11 @@ const LINES: usize = 400;
 pub fn entries(facts: &Facts) -> Vec<Entry> {
     let mut entries = Vec::new();
     for run in &facts.runs {
-        let results: Vec<&JobResult> = facts.results.iter().filter(|result| result.run_id == run.run_id).collect();
+        let results: Vec<&JobResult> =
+            facts.results.iter().filter(|r| r.run_id == run.run_id && r.purpose == "fix").collect();
         for earlier in results.iter().filter(|result| result.attempt < run.attempt) {
             let again = "it may run twice, so it was tried again";
-            let told = tell(run, Some(earlier), answered(ended(&body(earlier)), again), earlier.attempt);
+            let told = tell(run, "steps", Some(earlier), answered(ended(&body(earlier)), again), earlier.attempt);
             entries.push(Entry { at: earlier.received_at, event: Event::Run(told) });
         }
         let newest = results.iter().find(|result| result.attempt == run.attempt).copied();
@@ -28,10 +29,25 @@ pub fn entries(facts: &Facts) -> Vec<Entry> {
             RunState::Refused { .. } | RunState::Cancelled { .. } => run.ended_at,
             _ => run.started_at,
         };
-        let event = Event::Run(tell(run, newest, state, run.attempt));
+        let event = Event::Run(tell(run, "steps", newest, state, run.attempt));
         entries.push(Entry { at: at.or(run.admitted_at).unwrap_or(run.planned_at), event });
+        entries.extend(undo(facts, run));
     }
     entries
+}
+
+/// The undo of a run: while it is wanted, and once the host has said how it ended.
+fn undo(facts: &Facts, run: &Run) -> Option<Entry> {
+    let result = facts.results.iter().find(|r| r.run_id == run.run_id && r.purpose == "undo");
+    let (at, state) = match result {
+        Some(result) => (result.received_at, ended(&body(result))),
+        None if run.state == "undoing" => {
+            let wanted = |event: &&RunEvent| event.run_id == run.run_id && event.to_state == "undoing";
+            (facts.run_events.iter().rev().find(wanted)?.at, RunState::Waiting)
+        }
+        None => return None,
+    };
+    Some(Entry { at, event: Event::Run(tell(run, "undo", result, state, run.attempt)) })
 }
 
 /// Who signed the playbook version.
@@ -125,29 +141,31 @@ fn ended(body: &Value) -> RunState {
     }
 }
 
-fn tell(run: &Run, result: Option<&JobResult>, state: RunState, attempt: i16) -> story::Run {
+/// `steps` is the key of the playbook's list that was performed: `steps` or `undo`.
+fn tell(run: &Run, steps: &str, result: Option<&JobResult>, state: RunState, attempt: i16) -> story::Run {
     let body = result.map(body).unwrap_or_default();
     let content: Value = serde_json::from_str(&run.content).unwrap_or_default();
     let title = content.get("title").and_then(Value::as_str).unwrap_or(&run.playbook).to_owned();
     let (output, output_cut) = result.map(|result| lines(result, &body)).unwrap_or_default();
     story::Run {
         id: run.run_id,
+        undo: steps == "undo",
         rung: u32::try_from(run.rung).unwrap_or(1).max(1),
         attempt: u32::try_from(attempt).unwrap_or(1).max(1),
         playbook: Versioned { title, version: u32::try_from(run.version).unwrap_or(0) },
         digest: hex::encode(&run.digest),
         signed_by: Some(signer(run)),
         took: body.get("took_ms").and_then(Value::as_u64).filter(|ms| *ms > 0).map(Duration::from_millis),
-        steps: steps(&content, &body, &state),
+        steps: performed(content.get(steps), &body, &state),
         state,
         output,
         output_cut,
     }
 }
 
-fn steps(content: &Value, body: &Value, state: &RunState) -> Vec<Step> {
+fn performed(declared: Option<&Value>, body: &Value, state: &RunState) -> Vec<Step> {
     let results = body.get("steps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let declared = content.get("steps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let declared = declared.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let step = |(index, declared): (usize, &Value)| {
         let result =
             results.iter().find(|result| result.get("step").and_then(Value::as_u64) == u64::try_from(index + 1).ok());

@@ -126,6 +126,7 @@ fn facts() -> Facts {
         run_events: vec![],
         results: vec![incident::JobResult {
             run_id: RUN,
+            purpose: "fix".into(),
             attempt: 1,
             body: body.to_string(),
             received_at: at(61),
@@ -133,6 +134,7 @@ fn facts() -> Facts {
         }],
         verifications: vec![incident::Verification {
             run_id: RUN,
+            purpose: "fix".into(),
             phase: "ended".into(),
             due_at: None,
             settle: Seconds::whole(2),

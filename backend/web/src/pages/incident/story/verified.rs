@@ -19,15 +19,22 @@ pub fn entries(facts: &Facts) -> Vec<Entry> {
 fn entry(facts: &Facts, v: &Verification) -> Option<Entry> {
     let run = facts.runs.iter().find(|run| run.run_id == v.run_id)?;
     let alert = facts.alerts.iter().find(|alert| alert.host_id == run.host_id && alert.target == run.target);
+    let undo = v.purpose == "undo";
     let outcome = match v.outcome.as_deref() {
         None => Outcome::Looking { until_at: end(v) },
+        Some("fixed") if undo => Outcome::Undone,
+        Some(_) if undo => Outcome::UndoFailed,
         Some("fixed") => Outcome::Fixed,
         Some("not_fixed") => Outcome::NotFixed,
         Some("made_worse") => Outcome::MadeWorse,
         Some(_) => Outcome::CannotTell,
     };
-    let record =
-        facts.decisions.iter().rev().find(|d| d.stage == "verify" && d.subject_id == v.run_id).map(|d| &d.record);
+    let record = facts
+        .decisions
+        .iter()
+        .rev()
+        .find(|d| d.stage == "verify" && d.subject_id == v.run_id && d.record.get("undone").is_some() == undo)
+        .map(|d| &d.record);
     let sentence = match outcome {
         Outcome::CannotTell => {
             Some("The host did not answer, or its answer could not be judged. That is never read as fixed.".to_owned())
@@ -40,7 +47,7 @@ fn entry(facts: &Facts, v: &Verification) -> Option<Entry> {
     let told = story::Verification {
         outcome,
         sentence,
-        compared: compared(alert, record),
+        compared: if undo { beside(record).collect() } else { compared(alert, record) },
         settle: v.settle.duration(),
         stable: v.stable.duration(),
     };
@@ -57,7 +64,12 @@ fn end(v: &Verification) -> Timestamp {
     }
 }
 
-/// Another check of the host, which was ok before the run.
+/// The host's other checks that were ok before the run.
+fn beside(record: Option<&Value>) -> impl Iterator<Item = Compared> {
+    let neighbours = record.and_then(|record| record.get("neighbours")).and_then(Value::as_array);
+    neighbours.into_iter().flatten().map(neighbour)
+}
+
 fn neighbour(n: &Value) -> Compared {
     let after = n.get("after").and_then(Value::as_str).map_or(Verdict::NoData, verdict);
     let seen = n.get("seen").filter(|seen| !seen.is_null()).map(words);
@@ -84,6 +96,5 @@ fn compared(alert: Option<&Alert>, record: Option<&Value>) -> Vec<Compared> {
     });
     let before = Reading { verdict: bad, words: before.map_or_else(|| bad.word().to_owned(), words) };
     let own = Compared { check: format!("{} ({})", alert.check, alert.target), before, after };
-    let neighbours = record.and_then(|record| record.get("neighbours")).and_then(Value::as_array);
-    std::iter::once(own).chain(neighbours.into_iter().flatten().map(neighbour)).collect()
+    std::iter::once(own).chain(beside(record)).collect()
 }
