@@ -93,6 +93,22 @@ fn a_signed_job_for_this_host_is_admitted_with_the_steps_of_its_leg() {
 }
 
 #[test]
+fn an_undo_performs_what_the_playbook_declares_as_one_and_diagnostics_perform_no_fix() {
+    let bench = bench();
+    let back = Step { title: String::new(), argv: vec!["/bin/back".to_owned()], limit_secs: 5 };
+    let undoable = Playbook { undo: vec![back], ..playbook() };
+    let of = |purpose, playbook: &Playbook, steps| {
+        let good = envelope(playbook);
+        let envelope = Envelope { job: JobKey { purpose, ..good.job }, steps, ..good };
+        bench.admit(&bench.job(playbook, &envelope)).map(|admitted| admitted.steps)
+    };
+    assert_eq!(of(Purpose::Undo, &undoable, (1, 1)).unwrap()[0].argv, ["/bin/back"]);
+    for (purpose, playbook) in [(Purpose::Undo, playbook()), (Purpose::Diagnostics, undoable)] {
+        assert_eq!(of(purpose, &playbook, (1, 1)).unwrap_err(), RefusedReason::Parameter);
+    }
+}
+
+#[test]
 fn unsigned_and_altered_texts_are_refused() {
     let bench = bench();
     let good = bench.job(&playbook(), &envelope(&playbook()));

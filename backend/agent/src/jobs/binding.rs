@@ -240,8 +240,8 @@ mod tests {
             undo: Vec::new(),
         };
         let declared = BTreeMap::from([("p".to_owned(), ParameterType::ServiceName)]);
-        assert!(bind(&playbook(declared), &BTreeMap::new(), &limits()).is_err());
+        assert!(bind(&playbook(declared), &[], &BTreeMap::new(), &limits()).is_err());
         let given = BTreeMap::from([("p".to_owned(), text("x"))]);
-        assert!(bind(&playbook(BTreeMap::new()), &given, &limits()).is_err());
+        assert!(bind(&playbook(BTreeMap::new()), &[], &given, &limits()).is_err());
     }
 }

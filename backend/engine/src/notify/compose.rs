@@ -111,8 +111,8 @@ fn broke(facts: &Facts) -> Vec<String> {
 /// The newest record that verify wrote of the mail's run.
 fn verified(facts: &Facts) -> Option<VerifyRecord> {
     let run = facts.run.as_ref()?;
-    let newest = facts.decisions.iter().rev().filter(|d| d.stage == "verify" && d.subject_id == run.run_id);
-    newest.into_iter().find_map(|d| serde_json::from_value(d.record.clone()).ok())
+    let mut newest = facts.decisions.iter().rev().filter(|d| d.stage == "verify" && d.subject_id == run.run_id);
+    newest.find_map(|d| serde_json::from_value(d.record.clone()).ok())
 }
 
 /// What the check read last, after the fix.
