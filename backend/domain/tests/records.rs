@@ -117,8 +117,10 @@ fn facts() -> Facts {
         approved_by: None,
         quarantined: None,
         host_busy: false,
+        damage: None,
+        breakers: Vec::new(),
         hands_off: vec![],
-        buckets: BucketKind::ALL.iter().map(|(kind, ..)| bucket(*kind)).collect(),
+        buckets: BucketKind::ALL[..5].iter().map(|(kind, ..)| bucket(*kind)).collect(),
     }
 }
 

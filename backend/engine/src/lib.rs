@@ -1,6 +1,7 @@
 //! The loops: load, decide, save, act. No SQL, no HTTP routes.
 #![forbid(unsafe_code)]
 
+mod breaker;
 pub mod classify;
 mod ladder;
 pub mod lease;

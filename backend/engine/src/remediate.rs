@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::classify::Mode;
+use domain::remediate::breaker;
 use domain::remediate::decide::{Answer, Decided, Facts, HandsOff, decide};
 use domain::remediate::guardrails::{BucketFacts, BucketKind};
 use domain::run::State;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use store::classify::{alerts, incidents};
 use store::decisions::{self, NewDecision};
@@ -16,7 +17,7 @@ use store::remediate::approvals;
 use store::remediate::guardrails::{self, Executed, buckets_of};
 use store::remediate::jobs::{self, JobKey};
 use store::remediate::runs::{self, Claimed, Run};
-use store::remediate::{hands_off, playbooks, undo};
+use store::remediate::{breakers, damage, hands_off, playbooks, undo};
 use store::{Queue, Store, StoreError, TenantScope, TenantTx, hosts};
 use uuid::Uuid;
 
@@ -222,6 +223,8 @@ async fn load(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> st
         host_busy: runs::has_unfinished_job(tx, run.host_id).await?,
         hands_off: hands_off_over(tx, run).await?,
         buckets: guardrails::facts(tx, keys, run.run_id).await?,
+        damage: Some(damage::find(tx, run).await?),
+        breakers: open_breakers(tx, run).await?.into_iter().map(|row| row.breaker).collect(),
     })
 }
 
@@ -244,6 +247,7 @@ async fn act(tx: &mut TenantTx, run: &Run, decided: &Decided) -> store::Result<(
         Answer::Run { slots } => {
             let attempt = run.attempt + 1;
             guardrails::admit(tx, id, i32::from(attempt), slots).await?;
+            mark_canary(tx, run, decided.at).await?;
             runs::advance(tx, id, planned, State::Admitted, "all guardrails allow it", json!({}), None).await?;
             let key = JobKey { run_id: id, purpose: "fix".into(), leg: 1, attempt };
             jobs::insert(tx, &key, run.client_id, run.host_id, decided.at + JOB_LIVES).await
@@ -362,7 +366,26 @@ async fn undo_facts(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)])
         host_busy: runs::has_unfinished_job(tx, run.host_id).await?,
         hands_off: hands_off_over(tx, run).await?,
         buckets: buckets.map(|bucket| BucketFacts { frozen, ..bucket }).collect(),
+        damage: None,
+        breakers: Vec::new(),
     })
+}
+
+async fn open_breakers(tx: &mut TenantTx, run: &Run) -> store::Result<Vec<breakers::Row>> {
+    let rows = breakers::list_over(tx, run).await?;
+    Ok(rows.into_iter().filter(|row| row.breaker.state != breaker::State::Closed).collect())
+}
+
+/// An admitted run is the canary of each breaker that let it through to see.
+async fn mark_canary(tx: &mut TenantTx, run: &Run, at: Timestamp) -> store::Result<()> {
+    for row in open_breakers(tx, run).await? {
+        let breaker = &row.breaker;
+        if breaker.lets(at) == breaker::Lets::Canary {
+            let state = breaker::State::HalfOpen;
+            breakers::save(tx, breaker.scope, &row.key, state, breaker.reopened, Some(run.run_id)).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn hands_off_over(tx: &mut TenantTx, run: &Run) -> store::Result<Vec<HandsOff>> {
@@ -393,7 +416,8 @@ async fn lapse(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
 
 /// A permit whose time is over without a result: in doubt, never run again, a person is called.
 async fn in_doubt(tx: &mut TenantTx, key: &JobKey) -> store::Result<()> {
-    let Some(run) = runs::find(tx, key.run_id).await? else { return Ok(()) };
+    // A run in doubt is a bad one: whoever opens a breaker holds the buckets first.
+    let Some((run, _)) = find_locked(tx, key.run_id).await? else { return Ok(()) };
     // The job before the run, as whoever stores a result locks them.
     if !jobs::mark_unknown(tx, key).await? {
         return Ok(());
@@ -403,6 +427,7 @@ async fn in_doubt(tx: &mut TenantTx, key: &JobKey) -> store::Result<()> {
         return undo::mark_failed(tx, key.run_id, cause).await;
     }
     if runs::advance(tx, key.run_id, State::Running, State::Unknown, cause, json!({}), None).await? {
+        crate::breaker::after(tx, &run, false, false).await?;
         let why = "In doubt: the fix was permitted, and the host has not said how it ended.";
         notify::needs_you(tx, (&run).into(), why).await?;
     }

@@ -13,11 +13,12 @@ use store::detect::check_requests;
 use store::detect::check_states::Subject;
 use store::notify::{self, About};
 use store::remediate::runs::{self, Run};
-use store::remediate::{playbooks, undo};
+use store::remediate::{breakers, guardrails, playbooks, undo};
 use store::verify::neighbours;
 use store::verify::verifications::{self, Due};
 use store::{Queue, Store, StoreError, TenantScope, TenantTx};
 
+use crate::breaker;
 use crate::ladder::{self, Climbed, Judged};
 use crate::lease::{Batch, Stage};
 
@@ -100,6 +101,8 @@ async fn end(tx: &mut TenantTx, d: &Due, look: Look, outcome: Outcome, beside: V
         Outcome::CannotTell => (State::CannotTell, "the check gave no answer"),
         Outcome::MadeWorse => (State::MadeWorse, "another check turned critical"),
     };
+    let Some(run) = runs::find(tx, d.run_id).await? else { return Ok(()) };
+    lock_for(tx, &run, outcome).await?;
     let alert = alerts::find(tx, d.alert_id).await?;
     runs::advance(tx, d.run_id, State::Verifying, to, cause, json!({}), None).await?;
     verifications::mark_ended(tx, d, outcome.word()).await?;
@@ -110,6 +113,7 @@ async fn end(tx: &mut TenantTx, d: &Due, look: Look, outcome: Outcome, beside: V
     let about = About { client_id: d.client_id, incident_id: d.incident_id, run_id: Some(d.run_id) };
     if outcome == Outcome::Fixed {
         runs::close_remediation(tx, d.run_id, outcome.word()).await?;
+        breaker::after(tx, &run, true, true).await?;
         if alert.is_some() {
             alerts::mark_closed(tx, d.alert_id, "fixed").await?;
         }
@@ -117,16 +121,22 @@ async fn end(tx: &mut TenantTx, d: &Due, look: Look, outcome: Outcome, beside: V
         return notify::fixed(tx, about, d.run_id).await;
     }
     let recovered = alert.as_ref().is_none_or(|a| a.newest_ok);
-    let Some(run) = runs::find(tx, d.run_id).await? else { return Ok(()) };
     if wants_undo(outcome, undoable(tx, &run).await?, d.was_in_doubt, recovered) {
         // Stage remediate decides on the undo, under its own limits; till then nobody is called.
         let cause = "the playbook declares an undo";
         runs::advance(tx, d.run_id, to, State::Undoing, cause, json!({}), None).await?;
-        return Ok(());
+        return breaker::after(tx, &run, false, false).await.map(drop);
     }
     let judged = Judged { outcome, target: &d.target, was_in_doubt: d.was_in_doubt, recovered };
-    let Climbed::No(but) = ladder::climb(tx, &run, judged).await? else { return Ok(()) };
-    runs::close_remediation(tx, d.run_id, outcome.word()).await?;
+    let climbed = ladder::climb(tx, &run, judged).await?;
+    if climbed != Climbed::Yes {
+        runs::close_remediation(tx, d.run_id, outcome.word()).await?;
+    }
+    let opened = match outcome {
+        Outcome::CannotTell => Vec::new(),
+        _ => breaker::after(tx, &run, false, climbed != Climbed::Yes).await?,
+    };
+    let Climbed::No(but) = climbed else { return Ok(()) };
     if alert.is_some_and(|a| a.newest_ok) {
         alerts::mark_closed(tx, d.alert_id, "recovered").await?;
     }
@@ -143,7 +153,19 @@ async fn end(tx: &mut TenantTx, d: &Due, look: Look, outcome: Outcome, beside: V
     if let Some(but) = but {
         why = format!("{why} {but}");
     }
+    if !opened.is_empty() {
+        why = format!("{why} A breaker stops {} now.", opened.join(" and "));
+    }
     notify::needs_you(tx, about, &why).await
+}
+
+/// A verdict that may open or close a breaker is written under the buckets' locks, which come before all others.
+async fn lock_for(tx: &mut TenantTx, run: &Run, outcome: Outcome) -> store::Result<()> {
+    if outcome == Outcome::Fixed && breakers::list_over(tx, run).await?.is_empty() {
+        return Ok(());
+    }
+    let keys = guardrails::buckets_of(tx.tenant_id(), run.client_id, run.host_id, run.playbook_id);
+    guardrails::lock(tx, &keys).await
 }
 
 /// Whether the run's playbook declares how it is taken back.
@@ -156,6 +178,8 @@ async fn undoable(tx: &mut TenantTx, run: &Run) -> store::Result<bool> {
 /// The verdict on an undo: what worked and was *not fixed* goes on to the next rung; all else goes to a person.
 async fn undone(tx: &mut TenantTx, d: &Due, ok: bool, neighbours: Vec<Neighbour>) -> store::Result<()> {
     let now = tx.now().await?;
+    let Some(run) = runs::find(tx, d.run_id).await? else { return Ok(()) };
+    lock_for(tx, &run, Outcome::NotFixed).await?;
     let alert = alerts::find(tx, d.alert_id).await?;
     let record = UndoRecord { at: now, exited_ok: d.exited_ok, neighbours, undone: ok };
     let record = serde_json::to_value(&record).map_err(|_| StoreError::Corrupt {
@@ -176,10 +200,10 @@ async fn undone(tx: &mut TenantTx, d: &Due, ok: bool, neighbours: Vec<Neighbour>
     let verdict = undo::find_verdict(tx, d.run_id).await?;
     let outcome = if verdict.as_deref() == Some("made_worse") { Outcome::MadeWorse } else { Outcome::NotFixed };
     let recovered = alert.as_ref().is_none_or(|a| a.newest_ok);
-    let Some(run) = runs::find(tx, d.run_id).await? else { return Ok(()) };
     let judged = Judged { outcome, target: &d.target, was_in_doubt: false, recovered };
     let Climbed::No(but) = ladder::climb(tx, &run, judged).await? else { return Ok(()) };
     runs::close_remediation(tx, d.run_id, outcome.word()).await?;
+    breaker::after_closed(tx, &run).await?;
     if alert.is_some_and(|a| a.newest_ok) {
         alerts::mark_closed(tx, d.alert_id, "recovered").await?;
     }

@@ -59,7 +59,10 @@ async fn after_the_last_rung_a_person_is_called_once() {
     assert_eq!(w.runs().await, ["not_fixed", "not_fixed"]);
     assert_eq!(w.list("SELECT outcome FROM remediations").await, ["not_fixed"]);
     let why = w.one::<String>("SELECT escalation_reason FROM incidents").await;
-    assert_eq!(why, "2 fixes ran one after the other, and the check is still bad.");
+    assert_eq!(
+        why,
+        "2 fixes ran one after the other, and the check is still bad. A breaker stops this fix at this client now."
+    );
     assert_eq!(w.one::<i64>("SELECT count(*) FROM outbox WHERE kind = 'needs_you'").await, 1);
 }
 
@@ -126,7 +129,10 @@ async fn a_fix_that_heals_its_check_and_breaks_a_neighbour_made_it_worse() {
     assert_eq!(w.runs().await, ["made_worse"], "no second rung");
     assert_eq!(w.list("SELECT outcome FROM remediations").await, ["made_worse"]);
     let why = w.one::<String>("SELECT escalation_reason FROM incidents").await;
-    assert_eq!(why, "Made worse: “Till runs” (till) was ok before the fix and is critical after it.");
+    assert_eq!(
+        why,
+        "Made worse: “Till runs” (till) was ok before the fix and is critical after it. A breaker stops this fix at this client now."
+    );
     let record = w.record("verify").await;
     assert_eq!((&record["neighbours"][0]["target"], &record["outcome"]), (&"till".into(), &"made_worse".into()));
 }

@@ -3,6 +3,7 @@ mod admission;
 mod approval;
 mod classify;
 mod clock;
+mod damage;
 mod ladder;
 mod notify;
 mod remediate;

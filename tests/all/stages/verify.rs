@@ -57,7 +57,7 @@ async fn exit_code_0_and_a_bad_check_is_not_fixed_and_calls_a_person() {
     assert_eq!(w.list("SELECT state FROM alerts").await, ["open"]);
     assert_eq!(
         w.one::<String>("SELECT escalation_reason FROM incidents").await,
-        "The fix ran, and the check is still bad."
+        "The fix ran, and the check is still bad. A breaker stops this fix at this client now."
     );
 }
 

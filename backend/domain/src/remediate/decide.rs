@@ -3,7 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::guardrails::{BucketFacts, BucketKind, Flight};
+use super::breaker::Breaker;
+use super::damage;
+use super::guardrails::{BucketFacts, BucketKind, Flight, Size};
 use crate::classify::Mode;
 
 /// A stretch of hands off over the run's host or client.
@@ -44,6 +46,10 @@ pub struct Facts {
     pub hands_off: Vec<HandsOff>,
     /// The buckets, in lock order.
     pub buckets: Vec<BucketFacts>,
+    /// What bounds the damage at the client; `None` for an undo, which takes damage back.
+    pub damage: Option<(damage::Facts, Size)>,
+    /// The breakers over the run, those that are closed left out.
+    pub breakers: Vec<Breaker>,
 }
 
 /// Which limit a row is about.
@@ -68,6 +74,24 @@ pub enum LimitKind {
     HandsOff,
     /// The host is not trusted yet.
     Quarantine,
+    /// Runs of the client that nobody has judged yet.
+    Unproven,
+    /// Remediations of the client that went badly in a day.
+    Bad,
+    /// A version is tried on few hosts first.
+    Wave,
+    /// A breaker.
+    Breaker,
+}
+
+impl LimitKind {
+    /// Whether a person has to know at once that it holds: it is ended by people, or says that something goes wrong.
+    pub fn needs_a_person(self) -> bool {
+        matches!(
+            self,
+            LimitKind::HandsOff | LimitKind::Quarantine | LimitKind::ClockJump | LimitKind::Frozen | LimitKind::Bad | LimitKind::Breaker
+        )
+    }
 }
 
 /// One limit with its numbers, as stored and shown.
@@ -253,6 +277,10 @@ fn rows(facts: &Facts) -> Vec<LimitRow> {
         frees_at: None,
         holds: facts.host_busy,
     });
+    if let Some((damage, size)) = &facts.damage {
+        rows.extend(damage::rows(damage, *size, now));
+    }
+    rows.extend(facts.breakers.iter().map(|breaker| breaker.row(now)));
     rows
 }
 
@@ -269,8 +297,7 @@ fn answer(facts: &Facts, limits: &[LimitRow]) -> Answer {
         holding.sort_by_key(|r| (until(r), r.scope.rank()));
         let headline = holding.last().map(|r| headline(r, facts.now)).unwrap_or_default();
         let latest = holding.iter().map(|r| until(r)).max().unwrap_or(facts.now + LOOK_AGAIN);
-        let tells = [LimitKind::HandsOff, LimitKind::Quarantine, LimitKind::ClockJump];
-        let tell_now = holding.iter().any(|r| tells.contains(&r.limit));
+        let tell_now = holding.iter().any(|r| r.limit.needs_a_person());
         return Answer::Hold { headline, until: latest, tell_now };
     }
     if (facts.mode == Mode::Approve || facts.needs_person) && facts.approved_by.is_none() {
@@ -313,12 +340,18 @@ fn headline(row: &LimitRow, now: Timestamp) -> String {
             format!("held: {} of {} at once ({})", row.used, row.max, row.scope.label().to_lowercase())
         }
         LimitKind::HostLock => "held: another job of this host is unfinished".to_owned(),
+        LimitKind::Unproven => format!("held: {} of {} fixes at this client are not verified yet", row.used, row.max),
+        LimitKind::Bad => {
+            format!("held: {} fixes went badly at this client in a day (limit {}){left}", row.used, row.max)
+        }
+        LimitKind::Wave => format!("held: this version is being tried on {} of {} hosts first", row.used, row.max),
+        LimitKind::Breaker => format!("held by breaker: {}{left}", row.why),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::guardrails::{Limits, Numbers, Size, limits};
+    use super::super::guardrails::{Limits, Numbers, limits};
     use super::*;
 
     fn at(s: i64) -> Timestamp {
@@ -353,6 +386,8 @@ mod tests {
             host_busy: false,
             hands_off: vec![],
             buckets: BucketKind::ALL[..5].iter().map(|(k, ..)| bucket(*k)).collect(),
+            damage: None,
+            breakers: vec![],
         }
     }
 

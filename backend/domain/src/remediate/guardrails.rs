@@ -82,6 +82,13 @@ pub struct Size {
     pub first_week: bool,
 }
 
+impl Size {
+    /// A count, halved in the first week, never below 1.
+    pub fn halved(self, count: u32) -> u32 {
+        if self.first_week { count.div_ceil(2).max(1) } else { count }
+    }
+}
+
 /// A bucket's limits with the reason of each number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
@@ -108,7 +115,7 @@ pub fn limits(kind: BucketKind, set: Numbers, size: Size) -> Limits {
         BucketKind::HostPlaybook => (None, 1, 600, "a fix rests 10 minutes".to_owned()),
         BucketKind::HostPlaybookDay => (None, 3, 86_400, "three fixes of one thing a day are a symptom".to_owned()),
     };
-    let halve = |count: u32| if size.first_week { count.div_ceil(2).max(1) } else { count };
+    let halve = |count: u32| size.halved(count);
     let why = match (set.max_per_window.is_some() || set.window_secs.is_some(), size.first_week) {
         (true, _) => "set by a person".to_owned(),
         (false, true) if kind != BucketKind::HostPlaybook => format!("{rule}, halved in the first week"),

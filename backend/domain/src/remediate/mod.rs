@@ -1,5 +1,7 @@
 //! Stage remediate: whether a planned run may act now, and why not.
 pub mod approval;
+pub mod breaker;
 pub mod clock;
+pub mod damage;
 pub mod decide;
 pub mod guardrails;

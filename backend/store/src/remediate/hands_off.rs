@@ -5,7 +5,8 @@ use jiff_sqlx::ToSqlx;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::remediate::{guardrails, runs};
+use crate::remediate::guardrails;
+use crate::remediate::runs::{self, Withdraw};
 use crate::{Result, Store, TenantTx};
 
 /// A stretch of hands off.
@@ -80,7 +81,8 @@ pub async fn insert_on_host(
     )
     .execute(tx.conn())
     .await?;
-    runs::withdraw_unpermitted(tx, host_id, "hands off").await?;
+    let of = Withdraw { host_id: Some(host_id), ..Withdraw::default() };
+    runs::withdraw_unpermitted(tx, &of, "hands off").await?;
     crate::audit::insert(tx, client_id, "hands_off.start", "host", host_id, json!({"hours": hours, "reason": reason}))
         .await?;
     tx.due(crate::Queue::Remediate, ends_at);

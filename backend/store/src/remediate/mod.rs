@@ -1,5 +1,7 @@
 //! Stage remediate: playbooks, guardrails, runs and jobs.
 pub mod approvals;
+pub mod breakers;
+pub mod damage;
 pub mod doubt;
 pub mod guardrails;
 pub mod hands_off;

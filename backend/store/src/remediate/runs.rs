@@ -290,20 +290,37 @@ pub async fn count_running(tx: &mut TenantTx, host_id: Uuid) -> Result<u64> {
     Ok(u64::try_from(n).unwrap_or(0))
 }
 
-/// Withdraws a host's jobs that have no permit; their runs are held again, and stage remediate gives their slots back.
-/// The host's bucket is locked.
-pub async fn withdraw_unpermitted(tx: &mut TenantTx, host_id: Uuid, reason: &str) -> Result<u64> {
+/// Whose jobs are withdrawn: all that is given must hold; nothing given is the whole tenant.
+#[derive(Debug, Clone, Default)]
+pub struct Withdraw {
+    /// Of this host.
+    pub host_id: Option<Uuid>,
+    /// Of this client.
+    pub client_id: Option<Uuid>,
+    /// Of this playbook version.
+    pub digest: Option<Vec<u8>>,
+}
+
+/// Withdraws the jobs of a scope that have no permit; their runs are held again and decided anew, which gives their slots
+/// back, and an undo among them has failed. The scope's bucket is locked.
+pub async fn withdraw_unpermitted(tx: &mut TenantTx, of: &Withdraw, reason: &str) -> Result<u64> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let rows = sqlx::query!(
-        "UPDATE jobs SET state = 'withdrawn', ended_at = $3, lease_expires_at = NULL
-         WHERE tenant_id = $1 AND host_id = $2 AND state IN ('queued', 'leased') AND purpose <> 'diagnostics' RETURNING run_id, purpose",
+        "UPDATE jobs j SET state = 'withdrawn', ended_at = $5, lease_expires_at = NULL FROM runs r
+         WHERE j.tenant_id = $1 AND r.tenant_id = $1 AND r.run_id = j.run_id AND j.state IN ('queued', 'leased') AND j.purpose <> 'diagnostics'
+           AND ($2::uuid IS NULL OR j.host_id = $2) AND ($3::uuid IS NULL OR j.client_id = $3)
+           AND ($4::bytea IS NULL OR r.playbook_digest = $4)
+         RETURNING j.run_id, j.purpose, j.host_id",
         tenant_id,
-        host_id,
+        of.host_id,
+        of.client_id,
+        of.digest,
         now.to_sqlx() as _
     )
     .fetch_all(tx.conn())
     .await?;
     for r in &rows {
+        crate::host_links::wake(tx, r.host_id).await?;
         if r.purpose == "undo" {
             super::undo::mark_failed(tx, r.run_id, reason).await?;
         } else {

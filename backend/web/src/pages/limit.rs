@@ -15,6 +15,10 @@ pub fn label(limit: &str, scope: &str, window_secs: Option<u32>) -> String {
         "clock" => "Clock behind".to_owned(),
         "quarantine" => "Host not trusted".to_owned(),
         "hands_off" => "Hands off".to_owned(),
+        "unproven" => format!("{place}, not verified yet"),
+        "bad" => format!("{place}, went badly, 1\u{a0}day"),
+        "wave" => "This version, tried on".to_owned(),
+        "breaker" => format!("Breaker, {}", place.to_lowercase()),
         "host_lock" => "Unfinished on host".to_owned(),
         "in_flight" => format!("{place}, at once"),
         _ => match window_secs {

@@ -1,0 +1,85 @@
+//! From a verdict on a run to the breakers over it. The run's buckets are locked by the caller, before everything else.
+
+use domain::remediate::breaker::{Change, Judged, Scope, State, Turned, judge};
+use jiff::Timestamp;
+use serde_json::json;
+use store::remediate::breakers::{self, Row};
+use store::remediate::runs::{self, Run, Withdraw};
+use store::{TenantTx, audit};
+
+/// Judges the breakers over a run by how it turned out; the host's only once its remediation is `closed`. Answers
+/// what opened, for people.
+pub(crate) async fn after(tx: &mut TenantTx, run: &Run, good: bool, closed: bool) -> store::Result<Vec<&'static str>> {
+    let rows = breakers::list_over(tx, run).await?;
+    let turned = if good { Turned::Good } else { Turned::Bad };
+    let mut opened = Vec::new();
+    for (scope, key) in breakers::keys_of(run) {
+        if scope == Scope::Host && !closed {
+            continue;
+        }
+        let row = rows.iter().find(|row| row.breaker.scope == scope);
+        if row.is_none() && good {
+            continue; // nothing to open, nothing to close
+        }
+        match change(tx, run, scope, row, turned).await? {
+            Change::Stays => {}
+            Change::Closes => {
+                breakers::save(tx, scope, &key, State::Closed, 0, None).await?;
+                runs::make_held_due(tx, None).await?;
+                note(tx, run, "breaker.closed", scope).await?;
+            }
+            Change::Opens { reopened } => {
+                breakers::save(tx, scope, &key, State::Open, reopened, None).await?;
+                runs::withdraw_unpermitted(tx, &stopped(run, scope), "a breaker opened").await?;
+                note(tx, run, "breaker.opened", scope).await?;
+                opened.push(scope.label());
+            }
+        }
+    }
+    Ok(opened)
+}
+
+/// The host's breaker alone, when a remediation closes after its run was judged: an undo came between.
+pub(crate) async fn after_closed(tx: &mut TenantTx, run: &Run) -> store::Result<()> {
+    let rows = breakers::list_over(tx, run).await?;
+    let row = rows.iter().find(|row| row.breaker.scope == Scope::Host);
+    if let Change::Opens { reopened } = change(tx, run, Scope::Host, row, Turned::Bad).await? {
+        breakers::save(tx, Scope::Host, &run.host_id.to_string(), State::Open, reopened, None).await?;
+        runs::withdraw_unpermitted(tx, &stopped(run, Scope::Host), "a breaker opened").await?;
+        note(tx, run, "breaker.opened", Scope::Host).await?;
+    }
+    Ok(())
+}
+
+async fn change(
+    tx: &mut TenantTx,
+    run: &Run,
+    scope: Scope,
+    row: Option<&Row>,
+    turned: Turned,
+) -> store::Result<Change> {
+    // What was judged before it closed counts no more.
+    let closed = row.filter(|row| row.breaker.state == State::Closed);
+    let since = closed.map_or(Timestamp::UNIX_EPOCH, |row| row.breaker.changed_at);
+    let (newest, in_a_day) = match scope {
+        Scope::ClientPlaybookVersion => (breakers::list_turned_of_version(tx, run, since).await?, (0, 0)),
+        Scope::Host => (breakers::list_turned_on_host(tx, run.host_id, since).await?, (0, 0)),
+        Scope::PlaybookVersion => (Vec::new(), breakers::count_bad_in_a_day(tx, run, since).await?),
+    };
+    let is_canary = row.is_some_and(|row| row.canary_run_id == Some(run.run_id));
+    let breaker = row.map(|row| &row.breaker);
+    Ok(judge(scope, &Judged { breaker, is_canary, turned, newest: &newest, in_a_day }))
+}
+
+fn stopped(run: &Run, scope: Scope) -> Withdraw {
+    let digest = Some(run.playbook_digest.clone());
+    match scope {
+        Scope::ClientPlaybookVersion => Withdraw { client_id: Some(run.client_id), digest, ..Withdraw::default() },
+        Scope::Host => Withdraw { host_id: Some(run.host_id), ..Withdraw::default() },
+        Scope::PlaybookVersion => Withdraw { digest, ..Withdraw::default() },
+    }
+}
+
+async fn note(tx: &mut TenantTx, run: &Run, action: &str, scope: Scope) -> store::Result<()> {
+    audit::insert(tx, run.client_id, action, "run", run.run_id, json!({ "stops": scope.label() })).await
+}

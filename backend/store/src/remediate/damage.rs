@@ -1,0 +1,61 @@
+//! What bounds the damage at a client: runs nobody has judged yet, remediations that went badly, a version's record.
+
+use domain::remediate::damage::{BAD_COUNTS, Facts, Numbers};
+use domain::remediate::guardrails::{BucketKind, Size};
+use jiff_sqlx::ToSqlx;
+
+use super::guardrails::size;
+use super::runs::Run;
+use crate::{Result, TenantTx};
+
+/// Reads it for one run, whose buckets are locked.
+pub async fn find(tx: &mut TenantTx, run: &Run) -> Result<(Facts, Size)> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let key = run.client_id.to_string();
+    let counts = sqlx::query!(
+        r#"WITH open AS (SELECT playbook_digest FROM runs WHERE tenant_id = $1 AND client_id = $2 AND ended_at IS NULL AND run_id <> $4
+             AND state IN ('admitted', 'running', 'unknown', 'verifying', 'undoing')),
+           judged AS (SELECT state, started_at FROM runs WHERE tenant_id = $1 AND client_id = $2 AND playbook_digest = $3
+             AND started_at IS NOT NULL ORDER BY started_at DESC LIMIT 256)
+         SELECT (SELECT count(*) FROM open) AS "unproven!", (SELECT count(*) FROM open WHERE playbook_digest = $3) AS "of_version!",
+           (SELECT count(*) FROM judged WHERE state = 'fixed' AND started_at > coalesce((SELECT max(started_at) FROM judged
+             WHERE state IN ('not_fixed', 'made_worse', 'undoing', 'undone', 'undo_failed', 'unknown')), '-infinity')) AS "verified!",
+           b.max_unproven, b.max_bad, b.max_wave
+         FROM guardrail_buckets b WHERE b.tenant_id = $1 AND b.scope_kind = 'client' AND b.scope_key = $5"#,
+        tenant_id,
+        run.client_id,
+        run.playbook_digest,
+        run.run_id,
+        key
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    let since = now - BAD_COUNTS;
+    let bad = sqlx::query_scalar!(
+        r#"SELECT at AS "at!" FROM (
+             SELECT closed_at AS at FROM remediations WHERE tenant_id = $1 AND client_id = $2 AND closed_at > $3 AND outcome IN ('not_fixed', 'made_worse')
+             UNION ALL SELECT relapsed_at FROM remediations WHERE tenant_id = $1 AND client_id = $2 AND relapsed_at > $3
+             UNION ALL SELECT $4 FROM runs WHERE tenant_id = $1 AND client_id = $2 AND ended_at IS NULL AND state = 'unknown') bad
+           ORDER BY at LIMIT 256"#,
+        tenant_id,
+        run.client_id,
+        since.to_sqlx() as _,
+        now.to_sqlx() as _
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
+    let number = |n: Option<i32>| n.and_then(|n| u32::try_from(n).ok());
+    let facts = Facts {
+        unproven: count(counts.unproven),
+        unproven_of_version: count(counts.of_version),
+        verified_of_version: count(counts.verified),
+        bad: bad.into_iter().map(|at| at.to_jiff()).collect(),
+        set: Numbers {
+            max_unproven: number(counts.max_unproven),
+            max_bad: number(counts.max_bad),
+            max_wave: number(counts.max_wave),
+        },
+    };
+    Ok((facts, size(tx, BucketKind::Client, &key).await?))
+}
