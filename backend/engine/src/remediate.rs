@@ -355,10 +355,12 @@ async fn undo_facts(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)])
     let all = guardrails::facts(tx, keys, run.run_id).await?;
     let frozen = all.iter().any(|bucket| bucket.frozen);
     let buckets = all.into_iter().filter(|bucket| bucket.kind == BucketKind::Undo);
+    let platform = guardrails::platform(tx).await?;
     Ok(Facts {
         now: tx.now().await?,
         mode: Mode::Auto,
-        platform_frozen: guardrails::platform_frozen(tx).await?,
+        platform_frozen: platform.frozen,
+        clock_jump: platform.clock_jump,
         escalate_only: false,
         needs_person: false,
         approved_by: None,

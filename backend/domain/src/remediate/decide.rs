@@ -89,7 +89,12 @@ impl LimitKind {
     pub fn needs_a_person(self) -> bool {
         matches!(
             self,
-            LimitKind::HandsOff | LimitKind::Quarantine | LimitKind::ClockJump | LimitKind::Frozen | LimitKind::Bad | LimitKind::Breaker
+            LimitKind::HandsOff
+                | LimitKind::Quarantine
+                | LimitKind::ClockJump
+                | LimitKind::Frozen
+                | LimitKind::Bad
+                | LimitKind::Breaker
         )
     }
 }
