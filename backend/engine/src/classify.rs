@@ -4,19 +4,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::classify::record::{Answer, Fact};
+use domain::classify::recurrence::{FIXES, Recurrence, WITHIN, judge};
 use domain::classify::{
     AlertFacts, ClassifyRecord, Mapping, MappingVersion, Mode, Outcome, classify, fingerprint_text, title,
 };
+use serde_json::json;
 use store::classify::due_signals::{self, Signal};
 use store::classify::{alerts, facts, incidents, mappings};
 use store::decisions::{self, NewDecision};
 use store::notify::{self, About};
-use store::remediate::runs;
+use store::remediate::{guardrails, runs};
 use store::{Queue, Store, StoreError, TenantScope, TenantTx};
 use uuid::Uuid;
 
-use crate::ladder;
 use crate::lease::{Batch, Stage};
+use crate::{breaker, ladder};
 
 /// Signals a batch takes.
 const BATCH: i64 = 100;
@@ -134,6 +136,7 @@ async fn raised(tx: &mut TenantTx, s: &Signal, fingerprint: &[u8; 32]) -> store:
             }
         }
     }
+    let recurrence = recurs(tx, fingerprint).await?;
     let incident_id = incidents::insert(tx, s.client_id, &title(&facts), &s.severity).await?;
     let alert_id = alerts::insert(
         tx,
@@ -153,6 +156,13 @@ async fn raised(tx: &mut TenantTx, s: &Signal, fingerprint: &[u8; 32]) -> store:
     let mut record = ClassifyRecord::of(s.signal_id, s.state_version, &facts, &classification);
     record.facts.extend(unreadable);
     let mapped = match &classification.outcome {
+        Outcome::Mapped { .. } if recurrence.symptom => {
+            record.answer = Answer::Symptom;
+            record.sentence = format!(
+                "Fixed {FIXES} times in a day and bad again: a symptom. It is not fixed once more; look for its cause."
+            );
+            None
+        }
         Outcome::Mapped { mapping_id, version, mode, rung, first, .. } => {
             let playbook = ladder::find_playbook(tx, first).await?;
             if playbook.is_none() {
@@ -184,6 +194,27 @@ async fn raised(tx: &mut TenantTx, s: &Signal, fingerprint: &[u8; 32]) -> store:
         parameters: first.bind(&s.target),
     };
     runs::plan(tx, &new).await.map(drop)
+}
+
+/// What this alert says of the fixes before it. One that did not last is a bad one: the breakers over it are judged anew,
+/// under its buckets' locks, which come before the alert's.
+async fn recurs(tx: &mut TenantTx, fingerprint: &[u8; 32]) -> store::Result<Recurrence> {
+    let now = tx.now().await?;
+    let fixed = alerts::list_fixed(tx, fingerprint, now - WITHIN).await?;
+    let recurrence = judge(now, &fixed.iter().map(|(_, fixed)| *fixed).collect::<Vec<_>>());
+    let newest = fixed.first().filter(|_| recurrence.relapsed);
+    let Some(run) = (match newest {
+        Some((run_id, _)) => runs::find(tx, *run_id).await?,
+        None => None,
+    }) else {
+        return Ok(recurrence);
+    };
+    guardrails::lock(tx, &guardrails::buckets_of(tx.tenant_id(), run.client_id, run.host_id, run.playbook_id)).await?;
+    if runs::mark_relapsed(tx, run.run_id).await? {
+        store::audit::insert(tx, run.client_id, "run.relapsed", "run", run.run_id, json!({})).await?;
+        breaker::after(tx, &run, false, true).await?;
+    }
+    Ok(recurrence)
 }
 
 /// The check is ok again without us: waiting runs are cancelled; only with no other run unfinished does the alert close.

@@ -23,7 +23,7 @@ async fn fix(w: &mut World, n: usize, verdict: Verdict) {
         w.recovers(host).await;
         w.settle().await;
     }
-    w.pass(10);
+    w.pass(31); // past the watch for a relapse
 }
 
 async fn breakers(w: &mut World) -> Vec<String> {
@@ -120,9 +120,9 @@ async fn a_breaker_that_opens_takes_back_the_jobs_of_its_version_without_a_permi
 }
 
 #[tokio::test]
-async fn a_host_on_which_two_of_five_remediations_went_badly_is_left_alone() {
+async fn a_host_on_which_two_of_the_last_remediations_went_badly_is_left_alone() {
     let mut w = world(1, false).await;
-    for verdict in [Verdict::Ok, Verdict::Ok, Verdict::Critical, Verdict::Ok, Verdict::Critical] {
+    for verdict in [Verdict::Ok, Verdict::Critical, Verdict::Ok, Verdict::Critical] {
         fix(&mut w, 0, verdict).await;
     }
     assert_eq!(breakers(&mut w).await, ["client_playbook_version open", "host open"]);

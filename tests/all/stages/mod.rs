@@ -6,6 +6,7 @@ mod clock;
 mod damage;
 mod ladder;
 mod notify;
+mod recurrence;
 mod remediate;
 mod silence;
 mod sweep;

@@ -58,6 +58,7 @@ async fn a_second_press_within_the_shipped_cooldown_is_held_with_the_time_left()
     let key = w.permit(host).await;
     w.plays_out(host, &key, Verdict::Ok).await;
     assert_eq!(w.runs().await, ["fixed"]);
+    w.pass(31); // past the watch for a relapse
 
     w.recovers(host).await;
     w.settle().await;

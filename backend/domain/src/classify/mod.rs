@@ -2,6 +2,7 @@
 pub mod fingerprint;
 pub mod mapping;
 pub mod record;
+pub mod recurrence;
 pub mod title;
 
 pub use fingerprint::fingerprint_text;

@@ -43,6 +43,8 @@ pub enum Answer {
     Unmapped,
     /// A mapping knows a playbook that does not exist.
     PlaybookMissing,
+    /// It was fixed too often in a day: its cause has to be found.
+    Symptom,
     /// An alert of this fingerprint is open.
     Deduplicated,
     /// The alert cleared by itself.
@@ -62,6 +64,7 @@ impl Answer {
             Answer::Mapped => "mapped",
             Answer::Unmapped => "unmapped",
             Answer::PlaybookMissing => "playbook_missing",
+            Answer::Symptom => "symptom",
             Answer::Deduplicated => "deduplicated",
             Answer::Recovered => "recovered",
             Answer::LeftToVerdict => "left_to_verdict",

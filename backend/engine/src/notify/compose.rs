@@ -167,9 +167,12 @@ fn needs_you(about: About, facts: &Facts, look_first: Vec<String>) -> NeedsYou {
     let reason = facts.incident.escalation_reason.clone().unwrap_or_default();
     let classified = facts.decisions.iter().rev().filter(|d| d.stage == "classify");
     let classified = classified.filter_map(|d| serde_json::from_value::<ClassifyRecord>(d.record.clone()).ok());
-    let missing = classified.into_iter().any(|record| record.answer == Answer::PlaybookMissing);
+    let answers: Vec<Answer> = classified.map(|record| record.answer).collect();
+    let missing = answers.contains(&Answer::PlaybookMissing);
+    let symptom = answers.contains(&Answer::Symptom);
     let brief = match facts.run.as_ref().map(|run| run.state.as_str()) {
         None if missing => "its playbook is missing",
+        None if symptom => "fixed too often, look for the cause",
         None if facts.alert.is_none() => "could not be handled",
         None => "no known fix",
         Some("observed") => "watch only, nothing ran",

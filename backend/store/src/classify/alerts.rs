@@ -1,6 +1,7 @@
 //! Table `alerts`.
 
-use jiff::Timestamp;
+use domain::classify::recurrence::Fixed;
+use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
@@ -98,6 +99,25 @@ pub async fn mark_signal(tx: &mut TenantTx, alert_id: Uuid, version: i64, ok: bo
     .execute(tx.conn())
     .await?;
     exactly_one("alerts.mark_signal", done.rows_affected())
+}
+
+/// The fixes of alerts of this fingerprint since then with the runs that fixed them, newest first.
+pub async fn list_fixed(tx: &mut TenantTx, fingerprint: &[u8; 32], since: Timestamp) -> Result<Vec<(Uuid, Fixed)>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        r#"SELECT r.run_id, a.closed_at AS "closed_at!", coalesce(v.stable_ms, v.stable_secs * 1000) AS "stable_ms!" FROM alerts a
+             JOIN runs r ON r.tenant_id = a.tenant_id AND r.alert_id = a.alert_id AND r.state = 'fixed'
+             JOIN verifications v ON v.tenant_id = r.tenant_id AND v.run_id = r.run_id AND v.purpose = 'fix' AND v.attempt = r.attempt
+           WHERE a.tenant_id = $1 AND a.fingerprint = $2 AND a.close_cause = 'fixed' AND a.closed_at > $3
+           ORDER BY a.closed_at DESC LIMIT 16"#,
+        tenant_id,
+        &fingerprint[..],
+        since.to_sqlx() as _
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let fixed = |at, stable_ms: i32| Fixed { at, stable: SignedDuration::from_millis(stable_ms.into()) };
+    Ok(rows.into_iter().map(|r| (r.run_id, fixed(r.closed_at.to_jiff(), r.stable_ms))).collect())
 }
 
 /// Closes an open alert: `fixed`, `recovered` or `by_person`.

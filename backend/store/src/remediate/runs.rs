@@ -388,6 +388,21 @@ pub async fn count_not_run(tx: &mut TenantTx, run_id: Uuid) -> Result<i16> {
     .await?)
 }
 
+/// The fix of a run did not last: its remediation has relapsed. False when that was known.
+pub async fn mark_relapsed(tx: &mut TenantTx, run_id: Uuid) -> Result<bool> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let done = sqlx::query!(
+        "UPDATE remediations SET relapsed_at = $3 WHERE tenant_id = $1 AND relapsed_at IS NULL AND outcome = 'fixed'
+         AND remediation_id = (SELECT remediation_id FROM runs WHERE tenant_id = $1 AND run_id = $2)",
+        tenant_id,
+        run_id,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Closes the remediation of a run.
 pub async fn close_remediation(tx: &mut TenantTx, run_id: Uuid, outcome: &str) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
