@@ -1,4 +1,5 @@
 //! One binary of integration tests.
+mod apply;
 mod bench;
 mod catalog;
 mod console;

@@ -26,6 +26,8 @@ pub enum Act {
     Approve,
     /// Say that a quarantined host is the same machine.
     TrustHost,
+    /// See and answer changes that wait for a second person.
+    ConfirmChanges,
 }
 
 impl Role {
@@ -54,7 +56,9 @@ impl Role {
         use Role::*;
         matches!(
             (self, act),
-            (_, Read) | (Owner | Admin | Technician, WorkIncidents | Approve) | (Owner | Admin, TrustHost)
+            (_, Read)
+                | (Owner | Admin | Technician, WorkIncidents | Approve)
+                | (Owner | Admin, TrustHost | ConfirmChanges)
         )
     }
 }

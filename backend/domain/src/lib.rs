@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod change;
 pub mod classify;
 pub mod detect;
 pub mod metrics;

@@ -168,6 +168,15 @@ impl Folder {
     }
 }
 
+/// Whether a process holds the folder's lock.
+pub(crate) fn is_locked(root: &Path) -> bool {
+    let Ok(file) = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(root.join(LOCK)) else {
+        return false;
+    };
+    // The lock that this takes is let go at once.
+    Flock::lock(file, FlockArg::LockSharedNonblock).is_err()
+}
+
 /// 0700, and the account's where there is one.
 fn give(dir: &Path, account: Option<&Account>) -> Result<()> {
     fs::set_permissions(dir, Permissions::from_mode(0o700))?;

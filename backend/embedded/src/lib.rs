@@ -45,6 +45,11 @@ const DROP_LIMIT: Duration = Duration::from_secs(10);
 /// How long an immediate shutdown may take before the process is killed.
 const IMMEDIATE_LIMIT: Duration = Duration::from_secs(5);
 
+/// Whether a process runs the cluster of `root`.
+pub fn is_running(root: &Path) -> bool {
+    folder::is_locked(root)
+}
+
 /// What to run and where.
 #[derive(Debug, Clone)]
 pub struct Options {

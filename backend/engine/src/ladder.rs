@@ -13,7 +13,7 @@ pub(crate) async fn find_playbook(tx: &mut TenantTx, rung: &Rung) -> store::Resu
     match rung.digest.as_deref().map(str::parse::<keys::Digest>) {
         Some(Ok(digest)) => playbooks::find(tx, &digest.0).await,
         Some(Err(_)) => Ok(None),
-        None => playbooks::find_newest_by_name(tx, &rung.playbook).await,
+        None => playbooks::find_by_name(tx, &rung.playbook).await,
     }
 }
 

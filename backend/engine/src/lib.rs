@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod breaker;
+pub mod changes;
 pub mod classify;
 mod ladder;
 pub mod lease;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use domain::change::strictest;
 use domain::classify::Mode;
 use domain::remediate::breaker;
 use domain::remediate::decide::{Answer, Decided, Facts, HandsOff, decide};
@@ -10,7 +11,7 @@ use domain::remediate::guardrails::{BucketFacts, BucketKind};
 use domain::run::State;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use store::classify::{alerts, incidents};
+use store::classify::{alerts, incidents, mappings};
 use store::decisions::{self, NewDecision};
 use store::notify;
 use store::remediate::approvals;
@@ -208,7 +209,10 @@ async fn load(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> st
     let content: Value = serde_json::from_str(&playbook.content).map_err(|_| corrupt("playbook_digest"))?;
     let risk = content["risk"].as_str().unwrap_or("E").to_owned();
     let platform = guardrails::platform(tx).await?;
-    let mode = Mode::parse(&run.mode).ok_or(corrupt("mode"))?;
+    let planned = Mode::parse(&run.mode).ok_or(corrupt("mode"))?;
+    // Read under the locks that a demotion takes: a run that was planned beside it is held to it too.
+    let today = mappings::find_of_run(tx, run.run_id).await?.ok_or(corrupt("remediation_id"))?.mode_today;
+    let mode = strictest(planned, today.as_deref().and_then(Mode::parse).unwrap_or(Mode::Observe));
     let needs_person = risk == "H";
     let asks = mode == Mode::Approve || needs_person;
     Ok(Facts {

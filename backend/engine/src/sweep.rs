@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use store::classify::due_signals;
 use store::detect::probes;
 use store::verify::verifications;
-use store::{Queue, Store, TenantScope, host_links, outbox};
+use store::{Queue, Store, TenantScope, changes, host_links, outbox};
 
 use crate::lease::{Batch, Stage};
 
@@ -41,6 +41,9 @@ impl Stage for Sweep {
         }
         if outbox::has_due(&mut tx).await? {
             tx.due(Queue::Notify, now);
+        }
+        if !changes::list_due(&mut tx, 1).await?.is_empty() {
+            tx.due(Queue::Changes, now);
         }
         for node_id in host_links::list_nodes_with_open_work(&mut tx).await? {
             tx.due(Queue::Dispatch(node_id), now);

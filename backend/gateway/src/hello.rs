@@ -94,14 +94,8 @@ async fn link(
         notes: json!(hello.notes.iter().take(20).map(|n| shortened(n)).collect::<Vec<_>>()),
     };
     let booted_at = hosts::mark_said(&mut tx, host_id, &said).await?;
-    let tags: BTreeMap<String, String> = serde_json::from_value(host.tags.clone()).unwrap_or_default();
-    let facts = HostFacts { client: &host.client, host: &host.name, tags: &tags };
-    let selected =
-        checks::list(&mut tx).await?.into_iter().filter(|(_, c)| c.kind == Kind::Service && c.selector.selects(&facts));
-    let states: HashMap<_, _> =
-        check_states::list_of_host(&mut tx, host_id).await?.into_iter().map(|(id, t, s)| ((id, t), s)).collect();
+    let watches = watches(&mut tx, &host, (host_id, epoch), booted_at).await?;
     tx.commit().await?;
-    let watches = Watches::new((host.client_id, host_id, epoch), booted_at, selected.collect(), states, now);
     Ok(Begun {
         identity,
         client_id: host.client_id,
@@ -114,6 +108,37 @@ async fn link(
         began_at: now,
         hello,
     })
+}
+
+/// The evaluators of the checks that select the host now, each where its stored state is.
+async fn watches(
+    tx: &mut TenantTx,
+    host: &hosts::Host,
+    (host_id, epoch): (Uuid, i64),
+    booted_at: Timestamp,
+) -> Result<Watches, End> {
+    let now = tx.now().await?;
+    let tags: BTreeMap<String, String> = serde_json::from_value(host.tags.clone()).unwrap_or_default();
+    let facts = HostFacts { client: &host.client, host: &host.name, tags: &tags };
+    let selected =
+        checks::list(tx).await?.into_iter().filter(|(_, c)| c.kind == Kind::Service && c.selector.selects(&facts));
+    let states: HashMap<_, _> =
+        check_states::list_of_host(tx, host_id).await?.into_iter().map(|(id, t, s)| ((id, t), s)).collect();
+    Ok(Watches::new((host.client_id, host_id, epoch), booted_at, selected.collect(), states, now))
+}
+
+/// Takes the host's checks anew if they are others since the link knows them; says whether they were.
+pub async fn configure(gateway: &Inner, link: &mut Begun) -> Result<bool, End> {
+    let host_id = link.identity.host_id;
+    let mut tx = gateway.store.begin(&link.identity.scope).await?;
+    let host = hosts::find(&mut tx, host_id).await?.filter(|host| host.config_version != link.config_version);
+    let Some(host) = host else { return Ok(false) };
+    let fresh = watches(&mut tx, &host, (host_id, link.epoch), link.watches.booted_at()).await?;
+    let now = tx.now().await?;
+    tx.commit().await?;
+    link.watches.configure(fresh, now);
+    link.config_version = host.config_version;
+    Ok(true)
 }
 
 /// Why a host is not to be trusted with jobs. A person's word that it is the same machine holds until it has sent a

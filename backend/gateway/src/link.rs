@@ -82,7 +82,7 @@ async fn talk(
             epoch: link.epoch,
         }))
         .await?;
-    socket.send(&Down::Config(Config { version: link.config_version, checks: link.watches.specs() })).await?;
+    socket.send(&Down::Config(config(link))).await?;
     let levels = std::mem::take(&mut link.hello.checks).into_iter().map(|r| Look::of(r, None)).collect();
     take(gateway, link, levels, at(link.began_at)).await?;
     for down in jobs::open(gateway, link, &mut sent, Again::No).await? {
@@ -120,9 +120,14 @@ async fn talk(
                 }
             }
             nudge = nudges.recv() => match nudge {
-                Some(Nudge::Due) => for down in jobs::open(gateway, link, &mut sent, Again::No).await? {
-                    socket.send(&down).await?;
-                },
+                Some(Nudge::Due) => {
+                    if hello::configure(gateway, link).await? {
+                        socket.send(&Down::Config(config(link))).await?;
+                    }
+                    for down in jobs::open(gateway, link, &mut sent, Again::No).await? {
+                        socket.send(&down).await?;
+                    }
+                }
                 Some(Nudge::Replaced) | None => return Err(replaced()),
             },
             () = sleep(timer.unwrap_or(Duration::from_secs(3600))), if timer.is_some() => {
@@ -139,6 +144,11 @@ async fn talk(
             () = gateway.stopping.cancelled() => return Err(stopping()),
         }
     }
+}
+
+/// What the agent watches.
+fn config(link: &Begun) -> Config {
+    Config { version: link.config_version, checks: link.watches.specs() }
 }
 
 enum After {

@@ -75,6 +75,24 @@ impl Watches {
         Watches { client_id, host_id, epoch, booted_at, watches }
     }
 
+    /// Other checks, or the same, from now on. One that did not change goes on undisturbed, its hold time included; what is
+    /// known of the others is judged anew at once.
+    pub fn configure(&mut self, fresh: Watches, now: Timestamp) {
+        let mut before = std::mem::replace(&mut self.watches, fresh.watches);
+        for (key, watch) in &mut self.watches {
+            match before.remove(key) {
+                Some(old) if old.check == watch.check => *watch = old,
+                Some(_) => watch.timer = Some(now),
+                None => {}
+            }
+        }
+    }
+
+    /// When the host booted.
+    pub fn booted_at(&self) -> Timestamp {
+        self.booted_at
+    }
+
     /// As the agent is told.
     pub fn specs(&self) -> Vec<CheckSpec> {
         let mut specs: Vec<_> = self

@@ -28,6 +28,11 @@ pub enum Command {
     /// What the operator does about the limits on acting.
     #[command(subcommand)]
     Guardrails(Guardrails),
+    /// Bring an organization to what a file says, or make it.
+    #[command(after_help = APPLY_HELP)]
+    Apply(Apply),
+    /// Write the file that tells an organization as it stands.
+    Export(Export),
     /// Show the whole loop on this machine: real agents, real services to break.
     Demo(crate::demo::DemoArgs),
     /// A service of the demo.
@@ -95,6 +100,60 @@ pub struct Migrate {
     /// URL of an administrator on database postgres: then roles and database are made too.
     #[arg(long, env = "DATABASE_ADMIN_URL", hide_env_values = true)]
     pub database_admin_url: Option<String>,
+}
+
+const APPLY_HELP: &str = "\
+Exit status: 0 the file is applied, also if some of it waits for a second person (with --plan: nothing differs); \
+2 with --plan: something differs; 1 an error, and nothing was changed.";
+
+/// `apply`
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// The file.
+    pub file: PathBuf,
+    /// Print what would be different, and change nothing.
+    #[arg(long)]
+    pub plan: bool,
+    /// The organization, by name or id [default: the one of the file's name].
+    #[arg(long)]
+    pub tenant: Option<String>,
+    /// Make an organization of the file's name where there is none, beside others.
+    #[arg(long, conflicts_with = "tenant")]
+    pub new_tenant: bool,
+    /// The member who stands behind the file, by address: what they loosen, another person confirms.
+    #[arg(long, env = "MENDWRIGHT_APPLY_BY")]
+    pub by: Option<String>,
+    /// How hosts and people reach the server, for the enrolment commands.
+    #[arg(long, env = "MENDWRIGHT_PUBLIC_URL")]
+    pub public_url: Option<String>,
+    /// Where the rows are.
+    #[command(flatten)]
+    pub rows: Rows,
+}
+
+/// `export`
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The organization, by name or id [default: the only one].
+    #[arg(long)]
+    pub tenant: Option<String>,
+    /// Where the rows are.
+    #[command(flatten)]
+    pub rows: Rows,
+}
+
+/// Where the rows are, for the operator on the server's own machine.
+#[derive(Debug, Args)]
+pub struct Rows {
+    /// The folder of `mendwright up`, running or not [default: as up's].
+    #[arg(long, env = "MENDWRIGHT_DATA", conflicts_with = "database_owner_url")]
+    pub data: Option<PathBuf>,
+    /// URL of the login app_owner, where `mendwright serve` runs.
+    #[arg(long, env = "DATABASE_OWNER_URL", hide_env_values = true, requires = "keys")]
+    pub database_owner_url: Option<String>,
+    /// The folder of master key and authority, with --database-owner-url.
+    #[arg(long, env = "MENDWRIGHT_KEYS")]
+    pub keys: Option<PathBuf>,
 }
 
 /// How a node listens and sends.

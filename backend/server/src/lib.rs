@@ -1,10 +1,11 @@
-//! mendwright: up, serve, migrate, demo. The only place that reads the environment and wires crates together.
+//! mendwright: up, serve, migrate, apply, export, demo. The only place that reads the environment and wires crates together.
 #![forbid(unsafe_code)]
 
 pub mod cli;
 mod clock;
 pub mod clock_reset;
 pub mod config;
+mod configure;
 pub mod demo;
 pub mod keystore;
 mod listen;
@@ -60,6 +61,8 @@ async fn command(command: Command) -> Result<ExitCode> {
         Command::Guardrails(cli::Guardrails::ClockReset(args)) => {
             clock_reset::run(args).await.map(|()| ExitCode::SUCCESS)
         }
+        Command::Apply(args) => configure::apply(args).await,
+        Command::Export(args) => configure::export(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::DemoVictim { dir } => demo::victim::run(&dir).await.map(|()| ExitCode::SUCCESS),
         Command::DemoCtl { action, dir } => demo::ctl::run(action, &dir),
@@ -99,11 +102,7 @@ async fn up_command(args: cli::Up) -> Result<ExitCode> {
     println!("  data       {}", installation.folder.root().display());
     println!("  authority  {}", installation.authority);
     if let Some(seeded) = &installation.seeded {
-        println!("Enrol the hosts with these commands; each works once, within 72 hours, and is not shown again:");
-        for host in &seeded.hosts {
-            println!("  # {} · {}", host.client, host.host);
-            println!("  {}", installation.enrol_command(host.token.reveal()));
-        }
+        up::print_enrolments(&seeded.hosts, &installation.node.public_url, &installation.authority);
     }
     stop.await;
     tracing::info!("stopping");

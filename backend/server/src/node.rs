@@ -98,6 +98,7 @@ impl Node {
             ("heartbeat", tokio::spawn(heartbeat(store.clone(), node_id, cancel.clone()))),
             ("wake", tokio::spawn(relay(store.clone(), node_id, cancel.clone()))),
             ("upkeep", tokio::spawn(upkeep::run(store.clone(), cancel.clone()))),
+            looped("changes", engine::changes::Changes, store, &cancel),
             looped("classify", engine::classify::Classify, store, &cancel),
             looped("remediate", engine::remediate::Remediate::default(), store, &cancel),
             looped("silence", engine::silence::Silence, store, &cancel),

@@ -10,11 +10,11 @@ use store::{Store, migrate};
 use crate::config::{DataFolder, NodeConfig, Urls};
 use crate::keystore::Keystore;
 use crate::node::{Node, open_store};
-use crate::seed::{self, Seed, Seeded};
+use crate::seed::{self, Seed, Seeded, SeededHost};
 
-const DATABASE: &str = "mendwright";
+pub(crate) const DATABASE: &str = "mendwright";
 /// PostgreSQL's fast shutdown writes everything out; a large one takes its time.
-const CLUSTER_STOP_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const CLUSTER_STOP_LIMIT: Duration = Duration::from_secs(60);
 
 /// What to bring up.
 pub struct Options {
@@ -53,9 +53,8 @@ impl Installation {
         let folder = DataFolder::claim(&options.data)?;
         let keystore = Keystore::open(&folder.keys())?;
         let cluster = start_cluster(&folder, options.durable).await?;
-        migrate::prepare_cluster(&cluster.url(embedded::SUPERUSER, "postgres"), DATABASE).await?;
+        prepare(&cluster).await?;
         let owner_url = cluster.url("app_owner", DATABASE);
-        migrate::migrate(&owner_url).await?;
         let urls = Urls { tenant: cluster.url("app_login", DATABASE), system: cluster.url("app_system", DATABASE) };
         let store = open_store(&urls)?;
         let seeded = match options.seed {
@@ -108,7 +107,25 @@ pub fn owner_url(folder: &DataFolder) -> String {
     embedded::url(&folder.cluster(), "app_owner", DATABASE)
 }
 
-async fn start_cluster(folder: &DataFolder, durable: bool) -> Result<Cluster> {
+/// Prints a command for each planned host.
+pub fn print_enrolments(hosts: &[SeededHost], public_url: &str, authority: &str) {
+    if hosts.is_empty() {
+        return;
+    }
+    println!("Enrol the hosts with these commands; each works once, within 72 hours, and is not shown again:");
+    for host in hosts {
+        println!("  # {} · {}", host.client, host.host);
+        println!("  {}", enrol_command(public_url, host.token.reveal(), authority));
+    }
+}
+
+/// Makes roles and tables of a cluster that runs.
+pub(crate) async fn prepare(cluster: &Cluster) -> Result<()> {
+    migrate::prepare_cluster(&cluster.url(embedded::SUPERUSER, "postgres"), DATABASE).await?;
+    Ok(migrate::migrate(&cluster.url("app_owner", DATABASE)).await?)
+}
+
+pub(crate) async fn start_cluster(folder: &DataFolder, durable: bool) -> Result<Cluster> {
     let mut options = embedded::Options::new(folder.cluster());
     if !durable {
         options = options.without_fsync();

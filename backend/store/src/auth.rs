@@ -5,7 +5,7 @@ use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
 use crate::wakeups::Claimed;
-use crate::{Result, Store, TenantScope, TenantTx};
+use crate::{Result, Store, TenantScope, TenantTx, configuration};
 
 /// What a member may do, from most to least.
 pub use domain::access::Role;
@@ -89,7 +89,7 @@ pub fn by_claim(claimed: &Claimed) -> TenantScope {
     TenantScope { tenant_id: claimed.tenant_id, client_ids: None, actor: format!("loop {}", claimed.queue.name()) }
 }
 
-/// The operator on the server's own machine (`up --seed`, `demo`), from the command line only: one transaction
+/// The operator on the server's own machine (`up --seed`, `apply`, `demo`), from the command line only: one transaction
 /// on the owner's login that makes a tenant and its logins as `app_system`, then does all else as `app_tenant`.
 #[derive(Debug)]
 pub struct OperatorTx(TenantTx);
@@ -125,6 +125,21 @@ impl OperatorTx {
         self.0.commit().await
     }
 
+    /// Every tenant with its name, oldest id first; nothing is written.
+    pub async fn list_names(mut self) -> Result<Vec<(Uuid, String)>> {
+        let ids = self.list_tenants().await?;
+        // Names are a tenant's own: each is read as that tenant.
+        let (mut tx, mut tenants) = (self.0, Vec::with_capacity(ids.len()));
+        for tenant_id in ids {
+            tx = tx.enter_tenant(tenant_id).await?;
+            if let Some(tenant) = configuration::find_tenant(&mut tx).await? {
+                tenants.push((tenant_id, tenant.name));
+            }
+        }
+        tx.rollback().await?;
+        Ok(tenants)
+    }
+
     /// Makes a tenant.
     pub async fn insert_tenant(&mut self, name: &str) -> Result<Uuid> {
         let (tenant_id, now) = (Store::new_id(), self.0.now().await?);
@@ -151,6 +166,13 @@ impl OperatorTx {
         .execute(self.0.conn())
         .await?;
         Ok(login_id)
+    }
+
+    /// The login of an address, whoever's it is.
+    pub async fn find_login(&mut self, email: &str) -> Result<Option<Uuid>> {
+        Ok(sqlx::query_scalar!("SELECT login_id FROM logins WHERE lower(email) = lower($1)", email)
+            .fetch_optional(self.0.conn())
+            .await?)
     }
 
     /// From here on the transaction sees the rows of this tenant and no others.

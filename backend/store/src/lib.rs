@@ -7,8 +7,10 @@
 
 pub mod audit;
 pub mod auth;
+pub mod changes;
 pub mod classify;
 pub mod clock;
+pub mod configuration;
 pub mod credentials;
 pub mod decisions;
 pub mod detect;

@@ -1,4 +1,5 @@
-//! What a seed file makes on an empty database. Each row's later life has its home in the file of its table.
+//! What a configuration file makes anew. Each row's later life has its home in the file of its table, or in
+//! [`crate::configuration`].
 
 use std::time::Duration;
 
@@ -7,18 +8,32 @@ use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::error::exactly_one;
 use crate::{Result, Store, TenantTx};
 
 /// Gives a login its seat.
 pub async fn insert_membership(tx: &mut TenantTx, login_id: Uuid, name: &str, email: &str, role: Role) -> Result<()> {
+    insert_limited_membership(tx, login_id, name, email, role, None).await
+}
+
+/// Gives a login its seat with the clients it sees; none: all.
+pub async fn insert_limited_membership(
+    tx: &mut TenantTx,
+    login_id: Uuid,
+    name: &str,
+    email: &str,
+    role: Role,
+    client_ids: Option<&[Uuid]>,
+) -> Result<()> {
     let tenant_id = tx.tenant_id();
     sqlx::query!(
-        "INSERT INTO memberships (tenant_id, login_id, name, email, role) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO memberships (tenant_id, login_id, name, email, role, client_ids) VALUES ($1, $2, $3, $4, $5, $6)",
         tenant_id,
         login_id,
         name,
         email,
-        role.word()
+        role.word(),
+        client_ids
     )
     .execute(tx.conn())
     .await?;
@@ -150,24 +165,37 @@ pub struct SignedVersion<'a> {
     pub key_id: Uuid,
 }
 
-/// Adds a playbook with its first version.
+/// Publishes a version, a playbook's first or its next, and makes it the one that the name means.
 pub async fn insert_playbook_version(tx: &mut TenantTx, version: &SignedVersion<'_>) -> Result<Uuid> {
-    let (tenant_id, playbook_id, now) = (tx.tenant_id(), Store::new_id(), tx.now().await?);
-    let actor = tx.actor().to_owned();
-    sqlx::query!(
-        "INSERT INTO playbooks (tenant_id, playbook_id, name) VALUES ($1, $2, $3)",
+    let (tenant_id, now, actor) = (tx.tenant_id(), tx.now().await?, tx.actor().to_owned());
+    let newest = sqlx::query!(
+        "SELECT p.playbook_id, v.version FROM playbooks p
+         JOIN playbook_versions v ON v.tenant_id = p.tenant_id AND v.playbook_id = p.playbook_id
+         WHERE p.tenant_id = $1 AND p.name = $2 ORDER BY v.version DESC LIMIT 1",
         tenant_id,
-        playbook_id,
         version.name
     )
-    .execute(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
+    let number = newest.as_ref().map_or(1, |newest| newest.version + 1);
+    let playbook_id = newest.map_or_else(Store::new_id, |newest| newest.playbook_id);
+    if number == 1 {
+        sqlx::query!(
+            "INSERT INTO playbooks (tenant_id, playbook_id, name) VALUES ($1, $2, $3)",
+            tenant_id,
+            playbook_id,
+            version.name
+        )
+        .execute(tx.conn())
+        .await?;
+    }
     sqlx::query!(
         "INSERT INTO playbook_versions (tenant_id, digest, playbook_id, version, content, signature, key_id, published_at, published_by)
-         VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $8)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         tenant_id,
         &version.digest[..],
         playbook_id,
+        number,
         version.content,
         version.signature,
         version.key_id,
@@ -176,7 +204,24 @@ pub async fn insert_playbook_version(tx: &mut TenantTx, version: &SignedVersion<
     )
     .execute(tx.conn())
     .await?;
+    if number > 1 {
+        mark_current(tx, version.name, number).await?;
+    }
     Ok(playbook_id)
+}
+
+/// A published version of a playbook is the one that its name means from now on.
+pub async fn mark_current(tx: &mut TenantTx, name: &str, version: i32) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    let done = sqlx::query!(
+        "UPDATE playbooks SET current_version = $3 WHERE tenant_id = $1 AND name = $2",
+        tenant_id,
+        name,
+        version
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("seeding::mark_current", done.rows_affected())
 }
 
 /// Adds a mapping with its first version.
@@ -204,40 +249,4 @@ pub async fn insert_mapping(tx: &mut TenantTx, name: &str, mode: &str, definitio
     .execute(tx.conn())
     .await?;
     Ok(mapping_id)
-}
-
-/// A bucket with its limits; `None` is the rule of the scope's size.
-#[derive(Debug)]
-pub struct Bucket<'a> {
-    /// `tenant`, `client`, `host`, …
-    pub scope_kind: &'a str,
-    /// Which one; `*`: the tenant's default for buckets of this kind that are made later, never locked or counted.
-    pub scope_key: &'a str,
-    /// Place in the order of locks.
-    pub rank: i16,
-    /// Most in flight.
-    pub max_in_flight: Option<i32>,
-    /// Most in a window.
-    pub max_per_window: Option<i32>,
-    /// The window.
-    pub window_secs: Option<i32>,
-}
-
-/// Adds a bucket.
-pub async fn insert_bucket(tx: &mut TenantTx, bucket: &Bucket<'_>) -> Result<()> {
-    let tenant_id = tx.tenant_id();
-    sqlx::query!(
-        "INSERT INTO guardrail_buckets (tenant_id, scope_kind, scope_key, rank, max_in_flight, max_per_window, window_secs)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        tenant_id,
-        bucket.scope_kind,
-        bucket.scope_key,
-        bucket.rank,
-        bucket.max_in_flight,
-        bucket.max_per_window,
-        bucket.window_secs
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
 }

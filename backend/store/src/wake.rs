@@ -49,13 +49,15 @@ pub enum Queue {
     Silence,
     /// Due rows whose wake-up is gone.
     Sweep,
+    /// Confirmed changes that take effect, proposals that lapse.
+    Changes,
 }
 
 impl Queue {
     /// Every queue that a node of this id works on.
-    fn all(node_id: Uuid) -> [Queue; 9] {
-        use Queue::{Classify, Detect, Dispatch, Notify, Plan, Remediate, Silence, Sweep, Verify};
-        [Detect, Plan, Classify, Remediate, Verify, Dispatch(node_id), Notify, Silence, Sweep]
+    fn all(node_id: Uuid) -> [Queue; 10] {
+        use Queue::{Changes, Classify, Detect, Dispatch, Notify, Plan, Remediate, Silence, Sweep, Verify};
+        [Detect, Plan, Classify, Remediate, Verify, Dispatch(node_id), Notify, Silence, Sweep, Changes]
     }
 
     /// Its name in `tenant_wakeups`.
@@ -70,6 +72,7 @@ impl Queue {
             Queue::Notify => "notify".into(),
             Queue::Silence => "silence".into(),
             Queue::Sweep => "sweep".into(),
+            Queue::Changes => "changes".into(),
         }
     }
 

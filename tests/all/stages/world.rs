@@ -92,7 +92,8 @@ fn since_start() -> store::clock::Elapsed {
     std::sync::Arc::new(move || start.elapsed())
 }
 
-fn document(setup: &Setup) -> String {
+/// The file that the world is seeded with.
+pub fn document(setup: &Setup) -> String {
     let mut yaml = String::from(
         "tenant: {name: Harbour, time_zone: UTC}\n\
          members: [{name: Owner, email: owner@harbour.example, role: owner, password_env: PASSWORD}]\n\

@@ -1,20 +1,21 @@
-//! The seed file as it is written. Unknown keys are errors everywhere.
+//! The configuration file as it is written and read. Unknown keys are errors everywhere.
 
 use std::collections::BTreeMap;
 
 use domain::detect::Check;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use wire::v1::Playbook;
 
 use domain::classify::mapping::{Mapping, Mode, Rung, Verify, When};
 
 /// The whole file.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
     /// The organization.
     pub tenant: Tenant,
     /// Its people; at least one owner.
+    #[serde(default)]
     pub members: Vec<Member>,
     /// E-mail addresses that are told of every incident.
     #[serde(default)]
@@ -36,8 +37,24 @@ pub struct Document {
     pub limits: Limits,
 }
 
+impl Document {
+    /// A tenant that has nothing yet.
+    pub fn empty() -> Document {
+        Document {
+            tenant: Tenant { name: String::new(), time_zone: utc() },
+            members: Vec::new(),
+            notify: Vec::new(),
+            clients: Vec::new(),
+            checks: Vec::new(),
+            playbooks: Vec::new(),
+            mappings: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+}
+
 /// The organization.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tenant {
     /// Its name.
@@ -48,18 +65,23 @@ pub struct Tenant {
 }
 
 /// A person.
-#[derive(Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Member {
     /// Their name.
     pub name: String,
     /// What they sign in with.
     pub email: String,
-    /// owner, admin, technician or viewer.
+    /// owner, admin, technician, viewer or client_viewer.
     pub role: String,
-    /// The password in clear; for demos.
+    /// The clients they see; nothing said: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<Vec<String>>,
+    /// The password in clear, for demos; it counts when the member is made.
+    #[serde(default, skip_serializing)]
     pub password: Option<String>,
-    /// The environment variable that holds the password.
+    /// The environment variable that holds the password; it counts when the member is made.
+    #[serde(default, skip_serializing)]
     pub password_env: Option<String>,
 }
 
@@ -70,77 +92,90 @@ impl std::fmt::Debug for Member {
 }
 
 /// A company.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Client {
     /// Its name.
     pub name: String,
     /// IANA name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
     /// Its places.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sites: Vec<String>,
     /// Its machines; each gets an enrolment token.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<Host>,
 }
 
 /// A machine that is to enrol.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Host {
     /// Its name.
     pub name: String,
     /// Where it stands: one of the client's sites.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
     /// key: value.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
 }
 
 /// The limits on acting.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// For the whole organization.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<Scope>,
     /// For each client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<Scope>,
     /// For each host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostScope>,
     /// For the same playbook on the same host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_playbook: Option<HostPlaybook>,
 }
 
 /// Limits of a tenant or a client.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
     /// Most runs in a window; needs `window_secs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs_per_window: Option<i32>,
     /// The window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_secs: Option<i32>,
     /// Most at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<i32>,
 }
 
 /// Limits of a host.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostScope {
     /// Most runs in an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs_per_hour: Option<i32>,
     /// Most at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<i32>,
 }
 
 /// Limits of the same playbook on the same host.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostPlaybook {
     /// Least time between two runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cooldown_secs: Option<i32>,
     /// Most runs in a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_day: Option<i32>,
 }
 
@@ -149,7 +184,7 @@ fn utc() -> String {
 }
 
 /// Which alert runs which playbooks.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MappingEntry {
     /// Unique.

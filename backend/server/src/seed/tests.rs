@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 
 const HEAD: &str =
@@ -23,6 +25,36 @@ fn a_bad_value_and_a_bad_reference_are_refused_together() {
     assert!(text.contains("seed.yaml:6:16: clients[0].time_zone: \"Mars/North\" is no time zone"), "{text}");
     assert!(text.contains("clients[0].hosts[0].site: Dock has no site \"Quay\""), "{text}");
     assert!(text.contains("limits.host.runs_per_hour: "), "{text}");
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once_at_its_line() {
+    let text = faults(
+        "clients:\n  - name: Dock\n    tiem_zone: UTC\n    hosts:\n      - {name: [h1]}\n      - {name: h2, tagz: {}}\n\
+         \x20     - {name: '', tags: {rack: 12}}\n  - hosts: []\nchecks:\n  - {name: web, kind: servce, target: shop}\n\
+         \x20 - {name: api, kind: service, target: shop, interval_secs: 0, selector: {client: Nobody}}\nclinets: []\n",
+    );
+    let told: Vec<&str> = text.lines().skip(1).map(str::trim).collect();
+    let expected = [
+        "seed.yaml:6:5: clients[0].tiem_zone: unknown field `tiem_zone`",
+        "seed.yaml:8:16: clients[0].hosts[0].name: invalid type: sequence",
+        "seed.yaml:9:20: clients[0].hosts[1].tagz: unknown field `tagz`",
+        "seed.yaml:10:33: clients[0].hosts[2].tags.rack: invalid type: integer `12`, expected a string",
+        "seed.yaml:11:5: clients[1]: missing field `name`",
+        "seed.yaml:13:23: checks[0].kind: unknown variant `servce`",
+        "seed.yaml:14:61: checks[1].interval_secs: between 1 and 3600",
+        "seed.yaml:15:1: clinets: unknown field `clinets`",
+    ];
+    assert_eq!(told.len(), expected.len(), "{text}");
+    for (told, expected) in told.iter().zip(expected) {
+        assert!(told.starts_with(expected), "{told}\n{expected}");
+    }
+}
+
+#[test]
+fn what_is_no_yaml_is_told_with_its_place() {
+    let text = faults("notify: [a@b.test\nclients: []\n");
+    assert!(text.contains("seed.yaml:5:"), "{text}");
 }
 
 #[test]
@@ -82,4 +114,79 @@ fn the_demos_seed_is_sound() {
     let text = include_str!("../../../../infra/demo.yaml");
     let seed = Seed::parse(Path::new("infra/demo.yaml"), text, &|_| Some("longenough1".into()));
     assert!(seed.is_ok(), "{}", seed.unwrap_err());
+}
+
+/// Texts that YAML would read as something else, or that break a line.
+const ODD: &[&str] = &[
+    "yes",
+    "No",
+    "on",
+    "OFF",
+    "null",
+    "~",
+    "true",
+    "12",
+    "0x1F",
+    "1e3",
+    "1_000",
+    ".5",
+    "-",
+    "- x",
+    "? x",
+    ": x",
+    "a: b",
+    "a #b",
+    "#b",
+    " lead",
+    "trail ",
+    "{target}",
+    "[x]",
+    "&x",
+    "*x",
+    "!x",
+    "|",
+    ">",
+    "%x",
+    "@x",
+    "`x",
+    "'x'",
+    "\"x\"",
+    "back\\slash",
+    "2024-01-01",
+    "12:30:45",
+    "<<",
+    "=",
+    "été ☃",
+    "\u{feff}x",
+    "a\u{85}b",
+    "a\u{2028}b",
+    "0o17",
+    "+1",
+    "\u{202e}x",
+    "---",
+    "...",
+    "x:",
+    "NaN",
+    ".inf",
+];
+
+#[test]
+fn odd_texts_come_back_from_a_written_file() {
+    let mut document = Document::empty();
+    document.tenant.name = "yes".to_owned();
+    for (i, odd) in ODD.iter().enumerate() {
+        document.clients.push(document::Client {
+            name: (*odd).to_owned(),
+            time_zone: None,
+            sites: vec![(*odd).to_owned()],
+            hosts: vec![document::Host {
+                name: (*odd).to_owned(),
+                site: Some((*odd).to_owned()),
+                tags: [((*odd).to_owned(), format!("{odd}\n{i}\t\r\n x\n"))].into(),
+            }],
+        });
+    }
+    let text = export::write(&document).unwrap();
+    let read = tree::Tree::of(&text).unwrap_or_else(|e| panic!("{e}\n{text}")).value();
+    assert_eq!(serde_json::from_value::<Document>(read).unwrap(), document, "{text}");
 }

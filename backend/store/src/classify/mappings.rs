@@ -1,8 +1,10 @@
 //! Tables `mappings` and `mapping_versions`. The first version of each is made by [`crate::seeding`].
 
+use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::error::exactly_one;
 use crate::{Result, TenantTx};
 
 /// One version of a mapping.
@@ -59,4 +61,48 @@ pub async fn list_active(tx: &mut TenantTx) -> Result<Vec<Version>> {
     )
     .fetch_all(tx.conn())
     .await?)
+}
+
+/// The current version of a mapping that is not archived.
+pub async fn find(tx: &mut TenantTx, mapping_id: Uuid) -> Result<Option<Version>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_as!(
+        Version,
+        "SELECT m.mapping_id, m.name, v.version, v.mode, v.definition
+         FROM mappings m JOIN mapping_versions v ON v.tenant_id = m.tenant_id AND v.mapping_id = m.mapping_id AND v.version = m.version
+         WHERE m.tenant_id = $1 AND m.mapping_id = $2 AND m.archived_at IS NULL",
+        tenant_id,
+        mapping_id
+    )
+    .fetch_optional(tx.conn())
+    .await?)
+}
+
+/// Publishes the version after `before`; another one that came first is an error. Answers its number.
+pub async fn publish(tx: &mut TenantTx, mapping_id: Uuid, before: i32, mode: &str, definition: &Value) -> Result<i32> {
+    let (tenant_id, now, actor, version) = (tx.tenant_id(), tx.now().await?, tx.actor().to_owned(), before + 1);
+    let done = sqlx::query!(
+        "UPDATE mappings SET version = $4 WHERE tenant_id = $1 AND mapping_id = $2 AND version = $3",
+        tenant_id,
+        mapping_id,
+        before,
+        version
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("mappings::publish", done.rows_affected())?;
+    sqlx::query!(
+        "INSERT INTO mapping_versions (tenant_id, mapping_id, version, mode, definition, created_at, created_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        tenant_id,
+        mapping_id,
+        version,
+        mode,
+        definition,
+        now.to_sqlx() as _,
+        actor
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(version)
 }

@@ -1,11 +1,11 @@
 //! The limits on acting that concern one host, with what is used of them now. Nothing is locked and nothing is made:
 //! a bucket that no run has met yet is told with the numbers it would have.
 
-use domain::remediate::guardrails::{BucketFacts, BucketKind, Numbers, limits};
+use domain::remediate::guardrails::{BucketFacts, BucketKind, limits};
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
-use crate::remediate::guardrails::size;
+use crate::remediate::guardrails::{self, size};
 use crate::{Result, TenantTx};
 
 /// The most fixes of a host that are told.
@@ -52,15 +52,7 @@ pub async fn list(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> Result<V
 
 async fn bucket(tx: &mut TenantTx, kind: BucketKind, key: String) -> Result<BucketFacts> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let row = sqlx::query!(
-        "SELECT clock_high, frozen, max_in_flight, max_per_window, window_secs FROM guardrail_buckets
-         WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key IN ($3, '*') ORDER BY scope_key = '*' LIMIT 1",
-        tenant_id,
-        kind.word(),
-        key
-    )
-    .fetch_optional(tx.conn())
-    .await?;
+    let row = guardrails::find(tx, kind, &key).await?;
     let used = sqlx::query!(
         "SELECT run_id, slot_no, flight_no, occupied_until, released_at FROM guardrail_admissions
          WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key = $3 AND (occupied_until > $4 OR released_at IS NULL)
@@ -72,19 +64,13 @@ async fn bucket(tx: &mut TenantTx, kind: BucketKind, key: String) -> Result<Buck
     )
     .fetch_all(tx.conn())
     .await?;
-    let number = |n: Option<i32>| n.and_then(|n| u32::try_from(n).ok());
-    let set = row.as_ref().map_or_else(Numbers::default, |row| Numbers {
-        max_in_flight: number(row.max_in_flight),
-        max_per_window: number(row.max_per_window),
-        window_secs: number(row.window_secs),
-    });
-    let limits = limits(kind, set, size(tx, kind, &key).await?);
+    let limits = limits(kind, row.set, size(tx, kind, &key).await?);
     let slots = used.iter().map(|u| (u.occupied_until.to_jiff(), u.slot_no.unsigned_abs()));
     let in_flight = used.iter().filter(|u| u.released_at.is_none());
     Ok(BucketFacts {
         kind,
-        frozen: row.as_ref().is_some_and(|row| row.frozen),
-        clock_high: row.map_or(now, |row| row.clock_high.to_jiff()),
+        frozen: row.frozen,
+        clock_high: row.clock_high.unwrap_or(now),
         limits,
         occupied: slots.filter(|(until, _)| *until > now).collect(),
         flights: in_flight.filter_map(|u| u.flight_no.map(i32::unsigned_abs)).collect(),

@@ -27,29 +27,16 @@ pub fn undo_bucket(client_id: Uuid) -> (BucketKind, String) {
     (BucketKind::Undo, client_id.to_string())
 }
 
-/// Makes a bucket unless it exists, with the numbers of the tenant's default row (`scope_key = '*'`) of its kind.
+/// Makes a bucket unless it exists. It has no numbers of its own: those of the tenant's row of its kind (`scope_key = '*'`)
+/// hold for it.
 pub async fn ensure(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<()> {
     let tenant_id = tx.tenant_id();
-    let set = sqlx::query!(
-        "SELECT max_in_flight, max_per_window, window_secs FROM guardrail_buckets
-         WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key = '*'",
-        tenant_id,
-        kind.word()
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    let (in_flight, per_window, window) =
-        set.map_or((None, None, None), |s| (s.max_in_flight, s.max_per_window, s.window_secs));
     sqlx::query!(
-        "INSERT INTO guardrail_buckets (tenant_id, scope_kind, scope_key, rank, max_in_flight, max_per_window, window_secs)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        "INSERT INTO guardrail_buckets (tenant_id, scope_kind, scope_key, rank) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
         tenant_id,
         kind.word(),
         key,
-        kind.rank(),
-        in_flight,
-        per_window,
-        window
+        kind.rank()
     )
     .execute(tx.conn())
     .await?;
@@ -81,17 +68,15 @@ fn words(keys: &[(BucketKind, String)]) -> (Vec<String>, Vec<String>) {
 }
 
 /// Locks the buckets of a run, or of a batch of runs, in the one order, in a statement of its own; missing ones are made
-/// before, with the numbers of the tenant's default row of their kind.
+/// before.
 pub async fn lock(tx: &mut TenantTx, keys: &[(BucketKind, String)]) -> Result<()> {
     let tenant_id = tx.tenant_id();
     let keys: BTreeSet<&(BucketKind, String)> = keys.iter().collect();
     let (kinds, names): (Vec<_>, Vec<_>) = keys.iter().map(|(kind, key)| (kind.word().to_owned(), key.clone())).unzip();
     let ranks: Vec<i16> = keys.iter().map(|(kind, _)| kind.rank()).collect();
     sqlx::query!(
-        "INSERT INTO guardrail_buckets (tenant_id, scope_kind, scope_key, rank, max_in_flight, max_per_window, window_secs)
-         SELECT $1, k.kind, k.key, k.rank, d.max_in_flight, d.max_per_window, d.window_secs
-         FROM unnest($2::text[], $3::text[], $4::smallint[]) AS k(kind, key, rank)
-           LEFT JOIN guardrail_buckets d ON d.tenant_id = $1 AND d.scope_kind = k.kind AND d.scope_key = '*'
+        "INSERT INTO guardrail_buckets (tenant_id, scope_kind, scope_key, rank)
+         SELECT $1, k.kind, k.key, k.rank FROM unnest($2::text[], $3::text[], $4::smallint[]) AS k(kind, key, rank)
          WHERE NOT EXISTS (SELECT 1 FROM guardrail_buckets b WHERE b.tenant_id = $1 AND b.scope_kind = k.kind AND b.scope_key = k.key)
          ORDER BY k.rank, k.kind, k.key ON CONFLICT DO NOTHING",
         tenant_id,
@@ -127,9 +112,12 @@ pub async fn facts(tx: &mut TenantTx, keys: &[(BucketKind, String)], run_id: Uui
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let (kinds, names) = words(keys);
     let buckets = sqlx::query!(
-        r#"SELECT scope_kind, scope_key, clock_high, frozen, max_in_flight, max_per_window, window_secs,
+        r#"SELECT b.scope_kind, b.scope_key, b.clock_high, b.frozen, b.max_in_flight, b.max_per_window, b.window_secs,
+           d.max_in_flight AS "kind_in_flight?", d.max_per_window AS "kind_per_window?", d.window_secs AS "kind_window_secs?",
            (SELECT created_at FROM tenants WHERE tenant_id = $1) AS "tenant_created_at!"
-         FROM guardrail_buckets WHERE tenant_id = $1 AND scope_kind = ANY ($2) AND scope_key = ANY ($3)"#,
+         FROM guardrail_buckets b
+           LEFT JOIN guardrail_buckets d ON d.tenant_id = b.tenant_id AND d.scope_kind = b.scope_kind AND d.scope_key = '*'
+         WHERE b.tenant_id = $1 AND b.scope_kind = ANY ($2) AND b.scope_key = ANY ($3)"#,
         tenant_id,
         &kinds,
         &names
@@ -148,7 +136,6 @@ pub async fn facts(tx: &mut TenantTx, keys: &[(BucketKind, String)], run_id: Uui
     )
     .fetch_all(tx.conn())
     .await?;
-    let number = |n: Option<i32>| n.and_then(|n| u32::try_from(n).ok());
     let mut out = Vec::with_capacity(keys.len());
     for (kind, key) in keys {
         let b = buckets.iter().find(|b| b.scope_kind == kind.word() && b.scope_key == *key);
@@ -157,11 +144,8 @@ pub async fn facts(tx: &mut TenantTx, keys: &[(BucketKind, String)], run_id: Uui
         };
         let of_bucket = || live.iter().filter(|a| a.scope_kind == kind.word() && a.scope_key == *key);
         let flights = || of_bucket().filter(|a| a.unreleased).filter_map(|a| Some((a.flight_no?, a.run_id)));
-        let set = Numbers {
-            max_in_flight: number(b.max_in_flight),
-            max_per_window: number(b.max_per_window),
-            window_secs: number(b.window_secs),
-        };
+        let own = numbers(b.max_in_flight, b.max_per_window, b.window_secs);
+        let set = inherit(own, numbers(b.kind_in_flight, b.kind_per_window, b.kind_window_secs));
         // How large the scope is counts only where nobody has set the number.
         let hosts = if set.max_per_window.is_none() { hosts_in(tx, *kind, key).await? } else { 1 };
         let size = Size { hosts, first_week: is_first_week(b.tenant_created_at.to_jiff(), now) };
@@ -182,8 +166,78 @@ pub async fn facts(tx: &mut TenantTx, keys: &[(BucketKind, String)], run_id: Uui
     Ok(out)
 }
 
+fn numbers(max_in_flight: Option<i32>, max_per_window: Option<i32>, window_secs: Option<i32>) -> Numbers {
+    let number = |n: Option<i32>| n.and_then(|n| u32::try_from(n).ok());
+    Numbers {
+        max_in_flight: number(max_in_flight),
+        max_per_window: number(max_per_window),
+        window_secs: number(window_secs),
+    }
+}
+
+/// What holds for a bucket: its own numbers, else those of the tenant's row of its kind; a count and its window are one.
+fn inherit(own: Numbers, of_kind: Numbers) -> Numbers {
+    let window = if own.max_per_window.is_none() && own.window_secs.is_none() { of_kind } else { own };
+    let (max_per_window, window_secs) = (window.max_per_window, window.window_secs);
+    Numbers { max_in_flight: own.max_in_flight.or(of_kind.max_in_flight), max_per_window, window_secs }
+}
+
+/// A bucket as it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Bucket {
+    /// Stopped by a person.
+    pub frozen: bool,
+    /// The latest now an admission has used; none: no run has met the bucket.
+    pub clock_high: Option<Timestamp>,
+    /// The numbers that hold for it: its own, else those of the tenant's row of its kind (`*`).
+    pub set: Numbers,
+}
+
+/// A bucket, made or not.
+pub async fn find(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<Bucket> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        "SELECT scope_key, clock_high, frozen, max_in_flight, max_per_window, window_secs FROM guardrail_buckets
+         WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key IN ($3, '*')",
+        tenant_id,
+        kind.word(),
+        key
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let of = |key: &str| rows.iter().find(|row| row.scope_key == key);
+    let set = |key: &str| of(key).map(|row| numbers(row.max_in_flight, row.max_per_window, row.window_secs));
+    Ok(Bucket {
+        frozen: of(key).is_some_and(|row| row.frozen),
+        clock_high: of(key).map(|row| row.clock_high.to_jiff()),
+        set: inherit(set(key).unwrap_or_default(), set("*").unwrap_or_default()),
+    })
+}
+
+/// Writes numbers of a bucket, or of the tenant's row of a kind (`*`). A tenant's own bucket must be locked: each
+/// admission of the tenant locks it first, so each is wholly before or wholly after the change.
+pub async fn set_numbers(tx: &mut TenantTx, kind: BucketKind, key: &str, set: Numbers) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    let number = |n: Option<u32>| n.and_then(|n| i32::try_from(n).ok());
+    sqlx::query!(
+        "INSERT INTO guardrail_buckets (tenant_id, scope_kind, scope_key, rank, max_in_flight, max_per_window, window_secs)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant_id, scope_kind, scope_key)
+         DO UPDATE SET max_in_flight = $5, max_per_window = $6, window_secs = $7",
+        tenant_id,
+        kind.word(),
+        key,
+        kind.rank(),
+        number(set.max_in_flight),
+        number(set.max_per_window),
+        number(set.window_secs)
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// How large a bucket's scope is.
-pub(crate) async fn size(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<Size> {
+pub async fn size(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<Size> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let created = sqlx::query_scalar!("SELECT created_at FROM tenants WHERE tenant_id = $1", tenant_id)
         .fetch_one(tx.conn())

@@ -21,14 +21,14 @@ pub struct PlaybookVersion {
     pub signature: String,
 }
 
-/// The newest version of a playbook.
-pub async fn find_newest_by_name(tx: &mut TenantTx, name: &str) -> Result<Option<PlaybookVersion>> {
+/// The version of a playbook that its name means: the current one, else the newest.
+pub async fn find_by_name(tx: &mut TenantTx, name: &str) -> Result<Option<PlaybookVersion>> {
     let tenant_id = tx.tenant_id();
     Ok(sqlx::query_as!(
         PlaybookVersion,
         "SELECT p.playbook_id, p.name, v.digest, v.version, v.content, v.signature
          FROM playbooks p JOIN playbook_versions v ON v.tenant_id = p.tenant_id AND v.playbook_id = p.playbook_id
-         WHERE p.tenant_id = $1 AND p.name = $2 ORDER BY v.version DESC LIMIT 1",
+         WHERE p.tenant_id = $1 AND p.name = $2 ORDER BY (v.version = p.current_version) IS TRUE DESC, v.version DESC LIMIT 1",
         tenant_id,
         name
     )

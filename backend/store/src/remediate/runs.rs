@@ -330,6 +330,46 @@ pub async fn withdraw_unpermitted(tx: &mut TenantTx, of: &Withdraw, reason: &str
     Ok(rows.len() as u64)
 }
 
+/// Hosts with a job that has no permit: of one mapping's runs, or of all.
+pub async fn list_hosts_unpermitted(tx: &mut TenantTx, mapping_id: Option<Uuid>) -> Result<Vec<Uuid>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!(
+        "SELECT j.host_id FROM jobs j JOIN runs r ON r.tenant_id = j.tenant_id AND r.run_id = j.run_id
+           JOIN remediations m ON m.tenant_id = r.tenant_id AND m.remediation_id = r.remediation_id
+         WHERE j.tenant_id = $1 AND j.state IN ('queued', 'leased') AND j.purpose = 'fix'
+           AND ($2::uuid IS NULL OR m.mapping_id = $2) ORDER BY j.host_id",
+        tenant_id,
+        mapping_id
+    )
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+/// A mapping was demoted: its runs that have not begun are in `mode` now, and are decided anew. Jobs without a permit
+/// were withdrawn before; the tenant's bucket is locked.
+pub async fn demote_waiting(tx: &mut TenantTx, mapping_id: Uuid, mode: &str) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let rows = sqlx::query!(
+        "UPDATE runs r SET mode = $3, due_at = CASE WHEN r.state = 'awaiting_approval' THEN r.due_at ELSE $4 END FROM remediations m
+         WHERE r.tenant_id = $1 AND m.tenant_id = r.tenant_id AND m.remediation_id = r.remediation_id AND m.mapping_id = $2
+           AND r.state IN ('planned', 'held', 'awaiting_approval') RETURNING r.run_id, r.state",
+        tenant_id,
+        mapping_id,
+        mode,
+        now.to_sqlx() as _
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    for r in rows.iter().filter(|r| r.state == State::AwaitingApproval.word()) {
+        let cause = "its mapping was demoted";
+        advance(tx, r.run_id, State::AwaitingApproval, State::Planned, cause, json!({}), Some(now)).await?;
+    }
+    if !rows.is_empty() {
+        tx.due(Queue::Remediate, now);
+    }
+    Ok(())
+}
+
 /// A leased run.
 #[derive(Debug, Clone, Copy)]
 pub struct Claimed {

@@ -1,0 +1,116 @@
+//! Changes that loosen: confirmed by a second person, they take effect when their time has come; unanswered, they lapse.
+
+use async_trait::async_trait;
+use domain::change::{State, loosest_mode, of_mode};
+use domain::classify::{Mapping, Mode};
+use domain::remediate::guardrails::Numbers;
+use serde_json::{Value, json};
+use store::changes::{self, Change, Subject, limit_key};
+use store::classify::mappings;
+use store::remediate::{guardrails, runs};
+use store::{Queue, Store, TenantScope, TenantTx, audit};
+use uuid::Uuid;
+
+use crate::ladder;
+use crate::lease::{Batch, Stage};
+
+/// Changes of a batch.
+const BATCH: i64 = 50;
+
+/// The loop's work.
+#[derive(Debug)]
+pub struct Changes;
+
+#[async_trait]
+impl Stage for Changes {
+    fn queue(&self) -> Queue {
+        Queue::Changes
+    }
+
+    async fn work(&self, store: &Store, scope: &TenantScope) -> store::Result<Batch> {
+        let mut tx = store.begin(scope).await?;
+        let due = changes::list_due(&mut tx, BATCH).await?;
+        tx.commit().await?;
+        let more = if due.len() as i64 == BATCH { Batch::More } else { Batch::Drained };
+        for change_id in due {
+            let mut tx = store.begin(scope).await?;
+            one(&mut tx, change_id).await?;
+            tx.commit().await?;
+        }
+        Ok(more)
+    }
+}
+
+/// One change, under the lock that each admission of the tenant takes first.
+async fn one(tx: &mut TenantTx, change_id: Uuid) -> store::Result<()> {
+    let tenant_id = tx.tenant_id();
+    guardrails::lock_one(tx, "tenant", &tenant_id.to_string()).await?;
+    let Some(change) = changes::find_locked(tx, change_id).await? else { return Ok(()) };
+    let now = tx.now().await?;
+    match change.state {
+        State::Proposed if change.lapses_at <= now => {
+            changes::mark_ended(tx, change_id, State::Lapsed, "nobody answered, and no answer is a no").await
+        }
+        State::Confirmed if change.due_at.is_some_and(|at| at <= now) => match take_effect(tx, &change).await? {
+            Ok(()) => changes::mark_ended(tx, change_id, State::Applied, "it has taken effect").await,
+            Err(why) => changes::mark_ended(tx, change_id, State::Stale, &why).await,
+        },
+        _ => Ok(()),
+    }
+}
+
+/// Why a change does not take effect.
+type Stale = String;
+
+/// Changes what was proposed, if that still is what it was.
+async fn take_effect(tx: &mut TenantTx, change: &Change) -> store::Result<Result<(), Stale>> {
+    let Some(subject) = change.subject else { return Ok(Err("it cannot be read".to_owned())) };
+    if changes::find_current(tx, subject).await?.as_ref() != Some(&change.was) {
+        return Ok(Err("what it changes was changed meanwhile".to_owned()));
+    }
+    match subject {
+        Subject::Mode(mapping_id) => raise(tx, change, mapping_id).await,
+        Subject::Limit(kind, part) => {
+            let key = limit_key(tx.tenant_id(), kind);
+            let old = guardrails::find(tx, kind, &key).await?.set;
+            guardrails::set_numbers(tx, kind, &key, part.moved(old, numbers(&change.wanted))).await?;
+            runs::make_held_due(tx, None).await?; // there may be room now
+            Ok(Ok(()))
+        }
+    }
+}
+
+fn numbers(value: &Value) -> Numbers {
+    let number = |name: &str| value[name].as_u64().and_then(|n| u32::try_from(n).ok());
+    Numbers {
+        max_in_flight: number("max_in_flight"),
+        max_per_window: number("max_per_window"),
+        window_secs: number("window_secs"),
+    }
+}
+
+/// Raises a mapping's mode, never above what its playbooks' risk allows. Runs that wait keep the mode they were planned in.
+async fn raise(tx: &mut TenantTx, change: &Change, mapping_id: Uuid) -> store::Result<Result<(), Stale>> {
+    let Some(mapping) = mappings::find(tx, mapping_id).await? else {
+        return Ok(Err("the mapping is no more".to_owned()));
+    };
+    let Some(mode) = change.wanted["mode"].as_str().and_then(Mode::parse) else {
+        return Ok(Err("the mode cannot be read".to_owned()));
+    };
+    let Ok(definition) = serde_json::from_value::<Mapping>(mapping.definition.clone()) else {
+        return Ok(Err("the mapping cannot be read".to_owned()));
+    };
+    let mut risks = Vec::new();
+    for rung in &definition.ladder {
+        let content = ladder::find_playbook(tx, rung).await?.and_then(|version| serde_json::from_str::<Value>(&version.content).ok());
+        risks.push(content.and_then(|c| c["risk"].as_str().map(str::to_owned)).unwrap_or_default());
+    }
+    let loosest = loosest_mode(risks.iter().map(String::as_str));
+    if of_mode(loosest, mode) == domain::change::Direction::Looser {
+        return Ok(Err(format!("one of its playbooks asks a person always: it cannot be {}", mode.word())));
+    }
+    let version = mappings::publish(tx, mapping_id, mapping.version, mode.word(), &mapping.definition).await?;
+    let detail = json!({ "mapping": mapping.name, "version": version, "mode": mode.word(), "by": change.answered_by, "proposed_by": change.proposed_by });
+    audit::insert_tenant_wide(tx, "mapping_promoted", "mapping", mapping_id, detail).await?;
+    Ok(Ok(()))
+}

@@ -1,0 +1,314 @@
+//! Table `proposed_changes`: what loosens, and waits for a second person and for its time.
+
+use domain::change::{LAPSES, Part, State};
+use domain::remediate::guardrails::{BucketKind, Numbers};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::classify::mappings;
+use crate::error::exactly_one;
+use crate::remediate::guardrails;
+use crate::{Queue, Result, Store, TenantTx};
+
+/// What a change is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A mapping's mode.
+    Mode(Uuid),
+    /// A limit of all buckets of a kind.
+    Limit(BucketKind, Part),
+}
+
+impl Subject {
+    /// The stored words: kind and key.
+    fn words(self) -> (&'static str, String) {
+        match self {
+            Subject::Mode(mapping_id) => ("mode", mapping_id.to_string()),
+            Subject::Limit(kind, part) => ("limit", format!("{}/{}", kind.word(), part.word())),
+        }
+    }
+
+    fn parse(kind: &str, key: &str) -> Option<Subject> {
+        match kind {
+            "mode" => key.parse().ok().map(Subject::Mode),
+            "limit" => {
+                let (kind, part) = key.split_once('/')?;
+                Some(Subject::Limit(BucketKind::parse(kind)?, Part::parse(part)?))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whose row of numbers holds for all buckets of a kind.
+pub fn limit_key(tenant_id: Uuid, kind: BucketKind) -> String {
+    if kind == BucketKind::Tenant { tenant_id.to_string() } else { "*".to_owned() }
+}
+
+/// A limit's numbers as a change keeps them.
+pub fn limit_value(part: Part, set: Numbers) -> Value {
+    match part {
+        Part::Window => json!({ "max_per_window": set.max_per_window, "window_secs": set.window_secs }),
+        Part::InFlight => json!({ "max_in_flight": set.max_in_flight }),
+    }
+}
+
+/// A mapping's mode as a change keeps it: of exactly one version.
+pub fn mode_value(version: i32, mode: &str) -> Value {
+    json!({ "version": version, "mode": mode })
+}
+
+/// A change to propose.
+#[derive(Clone, Debug)]
+pub struct NewChange<'a> {
+    /// What it is about.
+    pub subject: Subject,
+    /// The same, for people.
+    pub name: &'a str,
+    /// What stands now.
+    pub was: Value,
+    /// What is to stand.
+    pub wanted: Value,
+    /// Who proposes it.
+    pub by: &'a str,
+    /// Their login; none: the operator on the server's own machine.
+    pub login_id: Option<Uuid>,
+}
+
+/// A change.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Its id.
+    pub change_id: Uuid,
+    /// What it is about; none: what no code of ours writes.
+    pub subject: Option<Subject>,
+    /// The same, for people.
+    pub name: String,
+    /// What stood when it was proposed.
+    pub was: Value,
+    /// What is to stand.
+    pub wanted: Value,
+    /// How it stands.
+    pub state: State,
+    /// When it was proposed.
+    pub proposed_at: Timestamp,
+    /// By whom.
+    pub proposed_by: String,
+    /// Their login.
+    pub proposed_login_id: Option<Uuid>,
+    /// When no answer becomes a no.
+    pub lapses_at: Timestamp,
+    /// Who answered.
+    pub answered_by: Option<String>,
+    /// In their words.
+    pub reason: Option<String>,
+    /// When it takes effect, while it is confirmed.
+    pub due_at: Option<Timestamp>,
+    /// When it was over.
+    pub ended_at: Option<Timestamp>,
+    /// Why.
+    pub end_reason: Option<String>,
+}
+
+/// Proposes a change, unless exactly this one waits already. An open one that wants something else of the same thing
+/// is over: the newest word counts. True: it is new.
+pub async fn propose(tx: &mut TenantTx, new: &NewChange<'_>) -> Result<bool> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let (kind, key) = new.subject.words();
+    let open = sqlx::query!(
+        "SELECT change_id, was, wanted FROM proposed_changes
+         WHERE tenant_id = $1 AND kind = $2 AND subject_key = $3 AND state IN ('proposed', 'confirmed') FOR UPDATE",
+        tenant_id,
+        kind,
+        key
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    if let Some(open) = open {
+        if open.was == new.was && open.wanted == new.wanted {
+            return Ok(false);
+        }
+        mark_ended(tx, open.change_id, State::Stale, "something else was proposed instead").await?;
+    }
+    let change_id = Store::new_id();
+    let lapses_at = now + LAPSES;
+    sqlx::query!(
+        "INSERT INTO proposed_changes (tenant_id, change_id, kind, subject_key, subject, was, wanted, state, proposed_at, proposed_by, proposed_login_id, lapses_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'proposed', $8, $9, $10, $11)",
+        tenant_id,
+        change_id,
+        kind,
+        key,
+        new.name,
+        new.was,
+        new.wanted,
+        now.to_sqlx() as _,
+        new.by,
+        new.login_id,
+        lapses_at.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    let detail = json!({ "what": new.name, "was": new.was, "wanted": new.wanted, "by": new.by });
+    crate::audit::insert_tenant_wide(tx, "change.proposed", "change", change_id, detail).await?;
+    tx.due(Queue::Changes, lapses_at);
+    Ok(true)
+}
+
+/// What stands now of what a change is about, in the form of its `was`; none: it is no more.
+pub async fn find_current(tx: &mut TenantTx, subject: Subject) -> Result<Option<Value>> {
+    Ok(match subject {
+        Subject::Mode(mapping_id) => mappings::find(tx, mapping_id).await?.map(|m| mode_value(m.version, &m.mode)),
+        Subject::Limit(kind, part) => {
+            let key = limit_key(tx.tenant_id(), kind);
+            Some(limit_value(part, guardrails::find(tx, kind, &key).await?.set))
+        }
+    })
+}
+
+/// The change, locked. Whoever locks buckets locks them before.
+pub async fn find_locked(tx: &mut TenantTx, change_id: Uuid) -> Result<Option<Change>> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query!(
+        "SELECT state FROM proposed_changes WHERE tenant_id = $1 AND change_id = $2 FOR UPDATE",
+        tenant_id,
+        change_id
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(select(tx, Some(change_id), 1).await?.pop())
+}
+
+/// The newest changes: those that wait first.
+pub async fn list(tx: &mut TenantTx, limit: i64) -> Result<Vec<Change>> {
+    select(tx, None, limit).await
+}
+
+async fn select(tx: &mut TenantTx, change_id: Option<Uuid>, limit: i64) -> Result<Vec<Change>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        "SELECT change_id, kind, subject_key, subject, was, wanted, state, proposed_at, proposed_by, proposed_login_id, lapses_at,
+           answered_by, reason, due_at, ended_at, end_reason
+         FROM proposed_changes WHERE tenant_id = $1 AND ($2::uuid IS NULL OR change_id = $2)
+         ORDER BY state NOT IN ('proposed', 'confirmed'), proposed_at DESC, change_id LIMIT $3",
+        tenant_id,
+        change_id,
+        limit
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|r| Change {
+            change_id: r.change_id,
+            subject: Subject::parse(&r.kind, &r.subject_key),
+            name: r.subject,
+            was: r.was,
+            wanted: r.wanted,
+            state: State::parse(&r.state).unwrap_or(State::Stale),
+            proposed_at: r.proposed_at.to_jiff(),
+            proposed_by: r.proposed_by,
+            proposed_login_id: r.proposed_login_id,
+            lapses_at: r.lapses_at.to_jiff(),
+            answered_by: r.answered_by,
+            reason: r.reason,
+            due_at: r.due_at.map(|at| at.to_jiff()),
+            ended_at: r.ended_at.map(|at| at.to_jiff()),
+            end_reason: r.end_reason,
+        })
+        .collect())
+}
+
+/// How many people own the tenant.
+pub async fn count_owners(tx: &mut TenantTx) -> Result<u32> {
+    let tenant_id = tx.tenant_id();
+    let n = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "n!" FROM memberships WHERE tenant_id = $1 AND role = 'owner' AND client_ids IS NULL"#,
+        tenant_id
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(u32::try_from(n).unwrap_or(0))
+}
+
+/// A second person said yes: it takes effect at `due_at`.
+pub async fn mark_confirmed(
+    tx: &mut TenantTx,
+    change_id: Uuid,
+    by: &str,
+    reason: &str,
+    due_at: Timestamp,
+) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let done = sqlx::query!(
+        "UPDATE proposed_changes SET state = 'confirmed', answered_at = $3, answered_by = $4, reason = $5, due_at = $6
+         WHERE tenant_id = $1 AND change_id = $2 AND state = 'proposed'",
+        tenant_id,
+        change_id,
+        now.to_sqlx() as _,
+        by,
+        reason,
+        due_at.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("changes::mark_confirmed", done.rows_affected())?;
+    tx.due(Queue::Changes, due_at);
+    crate::audit::insert_tenant_wide(tx, "change.confirmed", "change", change_id, json!({ "by": by, "reason": reason }))
+        .await
+}
+
+/// Somebody said no.
+pub async fn mark_rejected(tx: &mut TenantTx, change_id: Uuid, by: &str, reason: &str) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let done = sqlx::query!(
+        "UPDATE proposed_changes SET state = 'rejected', answered_at = $3, answered_by = $4, reason = $5, due_at = NULL,
+           ended_at = $3, end_reason = 'somebody said no'
+         WHERE tenant_id = $1 AND change_id = $2 AND state IN ('proposed', 'confirmed')",
+        tenant_id,
+        change_id,
+        now.to_sqlx() as _,
+        by,
+        reason
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("changes::mark_rejected", done.rows_affected())?;
+    crate::audit::insert_tenant_wide(tx, "change.rejected", "change", change_id, json!({ "by": by, "reason": reason }))
+        .await
+}
+
+/// It is over: applied, stale or lapsed.
+pub async fn mark_ended(tx: &mut TenantTx, change_id: Uuid, state: State, why: &str) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let done = sqlx::query!(
+        "UPDATE proposed_changes SET state = $3, due_at = NULL, ended_at = $4, end_reason = $5
+         WHERE tenant_id = $1 AND change_id = $2 AND state IN ('proposed', 'confirmed')",
+        tenant_id,
+        change_id,
+        state.word(),
+        now.to_sqlx() as _,
+        why
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("changes::mark_ended", done.rows_affected())?;
+    let action = format!("change.{}", state.word());
+    crate::audit::insert_tenant_wide(tx, &action, "change", change_id, json!({ "why": why })).await
+}
+
+/// Changes whose time has come: to take effect, or to lapse.
+pub async fn list_due(tx: &mut TenantTx, limit: i64) -> Result<Vec<Uuid>> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    Ok(sqlx::query_scalar!(
+        "SELECT change_id FROM proposed_changes WHERE tenant_id = $1
+           AND (state = 'confirmed' AND due_at <= $2 OR state = 'proposed' AND lapses_at <= $2) ORDER BY change_id LIMIT $3",
+        tenant_id,
+        now.to_sqlx() as _,
+        limit
+    )
+    .fetch_all(tx.conn())
+    .await?)
+}
