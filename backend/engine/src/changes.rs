@@ -102,7 +102,9 @@ async fn raise(tx: &mut TenantTx, change: &Change, mapping_id: Uuid) -> store::R
     };
     let mut risks = Vec::new();
     for rung in &definition.ladder {
-        let content = ladder::find_playbook(tx, rung).await?.and_then(|version| serde_json::from_str::<Value>(&version.content).ok());
+        let content = ladder::find_playbook(tx, rung)
+            .await?
+            .and_then(|version| serde_json::from_str::<Value>(&version.content).ok());
         risks.push(content.and_then(|c| c["risk"].as_str().map(str::to_owned)).unwrap_or_default());
     }
     let loosest = loosest_mode(risks.iter().map(String::as_str));
