@@ -183,8 +183,8 @@ impl Agent {
                 self.outbox.observe(looked, Some(request_id));
             }
             Event::JobLooked { fence, looked } => {
-                let ok_when = self.checks.ok_when(looked.check_id, &looked.target);
-                let acts = self.jobs.looked(fence, &looked, ok_when);
+                let recovered = self.checks.has_recovered(&looked);
+                let acts = self.jobs.looked(fence, &looked, recovered);
                 self.perform(acts);
             }
             Event::Collected(collected) => {

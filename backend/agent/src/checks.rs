@@ -7,9 +7,10 @@ use runner::Clock;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
-use wire::v1::{CheckSpec, Comparison, MAX_REPORTED, Reading, Seen, ServiceState, Value};
+use wire::v1::{CheckKind, CheckSpec, MAX_REPORTED, Reading, Seen, ServiceState, Value};
 
 use crate::agent::Event;
+use crate::gauge::Gauge;
 use crate::limits::{Limits, Service};
 use crate::outbox::Looked;
 use crate::service::lookout::{Ask, Lookout};
@@ -69,9 +70,17 @@ impl Checks {
 
     fn watch(&self, spec: CheckSpec, limits: &Limits) -> Watch {
         let (sender, asks) = mpsc::channel(ASKS);
-        let service = limits.services.get(&spec.target).cloned();
-        let lookout = Lookout { spec: spec.clone(), service, asks, events: self.events.clone(), clock: self.clock };
-        Watch { spec, asks: sender, task: tokio::spawn(lookout.watch()), level: None }
+        let (events, clock) = (self.events.clone(), self.clock);
+        let task = match spec.kind {
+            CheckKind::Service => {
+                let service = limits.services.get(&spec.target).cloned();
+                tokio::spawn(Lookout { spec: spec.clone(), service, asks, events, clock }.watch())
+            }
+            CheckKind::Disk | CheckKind::Process => {
+                tokio::spawn(Gauge { spec: spec.clone(), asks, events, clock }.watch())
+            }
+        };
+        Watch { spec, asks: sender, task, level: None }
     }
 
     /// Notes the newest state; false if the check is no longer ours.
@@ -94,7 +103,7 @@ impl Checks {
     /// How each service stands: those with a check as it last saw them, other declared ones by their pid file. No
     /// command is run for this.
     pub fn services(&self, limits: &Limits) -> Vec<ServiceState> {
-        let watched = self.watches.values().map(|watch| {
+        let watched = self.watches.values().filter(|watch| watch.spec.kind == CheckKind::Service).map(|watch| {
             let state = watch.level.as_ref().and_then(|looked| state(&looked.seen)).unwrap_or("unknown");
             ServiceState { name: watch.spec.target.clone(), state: state.to_owned(), watched: true }
         });
@@ -110,10 +119,13 @@ impl Checks {
         all
     }
 
-    /// What must hold for the check's target to have recovered; none if there is no such check.
-    pub fn ok_when(&self, check_id: Uuid, target: &str) -> Option<&[Comparison]> {
-        let watch = self.watches.get(&check_id)?;
-        (watch.spec.target == target).then_some(&watch.spec.ok_when)
+    /// Whether what was looked at has recovered; none if that cannot be told.
+    pub fn has_recovered(&self, looked: &Looked) -> Option<bool> {
+        let watch = self.watches.get(&looked.check_id).filter(|watch| watch.spec.target == looked.target)?;
+        match &looked.seen {
+            Seen::Data(readings) => watch.spec.has_recovered(readings),
+            Seen::NoData { .. } => None,
+        }
     }
 
     /// Looks now. No answer, or no such check, is no data.

@@ -25,7 +25,7 @@ use runner::{Clock, record};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use wire::v1::{
-    Comparison, Envelope, Job, JobKey, JournalState, JournaledJob, Purpose, Reached, Refused, RefusedReason, ResultAck,
+    Envelope, Job, JobKey, JournalState, JournaledJob, Purpose, Reached, Refused, RefusedReason, ResultAck,
     Seen, Up, constants,
 };
 
@@ -266,22 +266,21 @@ impl Jobs {
         if looks { vec![look] } else { self.intend() }
     }
 
-    /// The triggering check of the job with `fence` was looked at again; `ok_when` is what it recovers by.
-    pub fn looked(&mut self, fence: i64, looked: &Looked, ok_when: Option<&[Comparison]>) -> Vec<Act> {
+    /// The triggering check of the job with `fence` was looked at again; `recovered`: whether it is ok again, if that
+    /// can be told.
+    pub fn looked(&mut self, fence: i64, looked: &Looked, recovered: Option<bool>) -> Vec<Act> {
         let Some(current) = self.current.as_ref().filter(|c| c.fence == fence) else { return Vec::new() };
         if !matches!(current.phase, Phase::Checking { .. }) {
             return Vec::new();
         }
         let job = current.job;
-        let refusal = match (&looked.seen, ok_when) {
+        let refusal = match (&looked.seen, recovered) {
             (Seen::NoData { why }, _) => Some((RefusedReason::NoData, why.clone())),
-            (Seen::Data(_), None | Some([])) => {
+            (Seen::Data(_), None) => {
                 Some((RefusedReason::NoData, "the agent does not know when the check has recovered".to_owned()))
             }
-            (Seen::Data(readings), Some(ok_when)) => ok_when
-                .iter()
-                .all(|comparison| comparison.holds(readings))
-                .then(|| (RefusedReason::Recovered, "the check is ok again".to_owned())),
+            (Seen::Data(_), Some(true)) => Some((RefusedReason::Recovered, "the check is ok again".to_owned())),
+            (Seen::Data(_), Some(false)) => None,
         };
         match refusal {
             Some((reason, detail)) => {

@@ -10,6 +10,7 @@ pub mod backoff;
 pub mod checks;
 pub mod collect;
 pub mod enroll;
+pub mod gauge;
 pub mod jobs;
 pub mod journal;
 pub mod limits;

@@ -36,6 +36,16 @@ pub fn comparison(c: &d::Comparison) -> w::Comparison {
     w::Comparison { reading: c.reading.clone(), op, value }
 }
 
+/// The kinds that an agent looks at; none: the server looks itself.
+pub fn kind(kind: d::Kind) -> Option<w::CheckKind> {
+    match kind {
+        d::Kind::Service => Some(w::CheckKind::Service),
+        d::Kind::Disk => Some(w::CheckKind::Disk),
+        d::Kind::Process => Some(w::CheckKind::Process),
+        d::Kind::Heartbeat | d::Kind::Http | d::Kind::Tcp => None,
+    }
+}
+
 /// A job's name in the store.
 pub fn stored_key(job: &w::JobKey) -> jobs::JobKey {
     let purpose = match job.purpose {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use domain::detect::{HostFacts, Kind};
+use domain::detect::HostFacts;
 use jiff::Timestamp;
 use keys::{Context, PublicKey};
 use serde_json::json;
@@ -12,7 +12,7 @@ use store::{TenantTx, audit, auth, host_links, hosts};
 use uuid::Uuid;
 use wire::v1::{Down, Hello, JournalState, PROTOCOL, Prove, Up, close};
 
-use crate::Inner;
+use crate::{Inner, convert};
 use crate::enroll::{ANSWER, challenge, other_protocol};
 use crate::socket::{End, Socket};
 use crate::watches::{Watches, replaced};
@@ -121,7 +121,7 @@ async fn watches(
     let tags: BTreeMap<String, String> = serde_json::from_value(host.tags.clone()).unwrap_or_default();
     let facts = HostFacts { client: &host.client, host: &host.name, tags: &tags };
     let selected =
-        checks::list(tx).await?.into_iter().filter(|(_, c)| c.kind == Kind::Service && c.selector.selects(&facts));
+        checks::list(tx).await?.into_iter().filter(|(_, c)| convert::kind(c.kind).is_some() && c.selector.selects(&facts));
     let states: HashMap<_, _> =
         check_states::list_of_host(tx, host_id).await?.into_iter().map(|(id, t, s)| ((id, t), s)).collect();
     Ok(Watches::new((host.client_id, host_id, epoch), booted_at, selected.collect(), states, now))

@@ -10,7 +10,7 @@ use store::detect::evaluations::{self, Behind};
 use store::{Store, TenantScope, host_links};
 use tokio::time::Duration;
 use uuid::Uuid;
-use wire::v1::{CheckKind, CheckSpec, Reading};
+use wire::v1::{CheckSpec, Reading};
 
 use crate::convert;
 use crate::socket::End;
@@ -98,13 +98,19 @@ impl Watches {
         let mut specs: Vec<_> = self
             .watches
             .iter()
-            .map(|((check_id, target), w)| CheckSpec {
+            .filter_map(|(key, w)| Some((key, w, convert::kind(w.check.kind)?)))
+            .map(|((check_id, target), w, kind)| CheckSpec {
                 check_id: *check_id,
-                kind: CheckKind::Service,
+                kind,
                 target: target.clone(),
                 interval_secs: w.check.interval_secs.into(),
                 limit_ms: w.check.limit_ms.into(),
                 ok_when: w.check.ok_when.iter().map(convert::comparison).collect(),
+                bad_when: [&w.check.critical_when, &w.check.warning_when]
+                    .into_iter()
+                    .filter(|list| w.check.ok_when.is_empty() && !list.is_empty())
+                    .map(|list| list.iter().map(convert::comparison).collect())
+                    .collect(),
             })
             .collect();
         specs.sort_by(|a, b| (a.check_id, &a.target).cmp(&(b.check_id, &b.target)));

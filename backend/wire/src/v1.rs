@@ -657,7 +657,7 @@ pub struct CheckSpec {
     pub check_id: Uuid,
     /// What kind.
     pub kind: CheckKind,
-    /// The service's declared name.
+    /// What the kind says.
     pub target: String,
     /// Look at least this often.
     pub interval_secs: u64,
@@ -665,6 +665,22 @@ pub struct CheckSpec {
     pub limit_ms: u64,
     /// Holds when the target has recovered: what the agent asks before it acts.
     pub ok_when: Vec<Comparison>,
+    /// Without `ok_when`, a target has recovered when none of these hold; all of one list make it bad.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bad_when: Vec<Vec<Comparison>>,
+}
+
+impl CheckSpec {
+    /// Whether `readings` say that the target has recovered; none when nothing here says what that is.
+    pub fn has_recovered(&self, readings: &BTreeMap<String, Value>) -> Option<bool> {
+        let all_hold = |list: &Vec<Comparison>| list.iter().all(|comparison| comparison.holds(readings));
+        if !self.ok_when.is_empty() {
+            return Some(all_hold(&self.ok_when));
+        }
+        let mut bad = self.bad_when.iter().filter(|list| !list.is_empty()).peekable();
+        bad.peek()?;
+        Some(!bad.any(all_hold))
+    }
 }
 
 /// Kinds of checks an agent can run.
@@ -673,6 +689,10 @@ pub struct CheckSpec {
 pub enum CheckKind {
     /// A service declared by pid file and start, stop and status commands.
     Service,
+    /// A file system; the target is where it is mounted.
+    Disk,
+    /// Processes of one name; the target is that name.
+    Process,
 }
 
 /// A comparison on a named reading. All of a list must hold.

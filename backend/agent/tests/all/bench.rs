@@ -133,6 +133,7 @@ impl Linked {
             interval_secs: 3600,
             limit_ms: 10_000,
             ok_when: vec![running],
+            bad_when: Vec::new(),
         };
         self.peer.send(Down::Config(Config { version: 1, checks: vec![spec] })).await;
         self.observed().await

@@ -6,6 +6,7 @@ mod bench;
 mod crashes;
 mod enrolment;
 mod fake;
+mod gauges;
 mod jobs;
 mod metrics;
 mod services;

@@ -8,6 +8,7 @@ pub fn title(facts: &AlertFacts) -> String {
         "service" => format!("{} stopped on {}", facts.target, facts.host),
         "heartbeat" => format!("{} fell silent", facts.host),
         "http" | "tcp" => format!("{} on {} does not answer", facts.check, facts.host),
+        "disk" => format!("{} on {} is running full", facts.target, facts.host),
         _ => format!("{} is {} for {} on {}", facts.check, facts.severity, facts.target, facts.host),
     }
 }
@@ -22,7 +23,8 @@ mod tests {
             ("service", "shop-web stopped on web-01"),
             ("heartbeat", "web-01 fell silent"),
             ("http", "shop on web-01 does not answer"),
-            ("disk", "shop is critical for shop-web on web-01"),
+            ("disk", "shop-web on web-01 is running full"),
+            ("process", "shop is critical for shop-web on web-01"),
         ] {
             let facts = AlertFacts {
                 check: "shop".into(),

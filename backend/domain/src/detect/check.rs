@@ -20,6 +20,12 @@ pub enum Kind {
     Http,
     /// That a port takes connections; asked by the server. Its readings are those of [`super::reach::seen`].
     Tcp,
+    /// How much room a file system has for users, looked at by the agent; the target is where it is mounted. Its
+    /// readings are `free_gb`, `free_percent`, `inodes_free_percent`, `state` (`mounted`, `read_only`), `detail`.
+    Disk,
+    /// Processes of one name, looked at by the agent. Its readings are `count`, `zombies`, `memory_mb`, `cpu_percent`,
+    /// `state` (`running`, `none`), `detail`.
+    Process,
 }
 
 impl Kind {
@@ -30,6 +36,8 @@ impl Kind {
             Kind::Heartbeat => "heartbeat",
             Kind::Http => "http",
             Kind::Tcp => "tcp",
+            Kind::Disk => "disk",
+            Kind::Process => "process",
         }
     }
 
@@ -79,7 +87,7 @@ pub struct Check {
     pub name: String,
     /// What is looked at.
     pub kind: Kind,
-    /// The service's declared name, a URL, or `name:port`; a heartbeat has none, it looks at the host itself.
+    /// The service's declared name, a URL, `name:port`, a mount's path, or a process's name; a heartbeat has none, it looks at the host itself.
     #[serde(default)]
     pub target: String,
     /// The answers that are good; of `http` only, 200-299 where nothing is said.
@@ -138,6 +146,9 @@ fn quarter_hour() -> u32 {
 
 /// A redirect or two is usual, a longer chain is none that visitors follow.
 const REDIRECTS: u32 = 5;
+/// A disk is critical below both of these, and a warning below twice of both.
+const DISK_PERCENT: f64 = 10.0;
+const DISK_GB: f64 = 20.0;
 /// A host that is silent for this long is a warning, unless its check says otherwise.
 const SILENT_WARNING_SECS: f64 = 300.0;
 /// And critical after this long.
@@ -168,6 +179,12 @@ impl Check {
         }
         if self.kind == Kind::Heartbeat && !self.target.is_empty() {
             return err("target", "a heartbeat looks at the host itself and has no target");
+        }
+        if self.kind == Kind::Disk && !self.target.starts_with('/') {
+            return err("target", "a disk check names where the file system is mounted, an absolute path");
+        }
+        if self.kind == Kind::Process && (self.target.is_empty() || self.target.contains('/')) {
+            return err("target", "a process check names the processes, without their folder");
         }
         if Kind::PROBED.contains(&self.kind) {
             if let Err(problem) = Target::parse(self.kind, &self.target) {
@@ -215,7 +232,8 @@ impl Check {
         let states = match self.kind {
             Kind::Service => Some(("failed", "running")),
             Kind::Http | Kind::Tcp => Some(("down", "up")),
-            Kind::Heartbeat => None,
+            Kind::Process => Some(("none", "running")),
+            Kind::Heartbeat | Kind::Disk => None,
         };
         if let Some((bad, good)) = states {
             if self.critical_when.is_empty() && self.warning_when.is_empty() {
@@ -228,6 +246,14 @@ impl Check {
             if self.ok_when.is_empty() {
                 self.ok_when = vec![Comparison::is("state", good)];
             }
+        }
+        if self.kind == Kind::Disk && self.critical_when.is_empty() && self.warning_when.is_empty() {
+            // A share alone is noise on a large volume, an amount alone on a small one. Without an `ok_when` it has
+            // recovered when neither is bad any more.
+            let below =
+                |percent, gb| vec![Comparison::below("free_percent", percent), Comparison::below("free_gb", gb)];
+            self.critical_when = below(DISK_PERCENT, DISK_GB);
+            self.warning_when = below(2.0 * DISK_PERCENT, 2.0 * DISK_GB);
         }
         if self.kind == Kind::Heartbeat {
             if self.critical_when.is_empty() && self.warning_when.is_empty() {
@@ -284,6 +310,17 @@ mod tests {
         assert_eq!(c.warning_when, [Comparison::at_least("silent_secs", 300.0)]);
         assert_eq!(c.critical_when, [Comparison::at_least("silent_secs", 900.0)]);
         assert!(check(r#"{"name":"heard","kind":"heartbeat","target":"x"}"#).unwrap_err().contains("no target"));
+    }
+
+    #[test]
+    fn a_disk_is_critical_below_a_share_and_an_amount_and_a_process_when_there_is_none() {
+        let c = check(r#"{"name":"room","kind":"disk","target":"/var"}"#).unwrap();
+        let below = |percent, gb| vec![Comparison::below("free_percent", percent), Comparison::below("free_gb", gb)];
+        assert_eq!((c.critical_when, c.warning_when, c.ok_when), (below(10.0, 20.0), below(20.0, 40.0), vec![]));
+        assert!(check(r#"{"name":"room","kind":"disk","target":"var"}"#).unwrap_err().contains("absolute"));
+        let c = check(r#"{"name":"cron","kind":"process","target":"cron"}"#).unwrap();
+        assert_eq!((c.critical_when, c.ok_when), (vec![Comparison::is("state", "none")], vec![Comparison::is("state", "running")]));
+        assert!(check(r#"{"name":"cron","kind":"process","target":"/usr/sbin/cron"}"#).is_err());
     }
 
     #[test]

@@ -170,6 +170,11 @@ impl Comparison {
         Comparison { reading: reading.to_owned(), op: Op::Ge, value: Value::Number(number) }
     }
 
+    /// `reading < number`.
+    pub fn below(reading: &str, number: f64) -> Comparison {
+        Comparison { reading: reading.to_owned(), op: Op::Lt, value: Value::Number(number) }
+    }
+
     /// Whether `readings` satisfy it; a missing reading or a comparison of unlike values never holds.
     pub fn holds(&self, readings: &Readings) -> bool {
         match (readings.get(&self.reading), &self.value, self.op) {
