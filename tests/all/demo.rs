@@ -117,6 +117,27 @@ impl Demo {
         assert!(ended.is_ok(), "{sql}: {last:?} instead of {wanted:?}");
     }
 
+    /// Whether this machine let the demo mount (c)'s file system.
+    async fn has_volume(&self) -> bool {
+        !self.list("SELECT name FROM hosts WHERE name = 'cedar-01'").await.is_empty()
+    }
+
+    /// Waits until a page is so.
+    async fn until_page(&self, path: &str, so: impl Fn(&str) -> bool) {
+        let mut last = String::new();
+        let waiting = async {
+            loop {
+                last = self.page(path).await;
+                if so(&last) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let ended = tokio::time::timeout(GUARD, waiting).await;
+        assert!(ended.is_ok(), "{path}: {last}");
+    }
+
     /// The token of a page's forms.
     async fn token(&self, path: &str) -> String {
         let answer = self.http.get(format!("{}{path}", self.url)).header("cookie", &self.cookie).send().await.unwrap();
@@ -200,8 +221,8 @@ fn words(html: &str) -> String {
 }
 
 const VERDICTS: &str =
-    "SELECT h.name || ' ' || s.verdict FROM check_states s JOIN hosts h USING (tenant_id, host_id) ORDER BY 1";
-/// The hung one of (b) has two checks: its process, and its answer.
+    "SELECT h.name || ' ' || s.verdict FROM check_states s JOIN hosts h USING (tenant_id, host_id) WHERE h.name <> 'cedar-01' ORDER BY 1";
+/// (c) is where a file system may be mounted, and has a test of its own. The hung one of (b) has two checks: its process, and its answer.
 const ALL_WELL: [&str; 6] = ["alder-01 ok", "birch-01 ok", "birch-01 ok", "dune-01 ok", "elm-01 ok", "fern-01 ok"];
 const RUNS: &str = "SELECT h.name || ' ' || r.state FROM runs r JOIN hosts h USING (tenant_id, host_id) ORDER BY r.planned_at, r.run_id";
 const RUNS_SORTED: &str =
@@ -267,7 +288,8 @@ async fn the_demo_heals_explains_every_run_and_every_non_run_and_leaves_nothing(
 async fn every_button_of_the_demos_page_works_twice_in_a_row() {
     let demo = Demo::start().await;
     demo.until(VERDICTS, &ALL_WELL).await;
-    assert_eq!(demo.page("/demo").await.matches(" well ").count(), 5);
+    let cards = if demo.has_volume().await { 6 } else { 5 };
+    demo.until_page("/demo", |page| page.matches(" well ").count() == cards).await;
 
     // Together: each card goes its own way, and a press on what is broken already changes nothing.
     for victim in ["a", "d", "f", "d", "f", "e", "b", "b"] {
@@ -335,6 +357,44 @@ async fn every_button_of_the_demos_page_works_twice_in_a_row() {
     ];
     demo.until(RUNS_SORTED, &third).await;
     assert!(demo.page("/demo").await.contains("Its fix rests until"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_cleaned_that_is_not_enough_and_then_the_holder_of_a_deleted_log_is_found() {
+    let demo = Demo::start().await;
+    if !demo.has_volume().await {
+        eprintln!("not proven here: this machine lets nobody mount a file system");
+        return;
+    }
+    let verdict = "SELECT s.verdict FROM check_states s JOIN hosts h USING (tenant_id, host_id) WHERE h.name = 'cedar-01'";
+    let incidents = "SELECT i.state || ' ' || coalesce(i.outcome, '') FROM incidents i JOIN alerts a USING (tenant_id, incident_id)
+       JOIN hosts h ON h.tenant_id = a.tenant_id AND h.host_id = a.host_id WHERE h.name = 'cedar-01' ORDER BY i.opened_at";
+    let runs = "SELECT p.name || ' ' || r.state FROM runs r JOIN playbooks p USING (tenant_id, playbook_id)
+       JOIN hosts h ON h.tenant_id = r.tenant_id AND h.host_id = r.host_id WHERE h.name = 'cedar-01' ORDER BY r.planned_at, r.run_id";
+    demo.until(verdict, &["ok"]).await;
+    // The agent's own files lie on the file system that has no byte left.
+    assert!(demo.folder.join("cedar-01/disk/agent/journal").exists());
+    demo.press("break", "c").await;
+    demo.until(incidents, &["closed fixed"]).await;
+    demo.until(runs, &["clean-old-logs not_fixed", "release-deleted-logs fixed"]).await;
+    let incident = demo.list("SELECT incident_id::text FROM incidents WHERE outcome = 'fixed'").await.remove(0);
+    let page = demo.page(&format!("/incidents/{incident}")).await;
+    for words in ["app.log.1", "access.log (deleted)", "not fixed"] {
+        assert!(page.contains(words), "no {words:?}: {page}");
+    }
+    demo.until("SELECT split_part(subject, ':', 1) FROM outbox WHERE state = 'sent'", &["Fixed"]).await;
+
+    // Again: the cooldown holds it, and a reset gives the room back.
+    demo.press("break", "c").await;
+    demo.until(verdict, &["critical"]).await;
+    demo.press("reset", "c").await;
+    demo.until(verdict, &["ok"]).await;
+    demo.until(incidents, &["closed fixed", "closed recovered"]).await;
+
+    let folder = demo.stop();
+    assert!(!folder.exists(), "{} is left behind", folder.display());
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!mounts.contains(folder.to_str().unwrap()), "{mounts}");
 }
 
 /// The mailbox, and one mail of it: its page in a frame where nothing runs.

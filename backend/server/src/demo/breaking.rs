@@ -11,7 +11,7 @@ use store::{Store, TenantTx, logins};
 use uuid::Uuid;
 
 use super::victim::Files;
-use super::{Fault, Victim, ctl, folder};
+use super::{Fault, Victim, ctl, folder, volume};
 use crate::config::Urls;
 use crate::node::open_store;
 
@@ -39,7 +39,8 @@ pub async fn by_command(victim: &Victim, demo: &Path) -> Result<()> {
 
 /// Breaks its service and gives the pid that it had; none: it is broken already, and nothing is done.
 pub async fn break_it(store: &Store, member: &Member, victim: &Victim, files: &Files) -> Result<Option<i32>> {
-    if files.living().is_none() || files.is_frozen() {
+    let is_full = files.disk().is_some_and(|at| volume::is_full(&at));
+    if files.living().is_none() || files.is_frozen() || is_full {
         return Ok(None);
     }
     if victim.is_hands_off() {
@@ -60,6 +61,11 @@ pub fn strike(fault: Fault, files: &Files) -> Result<i32> {
             files.break_settings()?;
             ctl::kill_hard(files)
         }
+        Fault::Filled => {
+            let pid = files.living().context("it does not run")?;
+            volume::fill(&files.disk().context("it has no disk")?, pid)?;
+            Ok(pid)
+        }
     }
 }
 
@@ -68,6 +74,13 @@ pub async fn reset(store: &Store, member: &Member, victim: &Victim, files: &File
     let host = find_host(store, member, victim.host).await?;
     if victim.fault == Fault::Misconfigured {
         files.write_settings()?;
+    }
+    if let Some(at) = files.disk() {
+        // Whoever holds a deleted log lets go of it.
+        volume::clean(&at)?;
+        if volume::is_full(&at) {
+            ctl::stop_by_command(files).await?;
+        }
     }
     ctl::thaw(files)?;
     ctl::start_by_command(files).await?;

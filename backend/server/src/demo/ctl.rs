@@ -53,15 +53,23 @@ pub fn status(files: &Files) -> u8 {
 
 /// Starts it as its host would, if it does not run: not as a child of ours.
 pub async fn start_by_command(files: &Files) -> Result<()> {
-    let mut command = tokio::process::Command::new(std::env::current_exe()?);
-    let started = command.args(["demo-ctl", "start", "--dir"]).arg(files.dir()).output().await?;
+    let started = by_command("start", files).await?;
     // Somebody else may have started it meanwhile: the fix, say.
-    ensure!(
-        started.status.success() || files.living().is_some(),
-        "{}",
-        String::from_utf8_lossy(&started.stderr).trim()
-    );
+    ensure!(started.is_ok() || files.living().is_some(), "{}", started.err().unwrap_or_default());
     Ok(())
+}
+
+/// Stops it as its host would.
+pub async fn stop_by_command(files: &Files) -> Result<()> {
+    by_command("stop", files).await?.map_err(anyhow::Error::msg)
+}
+
+/// Runs one of its commands; what it said when it failed.
+async fn by_command(action: &str, files: &Files) -> Result<Result<(), String>> {
+    let mut command = tokio::process::Command::new(std::env::current_exe()?);
+    let done = command.args(["demo-ctl", action, "--dir"]).arg(files.dir()).output().await?;
+    let said = String::from_utf8_lossy(&done.stderr).trim().to_owned();
+    Ok(if done.status.success() { Ok(()) } else { Err(said) })
 }
 
 fn start(files: &Files) -> Result<()> {

@@ -10,6 +10,8 @@ use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::volume;
+
 const PREFIX: &str = "mendwright-demo-";
 const NOTE: &str = "demo.json";
 
@@ -95,6 +97,7 @@ pub fn sweep() {
     for (folder, note, _) in noted() {
         if !runs(&note) {
             end_leftovers(&folder);
+            volume::unmount_below(&folder);
             drop(fs::remove_dir_all(&folder));
         }
     }

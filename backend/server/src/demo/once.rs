@@ -12,7 +12,7 @@ use store::pages::{hosts, incident, incidents};
 use uuid::Uuid;
 
 use super::stage::Stage;
-use super::{VICTIMS, Victim, breaking};
+use super::{Victim, breaking};
 
 const POLL: Duration = Duration::from_millis(100);
 /// Agents link and say that all is well.
@@ -21,7 +21,6 @@ const READY_LIMIT: Duration = Duration::from_secs(60);
 const END_LIMIT: Duration = Duration::from_secs(120);
 /// After the last mail that must come, one that must not would come within this.
 const QUIET: Duration = Duration::from_secs(2);
-const MAILS: usize = 6;
 /// What (e)'s log ends with: its fix's output and its mail hold it.
 const LAST_LINE: &str = "there is no setting \"greting\"";
 
@@ -95,12 +94,14 @@ struct Scene<'a> {
 pub async fn play(stage: &mut Stage) -> Result<bool> {
     let store = stage.store()?.clone();
     let mut scenes = Vec::new();
-    for victim in &VICTIMS {
+    let victims = stage.victims();
+    for &victim in &victims {
         let member = breaking::member(&store, stage.login_id()).await?;
         let host = wait_until_well(&store, &member, victim).await?;
         scenes.push(Scene { store: &store, member, victim, host, broken_at: Timestamp::MIN, struck_pid: 0 });
     }
-    println!("All hosts are linked and well. Breaking {}.", VICTIMS.map(|v| v.name).join(", "));
+    let names: Vec<&str> = victims.iter().map(|victim| victim.name).collect();
+    println!("All hosts are linked and well. Breaking {}.", names.join(", "));
     for scene in &mut scenes {
         if scene.victim.name == "f" {
             breaking::hands_off(&store, &scene.member, scene.host).await?;
@@ -118,6 +119,13 @@ pub async fn play(stage: &mut Stage) -> Result<bool> {
                 // One that hung is another process now: nobody just let it go on.
                 let is_new = stage.files(scene.victim.host).living().is_some_and(|pid| pid != scene.struck_pid);
                 scene.line(&look, if look.fixed() && is_new { "fixed" } else { "failed" })
+            }
+            "c" => {
+                let look = scene.wait("fixed", Look::fixed).await?;
+                let ended = |state: &str| look.runs.iter().filter(|run| run.state == state).count();
+                // The first rung ran and was not enough, the second was.
+                let climbed = look.runs.len() == 2 && ended("not_fixed") == 1 && ended("fixed") == 1;
+                scene.line(&look, if look.fixed() && climbed { "fixed" } else { "failed" })
             }
             "d" => {
                 let look = scene.wait("escalated", Look::escalated).await?;
@@ -143,12 +151,13 @@ pub async fn play(stage: &mut Stage) -> Result<bool> {
             }
         });
     }
-    let subjects = wait_for_mails(stage).await?;
+    let wanted = Wanted::of(&names);
+    let subjects = wait_for_mails(stage, wanted.mails()).await?;
     let told = stage.mail_texts().iter().any(|text| text.contains(LAST_LINE));
     if !told {
         eprintln!("(e) no mail holds the last line of its log, {LAST_LINE:?}");
     }
-    let mut report = judge(lines, &subjects);
+    let mut report = judge(lines, &subjects, &wanted);
     report.ok &= told;
     print_table(&report, &subjects);
     let ok = report.ok;
@@ -233,9 +242,9 @@ async fn wait_until_well(store: &Store, member: &Member, victim: &Victim) -> Res
     tokio::time::timeout(READY_LIMIT, waiting).await.with_context(|| format!("{name} is not linked and well"))?
 }
 
-async fn wait_for_mails(stage: &Stage) -> Result<Vec<String>> {
+async fn wait_for_mails(stage: &Stage, mails: usize) -> Result<Vec<String>> {
     let waiting = async {
-        while stage.subjects().len() < MAILS {
+        while stage.subjects().len() < mails {
             tokio::time::sleep(POLL).await;
         }
     };
@@ -244,13 +253,40 @@ async fn wait_for_mails(stage: &Stage) -> Result<Vec<String>> {
     Ok(stage.subjects())
 }
 
-/// All as it must be: the outcomes, and exactly the six mails.
-fn judge(victims: Vec<Line>, subjects: &[String]) -> Report {
+/// What must come of it.
+struct Wanted {
+    outcomes: Vec<&'static str>,
+}
+
+impl Wanted {
+    /// Of the victims of these names.
+    fn of(names: &[&str]) -> Wanted {
+        let outcome = |name: &&str| match *name {
+            "d" | "e" => "escalated",
+            "f" => "held_then_fixed",
+            _ => "fixed",
+        };
+        Wanted { outcomes: names.iter().map(outcome).collect() }
+    }
+
+    fn count(&self, outcome: &str) -> usize {
+        self.outcomes.iter().filter(|wanted| **wanted == outcome).count()
+    }
+
+    /// One for each, and one more for what is held before it is fixed.
+    fn mails(&self) -> usize {
+        self.outcomes.len() + self.count("held_then_fixed")
+    }
+}
+
+/// All as it must be: the outcomes, and exactly their mails.
+fn judge(victims: Vec<Line>, subjects: &[String], wanted: &Wanted) -> Report {
     let outcomes: Vec<&str> = victims.iter().map(|line| line.outcome.as_str()).collect();
     let count = |prefix: &str| subjects.iter().filter(|s| s.starts_with(prefix)).count();
     let mails = (count("Fixed:"), count("Needs you:"), count("Held:"), subjects.len());
-    let wanted = ["fixed", "fixed", "escalated", "escalated", "held_then_fixed"];
-    let ok = outcomes == wanted && mails == (3, 2, 1, MAILS);
+    let held = wanted.count("held_then_fixed");
+    let by_kind = (wanted.count("fixed") + held, wanted.count("escalated"), held, wanted.mails());
+    let ok = outcomes == wanted.outcomes && mails == by_kind;
     Report { victims, mails: subjects.len(), ok }
 }
 
@@ -270,6 +306,7 @@ fn print_table(report: &Report, subjects: &[String]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::VICTIMS;
     use super::*;
 
     fn line(name: &'static str, outcome: &str) -> Line {
@@ -277,19 +314,22 @@ mod tests {
     }
 
     #[test]
-    fn a_seventh_mail_or_another_outcome_is_a_failure() {
-        let outcomes = ["fixed", "fixed", "escalated", "escalated", "held_then_fixed"];
+    fn an_eighth_mail_or_another_outcome_is_a_failure() {
+        let wanted = Wanted::of(&VICTIMS.map(|victim| victim.name));
+        assert_eq!(wanted.mails(), 7);
+        assert_eq!(Wanted::of(&["a", "b", "d", "e", "f"]).mails(), 6, "where nothing can be mounted");
+        let outcomes = ["fixed", "fixed", "fixed", "escalated", "escalated", "held_then_fixed"];
         let lines =
             || VICTIMS.iter().zip(outcomes).map(|(victim, outcome)| line(victim.name, outcome)).collect::<Vec<_>>();
-        let subjects = ["Fixed: a", "Fixed: b", "Needs you: d", "Needs you: e", "Held: f", "Fixed: f"];
+        let subjects = ["Fixed: a", "Fixed: b", "Fixed: c", "Needs you: d", "Needs you: e", "Held: f", "Fixed: f"];
         let mut mails: Vec<String> = subjects.map(String::from).into();
-        assert!(judge(lines(), &mails).ok);
+        assert!(judge(lines(), &mails, &wanted).ok);
         mails.push("Fixed: again".into());
-        assert!(!judge(lines(), &mails).ok);
-        mails.truncate(6);
+        assert!(!judge(lines(), &mails, &wanted).ok);
+        mails.truncate(7);
         let mut other = lines();
-        other[2] = line("d", "failed");
-        assert!(!judge(other, &mails).ok);
+        other[3] = line("d", "failed");
+        assert!(!judge(other, &mails, &wanted).ok);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use uuid::Uuid;
 
 use super::once::Report;
 use super::sink::{Received, Sink};
-use super::victim::Files;
-use super::{Fault, VICTIMS, Victim, ctl, folder, pages};
+use super::victim::{DISK, Files};
+use super::{Fault, VICTIMS, Victim, ctl, folder, pages, volume};
 use crate::config::{NodeConfig, Transport, Urls};
 use crate::random::rng;
 use crate::seed::{Seed, SeededHost};
@@ -27,6 +27,8 @@ use crate::up::{Installation, Options, enrol_server};
 
 const SEED: &str = include_str!("../../../../infra/demo.yaml");
 const SEED_PATH: &str = "infra/demo.yaml";
+/// The file system that the seed looks at; the demo puts in where it has mounted it.
+const DISK_PATH: &str = "/srv/cedar";
 /// What the seed asks over HTTP; the demo puts in the address that it got.
 const ASKED_URL: &str = "http://127.0.0.1:8017/";
 const PASSWORD_VARIABLE: &str = "MENDWRIGHT_DEMO_PASSWORD";
@@ -43,6 +45,7 @@ pub struct Stage {
     sink: Option<Arc<Sink>>,
     email: String,
     login_id: Uuid,
+    has_volume: bool,
     /// What `--once` found.
     pub report: Option<Report>,
 }
@@ -62,6 +65,7 @@ impl Stage {
             sink: None,
             email: String::new(),
             login_id: Uuid::nil(),
+            has_volume: false,
             report: None,
         })
     }
@@ -105,7 +109,7 @@ impl Stage {
         let password = self.password.clone();
         let env = move |name: &str| (name == PASSWORD_VARIABLE).then(|| password.clone());
         let asked = self.start_asked().await?;
-        let seed = SEED.replace(ASKED_URL, &format!("http://{asked}/"));
+        let seed = self.mount(SEED)?.replace(ASKED_URL, &format!("http://{asked}/"));
         let seed = Seed::parse(Path::new(SEED_PATH), &seed, &env)?;
         let (mail_addr, sink) = Sink::start(([127, 0, 0, 1], 0).into()).await.context("the demo's mailbox")?;
         let sink = self.sink.insert(Arc::new(sink)).clone();
@@ -127,7 +131,7 @@ impl Stage {
         let (server, authority) = (enrol_server(&installation.node), installation.authority.clone());
         let installation = self.installation.insert(installation);
         let seeded = installation.seeded.take().context("the seed made nothing")?;
-        for victim in &VICTIMS {
+        for victim in self.victims() {
             let host = seeded.hosts.iter().find(|h| h.host == victim.host);
             let host = host.with_context(|| format!("{SEED_PATH} has no host {}", victim.host))?;
             let agent = self.start_host(host, victim, &server, &authority).await?;
@@ -141,6 +145,38 @@ impl Stage {
             login_id: self.login_id,
         };
         folder::write_note(&self.folder, &note)
+    }
+
+    /// Whether there is a small file system to fill.
+    pub fn has_volume(&self) -> bool {
+        self.has_volume
+    }
+
+    /// Those that can be broken here.
+    pub fn victims(&self) -> Vec<&'static Victim> {
+        VICTIMS.iter().filter(|victim| victim.fault != Fault::Filled || self.has_volume).collect()
+    }
+
+    /// Mounts the small file system, and tells the seed where it is.
+    fn mount(&mut self, seed: &str) -> Result<String> {
+        let victim = VICTIMS.iter().find(|victim| victim.fault == Fault::Filled).context("nothing fills up")?;
+        ensure!(seed.contains(DISK_PATH), "{SEED_PATH} looks at no disk {DISK_PATH}");
+        self.make_folders(victim.host)?;
+        let at = self.folder.join(victim.host).join(DISK);
+        self.has_volume = volume::mount(&at)?;
+        if self.has_volume {
+            fs::set_permissions(&at, fs::Permissions::from_mode(0o700))?;
+            fs::DirBuilder::new().mode(0o700).create(at.join("agent"))?;
+        } else {
+            println!("Mounting a file system is not allowed here: ({}) is left out.", victim.name);
+        }
+        Ok(seed.replace(DISK_PATH, &at.display().to_string()))
+    }
+
+    /// Where the agent of `victim` keeps its own files: the one of the disk that fills up, on that very disk.
+    fn state_dir(&self, victim: &Victim) -> PathBuf {
+        let dir = self.folder.join(victim.host);
+        if victim.fault == Fault::Filled { dir.join(DISK).join("agent") } else { dir.join("agent") }
     }
 
     /// Starts the service that the server asks over HTTP: where it listens is only known once it does.
@@ -170,14 +206,17 @@ impl Stage {
     /// A host: its service, started; its own limits file, which declares the service; its agent, enrolled and running.
     async fn start_host(&self, host: &SeededHost, victim: &Victim, server: &str, authority: &str) -> Result<Child> {
         let dir = self.folder.join(&host.host);
-        let (files, state) = (self.files(&host.host), dir.join("agent"));
+        let (files, state) = (self.files(&host.host), self.state_dir(victim));
         self.make_folders(&host.host)?;
         let ours = std::env::current_exe()?;
         files.write_settings()?;
         ctl::start_by_command(&files).await?;
-        // A restart of what still runs is no low risk: this host's owner allows this one playbook of it by name.
+        // Not of low risk: this host's owner allows just these by name.
         let (profile, allowed) = match victim.fault {
             Fault::Frozen => ("all-signed", "allowed_playbooks = [\"restart-hung-service\"]\n"),
+            Fault::Filled => {
+                ("all-signed", "allowed_playbooks = [\"clean-old-logs\", \"release-deleted-logs\"]\n")
+            }
             Fault::Killed | Fault::Misconfigured => ("low-risk", ""),
         };
         fs::write(state.join("agent.toml"), format!("{allowed}{}", limits_file(victim.service, &ours, &files)))?;
@@ -232,7 +271,7 @@ impl Stage {
             "Open {}/demo, sign in, and press a button. From another terminal it goes like this:",
             installation.node.public_url
         );
-        for victim in &VICTIMS {
+        for victim in self.victims() {
             println!("  {ours} demo break {}   # {}", victim.name, victim.story);
         }
         println!(
@@ -286,6 +325,7 @@ impl Stage {
             eprintln!("mendwright: {error:#}");
         }
         folder::end_leftovers(&self.folder);
+        volume::unmount_below(&self.folder);
         if keep {
             folder::remove_note(&self.folder);
             self.keep_mails();

@@ -8,6 +8,8 @@ use anyhow::{Context as _, Result, bail};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::volume;
+
 /// The files of a victim.
 #[derive(Debug, Clone)]
 pub struct Files(PathBuf);
@@ -62,6 +64,11 @@ impl Files {
         }
     }
 
+    /// The small file system that its log lies on, where it has one.
+    pub fn disk(&self) -> Option<PathBuf> {
+        Some(self.0.parent()?.join(DISK)).filter(|at| at.is_dir())
+    }
+
     /// What it says.
     pub fn log(&self) -> PathBuf {
         self.0.join("log")
@@ -93,6 +100,9 @@ impl Files {
     }
 }
 
+/// Beside a service's folder.
+pub const DISK: &str = "disk";
+
 /// What a service says that nobody told otherwise.
 const GREETING: &str = "open for business";
 
@@ -121,6 +131,7 @@ pub async fn run(dir: &Path) -> Result<()> {
     // Whoever started us may end; we go on in a session of our own.
     let _ = nix::unistd::setsid();
     let greeting = files.greeting()?;
+    let _log = files.disk().map(|at| volume::open_log(&at)).transpose()?;
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, files.port().unwrap_or(0)));
     let listener = TcpListener::bind(wanted).await.with_context(|| format!("{wanted} cannot be listened on"))?;
