@@ -220,8 +220,7 @@ fn words(html: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-const VERDICTS: &str =
-    "SELECT h.name || ' ' || s.verdict FROM check_states s JOIN hosts h USING (tenant_id, host_id) WHERE h.name <> 'cedar-01' ORDER BY 1";
+const VERDICTS: &str = "SELECT h.name || ' ' || s.verdict FROM check_states s JOIN hosts h USING (tenant_id, host_id) WHERE h.name <> 'cedar-01' ORDER BY 1";
 /// (c) is where a file system may be mounted, and has a test of its own. The hung one of (b) has two checks: its process, and its answer.
 const ALL_WELL: [&str; 6] = ["alder-01 ok", "birch-01 ok", "birch-01 ok", "dune-01 ok", "elm-01 ok", "fern-01 ok"];
 const RUNS: &str = "SELECT h.name || ' ' || r.state FROM runs r JOIN hosts h USING (tenant_id, host_id) ORDER BY r.planned_at, r.run_id";
@@ -366,7 +365,8 @@ async fn a_full_disk_is_cleaned_that_is_not_enough_and_then_the_holder_of_a_dele
         eprintln!("not proven here: this machine lets nobody mount a file system");
         return;
     }
-    let verdict = "SELECT s.verdict FROM check_states s JOIN hosts h USING (tenant_id, host_id) WHERE h.name = 'cedar-01'";
+    let verdict =
+        "SELECT s.verdict FROM check_states s JOIN hosts h USING (tenant_id, host_id) WHERE h.name = 'cedar-01'";
     let incidents = "SELECT i.state || ' ' || coalesce(i.outcome, '') FROM incidents i JOIN alerts a USING (tenant_id, incident_id)
        JOIN hosts h ON h.tenant_id = a.tenant_id AND h.host_id = a.host_id WHERE h.name = 'cedar-01' ORDER BY i.opened_at";
     let runs = "SELECT p.name || ' ' || r.state FROM runs r JOIN playbooks p USING (tenant_id, playbook_id)

@@ -25,8 +25,8 @@ use runner::{Clock, record};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use wire::v1::{
-    Envelope, Job, JobKey, JournalState, JournaledJob, Purpose, Reached, Refused, RefusedReason, ResultAck,
-    Seen, Up, constants,
+    Envelope, Job, JobKey, JournalState, JournaledJob, Purpose, Reached, Refused, RefusedReason, ResultAck, Seen, Up,
+    constants,
 };
 
 use crate::journal::{Entry, Journal};

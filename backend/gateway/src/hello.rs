@@ -12,10 +12,10 @@ use store::{TenantTx, audit, auth, host_links, hosts};
 use uuid::Uuid;
 use wire::v1::{Down, Hello, JournalState, PROTOCOL, Prove, Up, close};
 
-use crate::{Inner, convert};
 use crate::enroll::{ANSWER, challenge, other_protocol};
 use crate::socket::{End, Socket};
 use crate::watches::{Watches, replaced};
+use crate::{Inner, convert};
 
 /// A proven link.
 pub struct Begun {

@@ -56,7 +56,7 @@ async fn an_installation_comes_up_seeded_once_and_comes_back() {
     }
     let seeded = first.seeded.as_ref().unwrap();
     let hosts: Vec<&str> = seeded.hosts.iter().map(|h| h.host.as_str()).collect();
-    assert_eq!(hosts, ["alder-01", "birch-01", "dune-01", "elm-01", "fern-01"]);
+    assert_eq!(hosts, ["alder-01", "birch-01", "cedar-01", "dune-01", "elm-01", "fern-01"]);
     let member = by_login(&first.store, seeded.members[0].login_id).await.unwrap().unwrap();
     assert_eq!(member.scope.tenant_id(), seeded.tenant_id);
     let authority = first.authority.clone();

@@ -32,9 +32,9 @@ pub fn look(target: &str) -> Look {
 fn is_mounted(mountinfo: &[u8], path: &Path) -> bool {
     let wanted = path.as_os_str().as_bytes();
     let wanted = if wanted.len() > 1 { wanted.strip_suffix(b"/").unwrap_or(wanted) } else { wanted };
-    mountinfo.split(|byte| *byte == b'\n').any(|line| {
-        line.split(|byte| *byte == b' ').nth(4).is_some_and(|word| unescaped(word) == wanted)
-    })
+    mountinfo
+        .split(|byte| *byte == b'\n')
+        .any(|line| line.split(|byte| *byte == b' ').nth(4).is_some_and(|word| unescaped(word) == wanted))
 }
 
 fn unescaped(word: &[u8]) -> Vec<u8> {
@@ -59,7 +59,8 @@ fn unescaped(word: &[u8]) -> Vec<u8> {
 
 fn readings(stat: &StatVfs) -> BTreeMap<String, Value> {
     let bytes = |blocks: u64| blocks as f64 * stat.f_frsize as f64;
-    let share = |free: u64, used: u64| if free + used == 0 { 100.0 } else { free as f64 * 100.0 / (free + used) as f64 };
+    let share =
+        |free: u64, used: u64| if free + used == 0 { 100.0 } else { free as f64 * 100.0 / (free + used) as f64 };
     let used = stat.f_blocks.saturating_sub(stat.f_bfree);
     let free_percent = share(stat.f_bavail, used);
     let state = if stat.f_flag.contains(StatVfsMountFlags::RDONLY) { "read_only" } else { "mounted" };

@@ -319,7 +319,10 @@ mod tests {
         assert_eq!((c.critical_when, c.warning_when, c.ok_when), (below(10.0, 20.0), below(20.0, 40.0), vec![]));
         assert!(check(r#"{"name":"room","kind":"disk","target":"var"}"#).unwrap_err().contains("absolute"));
         let c = check(r#"{"name":"cron","kind":"process","target":"cron"}"#).unwrap();
-        assert_eq!((c.critical_when, c.ok_when), (vec![Comparison::is("state", "none")], vec![Comparison::is("state", "running")]));
+        assert_eq!(
+            (c.critical_when, c.ok_when),
+            (vec![Comparison::is("state", "none")], vec![Comparison::is("state", "running")])
+        );
         assert!(check(r#"{"name":"cron","kind":"process","target":"/usr/sbin/cron"}"#).is_err());
     }
 

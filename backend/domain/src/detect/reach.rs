@@ -52,7 +52,9 @@ impl Target {
                     url.host().filter(|_| url.path() == "/" && url.username().is_empty() && url.port().is_none());
                 Ok(Target::Tcp { host: host.ok_or(wrong)?.to_owned(), port })
             }
-            Kind::Service | Kind::Heartbeat | Kind::Disk | Kind::Process => Err("the server does not ask for this over the network"),
+            Kind::Service | Kind::Heartbeat | Kind::Disk | Kind::Process => {
+                Err("the server does not ask for this over the network")
+            }
         }
     }
 }

@@ -214,9 +214,7 @@ impl Stage {
         // Not of low risk: this host's owner allows just these by name.
         let (profile, allowed) = match victim.fault {
             Fault::Frozen => ("all-signed", "allowed_playbooks = [\"restart-hung-service\"]\n"),
-            Fault::Filled => {
-                ("all-signed", "allowed_playbooks = [\"clean-old-logs\", \"release-deleted-logs\"]\n")
-            }
+            Fault::Filled => ("all-signed", "allowed_playbooks = [\"clean-old-logs\", \"release-deleted-logs\"]\n"),
             Fault::Killed | Fault::Misconfigured => ("low-risk", ""),
         };
         fs::write(state.join("agent.toml"), format!("{allowed}{}", limits_file(victim.service, &ours, &files)))?;
