@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults bench load agent check build assets deps prepare prepare-check prepare-in-cluster
+.PHONY: help demo test e2e faults bench load agent check build assets deps prepare prepare-check prepare-in-cluster
 
 DIST := frontend/assets/dist
 ASSET_INPUTS := frontend/package.json frontend/package-lock.json frontend/build.mjs $(shell find frontend/assets/src -type f)
@@ -19,6 +19,11 @@ build: assets ## server and agent, debug
 
 test: deps assets ## every test, on real servers
 	cargo test --workspace --no-fail-fast
+
+e2e: deps assets ## the demo in a real browser, desk and phone; CHROMIUM=path for another browser than the installed one
+	infra/deps chromium
+	cargo build -p server -p agent
+	cd tests/e2e && npm ci --no-audit --no-fund && npx --no-install playwright test
 
 FAULTS_REPORT := $(CURDIR)/target/faults.json
 faults: deps assets ## every kill case CYCLES=n times in random order (SEED=n: in that one); the last line is JSON
