@@ -120,8 +120,10 @@ async fn watches(
     let now = tx.now().await?;
     let tags: BTreeMap<String, String> = serde_json::from_value(host.tags.clone()).unwrap_or_default();
     let facts = HostFacts { client: &host.client, host: &host.name, tags: &tags };
-    let selected =
-        checks::list(tx).await?.into_iter().filter(|(_, c)| convert::kind(c.kind).is_some() && c.selector.selects(&facts));
+    let selected = checks::list(tx)
+        .await?
+        .into_iter()
+        .filter(|(_, c)| convert::kind(c.kind).is_some() && c.selector.selects(&facts));
     let states: HashMap<_, _> =
         check_states::list_of_host(tx, host_id).await?.into_iter().map(|(id, t, s)| ((id, t), s)).collect();
     Ok(Watches::new((host.client_id, host_id, epoch), booted_at, selected.collect(), states, now))

@@ -79,10 +79,8 @@ pub fn fill(at: &Path, pid: i32) -> Result<()> {
         held.write_all(&[b'-'; MIB])?;
     }
     drop(fs::remove_file(at.join(LIVE)));
-    let mut number = 1;
-    for block in [MIB, 4096, 1] {
+    for (number, block) in (1..).zip([MIB, 4096, 1]) {
         let mut log = File::create(at.join(format!("{ROTATED}.{number}")))?;
-        number += 1;
         loop {
             match log.write(&vec![b'-'; block]) {
                 Ok(0) => break,

@@ -20,8 +20,10 @@ pub async fn find(tx: &mut TenantTx, run: &Run) -> Result<(Facts, Size)> {
          SELECT (SELECT count(*) FROM open) AS "unproven!", (SELECT count(*) FROM open WHERE playbook_digest = $3) AS "of_version!",
            (SELECT count(*) FROM judged WHERE state = 'fixed' AND started_at > coalesce((SELECT max(started_at) FROM judged
              WHERE state IN ('not_fixed', 'made_worse', 'undoing', 'undone', 'undo_failed', 'unknown')), '-infinity')) AS "verified!",
-           b.max_unproven, b.max_bad, b.max_wave
-         FROM guardrail_buckets b WHERE b.tenant_id = $1 AND b.scope_kind = 'client' AND b.scope_key = $5"#,
+           coalesce(b.max_unproven, d.max_unproven) AS max_unproven, coalesce(b.max_bad, d.max_bad) AS max_bad, coalesce(b.max_wave, d.max_wave) AS max_wave
+         FROM guardrail_buckets b
+           LEFT JOIN guardrail_buckets d ON d.tenant_id = b.tenant_id AND d.scope_kind = b.scope_kind AND d.scope_key = '*'
+         WHERE b.tenant_id = $1 AND b.scope_kind = 'client' AND b.scope_key = $5"#,
         tenant_id,
         run.client_id,
         run.playbook_digest,

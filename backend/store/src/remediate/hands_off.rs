@@ -81,8 +81,7 @@ pub async fn insert_on_host(
     )
     .execute(tx.conn())
     .await?;
-    let of = Withdraw { host_id: Some(host_id), ..Withdraw::default() };
-    runs::withdraw_unpermitted(tx, &of, "hands off").await?;
+    runs::withdraw_unpermitted(tx, &Withdraw::of_host(host_id), "hands off").await?;
     crate::audit::insert(tx, client_id, "hands_off.start", "host", host_id, json!({"hours": hours, "reason": reason}))
         .await?;
     tx.due(crate::Queue::Remediate, ends_at);

@@ -301,6 +301,13 @@ pub struct Withdraw {
     pub digest: Option<Vec<u8>>,
 }
 
+impl Withdraw {
+    /// All of one host.
+    pub fn of_host(host_id: Uuid) -> Withdraw {
+        Withdraw { host_id: Some(host_id), ..Withdraw::default() }
+    }
+}
+
 /// Withdraws the jobs of a scope that have no permit; their runs are held again and decided anew, which gives their slots
 /// back, and an undo among them has failed. The scope's bucket is locked.
 pub async fn withdraw_unpermitted(tx: &mut TenantTx, of: &Withdraw, reason: &str) -> Result<u64> {

@@ -4,7 +4,8 @@ use domain::change::{Direction, Part, of_limit};
 use domain::remediate::guardrails::{BucketKind, Numbers, Size};
 use serde_json::Value;
 use store::changes::{self, NewChange, Subject, limit_key, limit_value};
-use store::remediate::{guardrails, runs};
+use store::remediate::guardrails;
+use store::remediate::runs::{self, Withdraw};
 use store::{TenantTx, configuration};
 
 use super::{ApplyError, Scope, Work};
@@ -69,7 +70,7 @@ impl Work<'_> {
         if tightened {
             // What has no permit yet is decided anew, under the new numbers.
             for host_id in runs::list_hosts_unpermitted(tx, None).await? {
-                runs::withdraw_unpermitted(tx, host_id, "a limit was tightened").await?;
+                runs::withdraw_unpermitted(tx, &Withdraw::of_host(host_id), "a limit was tightened").await?;
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use keys::seal::{Aad, open, seal};
 use keys::sign::{Context, SigningKey};
 use serde_json::{Value, json};
 use store::changes::{self, NewChange, Subject, mode_value};
-use store::remediate::runs;
+use store::remediate::runs::{self, Withdraw};
 use store::seeding::{self, SignedVersion};
 use store::tenant_keys::{self, TenantKey};
 use store::{Store, TenantTx, audit, configuration};
@@ -203,7 +203,7 @@ impl Work<'_> {
         }
         if now != old_mode {
             for host_id in runs::list_hosts_unpermitted(tx, Some(id)).await? {
-                runs::withdraw_unpermitted(tx, host_id, "its mapping was demoted").await?;
+                runs::withdraw_unpermitted(tx, &Withdraw::of_host(host_id), "its mapping was demoted").await?;
             }
             runs::demote_waiting(tx, id, now.word()).await?;
         }
