@@ -34,6 +34,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         views::host::HostPage { metrics: None, services: Vec::new(), ..samples::host_page(Trust::Trusted, false) };
     write(folder, "host-new", &new.render()?)?;
     write(folder, "host-held", &samples::host_page(not_yet, true).render()?)?;
+    write(folder, "changes", &samples::changes_page(false).render()?)?;
+    write(folder, "changes-none", &samples::changes_page(true).render()?)?;
     write(folder, "demo", &samples::demo_page().render()?)?;
     write(folder, "demo-mails", &samples::mails_page(false).render()?)?;
     write(folder, "demo-mail", &samples::mail_page().render()?)?;

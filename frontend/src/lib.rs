@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod assets;
+pub mod changes;
 mod clock;
 pub mod demo;
 pub mod error;

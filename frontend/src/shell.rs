@@ -7,6 +7,8 @@ pub enum Nav {
     Incidents,
     /// Hosts.
     Hosts,
+    /// Changes that wait for a second person.
+    Changes,
     /// The demo's own pages.
     Demo,
     /// None of them (error pages).
@@ -28,6 +30,8 @@ pub struct Shell {
     pub current: Nav,
     /// Open incidents that need a person.
     pub needs_you: u32,
+    /// Changes that wait for this member's yes or no.
+    pub to_confirm: u32,
     /// True while all actions are stopped.
     pub frozen: bool,
     /// True where the demo's pages are: then the navigation leads there.

@@ -26,6 +26,8 @@ fn pages() -> Vec<(&'static str, String)> {
         ("host", samples::host_page(Trust::Trusted, false).render()),
         ("host_before_its_first_report", new_host().render()),
         ("host_not_trusted_hands_off", samples::host_page(not_yet(), true).render()),
+        ("changes", samples::changes_page(false).render()),
+        ("changes_none", samples::changes_page(true).render()),
         ("demo", samples::demo_page().render()),
         ("demo_mails", samples::mails_page(false).render()),
         ("demo_mails_none", samples::mails_page(true).render()),
@@ -130,7 +132,9 @@ fn a_link_leads_only_to_a_route_that_exists() {
         for link in html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
             let known = link.starts_with('#')
                 || link == "data:,"
-                || ["/incidents", "/hosts", "/demo", "/assets/"].iter().any(|start| link.starts_with(start));
+                || ["/incidents", "/hosts", "/changes", "/demo", "/assets/"]
+                    .iter()
+                    .any(|start| link.starts_with(start));
             assert!(known, "{name} links to {link}");
         }
     }

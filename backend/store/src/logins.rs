@@ -70,6 +70,8 @@ pub struct Seat {
     pub organization: String,
     /// Incidents the member may see that need a person.
     pub needs_you: i64,
+    /// Changes of the organization that wait for a second person.
+    pub to_confirm: i64,
     /// Whether all actions are stopped, here or everywhere.
     pub frozen: bool,
 }
@@ -81,6 +83,7 @@ pub async fn find_seat(tx: &mut TenantTx, login_id: Uuid) -> Result<Option<Seat>
         Seat,
         r#"SELECT m.name AS member, t.name AS organization,
              (SELECT count(*) FROM incidents i WHERE i.tenant_id = $1 AND i.state = 'escalated') AS "needs_you!",
+             (SELECT count(*) FROM proposed_changes c WHERE c.tenant_id = $1 AND c.state = 'proposed') AS "to_confirm!",
              (EXISTS (SELECT 1 FROM platform_state WHERE frozen)
               OR EXISTS (SELECT 1 FROM guardrail_buckets b WHERE b.tenant_id = $1 AND b.scope_kind = 'tenant' AND b.frozen)) AS "frozen!"
            FROM memberships m JOIN tenants t ON t.tenant_id = m.tenant_id

@@ -50,6 +50,11 @@ impl TenantScope {
         self.tenant_id
     }
 
+    /// Whether no client is kept from it.
+    pub fn sees_all(&self) -> bool {
+        self.client_ids.is_none()
+    }
+
     /// What opens a transaction of this scope, in one round trip. Public so that a test can hold it against every table.
     pub fn opening(&self) -> String {
         let clients = match &self.client_ids {

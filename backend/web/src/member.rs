@@ -35,6 +35,11 @@ impl Member {
         self.member.login_id
     }
 
+    /// Whether no client is kept from the member.
+    pub fn sees_all(&self) -> bool {
+        self.member.scope.sees_all()
+    }
+
     /// Whether the member's role allows it.
     pub fn may(&self, act: Act) -> bool {
         self.member.role.may(act)
@@ -62,6 +67,11 @@ impl Member {
             csrf: self.csrf.clone(),
             current,
             needs_you: u32::try_from(seat.needs_you).unwrap_or(0),
+            to_confirm: if self.sees_all() && self.may(Act::ConfirmChanges) {
+                u32::try_from(seat.to_confirm).unwrap_or(0)
+            } else {
+                0
+            },
             frozen: seat.frozen,
             demo: self.demo,
         })

@@ -61,6 +61,8 @@ fn members() -> Vec<Route> {
         write("/hosts/{id}/hands-off", pages::host::start_hands_off),
         write("/hosts/{id}/release", pages::host::release),
         write("/hosts/{id}/same-machine", pages::host::same_machine),
+        read("/changes", pages::change::list),
+        write("/changes/{id}", pages::change::answer),
     ]
 }
 

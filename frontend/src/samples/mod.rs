@@ -1,5 +1,6 @@
 //! Sample data: one of each page in the states that matter. For tests and the development route only.
 
+mod changes;
 mod demo;
 mod host;
 mod incident;
@@ -12,6 +13,7 @@ use jiff::{
 };
 use uuid::Uuid;
 
+pub use changes::changes_page;
 pub use demo::{demo_page, mail_page, mails_page};
 pub use host::{host_page, hosts_page};
 pub use incident::{asks_first, fixed, held_then_fixed, in_doubt, unmapped, watching_only};
@@ -60,6 +62,7 @@ pub fn shell(current: Nav) -> Shell {
         csrf: text("sample-token"),
         current,
         needs_you: 2,
+        to_confirm: 1,
         frozen: false,
         demo: false,
     }

@@ -149,6 +149,19 @@ async fn a_demotion_holds_at_once_what_has_no_permit_yet() {
 }
 
 #[tokio::test]
+async fn a_run_that_was_planned_beside_a_demotion_is_held_to_it() {
+    let mut w = World::new(setup("auto")).await;
+    let host = w.hosts[0];
+    w.breaks(host).await;
+    w.work(&engine::classify::Classify).await;
+    Desk::in_world(&w).apply(&document(&setup("observe"))).await;
+    // As if its transaction had read the mapping before the demotion and committed after it.
+    w.change("UPDATE runs SET mode = 'auto'").await;
+    w.settle().await;
+    assert_eq!(w.runs().await, ["observed"]);
+}
+
+#[tokio::test]
 async fn a_tightened_limit_holds_what_has_no_permit_yet_and_leaves_what_runs() {
     let wide = "  client: {runs_per_window: 10, window_secs: 600}\n";
     let two = || Setup { hosts: 2, limits: wide, ..Setup::default() };

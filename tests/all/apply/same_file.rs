@@ -88,7 +88,7 @@ async fn a_plan_changes_nothing_and_an_apply_makes_exactly_what_it_said() {
     let desk = Desk::in_world(&w);
     let file = document(&Setup::default())
         .replace("interval_secs: 2", "interval_secs: 5")
-        .replace("title: Start it", "title: Start it again")
+        .replacen("title: Start it", "title: Start it again", 1)
         .replace("      - {name: h1, tags: {role: web}}", "      - {name: h1, tags: {role: db}}\n      - {name: h2}")
         + "notify: []\n";
     let file = file.replace("notify: [oncall@harbour.example]\n", "");
@@ -104,12 +104,12 @@ async fn a_plan_changes_nothing_and_an_apply_makes_exactly_what_it_said() {
     assert!(lines(&planned).iter().any(|l| l.starts_with("~ mapping \"Shop is started again\": ladder[0].digest:")));
     assert!(lines(&planned).contains(&"~ check \"Shop runs\": interval_secs: 2 → 5".to_owned()));
     assert_eq!(w.list("SELECT version::text || definition::text FROM checks").await, before);
-    assert_eq!(w.one::<i64>("SELECT count(*) FROM playbook_versions").await, 1);
+    assert_eq!(w.one::<i64>("SELECT count(*) FROM playbook_versions").await, 2);
 
     let applied = desk.apply(&file).await;
     assert_eq!(lines(&applied), lines(&planned));
     assert_eq!(applied.hosts.iter().map(|h| h.host.as_str()).collect::<Vec<_>>(), ["h2"]);
-    assert_eq!(w.one::<i64>("SELECT count(*) FROM playbook_versions").await, 2);
+    assert_eq!(w.one::<i64>("SELECT count(*) FROM playbook_versions").await, 3);
     assert_eq!(w.one::<i32>("SELECT version FROM mappings").await, 2);
     assert_eq!(w.one::<i64>("SELECT config_version FROM hosts").await, 2, "other checks select the host now");
     assert_eq!(w.one::<i64>("SELECT count(*) FROM tenant_audit WHERE action = 'configuration.applied'").await, 2);
@@ -117,7 +117,7 @@ async fn a_plan_changes_nothing_and_an_apply_makes_exactly_what_it_said() {
 
     // Back: the old version is published already, and means the playbook again.
     desk.apply(&document(&Setup::default())).await;
-    assert_eq!(w.one::<i64>("SELECT count(*) FROM playbook_versions").await, 2);
+    assert_eq!(w.one::<i64>("SELECT count(*) FROM playbook_versions").await, 3);
     assert!(desk.plan(&document(&Setup::default())).await.report.is_empty());
 }
 

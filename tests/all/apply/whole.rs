@@ -46,7 +46,7 @@ async fn faults_of_the_file_and_of_what_it_meets_are_told_together_at_their_line
         "mend.yaml:5:30: clients[0].time_zone: \"Mars/North\" is no time zone; write one like Europe/Berlin",
         "mend.yaml:5:67: clients[0].hosts[0].site: Alder has no site \"Quay\"",
         "mend.yaml:7:29: checks[0].kind: a check keeps its kind; give the new one another name",
-        "mend.yaml:9:5: mappings[0]: verify.stable_secs is 1 to 86400",
+        "mend.yaml:9:5: mappings[0]: verify.stable_secs is 0.5 to 86400",
         "mend.yaml:11:19: mappings[0].when.check: there is no check \"Other\"",
         "mend.yaml:12:73: mappings[0].ladder[0].parameters.more: playbook \"restart-service\" has no such parameter",
         "mend.yaml:14:32: limits.host.runs_per_hour: a limit is a whole number of at least 1",

@@ -41,6 +41,8 @@ const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("POST", "/hosts/{id}/hands-off", "&hours=1&reason=", Named),
     ("POST", "/hosts/{id}/release", "", Named),
     ("POST", "/hosts/{id}/same-machine", "", Named),
+    ("GET", "/changes", "", OwnOnly),
+    ("POST", "/changes/{id}", "&answer=yes", Named),
     ("GET", "/assets/{file}", "", Everybody),
 ];
 
@@ -70,7 +72,9 @@ impl Console {
 
     /// The path with the real id of our row, and with one that nobody has.
     fn paths(&self, path: &str) -> (String, String) {
-        let ours = if path.starts_with("/incidents") { self.ours.incident } else { self.ours.host };
+        // Our proposed change has the incident's id.
+        let named = ["/incidents", "/changes"].iter().any(|start| path.starts_with(start));
+        let ours = if named { self.ours.incident } else { self.ours.host };
         let file = "none.css";
         let with = |id: Uuid| path.replace("{id}", &id.to_string()).replace("{file}", file);
         (with(ours), with(Uuid::from_u128(1)))
@@ -81,11 +85,21 @@ impl Console {
         Seat { cookie, csrf }
     }
 
+    /// A change of ours that waits for a second person.
+    async fn proposed(&mut self) {
+        let (tenant, id) = (self.ours.tenant, self.ours.incident);
+        self.execute(format!(
+            "INSERT INTO proposed_changes (tenant_id, change_id, kind, subject_key, subject, was, wanted, state, proposed_at, proposed_by, lapses_at)
+             VALUES ('{tenant}', '{id}', 'mode', '{id}', 'Ours client', '{{}}', '{{}}', 'proposed', clock_timestamp(), 'Ours', '2100-01-01')"
+        ))
+        .await;
+    }
+
     /// What could tell that something was done to our rows.
     async fn traces(&mut self) -> i64 {
         let tenant = self.ours.tenant;
         let mut sum = 0;
-        for table in ["audit", "hands_off", "run_events", "verifications", "tenant_wakeups"] {
+        for table in ["audit", "tenant_audit", "hands_off", "run_events", "verifications", "tenant_wakeups"] {
             sum += self.count(&format!("{table} WHERE tenant_id = '{tenant}'")).await;
         }
         sum
@@ -141,6 +155,7 @@ async fn what_no_route_knows_is_a_page_too() {
 async fn a_stranger_is_asked_to_sign_in() {
     let mut console = Console::new().await;
     let run = console.run("unknown", "unknown").await.to_string();
+    console.proposed().await;
     let (stranger, before) = (Seat { cookie: String::new(), csrf: String::new() }, console.traces().await);
     let stale = Seat { cookie: format!("__Host-session={}", "A".repeat(22)), csrf: "guess".to_owned() };
     for (method, path, form, gives) in ROUTES {
@@ -164,6 +179,7 @@ async fn a_stranger_is_asked_to_sign_in() {
 async fn what_is_ours_does_not_exist_for_other_members() {
     let mut console = Console::new().await;
     let run = console.run("unknown", "unknown").await.to_string();
+    console.proposed().await;
     let host = console.ours.host;
     console
         .execute(format!(

@@ -1,6 +1,7 @@
 //! The pages, by area; one operation a file.
 
 pub mod asset;
+pub mod change;
 pub mod host;
 pub mod incident;
 pub mod limit;

@@ -166,6 +166,7 @@ fn page(facts: Facts) -> views::incident::IncidentPage {
         csrf: "t".into(),
         current: Nav::Incidents,
         needs_you: 0,
+        to_confirm: 0,
         frozen: false,
         demo: false,
     };

@@ -1,0 +1,185 @@
+//! `GET /changes` and `POST /changes/{id}`: what loosens, and the second person's word on it.
+
+use axum::extract::{Path, State, rejection::PathRejection};
+use axum::response::{Redirect, Response};
+use domain::access::Act;
+use domain::change::{self, Part, Refusal, Word, may_answer};
+use domain::classify::Mode;
+use serde::Deserialize;
+use serde_json::Value;
+use store::changes::{self, Change, Subject};
+use store::logins;
+use uuid::Uuid;
+use views::changes::{Ask, ChangeRow, ChangesPage, Standing};
+use views::{Nav, error::Kind, took};
+
+use crate::layers::page;
+use crate::member::{Member, clock};
+use crate::posted::{Input, Posted};
+use crate::{App, Failure};
+
+/// How many are shown; those that wait come first.
+const SHOWN: i64 = 100;
+/// Characters of a reason at most.
+const REASON: usize = 500;
+
+/// The form: what the person says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    csrf: String,
+    answer: String,
+    #[serde(default)]
+    reason: String,
+}
+
+impl Input for Answer {
+    fn csrf(&self) -> &str {
+        &self.csrf
+    }
+}
+
+/// The changes of the organization. A member of some clients sees none: they are everybody's.
+pub async fn list(State(app): State<App>, member: Member) -> Result<Response, Failure> {
+    member.must(Act::Read)?;
+    let mut tx = member.begin(&app).await?;
+    let shell = member.shell(&mut tx, Nav::Changes).await?;
+    let now = tx.now().await?;
+    let owners = changes::count_owners(&mut tx).await?;
+    let delay = took(change::delay(owners).unsigned_abs());
+    let delay = if owners > 1 {
+        format!("{delay} after the yes")
+    } else {
+        format!("{delay} after the yes, while one person alone owns the organization")
+    };
+    let changes = if member.sees_all() { changes::list(&mut tx, SHOWN).await? } else { Vec::new() };
+    let rows = changes.into_iter().map(|change| row(&member, change)).collect();
+    Ok(page(&ChangesPage { shell, clock: clock(&app, now), rows, delay }))
+}
+
+/// Stores the answer. A change that is not what it was proposed for any more is over instead.
+pub async fn answer(
+    State(app): State<App>,
+    id: Result<Path<Uuid>, PathRejection>,
+    Posted(member, form): Posted<Answer>,
+) -> Result<Redirect, Failure> {
+    let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
+    if !member.sees_all() {
+        return Err(Failure::NOT_FOUND);
+    }
+    let word = match form.answer.as_str() {
+        "yes" => Word::Yes,
+        "no" => Word::No,
+        _ => return Err(Failure(Kind::BadRequest)),
+    };
+    let reason = form.reason.trim();
+    if reason.chars().count() > REASON {
+        return Err(Failure(Kind::BadRequest));
+    }
+    let mut tx = member.begin(&app).await?;
+    let change = changes::find_locked(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+    let (login_id, role) = (member.login_id(), member.seat().role);
+    may_answer(change.state, change.proposed_login_id, login_id, role, word).map_err(|refusal| match refusal {
+        Refusal::Role | Refusal::Own => Failure::FORBIDDEN,
+        Refusal::Over => Failure::CONFLICT,
+    })?;
+    let by = logins::find_seat(&mut tx, login_id).await?.ok_or(Failure::NOT_FOUND)?.member;
+    let current = match change.subject {
+        Some(subject) => changes::find_current(&mut tx, subject).await?,
+        None => None,
+    };
+    match word {
+        Word::No => changes::mark_rejected(&mut tx, id, &by, reason).await?,
+        Word::Yes if current.as_ref() != Some(&change.was) => {
+            let why = "what it changes was changed meanwhile";
+            changes::mark_ended(&mut tx, id, change::State::Stale, why).await?;
+        }
+        Word::Yes => {
+            let due_at = tx.now().await? + change::delay(changes::count_owners(&mut tx).await?);
+            changes::mark_confirmed(&mut tx, id, &by, reason, due_at).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(Redirect::to("/changes"))
+}
+
+fn row(member: &Member, change: Change) -> ChangeRow {
+    let may =
+        |word| may_answer(change.state, change.proposed_login_id, member.login_id(), member.seat().role, word).is_ok();
+    let ask = match (may(Word::Yes), may(Word::No)) {
+        (true, _) => Ask::YesOrNo,
+        (false, true) => Ask::No,
+        (false, false) => Ask::Nothing,
+    };
+    let (what, means) = told(&change);
+    let (was, wanted) = (value(change.subject, &change.was), value(change.subject, &change.wanted));
+    let by = change.answered_by.clone().unwrap_or_default();
+    let standing = match (change.state, change.due_at) {
+        (change::State::Proposed, _) => Standing::Waits { lapses_at: change.lapses_at },
+        (change::State::Confirmed, Some(due_at)) => Standing::Confirmed { by, due_at },
+        (state, _) => Standing::Over {
+            applied: state == change::State::Applied,
+            how: match state {
+                change::State::Applied => format!("took effect, confirmed by {by},"),
+                change::State::Rejected => format!("rejected by {by}"),
+                _ => change.end_reason.clone().unwrap_or_else(|| state.word().to_owned()),
+            },
+            at: change.ended_at.unwrap_or(change.proposed_at),
+        },
+    };
+    ChangeRow {
+        id: change.change_id,
+        what,
+        was,
+        wanted,
+        means,
+        by: change.proposed_by,
+        proposed_at: change.proposed_at,
+        reason: change.reason.filter(|reason| !reason.is_empty()),
+        standing,
+        ask,
+    }
+}
+
+/// What is changed, and what would follow.
+fn told(change: &Change) -> (String, String) {
+    match change.subject {
+        Some(Subject::Mode(_)) => {
+            let means = match change.wanted["mode"].as_str().and_then(Mode::parse) {
+                Some(Mode::Auto) => "Its fix would run without asking anybody, within every limit.",
+                _ => "Its fix would be asked for, and run after a yes.",
+            };
+            (format!("Mapping “{}”", change.name), means.to_owned())
+        }
+        Some(Subject::Limit(kind, part)) => {
+            let what = match part {
+                Part::Window => format!("{}: runs in a window", kind.label()),
+                Part::InFlight => format!("{}: runs at once", kind.label()),
+            };
+            (what, "More could be touched in the same time.".to_owned())
+        }
+        None => (change.name.clone(), String::new()),
+    }
+}
+
+/// One side of a change, as people say it.
+fn value(subject: Option<Subject>, value: &Value) -> String {
+    let count = |name: &str| value[name].as_u64();
+    match subject {
+        Some(Subject::Mode(_)) => match value["mode"].as_str().and_then(Mode::parse) {
+            Some(Mode::Observe) => "watch only",
+            Some(Mode::Approve) => "ask first",
+            Some(Mode::Auto) => "fixes by itself",
+            None => "?",
+        }
+        .to_owned(),
+        Some(Subject::Limit(_, Part::InFlight)) => {
+            count("max_in_flight").map_or_else(|| "by the scope’s size".to_owned(), |n| n.to_string())
+        }
+        Some(Subject::Limit(_, Part::Window)) => match (count("max_per_window"), count("window_secs")) {
+            (Some(n), Some(secs)) => format!("{n} in {}", took(std::time::Duration::from_secs(secs))),
+            _ => "by the scope’s size".to_owned(),
+        },
+        None => value.to_string(),
+    }
+}
