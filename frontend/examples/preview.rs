@@ -27,6 +27,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     write(folder, "incident-doubt", &samples::in_doubt().render()?)?;
     write(folder, "incident-unmapped", &samples::unmapped().render()?)?;
     write(folder, "incident-watching", &samples::watching_only().render()?)?;
+    write(folder, "approvals", &samples::approvals_page(2, true).render()?)?;
+    write(folder, "approvals-empty", &samples::approvals_page(0, true).render()?)?;
     write(folder, "hosts", &samples::hosts_page(false).render()?)?;
     write(folder, "hosts-empty", &samples::hosts_page(true).render()?)?;
     write(folder, "host", &samples::host_page(Trust::Trusted, false).render()?)?;

@@ -71,8 +71,30 @@ pub struct Ask {
     pub steps: Vec<String>,
     /// Its parameters.
     pub with: Vec<Pair>,
+    /// When it was asked.
+    pub asked_at: Timestamp,
     /// When no answer becomes a no.
     pub lapses_at: Timestamp,
+}
+
+impl Ask {
+    /// Seconds left for an answer.
+    pub fn left_secs(&self, now: &Timestamp) -> u64 {
+        u64::try_from(self.lapses_at.duration_since(*now).as_secs()).unwrap_or(0)
+    }
+
+    /// Seconds an answer was asked for.
+    pub fn lasts_secs(&self) -> u64 {
+        u64::try_from(self.lapses_at.duration_since(self.asked_at).as_secs()).unwrap_or(0).max(1)
+    }
+
+    /// The plan's digest as people compare it: "9e07…41da".
+    pub fn short_plan(&self) -> String {
+        match (self.plan.get(..4), self.plan.len().checked_sub(4).and_then(|at| self.plan.get(at..))) {
+            (Some(head), Some(tail)) => format!("{head}…{tail}"),
+            _ => self.plan.clone(),
+        }
+    }
 }
 
 /// What stands about the host beside the story.

@@ -6,7 +6,7 @@ use askama::Template;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::{Clock, HostRef, Nav, Shell, State, back_in};
+use crate::{Clock, HostRef, Nav, Shell, State, back_in, part::count_word};
 
 /// How an incident stands, in the words of the person who reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,10 +145,4 @@ impl IncidentsPage {
             (n, _) => format!("{} things need you", count_word(usize::try_from(n).unwrap_or(usize::MAX))),
         }
     }
-}
-
-/// Small numbers as words, as a person writes them at the head of a page.
-fn count_word(n: usize) -> String {
-    const WORDS: [&str; 11] = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"];
-    WORDS.get(n).map_or_else(|| n.to_string(), |word| (*word).to_owned())
 }

@@ -5,6 +5,7 @@
 //! instant of the page is part of [`Clock`].
 #![forbid(unsafe_code)]
 
+pub mod approvals;
 pub mod assets;
 pub mod changes;
 mod clock;

@@ -230,3 +230,9 @@ impl fmt::Display for Meter {
     }
 }
 impl HtmlSafe for Meter {}
+
+/// Small numbers as words, as a person writes them at the head of a page.
+pub fn count_word(n: usize) -> String {
+    const WORDS: [&str; 11] = ["No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten"];
+    WORDS.get(n).map_or_else(|| n.to_string(), |word| (*word).to_owned())
+}

@@ -5,6 +5,8 @@
 pub enum Nav {
     /// Incidents.
     Incidents,
+    /// Fixes that wait for a yes.
+    Approvals,
     /// Hosts.
     Hosts,
     /// Changes that wait for a second person.
@@ -32,6 +34,8 @@ pub struct Shell {
     pub needs_you: u32,
     /// Changes that wait for this member's yes or no.
     pub to_confirm: u32,
+    /// Fixes that wait for a yes.
+    pub to_approve: u32,
     /// True while all actions are stopped.
     pub frozen: bool,
     /// True where the demo's pages are: then the navigation leads there.

@@ -21,6 +21,9 @@ fn pages() -> Vec<(&'static str, String)> {
         ("incident_in_doubt", samples::in_doubt().render()),
         ("incident_unmapped", samples::unmapped().render()),
         ("incident_watching_only", samples::watching_only().render()),
+        ("approvals", samples::approvals_page(2, true).render()),
+        ("approvals_of_a_viewer", samples::approvals_page(1, false).render()),
+        ("approvals_none", samples::approvals_page(0, true).render()),
         ("hosts", samples::hosts_page(false).render()),
         ("hosts_none", samples::hosts_page(true).render()),
         ("host", samples::host_page(Trust::Trusted, false).render()),
@@ -132,7 +135,7 @@ fn a_link_leads_only_to_a_route_that_exists() {
         for link in html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
             let known = link.starts_with('#')
                 || link == "data:,"
-                || ["/incidents", "/hosts", "/changes", "/demo", "/assets/"]
+                || ["/incidents", "/approvals", "/hosts", "/changes", "/demo", "/assets/"]
                     .iter()
                     .any(|start| link.starts_with(start));
             assert!(known, "{name} links to {link}");

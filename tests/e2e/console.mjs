@@ -2,13 +2,15 @@
 import { expect, test as base } from "@playwright/test";
 import axe from "axe-core";
 
-const { DEMO_URL, DEMO_EMAIL, DEMO_PASSWORD } = process.env;
+import { start } from "./demo.mjs";
+
+const shared = { url: process.env.DEMO_URL, email: process.env.DEMO_EMAIL, password: process.env.DEMO_PASSWORD };
 
 /** Signs in by the form. */
-export async function signIn(page) {
-  await page.goto(`${DEMO_URL}/sign-in`);
-  await page.getByLabel("E-mail").fill(DEMO_EMAIL);
-  await page.getByLabel("Password").fill(DEMO_PASSWORD);
+export async function signIn(page, demo = shared) {
+  await page.goto(`${demo.url}/sign-in`);
+  await page.getByLabel("E-mail").fill(demo.email);
+  await page.getByLabel("Password").fill(demo.password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await expect(page.getByRole("navigation", { name: "Main" })).toBeVisible();
 }
@@ -30,12 +32,22 @@ export function listen(context) {
 }
 
 export const test = base.extend({
-  baseURL: DEMO_URL,
+  /** The demo of the worker's tests: the shared one, or one with arguments of its own. */
+  demoArgs: [undefined, { scope: "worker", option: true }],
+  demo: [
+    async ({ demoArgs }, use) => {
+      const own = demoArgs && (await start(...demoArgs));
+      await use(own ?? shared);
+      await own?.stop();
+    },
+    { scope: "worker" },
+  ],
+  baseURL: ({ demo }, use) => use(demo.url),
   /** The cookie of one session for all tests of the worker. */
   session: [
-    async ({ browser }, use) => {
+    async ({ browser, demo }, use) => {
       const context = await browser.newContext();
-      await signIn(await context.newPage());
+      await signIn(await context.newPage(), demo);
       const state = await context.storageState();
       await context.close();
       await use(state);

@@ -1,4 +1,4 @@
-// Starts `mendwright demo` before the first test and ends it after the last. It takes free ports and a fresh folder by itself.
+// Starts `mendwright demo`, which takes free ports and a fresh folder by itself, and ends it.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -6,9 +6,10 @@ import { fileURLToPath } from "node:url";
 
 const program = process.env.MENDWRIGHT ?? fileURLToPath(new URL("../../target/debug/mendwright", import.meta.url));
 
-export default async function start() {
+/** Starts one; where it is, who signs in, and what ends it. */
+export async function start(...args) {
   // It ends with this process, however this process ends.
-  const demo = spawn("setpriv", ["--pdeathsig", "INT", program, "demo"], { stdio: ["ignore", "pipe", "inherit"] });
+  const demo = spawn("setpriv", ["--pdeathsig", "INT", program, "demo", ...args], { stdio: ["ignore", "pipe", "inherit"] });
   const ended = once(demo, "exit");
   const invited = new Promise((resolve, reject) => {
     let url;
@@ -20,10 +21,16 @@ export default async function start() {
       if (seat) resolve({ url, email: seat[1], password: seat[2] });
     });
   });
-  const { url, email, password } = await invited;
-  Object.assign(process.env, { DEMO_URL: url, DEMO_EMAIL: email, DEMO_PASSWORD: password });
-  return async () => {
+  const stop = async () => {
     demo.kill("SIGINT");
     await ended;
   };
+  return { ...(await invited), stop };
+}
+
+/** The demo that most tests share. */
+export default async function setup() {
+  const { url, email, password, stop } = await start();
+  Object.assign(process.env, { DEMO_URL: url, DEMO_EMAIL: email, DEMO_PASSWORD: password });
+  return stop;
 }

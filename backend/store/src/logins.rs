@@ -72,6 +72,8 @@ pub struct Seat {
     pub needs_you: i64,
     /// Changes of the organization that wait for a second person.
     pub to_confirm: i64,
+    /// Runs the member may see that wait for a yes.
+    pub to_approve: i64,
     /// Whether all actions are stopped, here or everywhere.
     pub frozen: bool,
 }
@@ -84,6 +86,7 @@ pub async fn find_seat(tx: &mut TenantTx, login_id: Uuid) -> Result<Option<Seat>
         r#"SELECT m.name AS member, t.name AS organization,
              (SELECT count(*) FROM incidents i WHERE i.tenant_id = $1 AND i.state = 'escalated') AS "needs_you!",
              (SELECT count(*) FROM proposed_changes c WHERE c.tenant_id = $1 AND c.state = 'proposed') AS "to_confirm!",
+             (SELECT count(*) FROM runs r WHERE r.tenant_id = $1 AND r.state = 'awaiting_approval') AS "to_approve!",
              (EXISTS (SELECT 1 FROM platform_state WHERE frozen)
               OR EXISTS (SELECT 1 FROM guardrail_buckets b WHERE b.tenant_id = $1 AND b.scope_kind = 'tenant' AND b.frozen)) AS "frozen!"
            FROM memberships m JOIN tenants t ON t.tenant_id = m.tenant_id

@@ -1,5 +1,6 @@
 //! What the pages read.
 
+pub mod approvals;
 pub mod hosts;
 pub mod incident;
 pub mod incidents;

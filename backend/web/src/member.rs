@@ -72,6 +72,7 @@ impl Member {
             } else {
                 0
             },
+            to_approve: u32::try_from(seat.to_approve).unwrap_or(0),
             frozen: seat.frozen,
             demo: self.demo,
         })

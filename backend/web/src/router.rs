@@ -56,6 +56,7 @@ fn members() -> Vec<Route> {
         read("/incidents/{id}", pages::incident::show),
         write("/incidents/{id}/approval", pages::incident::answer_approval),
         write("/incidents/{id}/doubt", pages::incident::answer_doubt),
+        read("/approvals", pages::approval::list),
         read("/hosts", pages::host::list),
         read("/hosts/{id}", pages::host::show),
         write("/hosts/{id}/hands-off", pages::host::start_hands_off),

@@ -337,6 +337,7 @@ pub fn asks_first() -> IncidentPage {
         risk: text("risk L, idempotent"),
         steps: vec![text("Stop what is left of it: {service.stop}"), text("Start it again: {service.start}")],
         with: vec![Pair { label: text("service"), value: text("shop-web") }],
+        asked_at: before(4 * MINUTE),
         lapses_at: before(-26 * MINUTE),
     }];
     page.why_nothing_else.clear();

@@ -1,5 +1,6 @@
 //! Sample data: one of each page in the states that matter. For tests and the development route only.
 
+mod approvals;
 mod changes;
 mod demo;
 mod host;
@@ -13,6 +14,7 @@ use jiff::{
 };
 use uuid::Uuid;
 
+pub use approvals::approvals_page;
 pub use changes::changes_page;
 pub use demo::{demo_page, mail_page, mails_page};
 pub use host::{host_page, hosts_page};
@@ -63,6 +65,7 @@ pub fn shell(current: Nav) -> Shell {
         current,
         needs_you: 2,
         to_confirm: 1,
+        to_approve: 1,
         frozen: false,
         demo: false,
     }
@@ -194,7 +197,7 @@ pub fn incidents_page() -> IncidentsPage {
 /// A list with nothing in it.
 pub fn no_incidents_page(hosts: u32) -> IncidentsPage {
     IncidentsPage {
-        shell: Shell { needs_you: 0, ..shell(Nav::Incidents) },
+        shell: Shell { needs_you: 0, to_approve: 0, ..shell(Nav::Incidents) },
         clock: clock(),
         rows: Vec::new(),
         hosts,

@@ -1,6 +1,8 @@
 //! A person's yes or no to a fix that asks first, on the page.
 
 use axum::http::StatusCode;
+use jiff::SignedDuration;
+use store::Store;
 
 use super::Console;
 
@@ -42,4 +44,56 @@ async fn who_may_sees_what_would_run_and_answers_and_who_is_second_is_told() {
     assert_eq!(console.count("run_events WHERE cause = 'A member said yes: known'").await, 1);
     let (_, _, page) = console.get(&incident, &cookie).await;
     assert!(!page.contains("May it run?"));
+}
+
+/// The number beside *Approvals* in the navigation.
+fn badge(page: &str) -> Option<&str> {
+    let (_, rest) = page.split_once("#i-approvals\"/></svg>Approvals")?;
+    rest.strip_prefix("<span class=\"count\" data-state=\"need\">")?.split('<').next()
+}
+
+#[tokio::test]
+async fn what_waits_for_a_yes_stands_on_one_page_what_lapses_first_at_its_head() {
+    let mut console = Console::new().await;
+    let (cookie, csrf) = console.seat("sam@ours.example").await;
+    let (_, _, page) = console.get("/approvals", &cookie).await;
+    assert!(page.contains("Nothing waits for a yes") && badge(&page).is_none());
+
+    // Asked ten minutes later, and still earlier over: it is critical, the other is a warning.
+    let warning = console.run("awaiting_approval", "none").await;
+    let (incident, tenant, client) = (Store::new_id(), console.ours.tenant, console.ours.client);
+    let (host, check) = (console.ours.host, console.ours.check);
+    console
+        .execute(format!(
+            "INSERT INTO incidents (tenant_id, client_id, incident_id, title, severity, state, opened_at) VALUES ('{tenant}', '{client}', '{incident}', 'It is slow', 'warning', 'open', clock_timestamp());
+             INSERT INTO alerts (tenant_id, client_id, alert_id, incident_id, host_id, check_id, target, fingerprint, severity, state, opened_at, newest_version)
+               VALUES ('{tenant}', '{client}', '{incident}', '{incident}', '{host}', '{check}', 'slow', '\\x03', 'warning', 'open', clock_timestamp(), 1);
+             UPDATE runs SET incident_id = '{incident}', alert_id = '{incident}', target = 'slow' WHERE run_id = '{warning}';
+             UPDATE run_events SET at = at - interval '10 min' WHERE run_id = '{warning}'"
+        ))
+        .await;
+    let critical = console.run("awaiting_approval", "none").await;
+    let (status, _, page) = console.get("/approvals", &cookie).await;
+    assert_eq!((status, badge(&page)), (StatusCode::OK, Some("2")));
+    let at = |run: uuid::Uuid| page.find(&format!("id=\"run-{run}\"")).expect("it is listed");
+    assert!(at(critical) < at(warning), "what lapses first stands first");
+    for words in ["Two fixes wait for your yes", "Ours-host</a> of Ours client", "mapping “web” v1", "It is slow"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let (viewer, _) = console.seat("viewer@ours.example").await;
+    let (_, _, seen) = console.get("/approvals", &viewer).await;
+    assert!(seen.contains("Two fixes wait for a yes") && !seen.contains("name=\"plan\""), "a viewer is not asked");
+
+    // Its form is the incident's.
+    let form = format!("csrf={csrf}&run_id={critical}&plan={}&answer=no&reason=not+today", plan(&page));
+    let path = format!("/incidents/{}/approval", console.ours.incident);
+    assert_eq!(console.post(&path, &cookie, form).await.0, StatusCode::SEE_OTHER);
+    assert_eq!(console.count("runs WHERE state = 'denied'").await, 1);
+    let (_, _, page) = console.get("/approvals", &cookie).await;
+    assert!(page.contains("One fix waits for your yes") && !page.contains(&critical.to_string()));
+
+    // Nobody is asked what cannot be answered any more, also while its row still waits.
+    console.clock.advance(SignedDuration::from_hours(4));
+    let (_, _, page) = console.get("/approvals", &cookie).await;
+    assert!(page.contains("Nothing waits for a yes"));
 }

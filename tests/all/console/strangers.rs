@@ -36,6 +36,7 @@ const ROUTES: &[(&str, &str, &str, Gives)] = &[
         Named,
     ),
     ("POST", "/incidents/{id}/doubt", "&run_id={run}&answer=ran", Named),
+    ("GET", "/approvals", "", OwnOnly),
     ("GET", "/hosts", "", OwnOnly),
     ("GET", "/hosts/{id}", "", Named),
     ("POST", "/hosts/{id}/hands-off", "&hours=1&reason=", Named),

@@ -136,6 +136,9 @@ pub struct DemoArgs {
     /// Break everything without a person, check what came of it, print a table and a line of JSON.
     #[arg(long)]
     pub once: bool,
+    /// Every mapping asks first: each fix waits for a yes on the page of approvals.
+    #[arg(long, conflicts_with = "once")]
+    pub ask_first: bool,
     /// Leave the folder behind, for a look at its logs.
     #[arg(long)]
     pub keep: bool,
@@ -168,7 +171,7 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
     }
     let stop = crate::stop_signal()?;
     tokio::pin!(stop);
-    let mut stage = Stage::claim()?;
+    let mut stage = Stage::claim(args.ask_first)?;
     println!("The demo's folder is {}", stage.folder().display());
     let played = tokio::select! {
         played = play(&mut stage, args.once) => played,

@@ -46,13 +46,14 @@ pub struct Stage {
     email: String,
     login_id: Uuid,
     has_volume: bool,
+    ask_first: bool,
     /// What `--once` found.
     pub report: Option<Report>,
 }
 
 impl Stage {
-    /// A fresh folder, and nothing in it yet.
-    pub fn claim() -> Result<Stage> {
+    /// A fresh folder, and nothing in it yet. With `ask_first` no mapping acts by itself.
+    pub fn claim(ask_first: bool) -> Result<Stage> {
         folder::sweep();
         let name: String = draw(8).to_lowercase();
         let folder = folder::claim(&name)?;
@@ -66,6 +67,7 @@ impl Stage {
             email: String::new(),
             login_id: Uuid::nil(),
             has_volume: false,
+            ask_first,
             report: None,
         })
     }
@@ -110,7 +112,10 @@ impl Stage {
         let env = move |name: &str| (name == PASSWORD_VARIABLE).then(|| password.clone());
         let asked = self.start_asked().await?;
         let seed = self.mount(SEED)?.replace(ASKED_URL, &format!("http://{asked}/"));
-        let seed = Seed::parse(Path::new(SEED_PATH), &seed, &env)?;
+        let mut seed = Seed::parse(Path::new(SEED_PATH), &seed, &env)?;
+        if self.ask_first {
+            seed.ask_first();
+        }
         let (mail_addr, sink) = Sink::start(([127, 0, 0, 1], 0).into()).await.context("the demo's mailbox")?;
         let sink = self.sink.insert(Arc::new(sink)).clone();
         let node = NodeConfig {

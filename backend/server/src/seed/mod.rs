@@ -14,6 +14,7 @@ use std::path::Path;
 
 pub use apply::{Access, ApplyError, Env, Intent, Options, Seeded, SeededHost, SeededMember, apply, configure};
 pub use document::Document;
+use domain::classify::mapping::Mode;
 pub use draft::{Draft, Rejected, Seed};
 pub use export::{ExportError, export};
 pub use report::{Line, Report};
@@ -25,6 +26,15 @@ impl Seed {
     /// Every fault that was found, with line, column and key path.
     pub fn parse(file: &Path, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Seed, Rejected> {
         Draft::read(file, text).check(&known::Known::nothing(), env)
+    }
+
+    /// No mapping acts by itself: each asks first, but those that only watch.
+    pub fn ask_first(&mut self) {
+        for mapping in &mut self.document.mappings {
+            if mapping.mode == Mode::Auto {
+                mapping.mode = Mode::Approve;
+            }
+        }
     }
 }
 

@@ -26,31 +26,41 @@ pub struct Plan {
 
 /// The plan of a run, as it stands in the rows now.
 pub async fn find_plan(tx: &mut TenantTx, run_id: Uuid) -> Result<Option<Plan>> {
+    Ok(list_plans(tx, &[run_id]).await?.pop().map(|(_, plan)| plan))
+}
+
+/// The plans of these runs, as they stand in the rows now.
+pub async fn list_plans(tx: &mut TenantTx, run_ids: &[Uuid]) -> Result<Vec<(Uuid, Plan)>> {
     let tenant_id = tx.tenant_id();
-    let row = sqlx::query!(
-        r#"SELECT r.rung, r.playbook_digest, r.parameters, r.host_id, r.check_id, r.target, i.severity,
+    let rows = sqlx::query!(
+        r#"SELECT r.run_id, r.rung, r.playbook_digest, r.parameters, r.host_id, r.check_id, r.target, i.severity,
              (SELECT max(e.at) FROM run_events e WHERE e.tenant_id = r.tenant_id AND e.run_id = r.run_id AND e.to_state = 'awaiting_approval')
                AS asked_at
            FROM runs r JOIN incidents i ON i.tenant_id = r.tenant_id AND i.incident_id = r.incident_id
-           WHERE r.tenant_id = $1 AND r.run_id = $2"#,
+           WHERE r.tenant_id = $1 AND r.run_id = ANY($2)"#,
         tenant_id,
-        run_id
+        run_ids
     )
-    .fetch_optional(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    let Some(r) = row else { return Ok(None) };
-    let text = keys::to_canonical(&json!({
-        "tenant_id": tenant_id, "run_id": run_id, "rung": r.rung, "playbook": hex::encode(&r.playbook_digest),
-        "parameters": r.parameters, "host_id": r.host_id, "check_id": r.check_id, "target": r.target,
-    }))
-    .map_err(|_| StoreError::Corrupt { table: "runs", column: "parameters", id: run_id })?;
-    let asked_at = r.asked_at.map(|at| at.to_jiff());
-    Ok(Some(Plan {
-        digest: keys::digest(text.as_bytes()).0,
-        parameters: r.parameters,
-        asked_at,
-        lapses_at: asked_at.map(|at| at + lapses_after(r.severity == "critical")),
-    }))
+    let mut plans = Vec::with_capacity(rows.len());
+    for r in rows {
+        let run_id = r.run_id;
+        let text = keys::to_canonical(&json!({
+            "tenant_id": tenant_id, "run_id": run_id, "rung": r.rung, "playbook": hex::encode(&r.playbook_digest),
+            "parameters": r.parameters, "host_id": r.host_id, "check_id": r.check_id, "target": r.target,
+        }))
+        .map_err(|_| StoreError::Corrupt { table: "runs", column: "parameters", id: run_id })?;
+        let asked_at = r.asked_at.map(|at| at.to_jiff());
+        let plan = Plan {
+            digest: keys::digest(text.as_bytes()).0,
+            parameters: r.parameters,
+            asked_at,
+            lapses_at: asked_at.map(|at| at + lapses_after(r.severity == "critical")),
+        };
+        plans.push((run_id, plan));
+    }
+    Ok(plans)
 }
 
 /// What the person says.

@@ -1,5 +1,6 @@
 //! The pages, by area; one operation a file.
 
+pub mod approval;
 pub mod asset;
 pub mod change;
 pub mod host;

@@ -38,10 +38,8 @@ pub async fn show(
     let mut hands_off = hosts::list_hands_off(&mut tx, incident.opened_at - BEFORE).await?;
     hands_off.retain(|off| host.as_ref().is_some_and(|host| host::concerns(off, host)));
     let runs = incident::list_runs(&mut tx, id).await?;
-    let mut plans = Vec::new();
-    for run in runs.iter().filter(|run| run.state == "awaiting_approval") {
-        plans.extend(approvals::find_plan(&mut tx, run.run_id).await?.map(|plan| (run.run_id, plan)));
-    }
+    let waiting: Vec<Uuid> = runs.iter().filter(|run| run.state == "awaiting_approval").map(|run| run.run_id).collect();
+    let plans = approvals::list_plans(&mut tx, &waiting).await?;
     let facts = Facts {
         decisions: store::decisions::list_of_incident(&mut tx, id).await?,
         runs,

@@ -11,6 +11,8 @@ pub enum Destination {
     Incidents,
     /// `/incidents/{id}`
     Incident(Uuid),
+    /// `/approvals`
+    Approvals,
     /// `/hosts`
     Hosts,
     /// `/hosts/{id}`
@@ -27,6 +29,7 @@ impl Destination {
         match path.strip_prefix('/')?.split('/').collect::<Vec<_>>()[..] {
             ["incidents"] => Some(Destination::Incidents),
             ["incidents", id] => id.parse().ok().map(Destination::Incident),
+            ["approvals"] => Some(Destination::Approvals),
             ["hosts"] => Some(Destination::Hosts),
             ["hosts", id] => id.parse().ok().map(Destination::Host),
             ["demo"] => Some(Destination::Demo),
@@ -41,6 +44,7 @@ impl fmt::Display for Destination {
         match self {
             Destination::Incidents => f.write_str("/incidents"),
             Destination::Incident(id) => write!(f, "/incidents/{id}"),
+            Destination::Approvals => f.write_str("/approvals"),
             Destination::Hosts => f.write_str("/hosts"),
             Destination::Host(id) => write!(f, "/hosts/{id}"),
             Destination::Demo => f.write_str("/demo"),
@@ -72,6 +76,7 @@ mod tests {
         for ours in [
             Destination::Incidents,
             Destination::Incident(id),
+            Destination::Approvals,
             Destination::Hosts,
             Destination::Host(id),
             Destination::Demo,

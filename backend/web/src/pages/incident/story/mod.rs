@@ -11,7 +11,6 @@ mod tests;
 
 use std::time::Duration;
 
-use domain::detect::words::{name, plain};
 use domain::run::State;
 use jiff::Timestamp;
 use store::decisions::Decision;
@@ -25,6 +24,7 @@ use views::{
 };
 
 use super::standing::standing;
+use crate::pages::approval::{self, Asked};
 use crate::pages::host;
 
 /// Everything that was read.
@@ -84,32 +84,11 @@ pub fn tell(facts: Facts, shell: Shell, clock: Clock, may: May) -> IncidentPage 
 fn asks(facts: &Facts) -> Vec<Ask> {
     let waiting = facts.plans.iter().filter_map(|(run_id, plan)| {
         let run = facts.runs.iter().find(|run| run.run_id == *run_id)?;
-        Some((run, plan, plan.lapses_at?))
+        let place = facts.host.as_ref().map_or_else(|| run.target.clone(), |h| format!("{} on {}", run.target, h.name));
+        let (playbook, content) = (run.playbook.as_str(), run.content.as_str());
+        approval::ask(Asked { run_id: *run_id, playbook, version: run.version, content, place }, plan)
     });
-    waiting
-        .map(|(run, plan, lapses_at)| {
-            let aside = playbook(run);
-            let content: serde_json::Value = serde_json::from_str(&run.content).unwrap_or_default();
-            let said = |key: &str| content.get(key).and_then(|v| v.as_str()).map(|word| word.replace('_', " "));
-            let step = |step: &serde_json::Value| {
-                let argv = step["argv"].as_array().map(|argv| argv.iter().map(plain).collect::<Vec<_>>().join(" "));
-                format!("{}: {}", plain(&step["title"]), argv.unwrap_or_default())
-            };
-            let place =
-                facts.host.as_ref().map_or_else(|| run.target.clone(), |h| format!("{} on {}", run.target, h.name));
-            let with = plan.parameters.as_object().into_iter().flatten();
-            Ask {
-                run_id: run.run_id,
-                plan: hex::encode(plan.digest),
-                playbook: aside.playbook,
-                place,
-                risk: format!("risk {}, {}", said("risk").unwrap_or_default(), said("effect").unwrap_or_default()),
-                steps: content["steps"].as_array().into_iter().flatten().map(step).collect(),
-                with: with.map(|(key, value)| Pair { label: name(key), value: plain(value) }).collect(),
-                lapses_at,
-            }
-        })
-        .collect()
+    waiting.collect()
 }
 
 /// All entries, oldest first. What happened at the same instant keeps the order of the stages.

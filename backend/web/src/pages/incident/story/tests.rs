@@ -160,6 +160,7 @@ fn facts() -> Facts {
 
 fn page(facts: Facts) -> views::incident::IncidentPage {
     let shell = Shell {
+        to_approve: 0,
         organization: "Ours".into(),
         member: "Sam".into(),
         role: "Owner".into(),
