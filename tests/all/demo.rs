@@ -226,7 +226,8 @@ const ALL_WELL: [&str; 6] = ["alder-01 ok", "birch-01 ok", "birch-01 ok", "dune-
 const RUNS: &str = "SELECT h.name || ' ' || r.state FROM runs r JOIN hosts h USING (tenant_id, host_id) ORDER BY r.planned_at, r.run_id";
 const RUNS_SORTED: &str =
     "SELECT h.name || ' ' || r.state FROM runs r JOIN hosts h USING (tenant_id, host_id) ORDER BY 1";
-const MAILS: &str = "SELECT split_part(subject, ':', 1) FROM outbox WHERE state = 'sent' ORDER BY 1";
+/// Without those that say that what was broken again at once is held: that is told only within the watch for a relapse.
+const MAILS: &str = "SELECT split_part(subject, ':', 1) FROM outbox WHERE state = 'sent' AND subject NOT LIKE 'Held: website%' ORDER BY 1";
 const INCIDENTS: &str = "SELECT h.name || ' ' || i.state FROM incidents i JOIN alerts a USING (tenant_id, incident_id)
    JOIN hosts h ON h.tenant_id = a.tenant_id AND h.host_id = a.host_id ORDER BY h.name, i.opened_at";
 

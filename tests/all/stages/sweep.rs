@@ -84,12 +84,12 @@ async fn the_sweep_comes_again_and_wakes_nobody_for_nothing() {
     w.change("DELETE FROM tenant_wakeups").await;
     for _ in 0..3 {
         wakeups::ensure_standing(&w.store).await.unwrap();
-        assert_eq!(w.list("SELECT queue FROM tenant_wakeups ORDER BY 1").await, ["silence", "sweep"]);
+        assert_eq!(w.list("SELECT queue FROM tenant_wakeups ORDER BY 1").await, ["plan", "silence", "sweep"]);
     }
     for _ in 0..2 {
         w.work(&Sweep).await;
         w.work(&Remediate::default()).await;
-        assert_eq!(w.list("SELECT queue FROM tenant_wakeups ORDER BY 1").await, ["silence", "sweep"]);
+        assert_eq!(w.list("SELECT queue FROM tenant_wakeups ORDER BY 1").await, ["plan", "silence", "sweep"]);
         w.pass(60);
     }
 }
