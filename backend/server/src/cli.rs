@@ -57,7 +57,45 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum Guardrails {
     /// Let runs be admitted again after the database's clock jumped forward. Look at the clock first.
-    ClockReset(crate::clock_reset::ClockReset),
+    ClockReset(OwnerArgs),
+    /// The breakers that are not closed, and what each stops.
+    Breakers(OwnerArgs),
+    /// Close a breaker: somebody has looked at what went badly. Without this, one that failed twice stays open.
+    CloseBreaker {
+        /// As `guardrails breakers` prints it: scope:key.
+        breaker: String,
+        /// What was found; it stands in the organization's audit.
+        #[arg(long)]
+        reason: String,
+        /// Where.
+        #[command(flatten)]
+        at: OwnerArgs,
+    },
+}
+
+/// Where the rows are, as their owner.
+#[derive(Debug, Args)]
+pub struct OwnerArgs {
+    /// URL of the login app_owner.
+    #[arg(long, env = "DATABASE_OWNER_URL", hide_env_values = true, required_unless_present = "data")]
+    pub database_owner_url: Option<String>,
+    /// Or the folder of an installation that is up.
+    #[arg(long, env = "MENDWRIGHT_DATA", conflicts_with = "database_owner_url")]
+    pub data: Option<PathBuf>,
+}
+
+impl OwnerArgs {
+    /// The owner's URL.
+    ///
+    /// # Errors
+    /// Neither is said, or the folder is none of an installation.
+    pub fn url(self) -> anyhow::Result<String> {
+        match (self.database_owner_url, self.data) {
+            (Some(url), _) => Ok(url),
+            (None, Some(data)) => Ok(crate::up::owner_url(&crate::config::DataFolder::claim(&data)?)),
+            (None, None) => anyhow::bail!("say --database-owner-url or --data"),
+        }
+    }
 }
 
 /// `up`

@@ -1,28 +1,14 @@
 //! `mendwright guardrails clock-reset`: the operator has looked at the database's clock; admissions go on.
 
-use std::path::PathBuf;
-
 use anyhow::{Context as _, Result};
-use clap::Args;
 use serde_json::json;
 use store::auth::OperatorTx;
 use store::remediate::{guardrails, runs};
 use store::{Store, audit};
 
-use crate::config::{DataFolder, Urls};
+use crate::cli::OwnerArgs;
+use crate::config::Urls;
 use crate::node::open_store;
-use crate::up;
-
-/// `guardrails clock-reset`
-#[derive(Debug, Args)]
-pub struct ClockReset {
-    /// URL of the login app_owner.
-    #[arg(long, env = "DATABASE_OWNER_URL", hide_env_values = true, required_unless_present = "data")]
-    pub database_owner_url: Option<String>,
-    /// Or the folder of an installation that is up.
-    #[arg(long, env = "MENDWRIGHT_DATA", conflicts_with = "database_owner_url")]
-    pub data: Option<PathBuf>,
-}
 
 /// What it came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,12 +22,8 @@ pub struct Done {
 }
 
 /// Runs it.
-pub async fn run(args: ClockReset) -> Result<()> {
-    let owner = match (args.database_owner_url, args.data) {
-        (Some(url), _) => url,
-        (None, Some(data)) => up::owner_url(&DataFolder::claim(&data)?),
-        (None, None) => anyhow::bail!("say --database-owner-url or --data"),
-    };
+pub async fn run(args: OwnerArgs) -> Result<()> {
+    let owner = args.url()?;
     let store = open_store(&Urls { tenant: owner.clone(), system: owner.clone() })?;
     let done = reset(&store, &owner).await?;
     match done.jumped_secs {

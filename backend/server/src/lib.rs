@@ -1,6 +1,7 @@
 //! mendwright: up, serve, migrate, apply, export, demo. The only place that reads the environment and wires crates together.
 #![forbid(unsafe_code)]
 
+pub mod breakers;
 pub mod cli;
 mod clock;
 pub mod clock_reset;
@@ -60,6 +61,10 @@ async fn command(command: Command) -> Result<ExitCode> {
         Command::Migrate(args) => migrate_command(args).await,
         Command::Guardrails(cli::Guardrails::ClockReset(args)) => {
             clock_reset::run(args).await.map(|()| ExitCode::SUCCESS)
+        }
+        Command::Guardrails(cli::Guardrails::Breakers(at)) => breakers::list(at).await.map(|()| ExitCode::SUCCESS),
+        Command::Guardrails(cli::Guardrails::CloseBreaker { breaker, reason, at }) => {
+            breakers::close(at, &breaker, &reason).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Apply(args) => configure::apply(args).await,
         Command::Export(args) => configure::export(args).await,

@@ -1,6 +1,7 @@
 //! Bounds on damage: unproven, bad, waves and breakers, on the rows that real verdicts leave.
 
 use domain::detect::reading::Verdict;
+use server::breakers::close_in;
 
 use super::world::{Setup, World};
 
@@ -100,6 +101,16 @@ async fn after_two_bad_canaries_only_a_person_closes_it() {
     w.settle().await;
     let why = w.one::<String>(HOLD).await;
     assert_eq!(why, "held by breaker: this fix at this client went badly again and again; a person must look");
+
+    let key: String = w.one("SELECT scope_kind || ':' || scope_key FROM breakers WHERE state = 'open'").await;
+    let owner = w.db.owner_url();
+    assert!(close_in(&w.store, &owner, "host:nobody", "looked at it").await.is_err(), "there is none of that name");
+    assert!(close_in(&w.store, &owner, &key, " ").await.is_err(), "somebody has to say what they found");
+    close_in(&w.store, &owner, &key, "the new settings were wrong").await.unwrap();
+    w.settle().await;
+    assert_eq!(w.runs().await.last().unwrap(), "admitted");
+    let said = "SELECT detail->>'reason' FROM tenant_audit WHERE action = 'breaker.closed_by_person'";
+    assert_eq!(w.list(said).await, ["the new settings were wrong"]);
 }
 
 #[tokio::test]

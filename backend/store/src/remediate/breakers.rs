@@ -65,6 +65,35 @@ pub async fn list_over(tx: &mut TenantTx, run: &Run) -> Result<Vec<Row>> {
         .collect()
 }
 
+/// Those that are open or half open, the oldest change first.
+pub async fn list_not_closed(tx: &mut TenantTx) -> Result<Vec<Row>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        r#"SELECT b.scope_kind, b.scope_key, b.state, b.changed_at, b.canary_run_id, b.reopened_count,
+             EXISTS (SELECT 1 FROM runs r WHERE r.tenant_id = $1 AND r.run_id = b.canary_run_id AND r.ended_at IS NULL) AS "out!"
+           FROM breakers b WHERE b.tenant_id = $1 AND b.state <> 'closed' ORDER BY b.changed_at, b.scope_kind, b.scope_key LIMIT 1000"#,
+        tenant_id
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let corrupt = |column| StoreError::Corrupt { table: "breakers", column, id: tenant_id };
+    rows.into_iter()
+        .map(|r| {
+            Ok(Row {
+                key: r.scope_key,
+                breaker: Breaker {
+                    scope: Scope::parse(&r.scope_kind).ok_or(corrupt("scope_kind"))?,
+                    state: State::parse(&r.state).ok_or(corrupt("state"))?,
+                    changed_at: r.changed_at.to_jiff(),
+                    reopened: u32::try_from(r.reopened_count).unwrap_or(0),
+                    canary_out: r.out,
+                },
+                canary_run_id: r.canary_run_id,
+            })
+        })
+        .collect()
+}
+
 /// What a breaker becomes; `canary` is the run that it lets through.
 pub async fn save(
     tx: &mut TenantTx,
