@@ -21,19 +21,8 @@ pub(crate) async fn after(tx: &mut TenantTx, run: &Run, good: bool, closed: bool
         if row.is_none() && good {
             continue; // nothing to open, nothing to close
         }
-        match change(tx, run, scope, row, turned).await? {
-            Change::Stays => {}
-            Change::Closes => {
-                breakers::save(tx, scope, &key, State::Closed, 0, None).await?;
-                runs::make_held_due(tx, None).await?;
-                note(tx, run, "breaker.closed", scope).await?;
-            }
-            Change::Opens { reopened } => {
-                breakers::save(tx, scope, &key, State::Open, reopened, None).await?;
-                runs::withdraw_unpermitted(tx, &stopped(run, scope), "a breaker opened").await?;
-                note(tx, run, "breaker.opened", scope).await?;
-                opened.push(scope.label());
-            }
+        if judge_one(tx, run, scope, &key, row, turned).await? {
+            opened.push(scope.label());
         }
     }
     Ok(opened)
@@ -43,12 +32,33 @@ pub(crate) async fn after(tx: &mut TenantTx, run: &Run, good: bool, closed: bool
 pub(crate) async fn after_closed(tx: &mut TenantTx, run: &Run) -> store::Result<()> {
     let rows = breakers::list_over(tx, run).await?;
     let row = rows.iter().find(|row| row.breaker.scope == Scope::Host);
-    if let Change::Opens { reopened } = change(tx, run, Scope::Host, row, Turned::Bad).await? {
-        breakers::save(tx, Scope::Host, &run.host_id.to_string(), State::Open, reopened, None).await?;
-        runs::withdraw_unpermitted(tx, &stopped(run, Scope::Host), "a breaker opened").await?;
-        note(tx, run, "breaker.opened", Scope::Host).await?;
+    judge_one(tx, run, Scope::Host, &run.host_id.to_string(), row, Turned::Bad).await.map(drop)
+}
+
+/// Judges one breaker and writes what it becomes; whether it opened.
+async fn judge_one(
+    tx: &mut TenantTx,
+    run: &Run,
+    scope: Scope,
+    key: &str,
+    row: Option<&Row>,
+    turned: Turned,
+) -> store::Result<bool> {
+    match change(tx, run, scope, row, turned).await? {
+        Change::Stays => Ok(false),
+        Change::Closes => {
+            breakers::save(tx, scope, key, State::Closed, 0, None).await?;
+            runs::make_held_due(tx, None).await?;
+            note(tx, run, "breaker.closed", scope).await?;
+            Ok(false)
+        }
+        Change::Opens { reopened } => {
+            breakers::save(tx, scope, key, State::Open, reopened, None).await?;
+            runs::withdraw_unpermitted(tx, &stopped(run, scope), "a breaker opened").await?;
+            note(tx, run, "breaker.opened", scope).await?;
+            Ok(true)
+        }
     }
-    Ok(())
 }
 
 async fn change(
@@ -75,7 +85,7 @@ fn stopped(run: &Run, scope: Scope) -> Withdraw {
     let digest = Some(run.playbook_digest.clone());
     match scope {
         Scope::ClientPlaybookVersion => Withdraw { client_id: Some(run.client_id), digest, ..Withdraw::default() },
-        Scope::Host => Withdraw { host_id: Some(run.host_id), ..Withdraw::default() },
+        Scope::Host => Withdraw::of_host(run.host_id),
         Scope::PlaybookVersion => Withdraw { digest, ..Withdraw::default() },
     }
 }

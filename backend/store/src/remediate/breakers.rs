@@ -29,13 +29,43 @@ pub struct Row {
     pub canary_run_id: Option<Uuid>,
 }
 
+/// A breaker as its columns say it; `out` is whether its canary has not ended.
+struct Found {
+    scope_kind: String,
+    scope_key: String,
+    state: String,
+    changed_at: jiff_sqlx::Timestamp,
+    canary_run_id: Option<Uuid>,
+    reopened_count: i32,
+    out: bool,
+}
+
+impl Found {
+    /// The row; `id` says in an error whose row could not be read.
+    fn row(self, id: Uuid) -> Result<Row> {
+        let corrupt = |column| StoreError::Corrupt { table: "breakers", column, id };
+        Ok(Row {
+            breaker: Breaker {
+                scope: Scope::parse(&self.scope_kind).ok_or_else(|| corrupt("scope_kind"))?,
+                state: State::parse(&self.state).ok_or_else(|| corrupt("state"))?,
+                changed_at: self.changed_at.to_jiff(),
+                reopened: u32::try_from(self.reopened_count).unwrap_or(0),
+                canary_out: self.out,
+            },
+            key: self.scope_key,
+            canary_run_id: self.canary_run_id,
+        })
+    }
+}
+
 /// The breakers over a run that exist, those that closed again included.
 pub async fn list_over(tx: &mut TenantTx, run: &Run) -> Result<Vec<Row>> {
     let tenant_id = tx.tenant_id();
     let keys = keys_of(run);
     let kinds: Vec<String> = keys.iter().map(|(scope, _)| scope.word().to_owned()).collect();
     let names: Vec<String> = keys.into_iter().map(|(_, key)| key).collect();
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Found,
         r#"SELECT b.scope_kind, b.scope_key, b.state, b.changed_at, b.canary_run_id, b.reopened_count,
              EXISTS (SELECT 1 FROM runs r WHERE r.tenant_id = $1 AND r.run_id = b.canary_run_id AND r.ended_at IS NULL AND r.run_id <> $4) AS "out!"
            FROM breakers b JOIN unnest($2::text[], $3::text[]) AS k(kind, key) ON b.scope_kind = k.kind AND b.scope_key = k.key
@@ -47,28 +77,14 @@ pub async fn list_over(tx: &mut TenantTx, run: &Run) -> Result<Vec<Row>> {
     )
     .fetch_all(tx.conn())
     .await?;
-    let corrupt = |column| StoreError::Corrupt { table: "breakers", column, id: run.run_id };
-    rows.into_iter()
-        .map(|r| {
-            Ok(Row {
-                key: r.scope_key,
-                breaker: Breaker {
-                    scope: Scope::parse(&r.scope_kind).ok_or(corrupt("scope_kind"))?,
-                    state: State::parse(&r.state).ok_or(corrupt("state"))?,
-                    changed_at: r.changed_at.to_jiff(),
-                    reopened: u32::try_from(r.reopened_count).unwrap_or(0),
-                    canary_out: r.out,
-                },
-                canary_run_id: r.canary_run_id,
-            })
-        })
-        .collect()
+    rows.into_iter().map(|found| found.row(run.run_id)).collect()
 }
 
 /// Those that are open or half open, the oldest change first.
 pub async fn list_not_closed(tx: &mut TenantTx) -> Result<Vec<Row>> {
     let tenant_id = tx.tenant_id();
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Found,
         r#"SELECT b.scope_kind, b.scope_key, b.state, b.changed_at, b.canary_run_id, b.reopened_count,
              EXISTS (SELECT 1 FROM runs r WHERE r.tenant_id = $1 AND r.run_id = b.canary_run_id AND r.ended_at IS NULL) AS "out!"
            FROM breakers b WHERE b.tenant_id = $1 AND b.state <> 'closed' ORDER BY b.changed_at, b.scope_kind, b.scope_key LIMIT 1000"#,
@@ -76,22 +92,7 @@ pub async fn list_not_closed(tx: &mut TenantTx) -> Result<Vec<Row>> {
     )
     .fetch_all(tx.conn())
     .await?;
-    let corrupt = |column| StoreError::Corrupt { table: "breakers", column, id: tenant_id };
-    rows.into_iter()
-        .map(|r| {
-            Ok(Row {
-                key: r.scope_key,
-                breaker: Breaker {
-                    scope: Scope::parse(&r.scope_kind).ok_or(corrupt("scope_kind"))?,
-                    state: State::parse(&r.state).ok_or(corrupt("state"))?,
-                    changed_at: r.changed_at.to_jiff(),
-                    reopened: u32::try_from(r.reopened_count).unwrap_or(0),
-                    canary_out: r.out,
-                },
-                canary_run_id: r.canary_run_id,
-            })
-        })
-        .collect()
+    rows.into_iter().map(|found| found.row(tenant_id)).collect()
 }
 
 /// What a breaker becomes; `canary` is the run that it lets through.
