@@ -88,6 +88,29 @@ async fn insert_minute(
     Ok(())
 }
 
+/// Means of what `$from` holds of one host, as one row of `$into`; doing it again changes nothing.
+macro_rules! roll_up {
+    ($tx:expr, $into:literal, $from:literal, $client_id:expr, $host_id:expr, $since:expr, $until:expr) => {{
+        let tenant_id = $tx.tenant_id();
+        sqlx::query!(
+            "INSERT INTO " + $into + " (tenant_id, client_id, host_id, at, layout, samples)
+         SELECT tenant_id, $2, $3, $4, $6, array_agg(mean ORDER BY place) FROM (
+           SELECT m.tenant_id, u.place, avg(u.sample)::real AS mean FROM " + $from + " m, unnest(m.samples) WITH ORDINALITY AS u(sample, place)
+           WHERE m.tenant_id = $1 AND m.host_id = $3 AND m.at >= $4 AND m.at < $5 AND m.layout = $6 GROUP BY m.tenant_id, u.place) means
+         GROUP BY tenant_id
+         ON CONFLICT (tenant_id, host_id, at) DO UPDATE SET layout = excluded.layout, samples = excluded.samples",
+            tenant_id,
+            $client_id,
+            $host_id,
+            $since.to_sqlx() as _,
+            $until.to_sqlx() as _,
+            LAYOUT
+        )
+        .execute($tx.conn())
+        .await?;
+    }};
+}
+
 async fn roll_minutes_up(
     tx: &mut TenantTx,
     client_id: Uuid,
@@ -95,23 +118,7 @@ async fn roll_minutes_up(
     from: Timestamp,
     until: Timestamp,
 ) -> Result<()> {
-    let tenant_id = tx.tenant_id();
-    sqlx::query!(
-        "INSERT INTO host_metrics_5m (tenant_id, client_id, host_id, at, layout, samples)
-         SELECT tenant_id, $2, $3, $4, $6, array_agg(mean ORDER BY place) FROM (
-           SELECT m.tenant_id, u.place, avg(u.sample)::real AS mean FROM host_metrics m, unnest(m.samples) WITH ORDINALITY AS u(sample, place)
-           WHERE m.tenant_id = $1 AND m.host_id = $3 AND m.at >= $4 AND m.at < $5 AND m.layout = $6 GROUP BY m.tenant_id, u.place) means
-         GROUP BY tenant_id
-         ON CONFLICT (tenant_id, host_id, at) DO UPDATE SET layout = excluded.layout, samples = excluded.samples",
-        tenant_id,
-        client_id,
-        host_id,
-        from.to_sqlx() as _,
-        until.to_sqlx() as _,
-        LAYOUT
-    )
-    .execute(tx.conn())
-    .await?;
+    roll_up!(tx, "host_metrics_5m", "host_metrics", client_id, host_id, from, until);
     Ok(())
 }
 
@@ -122,23 +129,7 @@ async fn roll_hours_up(
     from: Timestamp,
     until: Timestamp,
 ) -> Result<()> {
-    let tenant_id = tx.tenant_id();
-    sqlx::query!(
-        "INSERT INTO host_metrics_1h (tenant_id, client_id, host_id, at, layout, samples)
-         SELECT tenant_id, $2, $3, $4, $6, array_agg(mean ORDER BY place) FROM (
-           SELECT m.tenant_id, u.place, avg(u.sample)::real AS mean FROM host_metrics_5m m, unnest(m.samples) WITH ORDINALITY AS u(sample, place)
-           WHERE m.tenant_id = $1 AND m.host_id = $3 AND m.at >= $4 AND m.at < $5 AND m.layout = $6 GROUP BY m.tenant_id, u.place) means
-         GROUP BY tenant_id
-         ON CONFLICT (tenant_id, host_id, at) DO UPDATE SET layout = excluded.layout, samples = excluded.samples",
-        tenant_id,
-        client_id,
-        host_id,
-        from.to_sqlx() as _,
-        until.to_sqlx() as _,
-        LAYOUT
-    )
-    .execute(tx.conn())
-    .await?;
+    roll_up!(tx, "host_metrics_1h", "host_metrics_5m", client_id, host_id, from, until);
     Ok(())
 }
 
