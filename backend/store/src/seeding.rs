@@ -8,6 +8,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::classify::mappings;
 use crate::error::exactly_one;
 use crate::{Result, Store, TenantTx};
 
@@ -226,8 +227,7 @@ pub async fn mark_current(tx: &mut TenantTx, name: &str, version: i32) -> Result
 
 /// Adds a mapping with its first version.
 pub async fn insert_mapping(tx: &mut TenantTx, name: &str, mode: &str, definition: Value) -> Result<Uuid> {
-    let (tenant_id, mapping_id, now) = (tx.tenant_id(), Store::new_id(), tx.now().await?);
-    let actor = tx.actor().to_owned();
+    let (tenant_id, mapping_id) = (tx.tenant_id(), Store::new_id());
     sqlx::query!(
         "INSERT INTO mappings (tenant_id, mapping_id, name, version) VALUES ($1, $2, $3, 1)",
         tenant_id,
@@ -236,17 +236,6 @@ pub async fn insert_mapping(tx: &mut TenantTx, name: &str, mode: &str, definitio
     )
     .execute(tx.conn())
     .await?;
-    sqlx::query!(
-        "INSERT INTO mapping_versions (tenant_id, mapping_id, version, mode, definition, created_at, created_by)
-         VALUES ($1, $2, 1, $3, $4, $5, $6)",
-        tenant_id,
-        mapping_id,
-        mode,
-        definition,
-        now.to_sqlx() as _,
-        actor
-    )
-    .execute(tx.conn())
-    .await?;
+    mappings::insert_version(tx, mapping_id, 1, mode, &definition).await?;
     Ok(mapping_id)
 }

@@ -80,7 +80,7 @@ pub async fn find(tx: &mut TenantTx, mapping_id: Uuid) -> Result<Option<Version>
 
 /// Publishes the version after `before`; another one that came first is an error. Answers its number.
 pub async fn publish(tx: &mut TenantTx, mapping_id: Uuid, before: i32, mode: &str, definition: &Value) -> Result<i32> {
-    let (tenant_id, now, actor, version) = (tx.tenant_id(), tx.now().await?, tx.actor().to_owned(), before + 1);
+    let (tenant_id, version) = (tx.tenant_id(), before + 1);
     let done = sqlx::query!(
         "UPDATE mappings SET version = $4 WHERE tenant_id = $1 AND mapping_id = $2 AND version = $3",
         tenant_id,
@@ -91,6 +91,19 @@ pub async fn publish(tx: &mut TenantTx, mapping_id: Uuid, before: i32, mode: &st
     .execute(tx.conn())
     .await?;
     exactly_one("mappings::publish", done.rows_affected())?;
+    insert_version(tx, mapping_id, version, mode, definition).await?;
+    Ok(version)
+}
+
+/// One version of a mapping, as the actor of the transaction wrote it.
+pub(crate) async fn insert_version(
+    tx: &mut TenantTx,
+    mapping_id: Uuid,
+    version: i32,
+    mode: &str,
+    definition: &Value,
+) -> Result<()> {
+    let (tenant_id, now, actor) = (tx.tenant_id(), tx.now().await?, tx.actor().to_owned());
     sqlx::query!(
         "INSERT INTO mapping_versions (tenant_id, mapping_id, version, mode, definition, created_at, created_by)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -104,5 +117,5 @@ pub async fn publish(tx: &mut TenantTx, mapping_id: Uuid, before: i32, mode: &st
     )
     .execute(tx.conn())
     .await?;
-    Ok(version)
+    Ok(())
 }
