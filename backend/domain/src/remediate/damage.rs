@@ -65,13 +65,13 @@ fn wave(size: Size, verified: u32) -> u32 {
 
 /// The rows of these limits, as stored and shown.
 pub fn rows(facts: &Facts, size: Size, now: Timestamp) -> [LimitRow; 3] {
-    let rule = format!("rule for {} hosts at the client", size.hosts);
+    let rule = size.rule("at the client");
     let row = |limit, used: u32, set: Option<u32>, max: u32, why: String, frees_at| {
         let max = set.unwrap_or(max);
         let why = if set.is_some() { "set by a person".to_owned() } else { why };
         LimitRow { limit, scope: BucketKind::Client, used, max, window_secs: None, why, frees_at, holds: used >= max }
     };
-    let halved = if size.first_week { format!("{rule}, halved in the first week") } else { rule.clone() };
+    let halved = if size.first_week { format!("{rule}, halved in the first week") } else { rule };
     let unproven =
         row(LimitKind::Unproven, facts.unproven, facts.set.max_unproven, max_unproven(size), halved.clone(), None);
     let bad: Vec<Timestamp> = facts.bad.iter().copied().filter(|at| *at + BAD_COUNTS > now).collect();

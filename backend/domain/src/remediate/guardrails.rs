@@ -83,6 +83,12 @@ pub struct Size {
 }
 
 impl Size {
+    /// Where a number comes from that nobody has set: "rule for 5 hosts at the client".
+    pub fn rule(self, place: &str) -> String {
+        let hosts = if self.hosts == 1 { "host" } else { "hosts" };
+        format!("rule for {} {hosts} {place}", self.hosts)
+    }
+
     /// A count, halved in the first week, never below 1.
     pub fn halved(self, count: u32) -> u32 {
         if self.first_week { count.div_ceil(2).max(1) } else { count }
@@ -106,11 +112,9 @@ pub struct Limits {
 pub fn limits(kind: BucketKind, set: Numbers, size: Size) -> Limits {
     let n = size.hosts;
     let (in_flight, per_window, window_secs, rule) = match kind {
-        BucketKind::Tenant => {
-            (None, n.div_ceil(50).clamp(10, 200), 600, format!("rule for {n} hosts in the organization"))
-        }
-        BucketKind::Client => (None, n.div_ceil(20).clamp(2, 25), 600, format!("rule for {n} hosts at the client")),
-        BucketKind::Undo => (None, n.div_ceil(20).clamp(2, 25), 600, format!("rule for {n} hosts at the client")),
+        BucketKind::Tenant => (None, n.div_ceil(50).clamp(10, 200), 600, size.rule("in the organization")),
+        BucketKind::Client => (None, n.div_ceil(20).clamp(2, 25), 600, size.rule("at the client")),
+        BucketKind::Undo => (None, n.div_ceil(20).clamp(2, 25), 600, size.rule("at the client")),
         BucketKind::Host => (Some(1), 3, 3600, "rule for one host".to_owned()),
         BucketKind::HostPlaybook => (None, 1, 600, "a fix rests 10 minutes".to_owned()),
         BucketKind::HostPlaybookDay => (None, 3, 86_400, "three fixes of one thing a day are a symptom".to_owned()),
@@ -187,6 +191,12 @@ mod tests {
         let at = |kind, hosts| limits(kind, Numbers::default(), Size { hosts, first_week: false }).max_per_window;
         assert_eq!([5, 50, 300, 2000].map(|n| at(BucketKind::Client, n)), [2, 3, 15, 25]);
         assert_eq!([5, 50, 300, 2000].map(|n| at(BucketKind::Tenant, n)), [10, 10, 10, 40]);
+    }
+
+    #[test]
+    fn a_rule_counts_one_host_and_many() {
+        let rule = |hosts| Size { hosts, first_week: false }.rule("at the client");
+        assert_eq!([rule(1), rule(5)], ["rule for 1 host at the client", "rule for 5 hosts at the client"]);
     }
 
     #[test]
