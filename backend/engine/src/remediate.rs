@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::change::strictest;
 use domain::classify::Mode;
-use domain::remediate::breaker;
+use domain::remediate::breaker::{self, Breaker};
 use domain::remediate::decide::{Answer, Decided, Facts, HandsOff, decide};
 use domain::remediate::guardrails::{BucketFacts, BucketKind};
 use domain::run::State;
@@ -199,7 +199,11 @@ async fn admit(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> s
     let facts = load(tx, run, keys).await?;
     let decided = decide(&facts);
     record(tx, run, &decided).await?;
-    act(tx, run, &decided).await
+    act(tx, run, &decided).await?;
+    match decided.answer {
+        Answer::Run { .. } => mark_canary(tx, run, &facts.breakers, decided.at).await,
+        _ => Ok(()),
+    }
 }
 
 async fn load(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> store::Result<Facts> {
@@ -228,7 +232,7 @@ async fn load(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> st
         hands_off: hands_off_over(tx, run).await?,
         buckets: guardrails::facts(tx, keys, run.run_id).await?,
         damage: Some(damage::find(tx, run).await?),
-        breakers: open_breakers(tx, run).await?.into_iter().map(|row| row.breaker).collect(),
+        breakers: open_breakers(tx, run).await?,
     })
 }
 
@@ -251,7 +255,6 @@ async fn act(tx: &mut TenantTx, run: &Run, decided: &Decided) -> store::Result<(
         Answer::Run { slots } => {
             let attempt = run.attempt + 1;
             guardrails::admit(tx, id, i32::from(attempt), slots).await?;
-            mark_canary(tx, run, decided.at).await?;
             runs::advance(tx, id, planned, State::Admitted, "all guardrails allow it", json!({}), None).await?;
             let key = JobKey { run_id: id, purpose: "fix".into(), leg: 1, attempt };
             jobs::insert(tx, &key, run.client_id, run.host_id, decided.at + JOB_LIVES).await
@@ -377,18 +380,18 @@ async fn undo_facts(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)])
     })
 }
 
-async fn open_breakers(tx: &mut TenantTx, run: &Run) -> store::Result<Vec<breakers::Row>> {
-    let rows = breakers::list_over(tx, run).await?;
-    Ok(rows.into_iter().filter(|row| row.breaker.state != breaker::State::Closed).collect())
+async fn open_breakers(tx: &mut TenantTx, run: &Run) -> store::Result<Vec<Breaker>> {
+    let over = breakers::list_over(tx, run).await?.into_iter().map(|row| row.breaker);
+    Ok(over.filter(|breaker| breaker.state != breaker::State::Closed).collect())
 }
 
-/// An admitted run is the canary of each breaker that let it through to see.
-async fn mark_canary(tx: &mut TenantTx, run: &Run, at: Timestamp) -> store::Result<()> {
-    for row in open_breakers(tx, run).await? {
-        let breaker = &row.breaker;
-        if breaker.lets(at) == breaker::Lets::Canary {
+/// An admitted run is the canary of each breaker over it that let it through to see.
+async fn mark_canary(tx: &mut TenantTx, run: &Run, over: &[Breaker], at: Timestamp) -> store::Result<()> {
+    for (scope, key) in breakers::keys_of(run) {
+        let mut of_scope = over.iter().filter(|breaker| breaker.scope == scope);
+        if let Some(breaker) = of_scope.find(|breaker| breaker.lets(at) == breaker::Lets::Canary) {
             let state = breaker::State::HalfOpen;
-            breakers::save(tx, breaker.scope, &row.key, state, breaker.reopened, Some(run.run_id)).await?;
+            breakers::save(tx, scope, &key, state, breaker.reopened, Some(run.run_id)).await?;
         }
     }
     Ok(())

@@ -102,7 +102,7 @@ async fn end(tx: &mut TenantTx, d: &Due, look: Look, outcome: Outcome, beside: V
         Outcome::MadeWorse => (State::MadeWorse, "another check turned critical"),
     };
     let Some(run) = runs::find(tx, d.run_id).await? else { return Ok(()) };
-    lock_for(tx, &run, outcome).await?;
+    let breakers_hear = lock_for(tx, &run, outcome).await?;
     let alert = alerts::find(tx, d.alert_id).await?;
     runs::advance(tx, d.run_id, State::Verifying, to, cause, json!({}), None).await?;
     verifications::mark_ended(tx, d, outcome.word()).await?;
@@ -113,7 +113,9 @@ async fn end(tx: &mut TenantTx, d: &Due, look: Look, outcome: Outcome, beside: V
     let about = About { client_id: d.client_id, incident_id: d.incident_id, run_id: Some(d.run_id) };
     if outcome == Outcome::Fixed {
         runs::close_remediation(tx, d.run_id, outcome.word()).await?;
-        breaker::after(tx, &run, true, true).await?;
+        if breakers_hear {
+            breaker::after(tx, &run, true, true).await?;
+        }
         if alert.is_some() {
             alerts::mark_closed(tx, d.alert_id, "fixed").await?;
         }
@@ -159,13 +161,15 @@ async fn end(tx: &mut TenantTx, d: &Due, look: Look, outcome: Outcome, beside: V
     notify::needs_you(tx, about, &why).await
 }
 
-/// A verdict that may open or close a breaker is written under the buckets' locks, which come before all others.
-async fn lock_for(tx: &mut TenantTx, run: &Run, outcome: Outcome) -> store::Result<()> {
+/// A verdict that may open or close a breaker is written under the buckets' locks, which come before all others; false
+/// when there is no breaker that it could change.
+async fn lock_for(tx: &mut TenantTx, run: &Run, outcome: Outcome) -> store::Result<bool> {
     if outcome == Outcome::Fixed && breakers::list_over(tx, run).await?.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let keys = guardrails::buckets_of(tx.tenant_id(), run.client_id, run.host_id, run.playbook_id);
-    guardrails::lock(tx, &keys).await
+    guardrails::lock(tx, &keys).await?;
+    Ok(true)
 }
 
 /// Whether the run's playbook declares how it is taken back.
