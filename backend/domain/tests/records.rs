@@ -10,7 +10,7 @@ use domain::classify::record::Answer as Classified;
 use domain::classify::{AlertFacts, ClassifyRecord, MappingVersion, Mode, classify};
 use domain::detect::DetectRecord;
 use domain::detect::Verdict;
-use domain::remediate::decide::{Decided, Facts, HandsOff, decide};
+use domain::remediate::decide::{Decided, Facts, Stop, StopKind, decide};
 use domain::remediate::guardrails::{BucketFacts, BucketKind, Numbers, Size, limits};
 use domain::seconds::Seconds;
 use domain::verify::judge::{Look, Neighbour, Outcome, VerifyRecord};
@@ -119,7 +119,7 @@ fn facts() -> Facts {
         host_busy: false,
         damage: None,
         breakers: Vec::new(),
-        hands_off: vec![],
+        stops: vec![],
         buckets: BucketKind::ALL[..5].iter().map(|(kind, ..)| bucket(*kind)).collect(),
     }
 }
@@ -129,7 +129,7 @@ fn the_records_of_stage_remediate_are_as_their_golden_files_say() {
     let run = facts();
     let mut held = facts();
     let (reason, by) = ("moving the rack".to_owned(), "a technician".to_owned());
-    held.hands_off.push(HandsOff { scope: BucketKind::Client, reason, by, ends_at: at(1_700_003_600) });
+    held.stops.push(Stop { kind: StopKind::HandsOff, scope: BucketKind::Client, reason, by, ends_at: at(1_700_003_600) });
     held.buckets[3].occupied = vec![(at(1_700_000_552), 1)];
     held.buckets[0].clock_high = at(1_700_000_005);
     held.buckets[1].frozen = true;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::change::strictest;
 use domain::classify::Mode;
 use domain::remediate::breaker::{self, Breaker};
-use domain::remediate::decide::{Answer, Decided, Facts, HandsOff, decide};
+use domain::remediate::decide::{Answer, Decided, Facts, decide};
 use domain::remediate::guardrails::{BucketFacts, BucketKind};
 use domain::run::State;
 use jiff::{SignedDuration, Timestamp};
@@ -18,7 +18,7 @@ use store::remediate::approvals;
 use store::remediate::guardrails::{self, Executed, buckets_of};
 use store::remediate::jobs::{self, JobKey};
 use store::remediate::runs::{self, Claimed, Run};
-use store::remediate::{breakers, damage, hands_off, playbooks, undo};
+use store::remediate::{breakers, damage, playbooks, stops, undo};
 use store::{Queue, Store, StoreError, TenantScope, TenantTx, hosts};
 use uuid::Uuid;
 
@@ -229,7 +229,7 @@ async fn load(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> st
         approved_by: if asks { approvals::find_yes(tx, run.run_id).await? } else { None },
         quarantined: hosts::find_quarantine(tx, run.host_id).await?,
         host_busy: runs::has_unfinished_job(tx, run.host_id).await?,
-        hands_off: hands_off_over(tx, run).await?,
+        stops: stops::list_over(tx, run.client_id, run.host_id).await?,
         buckets: guardrails::facts(tx, keys, run.run_id).await?,
         damage: Some(damage::find(tx, run).await?),
         breakers: open_breakers(tx, run).await?,
@@ -373,7 +373,7 @@ async fn undo_facts(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)])
         approved_by: None,
         quarantined: hosts::find_quarantine(tx, run.host_id).await?,
         host_busy: runs::has_unfinished_job(tx, run.host_id).await?,
-        hands_off: hands_off_over(tx, run).await?,
+        stops: stops::list_over(tx, run.client_id, run.host_id).await?,
         buckets: buckets.map(|bucket| BucketFacts { frozen, ..bucket }).collect(),
         damage: None,
         breakers: Vec::new(),
@@ -395,19 +395,6 @@ async fn mark_canary(tx: &mut TenantTx, run: &Run, over: &[Breaker], at: Timesta
         }
     }
     Ok(())
-}
-
-async fn hands_off_over(tx: &mut TenantTx, run: &Run) -> store::Result<Vec<HandsOff>> {
-    let over = hands_off::list_on_host(tx, run.client_id, run.host_id).await?;
-    Ok(over
-        .into_iter()
-        .map(|h| HandsOff {
-            scope: if h.scope_kind == "host" { BucketKind::Host } else { BucketKind::Client },
-            reason: h.reason,
-            by: h.started_by,
-            ends_at: h.ends_at,
-        })
-        .collect())
 }
 
 /// Nobody answered in time: that is a no.

@@ -169,6 +169,25 @@ pub async fn wake(tx: &mut TenantTx, host_id: Uuid) -> Result<()> {
     Ok(())
 }
 
+/// Wakes the nodes that hold links of one host, of a client's hosts, or of all of the organization's.
+pub async fn wake_all(tx: &mut TenantTx, client_id: Option<Uuid>, host_id: Option<Uuid>) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    let nodes = sqlx::query_scalar!(
+        "SELECT DISTINCT node_id FROM host_links WHERE tenant_id = $1 AND unlinked_at IS NULL
+           AND ($2::uuid IS NULL OR client_id = $2) AND ($3::uuid IS NULL OR host_id = $3)",
+        tenant_id,
+        client_id,
+        host_id
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let now = tx.now().await?;
+    for node_id in nodes {
+        tx.due(Queue::Dispatch(node_id), now);
+    }
+    Ok(())
+}
+
 /// The living nodes that hold links of hosts for which a job waits, or a question that is not answered.
 pub async fn list_nodes_with_open_work(tx: &mut TenantTx) -> Result<Vec<Uuid>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);

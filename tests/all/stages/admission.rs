@@ -97,7 +97,7 @@ async fn admit_unlocked(store: &Store, w: &World, run_id: Uuid, all_have_read: &
         approved_by: None,
         quarantined: None,
         host_busy: false,
-        hands_off: Vec::new(),
+        stops: Vec::new(),
         damage: None,
         breakers: Vec::new(),
         // The high-water mark moves under the others' feet, and is no part of what is shown here.

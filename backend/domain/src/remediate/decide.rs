@@ -8,17 +8,45 @@ use super::damage;
 use super::guardrails::{BucketFacts, BucketKind, Flight, Size};
 use crate::classify::Mode;
 
-/// A stretch of hands off over the run's host or client.
+/// What stops actions until a time that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopKind {
+    /// People work there: actions stop, messages do not.
+    HandsOff,
+    /// A program (a backup, an update) works there.
+    Interlock,
+}
+
+impl StopKind {
+    /// What a technician calls it.
+    pub fn label(self) -> &'static str {
+        match self {
+            StopKind::HandsOff => "hands off",
+            StopKind::Interlock => "interlock",
+        }
+    }
+}
+
+/// A stop over the run's host, its client or its organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HandsOff {
-    /// `host` or `client`.
+pub struct Stop {
+    /// Which.
+    pub kind: StopKind,
+    /// Over what.
     pub scope: BucketKind,
-    /// Why, as the person wrote it.
+    /// Why, as whoever set it wrote.
     pub reason: String,
     /// Who.
     pub by: String,
     /// When it ends by itself.
     pub ends_at: Timestamp,
+}
+
+impl Stop {
+    /// "hands off by a technician: moving it".
+    pub fn words(&self) -> String {
+        format!("{} by {}: {}", self.kind.label(), self.by, self.reason)
+    }
 }
 
 /// Everything a decision looks at, read after the locks.
@@ -42,8 +70,8 @@ pub struct Facts {
     pub quarantined: Option<String>,
     /// Another job of the host is unfinished.
     pub host_busy: bool,
-    /// Hands off over the host or its client.
-    pub hands_off: Vec<HandsOff>,
+    /// Hands off and interlocks over the host.
+    pub stops: Vec<Stop>,
     /// The buckets, in lock order.
     pub buckets: Vec<BucketFacts>,
     /// What bounds the damage at the client; `None` for an undo, which takes damage back.
@@ -72,6 +100,8 @@ pub enum LimitKind {
     HostLock,
     /// Hands off.
     HandsOff,
+    /// An interlock.
+    Interlock,
     /// The host is not trusted yet.
     Quarantine,
     /// Runs of the client that nobody has judged yet.
@@ -90,6 +120,7 @@ impl LimitKind {
         matches!(
             self,
             LimitKind::HandsOff
+                | LimitKind::Interlock
                 | LimitKind::Quarantine
                 | LimitKind::ClockJump
                 | LimitKind::Frozen
@@ -230,12 +261,15 @@ fn rows(facts: &Facts) -> Vec<LimitRow> {
         None => (false, "the host is trusted"),
     };
     rows.push(brake(LimitKind::Quarantine, BucketKind::Host, quarantined, why, None));
-    if facts.hands_off.is_empty() {
-        rows.push(brake(LimitKind::HandsOff, BucketKind::Host, false, "nobody said hands off", None));
-    }
-    for h in &facts.hands_off {
-        let why = format!("hands off by {}: {}", h.by, h.reason);
-        rows.push(brake(LimitKind::HandsOff, h.scope, true, &why, Some(h.ends_at)));
+    for (kind, limit, none) in [
+        (StopKind::HandsOff, LimitKind::HandsOff, "nobody said hands off"),
+        (StopKind::Interlock, LimitKind::Interlock, "no interlock is set"),
+    ] {
+        let mut stops = facts.stops.iter().filter(|stop| stop.kind == kind).peekable();
+        if stops.peek().is_none() {
+            rows.push(brake(limit, BucketKind::Host, false, none, None));
+        }
+        rows.extend(stops.map(|stop| brake(limit, stop.scope, true, &stop.words(), Some(stop.ends_at))));
     }
     for b in &facts.buckets {
         if b.frozen {
@@ -331,7 +365,7 @@ fn headline(row: &LimitRow, now: Timestamp) -> String {
     });
     let left = left.unwrap_or_default();
     match row.limit {
-        LimitKind::HandsOff => row.why.clone(),
+        LimitKind::HandsOff | LimitKind::Interlock => row.why.clone(),
         LimitKind::Platform => "held: stopped for everybody by the operator".to_owned(),
         LimitKind::Frozen => format!("held: {} stopped by a person", row.scope.label().to_lowercase()),
         LimitKind::Clock => format!("held: the clock went backwards{left}"),
@@ -389,7 +423,7 @@ mod tests {
             approved_by: None,
             quarantined: None,
             host_busy: false,
-            hands_off: vec![],
+            stops: vec![],
             buckets: BucketKind::ALL[..5].iter().map(|(k, ..)| bucket(*k)).collect(),
             damage: None,
             breakers: vec![],
@@ -422,9 +456,21 @@ mod tests {
     #[test]
     fn hands_off_holds_until_it_ends_and_a_person_is_told_at_once() {
         let mut f = facts();
-        let by = "a technician".to_owned();
-        f.hands_off.push(HandsOff { scope: BucketKind::Host, reason: "moving".into(), by, ends_at: at(9000) });
+        f.stops.push(stop(StopKind::HandsOff, BucketKind::Host, "moving", 9000));
         assert!(matches!(decide(&f).answer, Answer::Hold { until, tell_now: true, .. } if until == at(9000)));
+    }
+
+    fn stop(kind: StopKind, scope: BucketKind, reason: &str, ends: i64) -> Stop {
+        Stop { kind, scope, reason: reason.to_owned(), by: "a technician".to_owned(), ends_at: at(ends) }
+    }
+
+    #[test]
+    fn an_interlock_holds_beside_hands_off_and_the_later_end_is_the_headline() {
+        let mut f = facts();
+        f.stops.push(stop(StopKind::HandsOff, BucketKind::Host, "moving", 2000));
+        f.stops.push(stop(StopKind::Interlock, BucketKind::Tenant, "backup", 3000));
+        let Answer::Hold { headline, until, tell_now: true } = decide(&f).answer else { panic!("not held") };
+        assert_eq!((headline.as_str(), until), ("interlock by a technician: backup", at(3000)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use store::decisions::Decision;
 use store::outbox::{Composed, Due};
 use store::pages::incident::{self, Alert, Incident, Run};
-use store::remediate::{hands_off, runs};
+use store::remediate::{runs, stops};
 use store::{Result, StoreError, TenantTx, decisions, fleet};
 use views::mail::{About, Change, Fixed, Held, NeedsYou};
 
@@ -213,10 +213,10 @@ fn needs_you(about: About, facts: &Facts, look_first: Vec<String>) -> NeedsYou {
 async fn held(tx: &mut TenantTx, due: &Due, about: About, facts: &Facts) -> Result<Held> {
     let run = facts.run.as_ref().ok_or_else(|| gone(due))?;
     let headline = run.hold_reason.clone().unwrap_or_default();
-    let over = hands_off::list_on_host(tx, facts.incident.client_id, run.host_id).await?;
-    let person = over.into_iter().max_by_key(|h| h.ends_at);
-    let (held_by, reason, until_at) = match person {
-        Some(h) => (format!("hands off by {}", h.started_by), Some(h.reason), Some(h.ends_at)),
+    let over = stops::list_over(tx, facts.incident.client_id, run.host_id).await?;
+    let longest = over.into_iter().max_by_key(|stop| stop.ends_at);
+    let (held_by, reason, until_at) = match longest {
+        Some(stop) => (format!("{} by {}", stop.kind.label(), stop.by), Some(stop.reason), Some(stop.ends_at)),
         None => {
             let by = headline.strip_prefix("held by ").or_else(|| headline.strip_prefix("held: "));
             (by.unwrap_or(&headline).to_owned(), None, run.hold_until)

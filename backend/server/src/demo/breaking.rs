@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use store::auth::{self, Member};
 use store::pages::hosts;
-use store::remediate::hands_off;
+use store::remediate::hands_off::{self, Whose};
 use store::{Store, TenantTx, logins};
 use uuid::Uuid;
 
@@ -129,7 +129,7 @@ async fn is_hands_off(store: &Store, member: &Member, host_id: Uuid) -> Result<b
 pub async fn hands_off(store: &Store, member: &Member, (client_id, host_id): (Uuid, Uuid)) -> Result<()> {
     let mut tx = store.begin(&member.scope).await?;
     let by = name(&mut tx, member).await?;
-    hands_off::insert_on_host(&mut tx, client_id, host_id, HANDS_OFF_HOURS, "somebody works on this host", &by).await?;
+    hands_off::insert(&mut tx, Whose::Host { client_id, host_id }, HANDS_OFF_HOURS, "somebody works on this host", &by).await?;
     Ok(tx.commit().await?)
 }
 
@@ -137,7 +137,7 @@ pub async fn hands_off(store: &Store, member: &Member, (client_id, host_id): (Uu
 pub async fn release(store: &Store, member: &Member, (client_id, host_id): (Uuid, Uuid)) -> Result<()> {
     let mut tx = store.begin(&member.scope).await?;
     let by = name(&mut tx, member).await?;
-    hands_off::release_host(&mut tx, client_id, host_id, &by).await?;
+    hands_off::release(&mut tx, Whose::Host { client_id, host_id }, &by).await?;
     Ok(tx.commit().await?)
 }
 

@@ -277,17 +277,46 @@ pub async fn make_held_due(tx: &mut TenantTx, host_id: Option<Uuid>) -> Result<u
     Ok(done.rows_affected())
 }
 
-/// Runs of a host that have their permit.
-pub async fn count_running(tx: &mut TenantTx, host_id: Uuid) -> Result<u64> {
+/// A run that was permitted and has not ended.
+#[derive(Debug, Clone)]
+pub struct Running {
+    /// Its incident, where people read of it.
+    pub incident_id: Uuid,
+    /// The name of its host.
+    pub host: String,
+    /// The name of its playbook.
+    pub playbook: String,
+    /// When it was permitted.
+    pub since: Timestamp,
+}
+
+/// Runs of a scope that have their permit, and so may be at work; the one that began first before the others.
+pub async fn list_running(tx: &mut TenantTx, of: &Withdraw) -> Result<Vec<Running>> {
     let tenant_id = tx.tenant_id();
-    let n = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "n!" FROM runs WHERE tenant_id = $1 AND host_id = $2 AND state IN ('running', 'unknown')"#,
+    let rows = sqlx::query!(
+        r#"SELECT r.incident_id, h.name AS host, p.name AS playbook, j.permitted_at AS "permitted_at!" FROM jobs j
+           JOIN runs r ON r.tenant_id = $1 AND r.run_id = j.run_id
+           JOIN hosts h ON h.tenant_id = $1 AND h.host_id = j.host_id
+           JOIN playbooks p ON p.tenant_id = $1 AND p.playbook_id = r.playbook_id
+         WHERE j.tenant_id = $1 AND j.state = 'permitted'
+           AND ($2::uuid IS NULL OR j.host_id = $2) AND ($3::uuid IS NULL OR j.client_id = $3)
+           AND ($4::bytea IS NULL OR r.playbook_digest = $4) ORDER BY j.permitted_at, r.run_id LIMIT 1000"#,
         tenant_id,
-        host_id
+        of.host_id,
+        of.client_id,
+        of.digest
     )
-    .fetch_one(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    Ok(u64::try_from(n).unwrap_or(0))
+    Ok(rows
+        .into_iter()
+        .map(|row| Running {
+            incident_id: row.incident_id,
+            host: row.host,
+            playbook: row.playbook,
+            since: row.permitted_at.to_jiff(),
+        })
+        .collect())
 }
 
 /// Whose jobs are withdrawn: all that is given must hold; nothing given is the whole tenant.

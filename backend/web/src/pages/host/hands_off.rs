@@ -4,7 +4,7 @@ use axum::extract::{Path, State, rejection::PathRejection};
 use axum::response::Redirect;
 use domain::access::Act;
 use serde::Deserialize;
-use store::remediate::hands_off;
+use store::remediate::hands_off::{self, Whose};
 use store::{hosts, logins};
 use uuid::Uuid;
 use views::error::Kind;
@@ -63,7 +63,7 @@ pub async fn start(
         "" => "no reason given".to_owned(),
         reason => reason.chars().take(REASON).collect(),
     };
-    hands_off::insert_on_host(&mut tx, client_id, id, form.hours, &reason, &seat.member).await?;
+    hands_off::insert(&mut tx, Whose::Host { client_id, host_id: id }, form.hours, &reason, &seat.member).await?;
     tx.commit().await?;
     Ok(Redirect::to(&format!("/hosts/{id}")))
 }
@@ -79,7 +79,7 @@ pub async fn release(
     let mut tx = member.begin(&app).await?;
     let client_id = hosts::find_client(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
     let seat = logins::find_seat(&mut tx, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
-    hands_off::release_host(&mut tx, client_id, id, &seat.member).await?;
+    hands_off::release(&mut tx, Whose::Host { client_id, host_id: id }, &seat.member).await?;
     tx.commit().await?;
     Ok(Redirect::to(&format!("/hosts/{id}")))
 }

@@ -1,0 +1,96 @@
+//! The kill switch: `guardrail_buckets.frozen` of the organization, a client or a host. It has no end but a person.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::runs::Running;
+use super::stops::Place;
+use crate::{Result, TenantTx};
+
+/// Stops all actions of a place at once: nothing is admitted, what has no permit is taken back, and agents begin no
+/// further step. Answers what still runs its step; `None`: it was stopped already.
+pub async fn insert(tx: &mut TenantTx, place: Place, why: &str, by: &str) -> Result<Option<Vec<Running>>> {
+    let key = place.lock(tx).await?;
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let done = sqlx::query!(
+        "UPDATE guardrail_buckets SET frozen = true, frozen_by = $4, frozen_why = $5, frozen_at = $6
+         WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key = $3 AND NOT frozen",
+        tenant_id,
+        place.kind().word(),
+        key,
+        by,
+        why,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(None);
+    }
+    let running = place.forbid(tx, "all actions were stopped").await?;
+    place.note(tx, "freeze.set", json!({ "why": why, "running": running.len() })).await?;
+    Ok(Some(running))
+}
+
+/// Lets a place act again; what was held is decided anew. False: it was not stopped.
+pub async fn release(tx: &mut TenantTx, place: Place) -> Result<bool> {
+    let key = place.lock(tx).await?;
+    let tenant_id = tx.tenant_id();
+    let done = sqlx::query!(
+        "UPDATE guardrail_buckets SET frozen = false, frozen_by = NULL, frozen_why = NULL, frozen_at = NULL
+         WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key = $3 AND frozen",
+        tenant_id,
+        place.kind().word(),
+        key
+    )
+    .execute(tx.conn())
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    place.allow(tx).await?;
+    place.note(tx, "freeze.released", json!({})).await?;
+    Ok(true)
+}
+
+/// A place that is stopped.
+#[derive(Debug, Clone)]
+pub struct Frozen {
+    /// The stopped client, or that of the stopped host; none: the organization.
+    pub client_id: Option<Uuid>,
+    /// The stopped host.
+    pub host_id: Option<Uuid>,
+    /// Who; none: not a person of the organization.
+    pub by: Option<String>,
+    /// Why.
+    pub why: Option<String>,
+    /// Since when.
+    pub at: Option<Timestamp>,
+}
+
+/// What is stopped now, the organization first.
+pub async fn list(tx: &mut TenantTx) -> Result<Vec<Frozen>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        r#"SELECT b.frozen_by, b.frozen_why, b.frozen_at, h.host_id AS "host_id?",
+             CASE b.scope_kind WHEN 'client' THEN b.scope_key::uuid ELSE h.client_id END AS client_id
+           FROM guardrail_buckets b LEFT JOIN hosts h ON h.tenant_id = $1 AND b.scope_kind = 'host' AND h.host_id::text = b.scope_key
+           WHERE b.tenant_id = $1 AND b.frozen AND b.scope_kind IN ('tenant', 'client', 'host') AND b.scope_key <> '*'
+           ORDER BY b.rank, b.scope_key LIMIT 1000"#,
+        tenant_id
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Frozen {
+            client_id: row.client_id,
+            host_id: row.host_id,
+            by: row.frozen_by,
+            why: row.frozen_why,
+            at: row.frozen_at.map(|at| at.to_jiff()),
+        })
+        .collect())
+}
