@@ -20,22 +20,29 @@ use crate::support::program;
 /// A hang guard for each wait.
 const GUARD: Duration = Duration::from_secs(300);
 /// Lifted far beyond what a bench can use; the page shows them like any others.
-pub const LIMITS: &str = "limits:\n  tenant: {runs_per_window: 100000, window_secs: 1}\n  client: {runs_per_window: 100000, window_secs: 1}\n  host: {runs_per_hour: 10000, in_flight: 1}\n  host_playbook: {cooldown_secs: 1, per_day: 10000}\n";
+pub const LIMITS: &str = "limits:\n  tenant: {runs_per_window: 100000, window_secs: 1}\n  client: {runs_per_window: 100000, window_secs: 1, unproven: 100000, bad_per_day: 100000, wave: 100000}\n  host: {runs_per_hour: 10000, in_flight: 1}\n  host_playbook: {cooldown_secs: 1, per_day: 10000}\n";
 const STABLE_SECS: f64 = 0.5;
 
-fn document() -> String {
+/// A fresh service each round: one that breaks again soon has relapsed, and is not fixed a fourth time in a day.
+fn document(rounds: usize) -> String {
     let mut yaml = String::from(
         "tenant: {name: Bench, time_zone: UTC}\nmembers: [{name: Owner, email: owner@bench.example, role: owner, password_env: PASSWORD}]\nclients:\n  - {name: Bench, hosts: [{name: h1, tags: {role: web}}]}\n",
     );
-    yaml.push_str(
-        "checks:\n  - {name: Shop runs, kind: service, target: shop, interval_secs: 2, grace_after_boot_secs: 0}\n",
-    );
-    yaml.push_str("playbooks:\n  - name: start\n    title: Start it again\n    risk: L\n    effect: idempotent\n    parameters: {service: {type: service_name}}\n    steps: [{title: Start it, argv: [\"{service.start}\"], limit_secs: 30}]\n");
-    let _ = write!(
-        yaml,
-        "mappings:\n  - name: Shop is started again\n    mode: auto\n    when: {{check: Shop runs}}\n    ladder: [{{playbook: start, parameters: {{service: \"{{target}}\"}}}}]\n    verify: {{settle_secs: 0, stable_secs: {STABLE_SECS}}}\n{LIMITS}"
-    );
-    yaml
+    yaml.push_str("playbooks:\n  - name: start\n    title: Start it again\n    risk: L\n    effect: idempotent\n    parameters: {service: {type: service_name}}\n    steps: [{title: Start it, argv: [\"{service.start}\"], limit_secs: 30}]\nchecks:\n");
+    for n in 0..rounds {
+        let _ = writeln!(
+            yaml,
+            "  - {{name: Shop {n} runs, kind: service, target: shop-{n}, interval_secs: 2, grace_after_boot_secs: 0}}"
+        );
+    }
+    yaml.push_str("mappings:\n");
+    for n in 0..rounds {
+        let _ = write!(
+            yaml,
+            "  - name: Shop {n} is started again\n    mode: auto\n    when: {{check: Shop {n} runs}}\n    ladder: [{{playbook: start, parameters: {{service: \"{{target}}\"}}}}]\n    verify: {{settle_secs: 0, stable_secs: {STABLE_SECS}}}\n"
+        );
+    }
+    yaml + LIMITS
 }
 
 struct Service(PathBuf);
@@ -136,14 +143,14 @@ fn planned(tenants: u32, hosts: u32) -> String {
            SELECT tenant_id, client_id, id, 'bench', 'critical', 'open', clock_timestamp() FROM h;
          INSERT INTO alerts (tenant_id, client_id, alert_id, incident_id, host_id, check_id, target, fingerprint, severity, state, opened_at, newest_version)
            SELECT h.tenant_id, h.client_id, h.id, h.id, h.id, k.check_id, 'shop', decode(md5(h.id::text), 'hex'), 'critical', 'open', clock_timestamp(), 1
-           FROM h JOIN checks k USING (tenant_id);
+           FROM h JOIN checks k ON k.tenant_id = h.tenant_id AND k.name = 'Shop 0 runs';
          INSERT INTO remediations (tenant_id, client_id, remediation_id, alert_id, incident_id, mapping_id, mapping_version, opened_at)
-           SELECT h.tenant_id, h.client_id, h.id, h.id, h.id, m.mapping_id, 1, clock_timestamp() FROM h JOIN mappings m USING (tenant_id);
+           SELECT h.tenant_id, h.client_id, h.id, h.id, h.id, m.mapping_id, 1, clock_timestamp() FROM h JOIN mappings m ON m.tenant_id = h.tenant_id AND m.name = 'Shop 0 is started again';
          INSERT INTO runs (tenant_id, client_id, run_id, remediation_id, alert_id, incident_id, host_id, check_id, target, rung, playbook_id, playbook_digest,
              parameters, mode, state, planned_at, due_at)
            SELECT h.tenant_id, h.client_id, h.id, h.id, h.id, h.id, h.id, k.check_id, 'shop', 1, p.playbook_id, p.digest,
              '{{\"service\": \"shop\"}}', 'auto', 'planned', clock_timestamp(), clock_timestamp()
-           FROM h JOIN checks k USING (tenant_id) JOIN playbook_versions p USING (tenant_id);
+           FROM h JOIN checks k ON k.tenant_id = h.tenant_id AND k.name = 'Shop 0 runs' JOIN playbook_versions p ON p.tenant_id = h.tenant_id;
          INSERT INTO tenant_wakeups (tenant_id, queue, due_at) SELECT tenant_id, 'remediate', clock_timestamp() FROM t;
          SELECT pg_notify('mendwright.remediate', 'bench');
          DROP TABLE seed, t, c, h;",
@@ -177,7 +184,7 @@ async fn crash_to_healed_to_verified() {
     let rounds: usize = std::env::var("MENDWRIGHT_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(20);
     let folder = tempfile::Builder::new().prefix("mendwright-bench-").tempdir_in("/tmp").unwrap();
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
-    let seed = Seed::parse(Path::new("bench.yaml"), &document(), &|_| Some("correct horse battery".to_owned()))
+    let seed = Seed::parse(Path::new("bench.yaml"), &document(rounds), &|_| Some("correct horse battery".to_owned()))
         .unwrap_or_else(|e| panic!("{e}"));
     let node = NodeConfig {
         listen: ([127, 0, 0, 1], 0).into(),
@@ -192,20 +199,25 @@ async fn crash_to_healed_to_verified() {
     let login: sqlx::postgres::PgConnectOptions = installation.owner_url().parse().unwrap();
     let rows = PgPoolOptions::new().max_connections(1).connect_with(login.username(embedded::SUPERUSER)).await.unwrap();
 
-    let service = Service(folder.path().join("service"));
-    std::fs::create_dir(&service.0).unwrap();
-    service.ctl("start");
+    let services: Vec<Service> = (0..rounds).map(|n| Service(folder.path().join(format!("shop-{n}")))).collect();
     let state = folder.path().join("agent");
     std::fs::create_dir(&state).unwrap();
-    let command =
-        |action: &str| format!("[{:?}, \"demo-ctl\", {action:?}, \"--dir\", {:?}]", program("mendwright"), service.0);
-    let limits = format!(
-        "max_runs_per_hour = 10000\n[services.shop]\npid_file = {:?}\nstart = {}\nstop = {}\nstatus = {}\nstop_limit_secs = 10\n",
-        service.0.join("pid"),
-        command("start"),
-        command("stop"),
-        command("status")
-    );
+    let mut limits = "max_runs_per_hour = 10000\n".to_owned();
+    for (n, service) in services.iter().enumerate() {
+        std::fs::create_dir(&service.0).unwrap();
+        service.ctl("start");
+        let command = |action: &str| {
+            format!("[{:?}, \"demo-ctl\", {action:?}, \"--dir\", {:?}]", program("mendwright"), service.0)
+        };
+        let _ = write!(
+            limits,
+            "[services.shop-{n}]\npid_file = {:?}\nstart = {}\nstop = {}\nstatus = {}\nstop_limit_secs = 10\n",
+            service.0.join("pid"),
+            command("start"),
+            command("stop"),
+            command("status")
+        );
+    }
     std::fs::write(state.join("agent.toml"), limits).unwrap();
     // The agent as it is shipped: alone, small and static (make agent).
     let agent_program = std::env::var_os("MENDWRIGHT_BENCH_AGENT").map(PathBuf::from);
@@ -227,8 +239,8 @@ async fn crash_to_healed_to_verified() {
     let enrol = ["enroll", "--server", &server, "--profile", "low-risk", "--authority", &installation.authority];
     assert!(agent(&enrol).status().unwrap().success());
     let agent = Agent(agent(&["run"]).spawn().unwrap());
-    until(&rows, "the service is seen to run", "SELECT count(*)::float8 FROM check_states WHERE verdict = 'ok'", 1.0)
-        .await;
+    let seen = "SELECT count(*)::float8 FROM check_states WHERE verdict = 'ok'";
+    until(&rows, "every service is seen to run", seen, rounds as f64).await;
 
     let (rss, before) = agent.footprint();
     let rest = Instant::now();
@@ -236,7 +248,7 @@ async fn crash_to_healed_to_verified() {
     let cpu_percent = (agent.footprint().1 - before) / rest.elapsed().as_secs_f64() * 100.0;
 
     let (mut heal, mut verified, mut flushes) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 0..rounds {
+    for (round, service) in services.iter().enumerate() {
         // The cooldown of a second is over, and the reports of the last round are in.
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         let port = service.read("port") as u16;
@@ -258,7 +270,7 @@ async fn crash_to_healed_to_verified() {
         flushes.push(number(&rows, "SELECT wal_sync::float8 FROM pg_stat_wal").await - syncs);
     }
     drop(agent);
-    drop(service);
+    drop(services);
     let (rounds_seen, runs) = (heal.len(), number(&rows, "SELECT count(*)::float8 FROM runs").await);
     let admissions = json!({
         "one_tenant": admissions(&rows, 1, 2_000).await, "hundred_tenants": admissions(&rows, 100, 30).await,

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::access::{Act, Role};
 use crate::classify::Mode;
+use crate::remediate::damage;
 use crate::remediate::guardrails::{BucketKind, Numbers, Size, limits};
 
 /// A proposed change that nobody answers lapses: no answer is a no.
@@ -52,11 +53,23 @@ pub enum Part {
     Window,
     /// Most runs at once.
     InFlight,
+    /// Most runs of a client that nobody has judged yet.
+    Unproven,
+    /// Most bad remediations of a client in a day.
+    Bad,
+    /// The largest wave of a new version at a client.
+    Wave,
 }
 
 impl Part {
-    /// Both with their stored words.
-    pub const ALL: [(Part, &'static str); 2] = [(Part::Window, "window"), (Part::InFlight, "in_flight")];
+    /// All with their stored words.
+    pub const ALL: [(Part, &'static str); 5] = [
+        (Part::Window, "window"),
+        (Part::InFlight, "in_flight"),
+        (Part::Unproven, "unproven"),
+        (Part::Bad, "bad"),
+        (Part::Wave, "wave"),
+    ];
 
     /// The stored word.
     pub fn word(self) -> &'static str {
@@ -68,11 +81,20 @@ impl Part {
         Part::ALL.iter().find(|(_, w)| *w == word).map(|(part, _)| *part)
     }
 
-    /// `to` with the other part of `from`.
+    /// `to` with the other parts of `from`.
     pub fn moved(self, from: Numbers, to: Numbers) -> Numbers {
+        let mut damage = from.damage;
+        match self {
+            Part::Unproven => damage.max_unproven = to.damage.max_unproven,
+            Part::Bad => damage.max_bad = to.damage.max_bad,
+            Part::Wave => damage.max_wave = to.damage.max_wave,
+            Part::Window | Part::InFlight => {}
+        }
+        let from = Numbers { damage, ..from };
         match self {
             Part::Window => Numbers { max_per_window: to.max_per_window, window_secs: to.window_secs, ..from },
             Part::InFlight => Numbers { max_in_flight: to.max_in_flight, ..from },
+            Part::Unproven | Part::Bad | Part::Wave => from,
         }
     }
 }
@@ -90,6 +112,16 @@ pub fn of_limit(kind: BucketKind, part: Part, from: Numbers, to: Numbers, sizes:
                 (Some(_), None) => true,
                 (None, _) => false,
             },
+            Part::Unproven => {
+                let rule = damage::max_unproven(*size);
+                to.damage.max_unproven.unwrap_or(rule) > from.damage.max_unproven.unwrap_or(rule)
+            }
+            Part::Bad => {
+                let rule = damage::max_bad(*size);
+                to.damage.max_bad.unwrap_or(rule) > from.damage.max_bad.unwrap_or(rule)
+            }
+            // The rule begins with one host, so no number is known to be below it; and it grows beyond any number.
+            Part::Wave => to.damage.max_wave.is_none_or(|to| to > from.damage.max_wave.unwrap_or(1)),
         }
     });
     if looser { Direction::Looser } else { Direction::Tighter }
@@ -175,7 +207,8 @@ mod tests {
     use super::*;
 
     fn set(in_flight: u32, per_window: u32, window_secs: u32) -> Numbers {
-        Numbers { max_in_flight: Some(in_flight), max_per_window: Some(per_window), window_secs: Some(window_secs) }
+        let (max_in_flight, max_per_window, window_secs) = (Some(in_flight), Some(per_window), Some(window_secs));
+        Numbers { max_in_flight, max_per_window, window_secs, ..Numbers::default() }
     }
 
     const ONE: &[Size] = &[Size { hosts: 1, first_week: false }];
@@ -215,6 +248,22 @@ mod tests {
         let way = |n| of_limit(BucketKind::Client, Part::Window, Numbers::default(), set(1, n, 600), &sizes);
         assert_eq!(way(2), Direction::Tighter);
         assert_eq!(way(3), Direction::Looser, "a client of 5 hosts has two");
+    }
+
+    #[test]
+    fn a_bound_on_damage_is_held_against_the_rule_too() {
+        let bounds = |max_unproven, max_bad, max_wave| Numbers {
+            damage: damage::Numbers { max_unproven, max_bad, max_wave },
+            ..Numbers::default()
+        };
+        let way = |part, to| of_limit(BucketKind::Client, part, Numbers::default(), to, ONE);
+        assert_eq!(way(Part::Unproven, bounds(Some(1), None, None)), Direction::Tighter);
+        assert_eq!(way(Part::Unproven, bounds(Some(2), None, None)), Direction::Looser);
+        assert_eq!(way(Part::Bad, bounds(None, Some(2), None)), Direction::Looser);
+        assert_eq!(way(Part::Wave, bounds(None, None, Some(1))), Direction::Tighter);
+        assert_eq!(way(Part::Wave, bounds(None, None, Some(2))), Direction::Looser);
+        let moved = Part::Bad.moved(bounds(Some(5), None, None), bounds(None, Some(3), None));
+        assert_eq!(moved, bounds(Some(5), Some(3), None));
     }
 
     #[test]

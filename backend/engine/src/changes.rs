@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use domain::change::{State, loosest_mode, of_mode};
 use domain::classify::{Mapping, Mode};
+use domain::remediate::damage;
 use domain::remediate::guardrails::Numbers;
 use serde_json::{Value, json};
 use store::changes::{self, Change, Subject, limit_key};
@@ -86,6 +87,11 @@ fn numbers(value: &Value) -> Numbers {
         max_in_flight: number("max_in_flight"),
         max_per_window: number("max_per_window"),
         window_secs: number("window_secs"),
+        damage: damage::Numbers {
+            max_unproven: number("max_unproven"),
+            max_bad: number("max_bad"),
+            max_wave: number("max_wave"),
+        },
     }
 }
 

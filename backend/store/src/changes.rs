@@ -52,6 +52,9 @@ pub fn limit_value(part: Part, set: Numbers) -> Value {
     match part {
         Part::Window => json!({ "max_per_window": set.max_per_window, "window_secs": set.window_secs }),
         Part::InFlight => json!({ "max_in_flight": set.max_in_flight }),
+        Part::Unproven => json!({ "max_unproven": set.damage.max_unproven }),
+        Part::Bad => json!({ "max_bad": set.damage.max_bad }),
+        Part::Wave => json!({ "max_wave": set.damage.max_wave }),
     }
 }
 

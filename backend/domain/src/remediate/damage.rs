@@ -41,12 +41,12 @@ pub struct Facts {
 }
 
 /// Most unproven at once in a client of that size.
-fn max_unproven(size: Size) -> u32 {
+pub fn max_unproven(size: Size) -> u32 {
     size.halved(size.hosts.div_ceil(25).clamp(1, 25))
 }
 
 /// Most bad remediations in a day before all stops in a client of that size.
-fn max_bad(size: Size) -> u32 {
+pub fn max_bad(size: Size) -> u32 {
     size.halved(match size.hosts {
         0..=10 => 1,
         11..=100 => 2,

@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::damage;
+
 /// Kinds of buckets a run or its undo takes slots in, in the order of their locks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -71,6 +73,8 @@ pub struct Numbers {
     pub max_per_window: Option<u32>,
     /// The window, in seconds.
     pub window_secs: Option<u32>,
+    /// What bounds the damage, in a client's bucket.
+    pub damage: damage::Numbers,
 }
 
 /// How large a scope is, and whether the tenant is in its first week.

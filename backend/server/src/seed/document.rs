@@ -131,7 +131,7 @@ pub struct Limits {
     pub tenant: Option<Scope>,
     /// For each client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client: Option<Scope>,
+    pub client: Option<ClientScope>,
     /// For each host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostScope>,
@@ -140,7 +140,7 @@ pub struct Limits {
     pub host_playbook: Option<HostPlaybook>,
 }
 
-/// Limits of a tenant or a client.
+/// Limits of a tenant.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
@@ -153,6 +153,30 @@ pub struct Scope {
     /// Most at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<i32>,
+}
+
+/// Limits of a client: those of a tenant, and what bounds the damage.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientScope {
+    /// Most runs in a window; needs `window_secs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs_per_window: Option<i32>,
+    /// The window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_secs: Option<i32>,
+    /// Most at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<i32>,
+    /// Most that are in flight, in doubt or not yet verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unproven: Option<i32>,
+    /// Most remediations that go badly in a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bad_per_day: Option<i32>,
+    /// Most hosts on which a version of a playbook is unproven at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wave: Option<i32>,
 }
 
 /// Limits of a host.

@@ -16,7 +16,7 @@ use store::{StoreError, TenantTx, fleet};
 use uuid::Uuid;
 use wire::v1::Playbook;
 
-use super::document::{self, Document, HostPlaybook, HostScope, MappingEntry, Scope};
+use super::document::{self, ClientScope, Document, HostPlaybook, HostScope, MappingEntry, Scope};
 
 /// A published version of a playbook.
 #[derive(Debug)]
@@ -230,11 +230,20 @@ fn tell_limits(set: &Set) -> document::Limits {
             .filter(|s| *s != Scope::default())
     };
     let (host, pair, day) = (of(BucketKind::Host), of(BucketKind::HostPlaybook), of(BucketKind::HostPlaybookDay));
+    let n: Numbers = of(BucketKind::Client);
+    let client = ClientScope {
+        runs_per_window: number(n.max_per_window),
+        window_secs: number(n.window_secs),
+        in_flight: number(n.max_in_flight),
+        unproven: number(n.damage.max_unproven),
+        bad_per_day: number(n.damage.max_bad),
+        wave: number(n.damage.max_wave),
+    };
     let host = HostScope { runs_per_hour: number(host.max_per_window), in_flight: number(host.max_in_flight) };
     let pair = HostPlaybook { cooldown_secs: number(pair.window_secs), per_day: number(day.max_per_window) };
     document::Limits {
         tenant: scope(BucketKind::Tenant),
-        client: scope(BucketKind::Client),
+        client: Some(client).filter(|c| *c != ClientScope::default()),
         host: Some(host).filter(|h| *h != HostScope::default()),
         host_playbook: Some(pair).filter(|p| *p != HostPlaybook::default()),
     }

@@ -199,14 +199,21 @@ fn limits(limits: &Limits, faults: &mut Faults) {
         }
     };
     let mut windows = Vec::new();
-    for (key, scope) in [("tenant", &limits.tenant), ("client", &limits.client)] {
-        let Some(scope) = scope else { continue };
-        least_one(&format!("limits.{key}.runs_per_window"), scope.runs_per_window);
-        least_one(&format!("limits.{key}.window_secs"), scope.window_secs);
-        least_one(&format!("limits.{key}.in_flight"), scope.in_flight);
-        if scope.runs_per_window.is_some() != scope.window_secs.is_some() {
+    let tenant = limits.tenant.as_ref().map(|s| (s.runs_per_window, s.window_secs, s.in_flight));
+    let client = limits.client.as_ref().map(|s| (s.runs_per_window, s.window_secs, s.in_flight));
+    for (key, scope) in [("tenant", tenant), ("client", client)] {
+        let Some((runs_per_window, window_secs, in_flight)) = scope else { continue };
+        least_one(&format!("limits.{key}.runs_per_window"), runs_per_window);
+        least_one(&format!("limits.{key}.window_secs"), window_secs);
+        least_one(&format!("limits.{key}.in_flight"), in_flight);
+        if runs_per_window.is_some() != window_secs.is_some() {
             windows.push(format!("limits.{key}"));
         }
+    }
+    if let Some(client) = &limits.client {
+        least_one("limits.client.unproven", client.unproven);
+        least_one("limits.client.bad_per_day", client.bad_per_day);
+        least_one("limits.client.wave", client.wave);
     }
     if let Some(host) = &limits.host {
         least_one("limits.host.runs_per_hour", host.runs_per_hour);

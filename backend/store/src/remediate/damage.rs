@@ -4,7 +4,7 @@ use domain::remediate::damage::{BAD_COUNTS, Facts, Numbers};
 use domain::remediate::guardrails::{BucketKind, Size};
 use jiff_sqlx::ToSqlx;
 
-use super::guardrails::size;
+use super::guardrails::{number, size};
 use super::runs::Run;
 use crate::{Result, TenantTx};
 
@@ -47,7 +47,6 @@ pub async fn find(tx: &mut TenantTx, run: &Run) -> Result<(Facts, Size)> {
     .fetch_all(tx.conn())
     .await?;
     let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
-    let number = |n: Option<i32>| n.and_then(|n| u32::try_from(n).ok());
     let facts = Facts {
         unproven: count(counts.unproven),
         unproven_of_version: count(counts.of_version),

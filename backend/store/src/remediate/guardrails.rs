@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use domain::remediate::damage;
 use domain::remediate::decide::Slot;
 use domain::remediate::guardrails::{BucketFacts, BucketKind, Numbers, Size, limits};
 use jiff::{SignedDuration, Timestamp};
@@ -166,20 +167,31 @@ pub async fn facts(tx: &mut TenantTx, keys: &[(BucketKind, String)], run_id: Uui
     Ok(out)
 }
 
+/// The numbers of a row's columns.
 fn numbers(max_in_flight: Option<i32>, max_per_window: Option<i32>, window_secs: Option<i32>) -> Numbers {
-    let number = |n: Option<i32>| n.and_then(|n| u32::try_from(n).ok());
     Numbers {
         max_in_flight: number(max_in_flight),
         max_per_window: number(max_per_window),
         window_secs: number(window_secs),
+        ..Numbers::default()
     }
+}
+
+pub(super) fn number(n: Option<i32>) -> Option<u32> {
+    n.and_then(|n| u32::try_from(n).ok())
 }
 
 /// What holds for a bucket: its own numbers, else those of the tenant's row of its kind; a count and its window are one.
 fn inherit(own: Numbers, of_kind: Numbers) -> Numbers {
     let window = if own.max_per_window.is_none() && own.window_secs.is_none() { of_kind } else { own };
     let (max_per_window, window_secs) = (window.max_per_window, window.window_secs);
-    Numbers { max_in_flight: own.max_in_flight.or(of_kind.max_in_flight), max_per_window, window_secs }
+    let (a, b) = (own.damage, of_kind.damage);
+    let damage = damage::Numbers {
+        max_unproven: a.max_unproven.or(b.max_unproven),
+        max_bad: a.max_bad.or(b.max_bad),
+        max_wave: a.max_wave.or(b.max_wave),
+    };
+    Numbers { max_in_flight: own.max_in_flight.or(of_kind.max_in_flight), max_per_window, window_secs, damage }
 }
 
 /// A bucket as it stands.
@@ -197,7 +209,8 @@ pub struct Bucket {
 pub async fn find(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<Bucket> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
-        "SELECT scope_key, clock_high, frozen, max_in_flight, max_per_window, window_secs FROM guardrail_buckets
+        "SELECT scope_key, clock_high, frozen, max_in_flight, max_per_window, window_secs, max_unproven, max_bad, max_wave
+         FROM guardrail_buckets
          WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key IN ($3, '*')",
         tenant_id,
         kind.word(),
@@ -206,7 +219,16 @@ pub async fn find(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<Buck
     .fetch_all(tx.conn())
     .await?;
     let of = |key: &str| rows.iter().find(|row| row.scope_key == key);
-    let set = |key: &str| of(key).map(|row| numbers(row.max_in_flight, row.max_per_window, row.window_secs));
+    let set = |key: &str| {
+        of(key).map(|row| Numbers {
+            damage: damage::Numbers {
+                max_unproven: number(row.max_unproven),
+                max_bad: number(row.max_bad),
+                max_wave: number(row.max_wave),
+            },
+            ..numbers(row.max_in_flight, row.max_per_window, row.window_secs)
+        })
+    };
     Ok(Bucket {
         frozen: of(key).is_some_and(|row| row.frozen),
         clock_high: of(key).map(|row| row.clock_high.to_jiff()),
@@ -220,16 +242,20 @@ pub async fn set_numbers(tx: &mut TenantTx, kind: BucketKind, key: &str, set: Nu
     let tenant_id = tx.tenant_id();
     let number = |n: Option<u32>| n.and_then(|n| i32::try_from(n).ok());
     sqlx::query!(
-        "INSERT INTO guardrail_buckets (tenant_id, scope_kind, scope_key, rank, max_in_flight, max_per_window, window_secs)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant_id, scope_kind, scope_key)
-         DO UPDATE SET max_in_flight = $5, max_per_window = $6, window_secs = $7",
+        "INSERT INTO guardrail_buckets (tenant_id, scope_kind, scope_key, rank, max_in_flight, max_per_window, window_secs,
+           max_unproven, max_bad, max_wave)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (tenant_id, scope_kind, scope_key)
+         DO UPDATE SET max_in_flight = $5, max_per_window = $6, window_secs = $7, max_unproven = $8, max_bad = $9, max_wave = $10",
         tenant_id,
         kind.word(),
         key,
         kind.rank(),
         number(set.max_in_flight),
         number(set.max_per_window),
-        number(set.window_secs)
+        number(set.window_secs),
+        number(set.damage.max_unproven),
+        number(set.damage.max_bad),
+        number(set.damage.max_wave)
     )
     .execute(tx.conn())
     .await?;

@@ -155,6 +155,9 @@ fn told(change: &Change) -> (String, String) {
             let what = match part {
                 Part::Window => format!("{}: runs in a window", kind.label()),
                 Part::InFlight => format!("{}: runs at once", kind.label()),
+                Part::Unproven => format!("{}: runs not verified yet, at once", kind.label()),
+                Part::Bad => format!("{}: fixes that go badly in a day", kind.label()),
+                Part::Wave => format!("{}: hosts that try a new version at once", kind.label()),
             };
             (what, "More could be touched in the same time.".to_owned())
         }
@@ -173,13 +176,19 @@ fn value(subject: Option<Subject>, value: &Value) -> String {
             None => "?",
         }
         .to_owned(),
-        Some(Subject::Limit(_, Part::InFlight)) => {
-            count("max_in_flight").map_or_else(|| "by the scope’s size".to_owned(), |n| n.to_string())
-        }
         Some(Subject::Limit(_, Part::Window)) => match (count("max_per_window"), count("window_secs")) {
             (Some(n), Some(secs)) => format!("{n} in {}", took(std::time::Duration::from_secs(secs))),
             _ => "by the scope’s size".to_owned(),
         },
+        Some(Subject::Limit(_, part)) => {
+            let name = match part {
+                Part::Unproven => "max_unproven",
+                Part::Bad => "max_bad",
+                Part::Wave => "max_wave",
+                Part::InFlight | Part::Window => "max_in_flight",
+            };
+            count(name).map_or_else(|| "by the scope’s size".to_owned(), |n| n.to_string())
+        }
         None => value.to_string(),
     }
 }

@@ -1,6 +1,7 @@
 //! The limits on acting: tightening takes effect at once, loosening is proposed.
 
 use domain::change::{Direction, Part, of_limit};
+use domain::remediate::damage;
 use domain::remediate::guardrails::{BucketKind, Numbers, Size};
 use serde_json::Value;
 use store::changes::{self, NewChange, Subject, limit_key, limit_value};
@@ -104,6 +105,14 @@ fn wanted(limits: &Limits) -> Vec<Wanted> {
             max_in_flight: None,
             max_per_window: number(count),
             window_secs: number(secs),
+            ..Numbers::default()
+        })
+    };
+    let bound = |n: Option<i32>, put: fn(&mut damage::Numbers, Option<u32>)| {
+        n.map(|_| {
+            let mut set = Numbers::default();
+            put(&mut set.damage, number(n));
+            set
         })
     };
     let in_flight = |n: Option<i32>| n.map(|_| Numbers { max_in_flight: number(n), ..Numbers::default() });
@@ -111,12 +120,15 @@ fn wanted(limits: &Limits) -> Vec<Wanted> {
     let (host, pair) = (limits.host.clone().unwrap_or_default(), limits.host_playbook.clone().unwrap_or_default());
     let of = |kind, part, field, set| Wanted { kind, part, field, set };
     use BucketKind::{Client, Host, HostPlaybook, HostPlaybookDay, Tenant};
-    use Part::{InFlight, Window};
+    use Part::{Bad, InFlight, Unproven, Wave, Window};
     vec![
         of(Tenant, Window, "tenant.runs_per_window", window(tenant.runs_per_window, tenant.window_secs)),
         of(Tenant, InFlight, "tenant.in_flight", in_flight(tenant.in_flight)),
         of(Client, Window, "client.runs_per_window", window(client.runs_per_window, client.window_secs)),
         of(Client, InFlight, "client.in_flight", in_flight(client.in_flight)),
+        of(Client, Unproven, "client.unproven", bound(client.unproven, |set, n| set.max_unproven = n)),
+        of(Client, Bad, "client.bad_per_day", bound(client.bad_per_day, |set, n| set.max_bad = n)),
+        of(Client, Wave, "client.wave", bound(client.wave, |set, n| set.max_wave = n)),
         of(Host, Window, "host.runs_per_hour", window(host.runs_per_hour, host.runs_per_hour.map(|_| HOUR))),
         of(Host, InFlight, "host.in_flight", in_flight(host.in_flight)),
         of(
