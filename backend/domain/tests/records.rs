@@ -129,7 +129,13 @@ fn the_records_of_stage_remediate_are_as_their_golden_files_say() {
     let run = facts();
     let mut held = facts();
     let (reason, by) = ("moving the rack".to_owned(), "a technician".to_owned());
-    held.stops.push(Stop { kind: StopKind::HandsOff, scope: BucketKind::Client, reason, by, ends_at: at(1_700_003_600) });
+    held.stops.push(Stop {
+        kind: StopKind::HandsOff,
+        scope: BucketKind::Client,
+        reason,
+        by,
+        ends_at: at(1_700_003_600),
+    });
     held.buckets[3].occupied = vec![(at(1_700_000_552), 1)];
     held.buckets[0].clock_high = at(1_700_000_005);
     held.buckets[1].frozen = true;

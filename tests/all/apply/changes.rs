@@ -9,7 +9,7 @@ use crate::stages::world::{Setup, World, document};
 const LIMITS: &str = "  client: {runs_per_window: 2, window_secs: 600, in_flight: 2}\n  host_playbook: {cooldown_secs: 600, per_day: 3}\n";
 
 fn setup(mode: &'static str) -> Setup {
-    Setup { mode: Some(mode), limits: LIMITS, ..Setup::default() }
+    Setup { mode: Some(mode), limits: LIMITS, bounded: true, ..Setup::default() }
 }
 
 /// A second person says yes, as the console stores it.
@@ -102,6 +102,30 @@ async fn a_proposal_that_nobody_answers_lapses() {
     w.pass(7 * 24 * 3600 + 1);
     w.work(&Changes).await;
     assert_eq!(w.one::<String>("SELECT state FROM proposed_changes").await, "lapsed");
+}
+
+#[tokio::test]
+async fn a_bound_on_damage_is_a_limit_like_any_other() {
+    let mut w = World::new(setup("auto")).await;
+    let desk = Desk::in_world(&w);
+    let file = document(&setup("auto")).replace("in_flight: 2", "in_flight: 2, unproven: 9, bad_per_day: 1, wave: 1");
+    assert_eq!(
+        lines(&desk.apply(&file).await),
+        [
+            "? limits: client.unproven: {\"max_unproven\":null} → {\"max_unproven\":9} (proposed; a second person decides)",
+            "~ limits: client.bad_per_day: {\"max_bad\":null} → {\"max_bad\":1}",
+            "~ limits: client.wave: {\"max_wave\":null} → {\"max_wave\":1}",
+        ]
+    );
+    let bounds = "SELECT concat_ws(' ', max_unproven, max_bad, max_wave) FROM guardrail_buckets WHERE scope_kind = 'client' AND scope_key = '*'";
+    assert_eq!(w.one::<String>(bounds).await, "1 1");
+    confirm(&w, 60).await;
+    w.pass(61);
+    w.work(&Changes).await;
+    assert_eq!(w.one::<String>(bounds).await, "9 1 1");
+    assert!(desk.plan(&file).await.report.is_empty());
+    let exported = desk.export().await;
+    assert!(exported.contains("bad_per_day: 1"), "{exported}");
 }
 
 #[tokio::test]

@@ -42,7 +42,15 @@ async fn what_was_started_by_hand_while_it_was_held_is_not_run_even_when_the_hos
     let bench = Bench::up(Known::Fix, Vec::new(), Vec::new()).await;
     let person = Person::of(&bench).await;
     let mut tx = person.tx().await;
-    hands_off::insert(&mut tx, Whose::Host { client_id: person.client_id, host_id: person.host_id }, 1, "by hand", "Owner").await.unwrap();
+    hands_off::insert(
+        &mut tx,
+        Whose::Host { client_id: person.client_id, host_id: person.host_id },
+        1,
+        "by hand",
+        "Owner",
+    )
+    .await
+    .unwrap();
     tx.commit().await.unwrap();
     bench.victim.break_it();
     bench
@@ -54,7 +62,9 @@ async fn what_was_started_by_hand_while_it_was_held_is_not_run_even_when_the_hos
     kill(agent, Signal::SIGSTOP).unwrap();
     bench.victim.start_by_hand();
     let mut tx = person.tx().await;
-    hands_off::release(&mut tx, Whose::Host { client_id: person.client_id, host_id: person.host_id }, "Owner").await.unwrap();
+    hands_off::release(&mut tx, Whose::Host { client_id: person.client_id, host_id: person.host_id }, "Owner")
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     let leased = "SELECT count(*) FROM jobs WHERE state = 'leased'";
     bench.until("the job is on its way to the host", async || bench.count(leased).await == 1).await;

@@ -9,6 +9,7 @@ mod notify;
 mod recurrence;
 mod remediate;
 mod silence;
+mod stops;
 mod sweep;
 mod undo;
 mod verify;

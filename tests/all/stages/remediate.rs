@@ -12,13 +12,23 @@ const WIDE: &str = "  client: {runs_per_window: 9, window_secs: 600, in_flight: 
 
 async fn hands_off(w: &World, host: Host) {
     let mut tx = w.tx().await;
-    hands_off::insert(&mut tx, Whose::Host { client_id: host.client_id, host_id: host.host_id }, 1, "a disk is replaced", "Owner").await.unwrap();
+    hands_off::insert(
+        &mut tx,
+        Whose::Host { client_id: host.client_id, host_id: host.host_id },
+        1,
+        "a disk is replaced",
+        "Owner",
+    )
+    .await
+    .unwrap();
     tx.commit().await.unwrap();
 }
 
 async fn release(w: &World, host: Host) {
     let mut tx = w.tx().await;
-    hands_off::release(&mut tx, Whose::Host { client_id: host.client_id, host_id: host.host_id }, "Owner").await.unwrap();
+    hands_off::release(&mut tx, Whose::Host { client_id: host.client_id, host_id: host.host_id }, "Owner")
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -129,7 +129,8 @@ async fn is_hands_off(store: &Store, member: &Member, host_id: Uuid) -> Result<b
 pub async fn hands_off(store: &Store, member: &Member, (client_id, host_id): (Uuid, Uuid)) -> Result<()> {
     let mut tx = store.begin(&member.scope).await?;
     let by = name(&mut tx, member).await?;
-    hands_off::insert(&mut tx, Whose::Host { client_id, host_id }, HANDS_OFF_HOURS, "somebody works on this host", &by).await?;
+    hands_off::insert(&mut tx, Whose::Host { client_id, host_id }, HANDS_OFF_HOURS, "somebody works on this host", &by)
+        .await?;
     Ok(tx.commit().await?)
 }
 

@@ -21,13 +21,7 @@ pub struct Set {
 }
 
 /// Sets one: from the commit on nothing is admitted there, and what had no permit yet is held again.
-pub async fn insert(
-    tx: &mut TenantTx,
-    place: Place,
-    lasts: SignedDuration,
-    reason: &str,
-    by: &str,
-) -> Result<Set> {
+pub async fn insert(tx: &mut TenantTx, place: Place, lasts: SignedDuration, reason: &str, by: &str) -> Result<Set> {
     let key = place.lock(tx).await?;
     let (tenant_id, interlock_id, now) = (tx.tenant_id(), Store::new_id(), tx.now().await?);
     let ends_at = now + lasts;
