@@ -28,6 +28,9 @@ pub enum Command {
     /// What the operator does about the limits on acting.
     #[command(subcommand)]
     Guardrails(Guardrails),
+    /// Keep repairs away from where a program works, while it works.
+    #[command(subcommand)]
+    Interlock(Interlock),
     /// Bring an organization to what a file says, or make it.
     #[command(after_help = APPLY_HELP)]
     Apply(Apply),
@@ -73,8 +76,71 @@ pub enum Guardrails {
     },
 }
 
-/// Where the rows are, as their owner.
+/// Under `interlock`.
+#[derive(Debug, Subcommand)]
+pub enum Interlock {
+    /// Set an interlock, wait for the repairs that were permitted before it, run a command, release it.
+    #[command(after_help = HOLD_HELP)]
+    Hold(Hold),
+    /// The interlocks and hands off that hold now.
+    List {
+        /// The organization, by name or id [default: the only one].
+        #[arg(long)]
+        tenant: Option<String>,
+        /// Where.
+        #[command(flatten)]
+        at: OwnerArgs,
+    },
+    /// End one before its time: its program died, say.
+    Release {
+        /// As `interlock list` prints it.
+        interlock_id: uuid::Uuid,
+        /// The organization, by name or id [default: the only one].
+        #[arg(long)]
+        tenant: Option<String>,
+        /// Where.
+        #[command(flatten)]
+        at: OwnerArgs,
+    },
+}
+
+const HOLD_HELP: &str = "\
+Exit status: the command's own; 75 when repairs that were permitted before were still running after --wait, and the \
+command was not started; 1 for any other error.
+
+  mendwright interlock hold --client Alder --host web-03 --for 2h --reason 'nightly backup' -- /usr/bin/backup --full";
+
+/// `interlock hold`
 #[derive(Debug, Args)]
+pub struct Hold {
+    /// Only at this client [default: the whole organization].
+    #[arg(long)]
+    pub client: Option<String>,
+    /// Only on this host of the client.
+    #[arg(long, requires = "client")]
+    pub host: Option<String>,
+    /// How long at most, 24h at most: it ends then by itself, should this program be killed.
+    #[arg(long = "for", value_name = "DURATION")]
+    pub lasts: jiff::SignedDuration,
+    /// How long to wait for repairs that were permitted before.
+    #[arg(long, value_name = "DURATION", default_value = "10m")]
+    pub wait: jiff::SignedDuration,
+    /// What works there; people read it.
+    #[arg(long)]
+    pub reason: String,
+    /// The organization, by name or id [default: the only one].
+    #[arg(long)]
+    pub tenant: Option<String>,
+    /// Where.
+    #[command(flatten)]
+    pub at: OwnerArgs,
+    /// The command, after `--`.
+    #[arg(last = true, required = true)]
+    pub command: Vec<String>,
+}
+
+/// Where the rows are, as their owner.
+#[derive(Debug, Clone, Args)]
 pub struct OwnerArgs {
     /// URL of the login app_owner.
     #[arg(long, env = "DATABASE_OWNER_URL", hide_env_values = true, required_unless_present = "data")]

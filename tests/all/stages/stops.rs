@@ -9,6 +9,7 @@ use store::remediate::{freezes, interlocks};
 use uuid::Uuid;
 
 use super::world::{Host, Setup, World};
+use crate::support::program;
 
 const WIDE: &str = "  client: {runs_per_window: 9, window_secs: 600, in_flight: 9}\n";
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -128,6 +129,60 @@ async fn hands_off_on_a_client_holds_its_hosts() {
     tx.commit().await.unwrap();
     w.settle().await;
     assert_eq!(w.runs().await, ["admitted", "admitted"]);
+}
+
+/// `mendwright interlock hold` on the world's database; its exit code and what it said.
+async fn hold(w: &World, wanted: &[&str]) -> (Option<i32>, String) {
+    let mut command = tokio::process::Command::new(program("mendwright"));
+    command.args(["interlock", "hold", "--database-owner-url", &w.db.owner_url()]).args(wanted);
+    let out = command.output().await.unwrap();
+    (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+}
+
+#[tokio::test]
+async fn a_program_holds_a_host_while_it_runs_and_its_exit_code_is_told() {
+    let mut w = broken(1).await;
+    w.settle().await;
+    let held = "SELECT count(*) FROM interlocks WHERE ended_at IS NULL";
+    let sleeps = ["--client", "Alder", "--host", "h1", "--for", "1h", "--reason", "backup", "--", "sh", "-c", "exit 3"];
+    let (code, said) = hold(&w, &sleeps).await;
+    assert_eq!(code, Some(3), "{said}");
+    assert_eq!(w.one::<i64>(held).await, 0, "released when the command ended");
+    assert_eq!(w.one::<String>("SELECT reason || ' by ' || set_by FROM interlocks").await, "backup by sh");
+    assert_eq!(w.list("SELECT state FROM jobs").await, ["withdrawn"]);
+    w.settle().await;
+    assert_eq!(w.runs().await, ["admitted"], "decided anew after it");
+}
+
+#[tokio::test]
+async fn a_program_is_not_started_while_a_repair_that_was_permitted_before_still_runs() {
+    let mut w = broken(1).await;
+    w.settle().await;
+    w.permit(w.hosts[0]).await;
+    let (code, said) =
+        hold(&w, &["--for", "1h", "--wait", "0s", "--reason", "backup", "--", "sh", "-c", "exit 3"]).await;
+    assert_eq!(code, Some(75), "{said}");
+    assert!(said.contains("still running: restart-service on h1"), "{said}");
+    assert_eq!(w.one::<i64>("SELECT count(*) FROM interlocks WHERE ended_at IS NULL").await, 0);
+}
+
+#[tokio::test]
+async fn what_cannot_be_held_is_named_and_nothing_is_set() {
+    let mut w = broken(1).await;
+    for (wanted, why) in [
+        (&["--client", "Oak", "--for", "1h", "--reason", "x"][..], "--client: there is no client \"Oak\""),
+        (
+            &["--client", "Alder", "--host", "h9", "--for", "1h", "--reason", "x"],
+            "--host: Alder has no enrolled host \"h9\"",
+        ),
+        (&["--for", "25h", "--reason", "x"], "--for is 25h"),
+        (&["--for", "1h", "--reason", " "], "--reason is empty"),
+    ] {
+        let (code, said) = hold(&w, &[wanted, &["--", "true"]].concat()).await;
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(why), "{said}");
+    }
+    assert_eq!(w.one::<i64>("SELECT count(*) FROM interlocks").await, 0);
 }
 
 /// How the interlock of a test is set.

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use store::auth::OperatorTx;
 use store::{Store, StoreError};
+use uuid::Uuid;
 use wire::v1::Playbook;
 
 use super::apply::{ApplyError, named};
@@ -44,8 +45,26 @@ pub enum ExportError {
 /// # Errors
 /// More than one fits, or none; or the store refused.
 pub async fn export(store: &Store, owner_url: &str, tenant: Option<&str>) -> Result<String, ExportError> {
+    let tenant_id = choose_tenant(store, owner_url, tenant).await?;
+    let mut tx = OperatorTx::begin(store, owner_url).await?.into_tenant(tenant_id).await?;
+    let known = Known::load(&mut tx).await?;
+    tx.rollback().await?;
+    let text = write(&known.document)?;
+    // The file is believed only when it says the same.
+    let draft = Draft::read(Path::new("export"), &text);
+    let mut read = draft.check(&known, &|_| None).map_err(|_| ExportError::Lossy)?.document;
+    let complete: Result<_, _> = read.checks.into_iter().map(Check::complete).collect();
+    read.checks = complete.map_err(|_| ExportError::Lossy)?;
+    if read == known.document { Ok(text) } else { Err(ExportError::Lossy) }
+}
+
+/// The organization of a name or id; without one: the only one there is.
+///
+/// # Errors
+/// More than one fits, or none; or the store refused.
+pub async fn choose_tenant(store: &Store, owner_url: &str, tenant: Option<&str>) -> Result<Uuid, ExportError> {
     let tenants = OperatorTx::begin(store, owner_url).await?.list_names().await?;
-    let tenant_id = match (tenant, &tenants[..]) {
+    Ok(match (tenant, &tenants[..]) {
         (Some(wanted), _) => match named(&tenants, wanted) {
             Ok(Some(tenant_id)) => tenant_id,
             Ok(None) => return Err(ExportError::Tenant(format!("there is no organization {wanted:?}"))),
@@ -58,17 +77,7 @@ pub async fn export(store: &Store, owner_url: &str, tenant: Option<&str>) -> Res
             let names: Vec<String> = all.iter().map(|(id, name)| format!("{name} ({id})")).collect();
             return Err(ExportError::Tenant(format!("say which one with --tenant: {}", names.join(", "))));
         }
-    };
-    let mut tx = OperatorTx::begin(store, owner_url).await?.into_tenant(tenant_id).await?;
-    let known = Known::load(&mut tx).await?;
-    tx.rollback().await?;
-    let text = write(&known.document)?;
-    // The file is believed only when it says the same.
-    let draft = Draft::read(Path::new("export"), &text);
-    let mut read = draft.check(&known, &|_| None).map_err(|_| ExportError::Lossy)?.document;
-    let complete: Result<_, _> = read.checks.into_iter().map(Check::complete).collect();
-    read.checks = complete.map_err(|_| ExportError::Lossy)?;
-    if read == known.document { Ok(text) } else { Err(ExportError::Lossy) }
+    })
 }
 
 /// One part of the file.

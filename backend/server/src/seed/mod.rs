@@ -16,7 +16,7 @@ pub use apply::{Access, ApplyError, Env, Intent, Options, Seeded, SeededHost, Se
 pub use document::Document;
 use domain::classify::mapping::Mode;
 pub use draft::{Draft, Rejected, Seed};
-pub use export::{ExportError, export};
+pub use export::{ExportError, choose_tenant, export};
 pub use report::{Line, Report};
 
 impl Seed {
