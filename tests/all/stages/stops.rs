@@ -239,25 +239,22 @@ async fn between(table: &str, by: By) -> i64 {
     let mut seen = w.db.admin().await;
     let mut stop = stopper.begin().await.unwrap();
     stop.execute(AssertSqlSafe(format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))).await.unwrap();
-    let judged = async {
+    let meanwhile = async {
         waiting(&mut seen, 1).await;
-        let racing = async {
-            match by {
-                By::Product => waiting(&mut seen, 2).await,
-                By::Unlocked => {}
-            }
-            stop.commit().await.unwrap();
+        let forbids = interlock(&w, host, by);
+        tokio::pin!(forbids);
+        // It waits for the admission, or is through before it.
+        let through = tokio::select! {
+            () = &mut forbids => true,
+            () = waiting(&mut seen, 2) => false,
         };
-        match by {
-            By::Product => drop(tokio::join!(interlock(&w, host, by), racing)),
-            By::Unlocked => {
-                interlock(&w, host, by).await;
-                racing.await;
-            }
+        stop.commit().await.unwrap();
+        if !through {
+            forbids.await;
         }
     };
     let remediate = Remediate::default();
-    tokio::join!(w.work(&remediate), judged);
+    tokio::join!(w.work(&remediate), meanwhile);
     w.one("SELECT count(*) FROM jobs WHERE state IN ('queued', 'leased', 'permitted')").await
 }
 
