@@ -36,6 +36,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         views::host::HostPage { metrics: None, services: Vec::new(), ..samples::host_page(Trust::Trusted, false) };
     write(folder, "host-new", &new.render()?)?;
     write(folder, "host-held", &samples::host_page(not_yet, true).render()?)?;
+    write(folder, "guardrails", &samples::guardrails_page().render()?)?;
+    write(folder, "guardrails-client", &samples::guardrails_of_client(false).render()?)?;
+    write(folder, "guardrails-stopped", &samples::guardrails_of_client(true).render()?)?;
     write(folder, "changes", &samples::changes_page(false).render()?)?;
     write(folder, "changes-none", &samples::changes_page(true).render()?)?;
     write(folder, "demo", &samples::demo_page().render()?)?;

@@ -48,6 +48,11 @@ impl Clock {
         at.to_zoned(self.zone.clone())
     }
 
+    /// The instant so many hours from now.
+    pub fn in_hours(&self, hours: &u8) -> Timestamp {
+        self.now.saturating_add(jiff::SignedDuration::from_hours(i64::from(*hours))).unwrap_or(self.now)
+    }
+
     /// "3 h 50 ago", "just now", "in 9 min".
     pub fn ago(&self, at: &Timestamp) -> TimeTag {
         let words = match gap(*at, self.now) {

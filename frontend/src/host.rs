@@ -114,11 +114,6 @@ impl HostPage {
 
     /// How long hands off may be asked for, in hours.
     pub fn hours(&self) -> [u8; 3] {
-        [1, 4, 12]
-    }
-
-    /// The instant `hours` from now.
-    pub fn until(&self, hours: &u8) -> Timestamp {
-        self.clock.now.saturating_add(jiff::SignedDuration::from_hours(i64::from(*hours))).unwrap_or(self.clock.now)
+        crate::HANDS_OFF_HOURS
     }
 }

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod error;
 #[cfg(any(test, feature = "gallery"))]
 pub mod gallery;
+pub mod guardrails;
 pub mod host;
 pub mod hosts;
 pub mod incident;
@@ -31,6 +32,9 @@ pub use assets::asset;
 pub use clock::{Clock, TimeTag, back_in, left, took};
 pub use part::{HandsOff, HostRef, Limit, LimitResult, Link, Meter, Pair, Reading, State, Used, Verdict};
 pub use shell::{Nav, Shell};
+
+/// How long hands off may be asked for, in hours.
+pub const HANDS_OFF_HOURS: [u8; 3] = [1, 4, 12];
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,8 @@ pub enum Nav {
     Approvals,
     /// Hosts.
     Hosts,
+    /// The kill switch, what is stopped, and the limits.
+    Guardrails,
     /// Changes that wait for a second person.
     Changes,
     /// The demo's own pages.

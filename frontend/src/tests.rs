@@ -29,6 +29,9 @@ fn pages() -> Vec<(&'static str, String)> {
         ("host", samples::host_page(Trust::Trusted, false).render()),
         ("host_before_its_first_report", new_host().render()),
         ("host_not_trusted_hands_off", samples::host_page(not_yet(), true).render()),
+        ("guardrails", samples::guardrails_page().render()),
+        ("guardrails_of_a_client", samples::guardrails_of_client(false).render()),
+        ("guardrails_of_a_stopped_client", samples::guardrails_of_client(true).render()),
         ("changes", samples::changes_page(false).render()),
         ("changes_none", samples::changes_page(true).render()),
         ("demo", samples::demo_page().render()),
@@ -135,7 +138,7 @@ fn a_link_leads_only_to_a_route_that_exists() {
         for link in html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
             let known = link.starts_with('#')
                 || link == "data:,"
-                || ["/incidents", "/approvals", "/hosts", "/changes", "/demo", "/assets/"]
+                || ["/incidents", "/approvals", "/hosts", "/guardrails", "/changes", "/demo", "/assets/"]
                     .iter()
                     .any(|start| link.starts_with(start));
             assert!(known, "{name} links to {link}");

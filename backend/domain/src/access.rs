@@ -24,6 +24,10 @@ pub enum Act {
     WorkIncidents,
     /// Say yes or no to a fix that asks first.
     Approve,
+    /// Stop all actions of a client or of the organization.
+    StopActions,
+    /// Let act again what was stopped, close a breaker, end an interlock.
+    LetAct,
     /// Say that a quarantined host is the same machine.
     TrustHost,
     /// See and answer changes that wait for a second person.
@@ -57,8 +61,8 @@ impl Role {
         matches!(
             (self, act),
             (_, Read)
-                | (Owner | Admin | Technician, WorkIncidents | Approve)
-                | (Owner | Admin, TrustHost | ConfirmChanges)
+                | (Owner | Admin | Technician, WorkIncidents | Approve | StopActions)
+                | (Owner | Admin, TrustHost | ConfirmChanges | LetAct)
         )
     }
 }

@@ -1,10 +1,9 @@
 //! `mendwright guardrails breakers` and `close-breaker`: what went badly, and a person who has looked at it.
 
 use anyhow::{Result, bail};
-use serde_json::json;
+use store::Store;
 use store::auth::OperatorTx;
-use store::remediate::{breakers, guardrails, runs};
-use store::{Store, audit};
+use store::remediate::breakers;
 
 use crate::cli::OwnerArgs;
 use crate::config::Urls;
@@ -49,17 +48,7 @@ pub async fn close_in(store: &Store, owner_url: &str, breaker: &str, reason: &st
         let all = breakers::list_not_closed(&mut tx).await?;
         let named = |row: &&breakers::Row| format!("{}:{}", row.breaker.scope.word(), row.key) == breaker;
         let Some(row) = all.iter().find(named) else { continue };
-        let scope = row.breaker.scope;
-        let bucket = match row.key.split_once('/') {
-            Some((client, _)) => client.to_owned(),
-            None if scope == domain::remediate::breaker::Scope::PlaybookVersion => tenant_id.to_string(),
-            None => row.key.clone(),
-        };
-        guardrails::lock_one(&mut tx, scope.bucket().word(), &bucket).await?;
-        breakers::save(&mut tx, scope, &row.key, domain::remediate::breaker::State::Closed, 0, None).await?;
-        let detail = json!({ "breaker": breaker, "reason": reason });
-        audit::insert_tenant_wide(&mut tx, "breaker.closed_by_person", "tenant", tenant_id, detail).await?;
-        runs::make_held_due(&mut tx, None).await?;
+        breakers::close(&mut tx, row.breaker.scope, &row.key, reason).await?;
         tx.commit().await?;
         return Ok(());
     }

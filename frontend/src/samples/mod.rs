@@ -3,6 +3,7 @@
 mod approvals;
 mod changes;
 mod demo;
+mod guardrails;
 mod host;
 mod incident;
 
@@ -17,6 +18,7 @@ use uuid::Uuid;
 pub use approvals::approvals_page;
 pub use changes::changes_page;
 pub use demo::{demo_page, mail_page, mails_page};
+pub use guardrails::{guardrails_of_client, guardrails_page};
 pub use host::{host_page, hosts_page};
 pub use incident::{asks_first, fixed, held_then_fixed, in_doubt, unmapped, watching_only};
 

@@ -5,6 +5,7 @@ mod approval;
 mod changes;
 mod demo;
 mod doubt;
+mod guardrails;
 mod sessions;
 mod strangers;
 mod telling;
@@ -113,6 +114,16 @@ impl Console {
         let cookie = self.sign_in(email).await;
         let (_, _, page) = self.get("/incidents", &cookie).await;
         (cookie, token(&page))
+    }
+
+    /// An interlock of ours on our host.
+    async fn interlock(&mut self, id: Uuid) {
+        let (tenant, host) = (self.ours.tenant, self.ours.host);
+        let sql = format!(
+            "INSERT INTO interlocks (tenant_id, interlock_id, scope_kind, scope_key, reason, ends_at, set_by, set_at)
+             VALUES ('{tenant}', '{id}', 'host', '{host}', 'backup', clock_timestamp() + interval '1 hour', 'backup', clock_timestamp())"
+        );
+        self.rows.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
     }
 
     /// Rows of `table`, which may carry a condition.

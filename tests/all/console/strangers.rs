@@ -21,7 +21,7 @@ enum Gives {
 }
 use Gives::{Everybody, Named, OwnOnly};
 
-/// Method, path, form (`{run}` is a run in doubt of ours), what it gives.
+/// Method, path, form (`{run}` is a run in doubt of ours, `{host}` our host), what it gives.
 const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("GET", "/", "", Everybody),
     ("GET", "/sign-in", "", Everybody),
@@ -42,6 +42,16 @@ const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("POST", "/hosts/{id}/hands-off", "&hours=1&reason=", Named),
     ("POST", "/hosts/{id}/release", "", Named),
     ("POST", "/hosts/{id}/same-machine", "", Named),
+    ("GET", "/guardrails", "", OwnOnly),
+    ("GET", "/guardrails/{id}", "", Named),
+    ("POST", "/guardrails/stop", "&reason=x", OwnOnly),
+    ("POST", "/guardrails/go", "", OwnOnly),
+    ("POST", "/guardrails/breaker", "&breaker=host%3A{host}&reason=x", OwnOnly),
+    ("POST", "/guardrails/interlocks/{id}/release", "", Named),
+    ("POST", "/guardrails/{id}/stop", "&reason=x", Named),
+    ("POST", "/guardrails/{id}/go", "", Named),
+    ("POST", "/guardrails/{id}/hands-off", "&hours=1&reason=", Named),
+    ("POST", "/guardrails/{id}/hands-on", "", Named),
     ("GET", "/changes", "", OwnOnly),
     ("POST", "/changes/{id}", "&answer=yes", Named),
     ("GET", "/assets/{file}", "", Everybody),
@@ -73,9 +83,13 @@ impl Console {
 
     /// The path with the real id of our row, and with one that nobody has.
     fn paths(&self, path: &str) -> (String, String) {
-        // Our proposed change has the incident's id.
-        let named = ["/incidents", "/changes"].iter().any(|start| path.starts_with(start));
-        let ours = if named { self.ours.incident } else { self.ours.host };
+        // Our proposed change and our interlock have the incident's id.
+        let named = ["/incidents", "/changes", "/guardrails/interlocks"].iter().any(|start| path.starts_with(start));
+        let ours = match path {
+            _ if named => self.ours.incident,
+            _ if path.starts_with("/guardrails") => self.ours.client,
+            _ => self.ours.host,
+        };
         let file = "none.css";
         let with = |id: Uuid| path.replace("{id}", &id.to_string()).replace("{file}", file);
         (with(ours), with(Uuid::from_u128(1)))
@@ -86,12 +100,18 @@ impl Console {
         Seat { cookie, csrf }
     }
 
-    /// A change of ours that waits for a second person.
+    /// A change of ours that waits for a second person, an interlock and a breaker.
     async fn proposed(&mut self) {
         let (tenant, id) = (self.ours.tenant, self.ours.incident);
         self.execute(format!(
             "INSERT INTO proposed_changes (tenant_id, change_id, kind, subject_key, subject, was, wanted, state, proposed_at, proposed_by, lapses_at)
              VALUES ('{tenant}', '{id}', 'mode', '{id}', 'Ours client', '{{}}', '{{}}', 'proposed', clock_timestamp(), 'Ours', '2100-01-01')"
+        ))
+        .await;
+        self.interlock(id).await;
+        let host = self.ours.host;
+        self.execute(format!(
+            "INSERT INTO breakers (tenant_id, scope_kind, scope_key, state, changed_at) VALUES ('{tenant}', 'host', '{host}', 'open', clock_timestamp())"
         ))
         .await;
     }
@@ -157,12 +177,14 @@ async fn a_stranger_is_asked_to_sign_in() {
     let mut console = Console::new().await;
     let run = console.run("unknown", "unknown").await.to_string();
     console.proposed().await;
+    let host_id = console.ours.host.to_string();
+    let filled = |form: &str| form.replace("{run}", &run).replace("{host}", &host_id);
     let (stranger, before) = (Seat { cookie: String::new(), csrf: String::new() }, console.traces().await);
     let stale = Seat { cookie: format!("__Host-session={}", "A".repeat(22)), csrf: "guess".to_owned() };
     for (method, path, form, gives) in ROUTES {
         for seat in [&stranger, &stale] {
             let (real, _) = console.paths(path);
-            let (status, headers, body) = console.ask(seat, method, &real, &form.replace("{run}", &run)).await;
+            let (status, headers, body) = console.ask(seat, method, &real, &filled(form)).await;
             assert!(!body.contains("Ours"), "{method} {path}");
             if *gives != Everybody {
                 let to = headers.get(header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or_default();
@@ -181,6 +203,8 @@ async fn what_is_ours_does_not_exist_for_other_members() {
     let mut console = Console::new().await;
     let run = console.run("unknown", "unknown").await.to_string();
     console.proposed().await;
+    let host_id = console.ours.host.to_string();
+    let filled = |form: &str| form.replace("{run}", &run).replace("{host}", &host_id);
     let host = console.ours.host;
     console
         .execute(format!(
@@ -198,7 +222,7 @@ async fn what_is_ours_does_not_exist_for_other_members() {
     let before = console.traces().await;
     for (method, path, form, gives) in ROUTES.iter().filter(|(_, path, ..)| *path != "/sign-out") {
         let (real, unknown) = console.paths(path);
-        let form = form.replace("{run}", &run);
+        let form = filled(form);
         for seat in [&theirs, &limited] {
             let answer = plain(console.ask(seat, method, &real, &form).await);
             assert!(!answer.1.contains("Ours client") && !answer.1.contains("Ours-host"), "{method} {path}");
@@ -215,7 +239,7 @@ async fn what_is_ours_does_not_exist_for_other_members() {
     console.execute(limit("NULL")).await;
     for (method, path, form, _) in ROUTES.iter().filter(|(.., gives)| *gives == Named) {
         let (real, _) = console.paths(path);
-        let (status, ..) = console.ask(&limited, method, &real, &form.replace("{run}", &run)).await;
+        let (status, ..) = console.ask(&limited, method, &real, &filled(form)).await;
         // Our run is in doubt and waits for no yes: it is found, and that is said.
         let found = path.ends_with("/approval") && status == StatusCode::CONFLICT;
         assert!(found || matches!(status, StatusCode::OK | StatusCode::SEE_OTHER), "{method} {path}: {status}");

@@ -45,12 +45,13 @@ pub async fn list(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> Result<V
     }
     let mut buckets = Vec::with_capacity(keys.len());
     for (kind, key, playbook) in keys {
-        buckets.push(Bucket { playbook, facts: bucket(tx, kind, key).await? });
+        buckets.push(Bucket { playbook, ..find(tx, kind, key).await? });
     }
     Ok(buckets)
 }
 
-async fn bucket(tx: &mut TenantTx, kind: BucketKind, key: String) -> Result<BucketFacts> {
+/// One bucket, of no fix.
+pub async fn find(tx: &mut TenantTx, kind: BucketKind, key: String) -> Result<Bucket> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let row = guardrails::find(tx, kind, &key).await?;
     let used = sqlx::query!(
@@ -67,7 +68,7 @@ async fn bucket(tx: &mut TenantTx, kind: BucketKind, key: String) -> Result<Buck
     let limits = limits(kind, row.set, size(tx, kind, &key).await?);
     let slots = used.iter().map(|u| (u.occupied_until.to_jiff(), u.slot_no.unsigned_abs()));
     let in_flight = used.iter().filter(|u| u.released_at.is_none());
-    Ok(BucketFacts {
+    let facts = BucketFacts {
         kind,
         frozen: row.frozen,
         clock_high: row.clock_high.unwrap_or(now),
@@ -76,5 +77,6 @@ async fn bucket(tx: &mut TenantTx, kind: BucketKind, key: String) -> Result<Buck
         flights: in_flight.filter_map(|u| u.flight_no.map(i32::unsigned_abs)).collect(),
         own_flight: false,
         key,
-    })
+    };
+    Ok(Bucket { playbook: None, facts })
 }

@@ -3,10 +3,12 @@
 use domain::remediate::breaker::{Breaker, LOOK_BACK, Scope, State, Turned};
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
+use serde_json::json;
 use uuid::Uuid;
 
-use super::runs::Run;
-use crate::{Result, StoreError, TenantTx};
+use super::guardrails;
+use super::runs::{self, Run};
+use crate::{Result, StoreError, TenantTx, audit};
 
 /// The keys of the breakers over a run.
 pub fn keys_of(run: &Run) -> [(Scope, String); 3] {
@@ -93,6 +95,27 @@ pub async fn list_not_closed(tx: &mut TenantTx) -> Result<Vec<Row>> {
     .fetch_all(tx.conn())
     .await?;
     rows.into_iter().map(|found| found.row(tenant_id)).collect()
+}
+
+/// A person has looked at what went badly: the breaker closes, under the lock of its scope's bucket, and what it held is
+/// decided anew. False: it was closed.
+pub async fn close(tx: &mut TenantTx, scope: Scope, key: &str, reason: &str) -> Result<bool> {
+    let tenant_id = tx.tenant_id();
+    let bucket = match key.split_once('/') {
+        Some((client, _)) => client.to_owned(),
+        None if scope == Scope::PlaybookVersion => tenant_id.to_string(),
+        None => key.to_owned(),
+    };
+    guardrails::lock_one(tx, scope.bucket().word(), &bucket).await?;
+    let all = list_not_closed(tx).await?;
+    if !all.iter().any(|row| row.breaker.scope == scope && row.key == key) {
+        return Ok(false);
+    }
+    save(tx, scope, key, State::Closed, 0, None).await?;
+    let detail = json!({ "breaker": format!("{}:{key}", scope.word()), "reason": reason });
+    audit::insert_tenant_wide(tx, "breaker.closed_by_person", "tenant", tenant_id, detail).await?;
+    runs::make_held_due(tx, None).await?;
+    Ok(true)
 }
 
 /// What a breaker becomes; `canary` is the run that it lets through.

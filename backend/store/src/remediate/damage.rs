@@ -2,7 +2,9 @@
 
 use domain::remediate::damage::{BAD_COUNTS, Facts, Numbers};
 use domain::remediate::guardrails::{BucketKind, Size};
+use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
+use uuid::Uuid;
 
 use super::guardrails::{number, size};
 use super::runs::Run;
@@ -10,7 +12,7 @@ use crate::{Result, TenantTx};
 
 /// Reads it for one run, whose buckets are locked.
 pub async fn find(tx: &mut TenantTx, run: &Run) -> Result<(Facts, Size)> {
-    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let tenant_id = tx.tenant_id();
     let key = run.client_id.to_string();
     let counts = sqlx::query!(
         r#"WITH open AS (SELECT playbook_digest FROM runs WHERE tenant_id = $1 AND client_id = $2 AND ended_at IS NULL AND run_id <> $4
@@ -32,6 +34,24 @@ pub async fn find(tx: &mut TenantTx, run: &Run) -> Result<(Facts, Size)> {
     )
     .fetch_one(tx.conn())
     .await?;
+    let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
+    let facts = Facts {
+        unproven: count(counts.unproven),
+        unproven_of_version: count(counts.of_version),
+        verified_of_version: count(counts.verified),
+        bad: list_bad(tx, run.client_id).await?,
+        set: Numbers {
+            max_unproven: number(counts.max_unproven),
+            max_bad: number(counts.max_bad),
+            max_wave: number(counts.max_wave),
+        },
+    };
+    Ok((facts, size(tx, BucketKind::Client, &key).await?))
+}
+
+/// When each bad remediation of the client in the last day went bad, ascending; one in doubt is bad now.
+pub async fn list_bad(tx: &mut TenantTx, client_id: Uuid) -> Result<Vec<Timestamp>> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let since = now - BAD_COUNTS;
     let bad = sqlx::query_scalar!(
         r#"SELECT at AS "at!" FROM (
@@ -40,23 +60,11 @@ pub async fn find(tx: &mut TenantTx, run: &Run) -> Result<(Facts, Size)> {
              UNION ALL SELECT $4 FROM runs WHERE tenant_id = $1 AND client_id = $2 AND ended_at IS NULL AND state = 'unknown') bad
            ORDER BY at LIMIT 256"#,
         tenant_id,
-        run.client_id,
+        client_id,
         since.to_sqlx() as _,
         now.to_sqlx() as _
     )
     .fetch_all(tx.conn())
     .await?;
-    let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
-    let facts = Facts {
-        unproven: count(counts.unproven),
-        unproven_of_version: count(counts.of_version),
-        verified_of_version: count(counts.verified),
-        bad: bad.into_iter().map(|at| at.to_jiff()).collect(),
-        set: Numbers {
-            max_unproven: number(counts.max_unproven),
-            max_bad: number(counts.max_bad),
-            max_wave: number(counts.max_wave),
-        },
-    };
-    Ok((facts, size(tx, BucketKind::Client, &key).await?))
+    Ok(bad.into_iter().map(|at| at.to_jiff()).collect())
 }

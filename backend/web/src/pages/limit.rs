@@ -5,6 +5,7 @@ pub fn label(limit: &str, scope: &str, window_secs: Option<u32>) -> String {
     let place = match scope {
         "tenant" => "Organization",
         "client" => "Client",
+        "undo" => "Undos",
         "host" => "Host",
         "host_playbook" | "host_playbook_day" => "This fix here",
         other => other,
@@ -14,7 +15,9 @@ pub fn label(limit: &str, scope: &str, window_secs: Option<u32>) -> String {
         "frozen" => format!("{place} stopped"),
         "clock" => "Clock behind".to_owned(),
         "quarantine" => "Host not trusted".to_owned(),
+        "clock_jump" => "Clock jumped".to_owned(),
         "hands_off" => "Hands off".to_owned(),
+        "interlock" => "Interlock".to_owned(),
         "unproven" => format!("{place}, not verified yet"),
         "bad" => format!("{place}, went badly, 1\u{a0}day"),
         "wave" => "This version, tried on".to_owned(),

@@ -3,6 +3,7 @@
 pub mod approval;
 pub mod asset;
 pub mod change;
+pub mod guardrails;
 pub mod host;
 pub mod incident;
 pub mod limit;

@@ -7,13 +7,12 @@ use serde::Deserialize;
 use store::remediate::hands_off::{self, Whose};
 use store::{hosts, logins};
 use uuid::Uuid;
+use views::HANDS_OFF_HOURS;
 use views::error::Kind;
 
 use crate::posted::{Input, Posted};
 use crate::{App, Failure};
 
-/// The longest stretch a person may ask for at once; the form offers 1, 4 and 12 hours.
-const HOURS: [u8; 3] = [1, 4, 12];
 /// The longest reason that is stored, in characters.
 const REASON: usize = 200;
 
@@ -53,7 +52,7 @@ pub async fn start(
 ) -> Result<Redirect, Failure> {
     member.must(Act::WorkIncidents)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
-    if !HOURS.contains(&form.hours) {
+    if !HANDS_OFF_HOURS.contains(&form.hours) {
         return Err(Failure(Kind::BadRequest));
     }
     let mut tx = member.begin(&app).await?;

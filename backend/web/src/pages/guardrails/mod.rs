@@ -1,0 +1,7 @@
+//! The page of guardrails and what is done on it.
+
+mod act;
+mod show;
+
+pub use act::{close_breaker, go, go_client, hands_off, hands_on, release, stop, stop_client};
+pub use show::{of_client, show};

@@ -1,0 +1,98 @@
+use super::{HOUR, MINUTE, before, clock, id, shell, text};
+use crate::guardrails::{About, ClientRow, Ends, GuardrailsPage, Reach, Standing, Stopped};
+use crate::{Limit, LimitResult, Nav, Used};
+
+fn limit(label: &str, used: u32, of: u32, because: &str) -> Limit {
+    Limit {
+        label: text(label),
+        used: Some(Used { used, of, unit: String::new() }),
+        state: None,
+        because: text(because),
+        frees_at: (used > 0).then(|| before(-4 * MINUTE)),
+        result: if used >= of { LimitResult::Held } else { LimitResult::Allowed },
+    }
+}
+
+/// The organization's page, with all that may stand against fixes.
+pub fn guardrails_page() -> GuardrailsPage {
+    let standing = |kind, place: &str, words: &str, since, until: Option<i64>, ends| Standing {
+        kind,
+        place: text(place),
+        words: text(words),
+        since: Some(before(since)),
+        until: until.map(before),
+        ends,
+    };
+    let client = |n, name: &str, hosts, held, stopped| ClientRow { id: id(n), name: text(name), hosts, held, stopped };
+    GuardrailsPage {
+        shell: shell(Nav::Guardrails),
+        clock: clock(),
+        about: About::Organization,
+        stopped: None,
+        stopped_above: false,
+        may_stop: true,
+        may_let: true,
+        reach: Reach { hosts: 214, waiting: 3, running: 1 },
+        standing: vec![
+            standing(
+                "Stopped",
+                "Café Brandt",
+                "J. Tanaka: the till is moved",
+                2 * HOUR,
+                None,
+                Ends::At(format!("/guardrails/{}", id(3))),
+            ),
+            standing(
+                "Hands off",
+                "web-03 at Alder Logistics",
+                "Sam Rivera: a disk is replaced",
+                HOUR,
+                Some(-3 * HOUR),
+                Ends::At(format!("/hosts/{}", id(2))),
+            ),
+            standing(
+                "Interlock",
+                "Alder Logistics",
+                "backup: nightly backup",
+                20 * MINUTE,
+                Some(-2 * HOUR),
+                Ends::Release(id(9)),
+            ),
+            standing(
+                "Breaker",
+                "“Start a failed service again” at Dock & Co",
+                "Fixes went badly",
+                35 * MINUTE,
+                None,
+                Ends::Close(text("client_playbook_version:sample")),
+            ),
+        ],
+        limits: vec![limit("Organization, 10 min", 3, 10, "rule for 214 hosts in the organization")],
+        clients: vec![
+            client(1, "Alder Logistics", 48, 2, false),
+            client(3, "Café Brandt", 2, 0, true),
+            client(4, "Dock & Co", 164, 0, false),
+        ],
+        hands_off: false,
+    }
+}
+
+/// A client's page: acting, or stopped, as one sees it who may not let it act again.
+pub fn guardrails_of_client(stopped: bool) -> GuardrailsPage {
+    let why = Some(text("restarts make it worse"));
+    GuardrailsPage {
+        about: About::Client { id: id(1), name: text("Alder Logistics") },
+        stopped: stopped.then(|| Stopped { by: Some(text("Sam Rivera")), why, at: Some(before(12 * MINUTE)) }),
+        may_let: !stopped,
+        reach: Reach { hosts: 48, waiting: 1, running: 0 },
+        standing: Vec::new(),
+        limits: vec![
+            limit("Client, 10 min", 3, 3, "rule for 48 hosts at the client"),
+            limit("Undos, 10 min", 0, 3, "rule for 48 hosts at the client"),
+            limit("Client, not verified yet", 1, 2, "rule for 48 hosts at the client"),
+            limit("Client, went badly, 1\u{a0}day", 0, 2, "rule for 48 hosts at the client"),
+        ],
+        clients: Vec::new(),
+        ..guardrails_page()
+    }
+}
