@@ -205,6 +205,7 @@ mod tests {
             parameters: BTreeMap::new(),
             steps: Vec::new(),
             undo: Vec::new(),
+            weight: 1,
         }
     }
 

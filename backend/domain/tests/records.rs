@@ -117,6 +117,8 @@ fn facts() -> Facts {
         approved_by: None,
         quarantined: None,
         host_busy: false,
+        weight: 1,
+        share: None,
         damage: None,
         breakers: Vec::new(),
         stops: vec![],

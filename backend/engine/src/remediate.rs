@@ -18,7 +18,7 @@ use store::remediate::approvals;
 use store::remediate::guardrails::{self, Executed, buckets_of};
 use store::remediate::jobs::{self, JobKey};
 use store::remediate::runs::{self, Claimed, Run};
-use store::remediate::{breakers, damage, playbooks, stops, undo};
+use store::remediate::{breakers, damage, playbooks, shares, stops, undo};
 use store::{Queue, Store, StoreError, TenantScope, TenantTx, hosts};
 use uuid::Uuid;
 
@@ -219,9 +219,17 @@ async fn load(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> st
     let mode = strictest(planned, today.as_deref().and_then(Mode::parse).unwrap_or(Mode::Observe));
     let needs_person = risk == "H";
     let asks = mode == Mode::Approve || needs_person;
+    let weight = content["weight"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
+    let buckets = guardrails::facts(tx, keys, run.run_id).await?;
+    let share = match buckets.iter().find(|bucket| bucket.kind == BucketKind::Tenant) {
+        Some(tenant) => Some(shares::find(tx, run.client_id, tenant).await?),
+        None => None,
+    };
     Ok(Facts {
         now,
         mode,
+        weight,
+        share,
         platform_frozen: platform.frozen,
         clock_jump: platform.clock_jump,
         escalate_only: risk == "E",
@@ -230,7 +238,7 @@ async fn load(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> st
         quarantined: hosts::find_quarantine(tx, run.host_id).await?,
         host_busy: runs::has_unfinished_job(tx, run.host_id).await?,
         stops: stops::list_over(tx, run.client_id, run.host_id).await?,
-        buckets: guardrails::facts(tx, keys, run.run_id).await?,
+        buckets,
         damage: Some(damage::find(tx, run).await?),
         breakers: open_breakers(tx, run).await?,
     })
@@ -375,6 +383,8 @@ async fn undo_facts(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)])
         host_busy: runs::has_unfinished_job(tx, run.host_id).await?,
         stops: stops::list_over(tx, run.client_id, run.host_id).await?,
         buckets: buckets.map(|bucket| BucketFacts { frozen, ..bucket }).collect(),
+        weight: 1,
+        share: None,
         damage: None,
         breakers: Vec::new(),
     })

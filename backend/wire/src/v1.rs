@@ -819,6 +819,18 @@ pub struct Playbook {
     /// The steps that take it back, in order; empty: none needed, or none possible.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undo: Vec<Step>,
+    /// The services and hosts that it may touch, at least 1: so many slots of the shared limits it takes.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub weight: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_one(n: &u32) -> bool {
+    *n == 1
 }
 
 impl Playbook {

@@ -98,6 +98,8 @@ async fn admit_unlocked(store: &Store, w: &World, run_id: Uuid, all_have_read: &
         quarantined: None,
         host_busy: false,
         stops: Vec::new(),
+        weight: 1,
+        share: None,
         damage: None,
         breakers: Vec::new(),
         // The high-water mark moves under the others' feet, and is no part of what is shown here.

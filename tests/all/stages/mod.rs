@@ -8,6 +8,7 @@ mod ladder;
 mod notify;
 mod recurrence;
 mod remediate;
+mod shares;
 mod silence;
 mod stops;
 mod sweep;

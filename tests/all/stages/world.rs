@@ -28,8 +28,10 @@ use crate::support::TestDb;
 
 /// What a test may change of the seed.
 pub struct Setup {
-    /// Hosts h1, h2, …, all of client Alder.
+    /// Hosts h1, h2, …, of each client.
     pub hosts: usize,
+    /// Clients: Alder, Client 2, …
+    pub clients: usize,
     /// The mapping's mode; none: there is no mapping.
     pub mode: Option<&'static str>,
     /// Rungs of the mapping's ladder, 1 or 2: `restart-service`, then `kick-service`.
@@ -52,6 +54,7 @@ impl Default for Setup {
     fn default() -> Self {
         Setup {
             hosts: 1,
+            clients: 1,
             mode: Some("auto"),
             rungs: 1,
             undo: false,
@@ -97,10 +100,14 @@ pub fn document(setup: &Setup) -> String {
     let mut yaml = String::from(
         "tenant: {name: Harbour, time_zone: UTC}\n\
          members: [{name: Owner, email: owner@harbour.example, role: owner, password_env: PASSWORD}]\n\
-         notify: [oncall@harbour.example]\nclients:\n  - name: Alder\n    hosts:\n",
+         notify: [oncall@harbour.example]\nclients:\n",
     );
-    for n in 1..=setup.hosts {
-        let _ = writeln!(yaml, "      - {{name: h{n}, tags: {{role: web}}}}");
+    for client in 1..=setup.clients {
+        let name = if client == 1 { "Alder".to_owned() } else { format!("Client {client}") };
+        let _ = writeln!(yaml, "  - name: {name}\n    hosts:");
+        for n in 1..=setup.hosts {
+            let _ = writeln!(yaml, "      - {{name: h{n}, tags: {{role: web}}}}");
+        }
     }
     yaml.push_str(
         "checks:\n  - {name: Shop runs, kind: service, target: shop, selector: {tags: {role: web}}, interval_secs: 2}\n\
@@ -155,6 +162,11 @@ pub fn document(setup: &Setup) -> String {
 
 impl World {
     pub async fn new(setup: Setup) -> World {
+        World::of(setup, document).await
+    }
+
+    /// The same, of another file.
+    pub async fn of(setup: Setup, document: impl Fn(&Setup) -> String) -> World {
         let db = TestDb::new().await;
         let moved = Moved::default();
         let store = Store::connect(&StoreConfig {
@@ -193,10 +205,11 @@ impl World {
 
     /// Every host of the seed becomes one that is linked and trusted.
     async fn enrol_all(&mut self, seeded: &Seeded) {
-        let client_id: Uuid = self.one("SELECT client_id FROM clients").await;
         let node_id = self.node_id;
         nodes::insert(&self.store, node_id).await.unwrap();
         for (n, planned) in seeded.hosts.iter().enumerate() {
+            let client_id: Uuid =
+                self.one(&format!("SELECT client_id FROM clients WHERE name = '{}'", planned.client)).await;
             let mut tx = self.tx().await;
             let mut public_key = [0; 32];
             public_key[..8].copy_from_slice(&(n as u64 + 1).to_le_bytes());

@@ -31,6 +31,7 @@ fn playbook() -> Playbook {
         parameters: BTreeMap::new(),
         steps: vec![step("/bin/one"), step("/bin/two"), step("/bin/three")],
         undo: Vec::new(),
+        weight: 1,
     }
 }
 

@@ -164,6 +164,7 @@ mod tests {
             parameters: BTreeMap::from([("p".to_owned(), kind)]),
             steps: vec![Step { title: String::new(), argv: argv.iter().map(|a| (*a).into()).collect(), limit_secs: 1 }],
             undo: Vec::new(),
+            weight: 1,
         };
         bind(&playbook, &playbook.steps, &BTreeMap::from([("p".to_owned(), value)]), &limits())
     }
@@ -238,6 +239,7 @@ mod tests {
             parameters,
             steps: Vec::new(),
             undo: Vec::new(),
+            weight: 1,
         };
         let declared = BTreeMap::from([("p".to_owned(), ParameterType::ServiceName)]);
         assert!(bind(&playbook(declared), &[], &BTreeMap::new(), &limits()).is_err());

@@ -210,6 +210,7 @@ pub fn job(instance_id: Uuid, fence: i64, argvs: &[&[&str]]) -> (Job, JobKey) {
         parameters: BTreeMap::from([("service".to_owned(), ParameterType::ServiceName)]),
         steps: argvs.iter().map(step).collect(),
         undo: Vec::new(),
+        weight: 1,
     })
     .unwrap();
     let key = JobKey { run_id: Uuid::from_u128(50), purpose: Purpose::Fix, leg: 1, attempt: 1 };

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::breaker::Breaker;
 use super::damage;
+use super::fair;
 use super::guardrails::{BucketFacts, BucketKind, Flight, Size};
 use crate::classify::Mode;
 
@@ -72,8 +73,12 @@ pub struct Facts {
     pub host_busy: bool,
     /// Hands off and interlocks over the host.
     pub stops: Vec<Stop>,
+    /// The services and hosts that the run may touch, at least 1.
+    pub weight: u32,
     /// The buckets, in lock order.
     pub buckets: Vec<BucketFacts>,
+    /// The client's share of its organization's window; `None` for an undo, which is not paid from it.
+    pub share: Option<fair::Facts>,
     /// What bounds the damage at the client; `None` for an undo, which takes damage back.
     pub damage: Option<(damage::Facts, Size)>,
     /// The breakers over the run, those that are closed left out.
@@ -110,6 +115,8 @@ pub enum LimitKind {
     Bad,
     /// A version is tried on few hosts first.
     Wave,
+    /// A client's share of its organization's window.
+    Share,
     /// A breaker.
     Breaker,
 }
@@ -280,9 +287,10 @@ fn rows(facts: &Facts) -> Vec<LimitRow> {
             rows.push(brake(LimitKind::Clock, b.kind, true, why, Some(b.clock_high)));
         }
         let used = b.occupied.len() as u32;
-        let full = b.free_slot().is_none();
-        // One slot frees when enough of the earliest have ended to bring the count below the number.
-        let over = used.saturating_sub(b.limits.max_per_window) as usize;
+        let needs = b.kind.slots_of(facts.weight);
+        let full = b.free_slots(needs).is_none();
+        // There is room when enough of the earliest have ended to bring the count below the number.
+        let over = (used + needs).saturating_sub(b.limits.max_per_window + 1) as usize;
         rows.push(LimitRow {
             limit: LimitKind::Window,
             scope: b.kind,
@@ -316,6 +324,10 @@ fn rows(facts: &Facts) -> Vec<LimitRow> {
         frees_at: None,
         holds: facts.host_busy,
     });
+    let tenant = facts.buckets.iter().find(|bucket| bucket.kind == BucketKind::Tenant);
+    if let (Some(share), Some(tenant)) = (facts.share, tenant) {
+        rows.extend(fair::row(share, tenant, facts.weight));
+    }
     if let Some((damage, size)) = &facts.damage {
         rows.extend(damage::rows(damage, *size, now));
     }
@@ -329,6 +341,13 @@ fn answer(facts: &Facts, limits: &[LimitRow]) -> Answer {
     }
     if facts.mode == Mode::Observe {
         return Answer::WouldRun;
+    }
+    let too_small = |b: &&BucketFacts| b.kind.slots_of(facts.weight) > b.limits.max_per_window;
+    if let Some(b) = facts.buckets.iter().find(too_small) {
+        let (weight, most, place) = (facts.weight, b.limits.max_per_window, b.kind.label().to_lowercase());
+        return Answer::Refuse {
+            reason: format!("this fix may touch {weight} things at once, and the limit is {most} ({place})"),
+        };
     }
     let mut holding: Vec<&LimitRow> = limits.iter().filter(|r| r.holds).collect();
     if !holding.is_empty() {
@@ -351,9 +370,13 @@ fn answer(facts: &Facts, limits: &[LimitRow]) -> Answer {
             Flight::Take(n) => Some(n),
             Flight::AllInUse => return used_up,
         };
-        let Some(slot_no) = b.free_slot() else { return used_up };
+        let Some(free) = b.free_slots(b.kind.slots_of(facts.weight)) else { return used_up };
         let occupied_until = facts.now + SignedDuration::from_secs(i64::from(b.limits.window_secs));
-        slots.push(Slot { kind: b.kind, key: b.key.clone(), slot_no, flight_no, occupied_until });
+        let mut flight_no = flight_no;
+        slots.extend(free.into_iter().map(|slot_no| {
+            let (kind, key) = (b.kind, b.key.clone());
+            Slot { kind, key, slot_no, flight_no: flight_no.take(), occupied_until }
+        }));
     }
     Answer::Run { slots }
 }
@@ -384,6 +407,9 @@ fn headline(row: &LimitRow, now: Timestamp) -> String {
             format!("held: {} fixes went badly at this client in a day (limit {}){left}", row.used, row.max)
         }
         LimitKind::Wave => format!("held: this version is being tried on {} of {} hosts first", row.used, row.max),
+        LimitKind::Share => {
+            format!("held: {} of {} of this client’s share are used ({})", row.used, row.max, row.why)
+        }
         LimitKind::Breaker => format!("held by breaker: {}{left}", row.why),
     }
 }
@@ -425,6 +451,8 @@ mod tests {
             host_busy: false,
             stops: vec![],
             buckets: BucketKind::ALL[..5].iter().map(|(k, ..)| bucket(*k)).collect(),
+            weight: 1,
+            share: None,
             damage: None,
             breakers: vec![],
         }
@@ -436,6 +464,32 @@ mod tests {
         assert_eq!(slots.len(), 5);
         assert!(slots.iter().all(|s| s.slot_no == 1));
         assert_eq!(slots.iter().filter(|s| s.flight_no == Some(1)).count(), 1);
+    }
+
+    #[test]
+    fn a_heavy_run_takes_its_weight_where_others_share_and_one_flight_or_nothing() {
+        let mut f = facts();
+        f.weight = 2;
+        f.buckets[1].limits.max_in_flight = Some(5);
+        let Answer::Run { slots } = decide(&f).answer else { panic!("held") };
+        let of = |kind| slots.iter().filter(|s| s.kind == kind).map(|s| (s.slot_no, s.flight_no)).collect::<Vec<_>>();
+        assert_eq!(of(BucketKind::Client), [(1, Some(1)), (2, None)]);
+        assert_eq!(of(BucketKind::Tenant), [(1, None), (2, None)]);
+        assert_eq!(of(BucketKind::Host), [(1, Some(1))]);
+        f.buckets[1].occupied = vec![(at(1100), 1)];
+        assert!(matches!(decide(&f).answer, Answer::Hold { until, .. } if until == at(1100)), "two or none");
+        f.weight = 3;
+        let refused = decide(&f).answer;
+        let why = "this fix may touch 3 things at once, and the limit is 2 (client)".to_owned();
+        assert_eq!(refused, Answer::Refuse { reason: why });
+    }
+
+    #[test]
+    fn a_client_that_has_its_share_is_held_while_others_wait() {
+        let mut f = facts();
+        f.share = Some(fair::Facts { others: 3, holds: 5, waiting: 1 });
+        let Answer::Hold { headline, .. } = decide(&f).answer else { panic!("not held") };
+        assert!(headline.starts_with("held: 5 of 5 of this client’s share are used"), "{headline}");
     }
 
     #[test]

@@ -26,6 +26,15 @@ pub enum BucketKind {
 }
 
 impl BucketKind {
+    /// Slots that a run of this weight takes in a bucket of the kind: as many as it may touch where it shares with
+    /// others, one where the bucket is about its own host.
+    pub fn slots_of(self, weight: u32) -> u32 {
+        match self {
+            BucketKind::Tenant | BucketKind::Client => weight,
+            _ => 1,
+        }
+    }
+
     /// All kinds with their stored words and ranks.
     pub const ALL: [(BucketKind, &'static str, i16); 6] = [
         (BucketKind::Tenant, "tenant", 1),
@@ -170,10 +179,12 @@ pub enum Flight {
 }
 
 impl BucketFacts {
-    /// The lowest free slot number, if one is free.
-    pub fn free_slot(&self) -> Option<u32> {
+    /// The lowest free slot numbers, if so many are free.
+    pub fn free_slots(&self, wanted: u32) -> Option<Vec<u32>> {
         let taken: HashSet<u32> = self.occupied.iter().map(|(_, slot)| *slot).collect();
-        (1..=self.limits.max_per_window).find(|n| !taken.contains(n))
+        let wanted = wanted as usize;
+        let free: Vec<u32> = (1..=self.limits.max_per_window).filter(|n| !taken.contains(n)).take(wanted).collect();
+        (free.len() == wanted).then_some(free)
     }
 
     /// The flight to take.

@@ -4,4 +4,5 @@ pub mod breaker;
 pub mod clock;
 pub mod damage;
 pub mod decide;
+pub mod fair;
 pub mod guardrails;

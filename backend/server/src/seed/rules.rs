@@ -58,6 +58,9 @@ pub(super) fn playbooks(playbooks: &[Playbook], faults: &mut Faults) {
         if playbook.steps.is_empty() {
             faults.add(at("steps"), "a playbook has at least one step");
         }
+        if !(1..=1_000).contains(&playbook.weight) {
+            faults.add(at("weight"), "a playbook touches 1 to 1000 things");
+        }
         let undo = playbook.undo.iter().enumerate().map(|(j, step)| (format!("undo[{j}]"), step));
         for (place, step) in
             playbook.steps.iter().enumerate().map(|(j, step)| (format!("steps[{j}]"), step)).chain(undo)

@@ -10,5 +10,6 @@ pub mod interlocks;
 pub mod jobs;
 pub mod playbooks;
 pub mod runs;
+pub mod shares;
 pub mod stops;
 pub mod undo;

@@ -422,7 +422,7 @@ pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: std::time::Duration
     let claimed = sqlx::query_as!(
         Claimed,
         "WITH picked AS MATERIALIZED (SELECT run_id FROM runs WHERE tenant_id = $1 AND state IN ('planned', 'held') AND due_at <= $2
-           AND (lease_expires_at IS NULL OR lease_expires_at < $2) ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+           AND (lease_expires_at IS NULL OR lease_expires_at < $2) ORDER BY due_at, planned_at LIMIT $3 FOR UPDATE SKIP LOCKED)
          UPDATE runs r SET lease_token = $4, lease_expires_at = $5, lease_count = lease_count + 1 FROM picked p
          WHERE r.tenant_id = $1 AND r.run_id = p.run_id RETURNING r.run_id, r.lease_count AS tries",
         tenant_id,

@@ -21,6 +21,7 @@ pub fn label(limit: &str, scope: &str, window_secs: Option<u32>) -> String {
         "unproven" => format!("{place}, not verified yet"),
         "bad" => format!("{place}, went badly, 1\u{a0}day"),
         "wave" => "This version, tried on".to_owned(),
+        "share" => format!("{place}, its share"),
         "breaker" => format!("Breaker, {}", place.to_lowercase()),
         "host_lock" => "Unfinished on host".to_owned(),
         "in_flight" => format!("{place}, at once"),

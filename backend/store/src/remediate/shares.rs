@@ -1,0 +1,42 @@
+//! What clients hold of their organization's window, and who waits with nothing: facts of a fair share.
+
+use domain::remediate::fair::Facts;
+use domain::remediate::guardrails::BucketFacts;
+use jiff_sqlx::ToSqlx;
+use uuid::Uuid;
+
+use crate::{Result, TenantTx};
+
+/// Reads it for a client, whose organization's bucket is locked and has been read.
+pub async fn find(tx: &mut TenantTx, client_id: Uuid, tenant: &BucketFacts) -> Result<Facts> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
+    let row = sqlx::query!(
+        r#"SELECT (SELECT count(*) FROM clients WHERE tenant_id = $1 AND client_id <> $2 AND archived_at IS NULL) AS "others!",
+             (SELECT count(*) FROM guardrail_admissions a JOIN runs r ON r.tenant_id = $1 AND r.run_id = a.run_id
+               WHERE a.tenant_id = $1 AND a.scope_kind = 'tenant' AND a.scope_key = $3 AND a.occupied_until > $4 AND r.client_id = $2) AS "holds!""#,
+        tenant_id,
+        client_id,
+        tenant.key,
+        now.to_sqlx() as _
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    let facts = Facts { others: count(row.others), holds: count(row.holds), waiting: 0 };
+    if !facts.asks_who_waits(tenant) {
+        return Ok(facts);
+    }
+    let waiting = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "n!" FROM clients c WHERE c.tenant_id = $1 AND c.client_id <> $2 AND c.archived_at IS NULL
+           AND EXISTS (SELECT 1 FROM runs r WHERE r.tenant_id = $1 AND r.client_id = c.client_id AND r.state IN ('planned', 'held') AND r.due_at <= $4)
+           AND NOT EXISTS (SELECT 1 FROM guardrail_admissions a JOIN runs r ON r.tenant_id = $1 AND r.run_id = a.run_id
+             WHERE a.tenant_id = $1 AND a.scope_kind = 'tenant' AND a.scope_key = $3 AND a.occupied_until > $4 AND r.client_id = c.client_id)"#,
+        tenant_id,
+        client_id,
+        tenant.key,
+        now.to_sqlx() as _
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(Facts { waiting: count(waiting), ..facts })
+}
