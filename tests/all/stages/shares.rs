@@ -5,7 +5,8 @@ use engine::remediate::Remediate;
 
 use super::world::{Setup, World, document};
 
-const FOUR: &str = "  tenant: {runs_per_window: 4, window_secs: 600}\n  client: {runs_per_window: 50, window_secs: 600}\n";
+const FOUR: &str =
+    "  tenant: {runs_per_window: 4, window_secs: 600}\n  client: {runs_per_window: 50, window_secs: 600}\n";
 
 async fn admitted_by_client(w: &mut World) -> Vec<String> {
     w.list(
@@ -65,7 +66,8 @@ async fn a_heavy_fix_takes_its_weight_in_slots_of_the_shared_windows_or_none() {
     }
     w.work(&Classify).await;
     w.work(&Remediate::default()).await;
-    let taken = "SELECT scope_kind || ' ' || count(*) FROM guardrail_admissions GROUP BY scope_kind ORDER BY scope_kind";
+    let taken =
+        "SELECT scope_kind || ' ' || count(*) FROM guardrail_admissions GROUP BY scope_kind ORDER BY scope_kind";
     assert_eq!(w.list(taken).await, ["client 3", "host 1", "host_playbook 1", "host_playbook_day 1", "tenant 3"]);
     assert_eq!(w.one::<i64>("SELECT count(*) FROM runs WHERE state = 'held'").await, 1, "one slot is left, not three");
 }
