@@ -134,7 +134,7 @@ fn planned(tenants: u32, hosts: u32) -> String {
          {}
          INSERT INTO guardrail_buckets SELECT DISTINCT ON (t.tenant_id, b.scope_kind)
            (jsonb_populate_record(b, jsonb_build_object('tenant_id', t.tenant_id, 'scope_key', '*'))).* FROM t, guardrail_buckets b, seed s
-           WHERE b.tenant_id = s.tenant_id;
+           WHERE b.tenant_id = s.tenant_id ORDER BY t.tenant_id, b.scope_kind, b.max_per_window IS NULL;
          INSERT INTO hosts SELECT (jsonb_populate_record(o, jsonb_build_object('tenant_id', h.tenant_id, 'client_id', h.client_id, 'host_id', h.id,
              'name', h.id, 'public_key', '\\x' || replace(h.id::text, '-', '')))).* FROM h, hosts o, seed s WHERE o.tenant_id = s.tenant_id;
          INSERT INTO host_links (tenant_id, client_id, host_id, node_id, epoch, linked_at, unlinked_at)
