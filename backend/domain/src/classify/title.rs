@@ -2,13 +2,13 @@
 
 use super::mapping::AlertFacts;
 
-/// "shop-web stopped on web-01".
+/// "shop-web stopped on web-01". A path or an address says little by itself: such a check is called by its name.
 pub fn title(facts: &AlertFacts) -> String {
     match facts.kind.as_str() {
         "service" => format!("{} stopped on {}", facts.target, facts.host),
         "heartbeat" => format!("{} fell silent", facts.host),
-        "http" | "tcp" => format!("{} on {} does not answer", facts.check, facts.host),
-        "disk" => format!("{} on {} is running full", facts.target, facts.host),
+        "http" | "tcp" => format!("“{}” failed on {}", facts.check, facts.host),
+        "disk" => format!("“{}” is {} on {}", facts.check, facts.severity, facts.host),
         _ => format!("{} is {} for {} on {}", facts.check, facts.severity, facts.target, facts.host),
     }
 }
@@ -22,8 +22,8 @@ mod tests {
         for (kind, wanted) in [
             ("service", "shop-web stopped on web-01"),
             ("heartbeat", "web-01 fell silent"),
-            ("http", "shop on web-01 does not answer"),
-            ("disk", "shop-web on web-01 is running full"),
+            ("http", "“shop” failed on web-01"),
+            ("disk", "“shop” is critical on web-01"),
             ("process", "shop is critical for shop-web on web-01"),
         ] {
             let facts = AlertFacts {
