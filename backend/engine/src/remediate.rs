@@ -176,21 +176,25 @@ async fn admit_all(tx: &mut TenantTx, run_ids: &[Uuid]) -> store::Result<()> {
     guardrails::lock(tx, &all).await?;
     guardrails::move_finished(tx, &all).await?;
     // Read anew: whoever forbids or cancels held the locks before us.
+    let mut taken = Vec::new();
     for run in runs::list(tx, run_ids).await? {
-        admit(tx, &run, &keys(&run)).await?;
+        let of_run = keys(&run);
+        if admit(tx, &run, &of_run).await? {
+            taken.extend(of_run);
+        }
     }
-    Ok(())
+    if taken.is_empty() { Ok(()) } else { guardrails::mark_clock(tx, &taken).await }
 }
 
-/// One run whose buckets are locked: facts, decision, slots, job.
-async fn admit(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> store::Result<()> {
+/// One run whose buckets are locked: facts, decision, slots, job. Answers whether it was admitted.
+async fn admit(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> store::Result<bool> {
     let run_id = run.run_id;
     match run.state.as_str() {
         "planned" => {}
         "held" => {
             runs::advance(tx, run_id, State::Held, State::Planned, "the hold is over", json!({}), None).await?;
         }
-        _ => return Ok(()),
+        _ => return Ok(false),
     }
     if run.attempt > 0 {
         // Slots of an admission that came to nothing: a waiting run holds none when it is decided.
@@ -201,8 +205,8 @@ async fn admit(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> s
     record(tx, run, &decided).await?;
     act(tx, run, &decided).await?;
     match decided.answer {
-        Answer::Run { .. } => mark_canary(tx, run, &facts.breakers, decided.at).await,
-        _ => Ok(()),
+        Answer::Run { .. } => mark_canary(tx, run, &facts.breakers, decided.at).await.map(|()| true),
+        _ => Ok(false),
     }
 }
 
@@ -222,7 +226,7 @@ async fn load(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> st
     let weight = content["weight"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
     let buckets = guardrails::facts(tx, keys, run.run_id).await?;
     let share = match buckets.iter().find(|bucket| bucket.kind == BucketKind::Tenant) {
-        Some(tenant) => Some(shares::find(tx, run.client_id, tenant).await?),
+        Some(tenant) => Some(shares::find(tx, run.client_id, tenant, weight).await?),
         None => None,
     };
     Ok(Facts {
@@ -356,6 +360,7 @@ async fn take_back(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
     match &decided.answer {
         Answer::Run { slots } => {
             guardrails::admit(tx, run_id, i32::from(run.attempt), slots).await?;
+            guardrails::mark_clock(tx, &[own]).await?;
             let key = JobKey { run_id, purpose: "undo".into(), leg: 1, attempt: run.attempt };
             jobs::insert(tx, &key, run.client_id, run.host_id, decided.at + JOB_LIVES).await
         }

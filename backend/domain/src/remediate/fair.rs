@@ -14,6 +14,12 @@ pub struct Facts {
     pub waiting: u32,
 }
 
+/// Whether the shares can hold a run of this weight at all, with so many other clients: only then they are counted.
+pub fn matters(tenant: &BucketFacts, others: u32, weight: u32) -> bool {
+    let used = u32::try_from(tenant.occupied.len()).unwrap_or(u32::MAX);
+    others > 0 && (used.saturating_add(weight) > share(tenant.limits.max_per_window) || free(tenant) <= others)
+}
+
 impl Facts {
     /// Whether `waiting` can matter: only then it is worth counting.
     pub fn asks_who_waits(self, tenant: &BucketFacts) -> bool {
@@ -94,6 +100,18 @@ mod tests {
         assert!(!holds(6, 40, 1, 3), "four free, three wait");
         assert!(holds(7, 40, 1, 3), "three free, three wait");
         assert!(!holds(9, 40, 0, 40), "one that holds none takes any free slot");
+    }
+
+    #[test]
+    fn what_is_not_counted_could_not_have_held() {
+        for used in 0..=10 {
+            for others in [0, 1, 3, 12] {
+                if !matters(&tenant(used), others, 1) {
+                    // The client may hold any of the used slots, and any of the others may wait.
+                    assert!((0..=used).all(|n| (0..=others).all(|waiting| !holds(used, others, n, waiting))));
+                }
+            }
+        }
     }
 
     #[test]

@@ -339,7 +339,7 @@ pub async fn reset_clock(tx: &mut TenantTx) -> Result<u64> {
     Ok(done.rows_affected())
 }
 
-/// Takes the slots of an admission and moves the buckets' high-water marks. A `conflict` of
+/// Takes the slots of an admission; [`mark_clock`] follows in the same transaction. A `conflict` of
 /// `guardrail_admissions_slot` or `_flight` means that the lock was not what kept the limit.
 pub async fn admit(tx: &mut TenantTx, run_id: Uuid, attempt: i32, slots: &[Slot]) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
@@ -365,21 +365,27 @@ pub async fn admit(tx: &mut TenantTx, run_id: Uuid, attempt: i32, slots: &[Slot]
     )
     .execute(tx.conn())
     .await?;
+    Ok(())
+}
+
+/// After admissions: the locked buckets remember this now, so that none is made before it.
+pub async fn mark_clock(tx: &mut TenantTx, keys: &[(BucketKind, String)]) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let keys: Vec<_> = keys.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect();
+    let (kinds, names) = words(&keys);
     let done = sqlx::query!(
         "UPDATE guardrail_buckets SET clock_high = greatest(clock_high, $4)
          WHERE tenant_id = $1 AND scope_kind = ANY ($2) AND scope_key = ANY ($3)
            AND (scope_kind, scope_key) IN (SELECT * FROM unnest($2::text[], $3::text[]))",
         tenant_id,
         &kinds,
-        &keys,
+        &names,
         now.to_sqlx() as _
     )
     .execute(tx.conn())
     .await?;
-    // A heavy run takes several slots of one bucket.
-    let buckets: BTreeSet<_> = slots.iter().map(|slot| (slot.kind, &slot.key)).collect();
-    if done.rows_affected() != buckets.len() as u64 {
-        let (statement, expected) = ("guardrails::admit", buckets.len() as u64);
+    if done.rows_affected() != keys.len() as u64 {
+        let (statement, expected) = ("guardrails::mark_clock", keys.len() as u64);
         return Err(StoreError::WrongRowCount { statement, expected, changed: done.rows_affected() });
     }
     Ok(())
