@@ -279,7 +279,9 @@ impl Jobs {
             (Seen::Data(_), None) => {
                 Some((RefusedReason::NoData, "the agent does not know when the check has recovered".to_owned()))
             }
-            (Seen::Data(_), Some(true)) => Some((RefusedReason::Recovered, "the check is ok again".to_owned())),
+            (Seen::Data(_), Some(true)) => {
+                Some((RefusedReason::Recovered, "the check finds nothing to be fixed any more".to_owned()))
+            }
             (Seen::Data(_), Some(false)) => None,
         };
         match refusal {

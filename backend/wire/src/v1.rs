@@ -671,8 +671,16 @@ pub struct CheckSpec {
 }
 
 impl CheckSpec {
-    /// Whether `readings` say that the target has recovered; none when nothing here says what that is.
+    /// Whether `readings` say that the target was stopped on purpose: no failure, and nothing to be acted on.
+    pub fn is_excused(&self, readings: &BTreeMap<String, Value>) -> bool {
+        self.kind == CheckKind::Service && readings.get("state") == Some(&Value::Text("stopped".to_owned()))
+    }
+
+    /// Whether `readings` say that the target has recovered, or needs nothing; none when nothing here says what that is.
     pub fn has_recovered(&self, readings: &BTreeMap<String, Value>) -> Option<bool> {
+        if self.is_excused(readings) {
+            return Some(true);
+        }
         let all_hold = |list: &Vec<Comparison>| list.iter().all(|comparison| comparison.holds(readings));
         if !self.ok_when.is_empty() {
             return Some(all_hold(&self.ok_when));

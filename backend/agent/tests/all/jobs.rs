@@ -48,6 +48,17 @@ async fn a_failed_service_is_started_once_and_the_result_is_signed() {
 }
 
 #[tokio::test]
+async fn a_service_that_a_person_stopped_after_the_alert_is_not_started() {
+    let bench = Bench::new("case $1 in start) echo start >> $dir/ledger;; status) exit 3;; esac").await;
+    let mut agent = bench.run(&[]).await;
+    assert_eq!(state(&agent.configure().await), "stopped");
+    let key = agent.offer(5, &[&["{service.start}"]]).await;
+    let refusal = refused(&mut agent).await;
+    assert_eq!((refusal.job, refusal.reason), (key, RefusedReason::Recovered));
+    assert!(bench.ledger().is_empty());
+}
+
+#[tokio::test]
 async fn a_service_that_is_ok_again_is_not_acted_on() {
     let bench = Bench::new("case $1 in start) echo start >> $dir/ledger;; esac").await;
     let mut agent = bench.run(&[]).await;
