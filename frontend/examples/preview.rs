@@ -19,6 +19,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let failed =
         |kind| error::ErrorPage { kind, request_id: "0193e5b0-7c1c-7d6a-9b3f-3f2a9a6d4e21".to_owned(), back: None };
+    write(folder, "board", &samples::board_page().render()?)?;
+    write(folder, "board-empty", &samples::empty_board(0).render()?)?;
+    write(folder, "board-blind", &samples::empty_board(2).render()?)?;
     write(folder, "incidents", &samples::incidents_page().render()?)?;
     write(folder, "incidents-empty", &samples::no_incidents_page(12).render()?)?;
     write(folder, "incident-fixed", &samples::fixed().render()?)?;

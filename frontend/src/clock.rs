@@ -74,6 +74,11 @@ impl Clock {
         self.tag(*at, self.at_words(*at))
     }
 
+    /// The time of day alone, where the place says that it is of the last 24 hours: "03:12".
+    pub fn hour(&self, at: &Timestamp) -> TimeTag {
+        self.tag(*at, self.local(*at).strftime("%H:%M").to_string())
+    }
+
     /// [`Clock::at`] as plain words, for mails.
     pub fn at_words(&self, at: Timestamp) -> String {
         let (then, today) = (self.local(at), self.local(self.now));

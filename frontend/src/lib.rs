@@ -7,6 +7,7 @@
 
 pub mod approvals;
 pub mod assets;
+pub mod board;
 pub mod changes;
 mod clock;
 pub mod demo;

@@ -3,6 +3,8 @@
 /// Which part of the navigation a page belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nav {
+    /// The board.
+    Board,
     /// Incidents.
     Incidents,
     /// Fixes that wait for a yes.

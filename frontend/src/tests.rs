@@ -12,6 +12,9 @@ fn pages() -> Vec<(&'static str, String)> {
     };
     let broken = error::ErrorPage { kind: error::Kind::Broken, request_id: "0193e5b0".to_owned(), back: None };
     [
+        ("board", samples::board_page().render()),
+        ("board_before_the_first_host", samples::empty_board(0).render()),
+        ("board_blind", samples::empty_board(2).render()),
         ("incidents", samples::incidents_page().render()),
         ("incidents_none", samples::no_incidents_page(12).render()),
         ("incidents_no_hosts", samples::no_incidents_page(0).render()),
@@ -138,6 +141,7 @@ fn a_link_leads_only_to_a_route_that_exists() {
         for link in html.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
             let known = link.starts_with('#')
                 || link == "data:,"
+                || link == "/"
                 || ["/incidents", "/approvals", "/hosts", "/guardrails", "/changes", "/demo", "/assets/"]
                     .iter()
                     .any(|start| link.starts_with(start));

@@ -1,6 +1,7 @@
 //! What the pages read.
 
 pub mod approvals;
+pub mod board;
 pub mod guardrails;
 pub mod hosts;
 pub mod incident;

@@ -48,7 +48,7 @@ pub fn write<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> 
 /// Routes that know who asks, or learn it.
 fn members() -> Vec<Route> {
     vec![
-        read("/", pages::home),
+        read("/", pages::board::show),
         read("/sign-in", pages::sign_in::show),
         write("/sign-in", pages::sign_in::submit),
         write("/sign-out", pages::sign_out::submit),

@@ -1,6 +1,7 @@
 //! Sample data: one of each page in the states that matter. For tests and the development route only.
 
 mod approvals;
+mod board;
 mod changes;
 mod demo;
 mod guardrails;
@@ -16,6 +17,7 @@ use jiff::{
 use uuid::Uuid;
 
 pub use approvals::approvals_page;
+pub use board::{board_page, empty_board};
 pub use changes::changes_page;
 pub use demo::{demo_page, mail_page, mails_page};
 pub use guardrails::{guardrails_of_client, guardrails_page};

@@ -2,6 +2,7 @@
 
 mod acting;
 mod approval;
+mod board;
 mod changes;
 mod demo;
 mod doubt;

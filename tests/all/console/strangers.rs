@@ -23,7 +23,7 @@ use Gives::{Everybody, Named, OwnOnly};
 
 /// Method, path, form (`{run}` is a run in doubt of ours, `{host}` our host), what it gives.
 const ROUTES: &[(&str, &str, &str, Gives)] = &[
-    ("GET", "/", "", Everybody),
+    ("GET", "/", "", OwnOnly),
     ("GET", "/sign-in", "", Everybody),
     ("POST", "/sign-in", "email=nobody%40ours.example&password=x", Everybody),
     ("POST", "/sign-out", "", OwnOnly),

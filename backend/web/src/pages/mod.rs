@@ -2,6 +2,7 @@
 
 pub mod approval;
 pub mod asset;
+pub mod board;
 pub mod change;
 pub mod guardrails;
 pub mod host;
@@ -9,10 +10,3 @@ pub mod incident;
 pub mod limit;
 pub mod sign_in;
 pub mod sign_out;
-
-use axum::response::Redirect;
-
-/// `GET /`: the list of incidents is where one begins.
-pub async fn home() -> Redirect {
-    Redirect::to("/incidents")
-}

@@ -139,7 +139,8 @@ fn words(by: Option<&str>, why: Option<&str>) -> String {
     }
 }
 
-fn stop(stop: &stops::Standing, may_end: bool, here: Option<Uuid>) -> Standing {
+/// A stop that stands; `here` is the client whose page it is on.
+pub fn stop(stop: &stops::Standing, may_end: bool, here: Option<Uuid>) -> Standing {
     let place = match (&stop.client, &stop.host) {
         (Some(client), Some(host)) => format!("{host} at {client}"),
         (Some(client), None) => client.clone(),
@@ -166,7 +167,8 @@ fn stop(stop: &stops::Standing, may_end: bool, here: Option<Uuid>) -> Standing {
     }
 }
 
-fn breaker(breaker: &stored::Breaker, may_close: bool) -> Standing {
+/// A breaker that is not closed.
+pub fn breaker(breaker: &stored::Breaker, may_close: bool) -> Standing {
     let playbook = breaker.playbook.as_deref().unwrap_or("a playbook");
     let place = match (&breaker.host, &breaker.client) {
         (Some(host), Some(client)) => format!("{host} at {client}, every fix"),
