@@ -3,7 +3,7 @@ import { breakIt, expect, inspect, listen, test } from "./console.mjs";
 
 /** What there is to look at, once something was broken. */
 async function pages(page) {
-  const found = { incidents: "/incidents", approvals: "/approvals", hosts: "/hosts", demo: "/demo", mails: "/demo/mails" };
+  const found = { board: "/", guardrails: "/guardrails", incidents: "/incidents", approvals: "/approvals", hosts: "/hosts", demo: "/demo", mails: "/demo/mails" };
   for (const [name, list, prefix] of [["incident", "/incidents", "/incidents/"], ["host", "/hosts", "/hosts/"], ["mail", "/demo/mails", "/demo/mails/"]]) {
     await page.goto(list);
     const link = page.locator(`main a[href^="${prefix}"]`).first();

@@ -7,6 +7,12 @@ use uuid::Uuid;
 /// A page of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
+    /// `/`, the board
+    Board,
+    /// `/guardrails`
+    Guardrails,
+    /// `/guardrails/{client}`
+    Client(Uuid),
     /// `/incidents`
     Incidents,
     /// `/incidents/{id}`
@@ -27,6 +33,9 @@ impl Destination {
     /// The page of a path, if it is one of ours.
     pub fn parse(path: &str) -> Option<Destination> {
         match path.strip_prefix('/')?.split('/').collect::<Vec<_>>()[..] {
+            [""] => Some(Destination::Board),
+            ["guardrails"] => Some(Destination::Guardrails),
+            ["guardrails", id] => id.parse().ok().map(Destination::Client),
             ["incidents"] => Some(Destination::Incidents),
             ["incidents", id] => id.parse().ok().map(Destination::Incident),
             ["approvals"] => Some(Destination::Approvals),
@@ -42,6 +51,9 @@ impl Destination {
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Destination::Board => f.write_str("/"),
+            Destination::Guardrails => f.write_str("/guardrails"),
+            Destination::Client(id) => write!(f, "/guardrails/{id}"),
             Destination::Incidents => f.write_str("/incidents"),
             Destination::Incident(id) => write!(f, "/incidents/{id}"),
             Destination::Approvals => f.write_str("/approvals"),
@@ -61,7 +73,7 @@ mod tests {
     fn only_a_page_of_ours_is_a_destination() {
         for elsewhere in [
             "",
-            "/",
+            "//",
             "//evil.example",
             "https://evil.example",
             "/\\evil.example",
@@ -74,6 +86,9 @@ mod tests {
         }
         let id = Uuid::from_u128(7);
         for ours in [
+            Destination::Board,
+            Destination::Guardrails,
+            Destination::Client(id),
             Destination::Incidents,
             Destination::Incident(id),
             Destination::Approvals,

@@ -63,7 +63,7 @@ pub async fn submit(State(app): State<App>, session: Session, Form(input): Form<
             logins::mark_signed_in(&app.store, login_id).await?;
             begin(&session, login_id).await.map_err(|_| Failure::BUSY)?;
             tracing::info!(%login_id, "signed in");
-            Ok(Redirect::to(&next.unwrap_or(Destination::Incidents).to_string()).into_response())
+            Ok(Redirect::to(&next.unwrap_or(Destination::Board).to_string()).into_response())
         }
         _ => Ok(refused(email, next)),
     }
