@@ -19,9 +19,39 @@ fn needs() -> Vec<Need> {
     };
     let desk = || text("night@northwind.example");
     vec![
-        need(11, "ehr-db-01", "database log fills the disk", "Tidewater Clinic", Verdict::Critical, 41 * MINUTE, "no known fix", false, Told::At(desk(), before(40 * MINUTE))),
-        need(12, "moodle-01", "certificate renewed, old one still served", "Riverside School", Verdict::Warning, HOUR + 50 * MINUTE, "not fixed, undone", false, Told::Failed(desk())),
-        need(13, "web-01", "shop-web stopped", "Acme Dental", Verdict::Warning, 16 * MINUTE, "its mapping asks first", true, Told::OnItsWay(desk())),
+        need(
+            11,
+            "ehr-db-01",
+            "database log fills the disk",
+            "Tidewater Clinic",
+            Verdict::Critical,
+            41 * MINUTE,
+            "no known fix",
+            false,
+            Told::At(desk(), before(40 * MINUTE)),
+        ),
+        need(
+            12,
+            "moodle-01",
+            "certificate renewed, old one still served",
+            "Riverside School",
+            Verdict::Warning,
+            HOUR + 50 * MINUTE,
+            "not fixed, undone",
+            false,
+            Told::Failed(desk()),
+        ),
+        need(
+            13,
+            "web-01",
+            "shop-web stopped",
+            "Acme Dental",
+            Verdict::Warning,
+            16 * MINUTE,
+            "its mapping asks first",
+            true,
+            Told::OnItsWay(desk()),
+        ),
     ]
 }
 
@@ -70,10 +100,25 @@ pub fn board_page() -> BoardPage {
         needs: needs(),
         standing: vec![
             standing("Breaker", "“Restart a container” at Harbor Logistics", "Fixes went badly", 3 * HOUR, None),
-            standing("Hands off", "render-04 at Lumen Studio", "J. Tanaka: disks are swapped", HOUR, Some(-88 * MINUTE)),
+            standing(
+                "Hands off",
+                "render-04 at Lumen Studio",
+                "J. Tanaka: disks are swapped",
+                HOUR,
+                Some(-88 * MINUTE),
+            ),
         ],
         unrun: vec![
-            unrun(21, "Clean old logs", "files-02", "Orchard Foods", "client, 10 min: 8 of 8 used", false, 4 * MINUTE, Some(-6 * MINUTE)),
+            unrun(
+                21,
+                "Clean old logs",
+                "files-02",
+                "Orchard Foods",
+                "client, 10 min: 8 of 8 used",
+                false,
+                4 * MINUTE,
+                Some(-6 * MINUTE),
+            ),
             unrun(22, "Reboot", "app-02", "Kestrel Engineering", "nobody answered", true, 3 * HOUR + 22 * MINUTE, None),
         ],
         watch: Watch {
@@ -103,8 +148,10 @@ pub fn board_page() -> BoardPage {
 
 /// A board on which nothing stands: of an organization without hosts, or with agents that are all silent.
 pub fn empty_board(silent: u32) -> BoardPage {
-    let none = Watch { linked: 0, silent, never: 0, gaps: Vec::new(), mailed_at: None, mails_failed: 0, mails_queued: 0 };
-    let gap = |n: u32| Silent { host: HostRef { id: id(60 + u128::from(n)), name: format!("host-{n}") }, since: before(DAY) };
+    let none =
+        Watch { linked: 0, silent, never: 0, gaps: Vec::new(), mailed_at: None, mails_failed: 0, mails_queued: 0 };
+    let gap =
+        |n: u32| Silent { host: HostRef { id: id(60 + u128::from(n)), name: format!("host-{n}") }, since: before(DAY) };
     BoardPage {
         needs: Vec::new(),
         unrun: Vec::new(),

@@ -205,10 +205,7 @@ pub async fn list_silent(tx: &mut TenantTx, most: i64) -> Result<Vec<Silent>> {
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|r| Silent { host_id: r.host_id, host: r.name, since: r.since.to_jiff() })
-        .collect())
+    Ok(rows.into_iter().map(|r| Silent { host_id: r.host_id, host: r.name, since: r.since.to_jiff() }).collect())
 }
 
 /// A fix that was verified.
