@@ -20,7 +20,7 @@ async fn what_needs_a_person_says_why_and_who_was_told() {
     assert!(section(&html, "needs").contains("nothing") && html.contains("aria-current=\"page\""));
 
     let Organization { tenant, client, incident, .. } = console.ours;
-    console.execute(format!("UPDATE incidents SET state = 'escalated', escalated_at = clock_timestamp() - interval '2 h', escalation_reason = 'No known fix.'")).await;
+    console.execute("UPDATE incidents SET state = 'escalated', escalated_at = clock_timestamp() - interval '2 h', escalation_reason = 'No known fix.'".to_owned()).await;
     let (_, _, html) = console.get("/", &cookie).await;
     let needs = section(&html, "needs");
     assert!(html.contains("One thing needs you") && needs.contains("No known fix · nobody was told"));
