@@ -10,7 +10,9 @@ use domain::classify::record::Answer as Classified;
 use domain::classify::{AlertFacts, ClassifyRecord, MappingVersion, Mode, classify};
 use domain::detect::DetectRecord;
 use domain::detect::Verdict;
+use domain::remediate::damage;
 use domain::remediate::decide::{Decided, Facts, Stop, StopKind, decide};
+use domain::remediate::fair;
 use domain::remediate::guardrails::{BucketFacts, BucketKind, Numbers, Size, limits};
 use domain::seconds::Seconds;
 use domain::verify::judge::{Look, Neighbour, Outcome, VerifyRecord};
@@ -118,8 +120,8 @@ fn facts() -> Facts {
         quarantined: None,
         host_busy: false,
         weight: 1,
-        share: None,
-        damage: None,
+        share: Some(fair::Facts { others: 2, holds: 1, waiting: 0 }),
+        damage: Some((damage::Facts::default(), Size { hosts: 5, first_week: false })),
         breakers: Vec::new(),
         stops: vec![],
         buckets: BucketKind::ALL[..5].iter().map(|(kind, ..)| bucket(*kind)).collect(),
@@ -152,7 +154,8 @@ fn the_records_of_stage_remediate_are_as_their_golden_files_say() {
         let decided = decide(&facts);
         assert_eq!(decided.answer.word(), word);
         assert_eq!(serde_json::to_value(&decided).unwrap()["answer"], word, "the row's word is the record's");
-        golden(&format!("remediate_{word}.json"), &decided);
+        // The second form: with interlocks, the client's share and what bounds the damage.
+        golden(&format!("remediate_{word}_2.json"), &decided);
     }
 }
 
