@@ -106,7 +106,7 @@ pub async fn list_unrun(tx: &mut TenantTx, since: Timestamp, most: i64) -> Resul
            JOIN playbooks p ON p.tenant_id = $1 AND p.playbook_id = r.playbook_id
            JOIN hosts h ON h.tenant_id = $1 AND h.host_id = r.host_id
            JOIN clients c ON c.tenant_id = $1 AND c.client_id = r.client_id
-           WHERE r.tenant_id = $1 AND (r.state = 'held' OR (r.state = 'expired' AND r.mode = 'approve' AND r.ended_at > $2))
+           WHERE r.tenant_id = $1 AND (r.state = 'held' OR (r.state = 'expired' AND r.admitted_at IS NULL AND r.mode = 'approve' AND r.ended_at > $2))
            ORDER BY (r.state = 'held') DESC, CASE WHEN r.state = 'held' THEN r.planned_at END, r.ended_at DESC, r.run_id LIMIT $3"#,
         tenant_id,
         since.to_sqlx() as _,
