@@ -4,7 +4,7 @@ use askama::Template;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::{Clock, HANDS_OFF_HOURS, Limit, Nav, Shell, State};
+use crate::{Clock, Limit, Nav, Shell, State};
 
 /// What the page is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,10 +160,6 @@ impl GuardrailsPage {
             n => format!("{n} that run finish their step and begin no other"),
         };
         format!("{waiting}; {running}.")
-    }
-
-    fn hours(&self) -> [u8; 3] {
-        HANDS_OFF_HOURS
     }
 }
 

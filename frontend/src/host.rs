@@ -111,9 +111,4 @@ impl HostPage {
             no_data: count(Verdict::NoData),
         }
     }
-
-    /// How long hands off may be asked for, in hours.
-    pub fn hours(&self) -> [u8; 3] {
-        crate::HANDS_OFF_HOURS
-    }
 }

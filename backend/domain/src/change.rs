@@ -83,18 +83,13 @@ impl Part {
 
     /// `to` with the other parts of `from`.
     pub fn moved(self, from: Numbers, to: Numbers) -> Numbers {
-        let mut damage = from.damage;
-        match self {
-            Part::Unproven => damage.max_unproven = to.damage.max_unproven,
-            Part::Bad => damage.max_bad = to.damage.max_bad,
-            Part::Wave => damage.max_wave = to.damage.max_wave,
-            Part::Window | Part::InFlight => {}
-        }
-        let from = Numbers { damage, ..from };
+        let bounds = |damage| Numbers { damage, ..from };
         match self {
             Part::Window => Numbers { max_per_window: to.max_per_window, window_secs: to.window_secs, ..from },
             Part::InFlight => Numbers { max_in_flight: to.max_in_flight, ..from },
-            Part::Unproven | Part::Bad | Part::Wave => from,
+            Part::Unproven => bounds(damage::Numbers { max_unproven: to.damage.max_unproven, ..from.damage }),
+            Part::Bad => bounds(damage::Numbers { max_bad: to.damage.max_bad, ..from.damage }),
+            Part::Wave => bounds(damage::Numbers { max_wave: to.damage.max_wave, ..from.damage }),
         }
     }
 }

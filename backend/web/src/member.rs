@@ -35,6 +35,11 @@ impl Member {
         self.member.login_id
     }
 
+    /// The member's name, as what they do is signed.
+    pub async fn name(&self, tx: &mut TenantTx) -> Result<String, Failure> {
+        Ok(logins::find_seat(tx, self.login_id()).await?.ok_or(Failure::NOT_FOUND)?.member)
+    }
+
     /// Whether no client is kept from the member.
     pub fn sees_all(&self) -> bool {
         self.member.scope.sees_all()

@@ -7,6 +7,15 @@ use views::error::Kind;
 
 use crate::{App, Failure, member::Member};
 
+/// The longest reason that is stored, in characters.
+const REASON: usize = 200;
+
+/// A reason as a person typed it, none where there is none.
+pub fn reason(said: &str) -> Option<String> {
+    let said = said.trim();
+    (!said.is_empty()).then(|| said.chars().take(REASON).collect())
+}
+
 /// One input type a route; each denies unknown fields and carries the token.
 pub trait Input: DeserializeOwned {
     /// The token as it came.

@@ -109,15 +109,7 @@ async fn a_yes_opens_no_limit_and_does_not_count_for_ever() {
     let (mut w, run) = asked().await;
     let (host, seen) = (w.hosts[0], plan(&w, run).await);
     let mut tx = w.tx().await;
-    store::remediate::hands_off::insert(
-        &mut tx,
-        store::remediate::hands_off::Whose::Host { client_id: host.client_id, host_id: host.host_id },
-        4,
-        "a disk",
-        "Owner",
-    )
-    .await
-    .unwrap();
+    store::remediate::hands_off::insert(&mut tx, host.whose(), 4, "a disk", "Owner").await.unwrap();
     tx.commit().await.unwrap();
     assert!(says(&w, run, seen.digest, true).await);
     w.settle().await;

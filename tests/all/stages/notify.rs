@@ -6,7 +6,7 @@ use domain::detect::reading::Verdict;
 use engine::lease::Stage as _;
 use engine::notify::Notify;
 use mail::{Mailer, Memory};
-use store::remediate::hands_off::{self, Whose};
+use store::remediate::hands_off;
 
 use super::world::{Setup, World};
 
@@ -96,15 +96,7 @@ async fn a_hold_by_a_person_is_told_at_once_and_its_end_as_fixed() {
     let (notify, mailer) = stage();
     let host = w.hosts[0];
     let mut tx = w.tx().await;
-    hands_off::insert(
-        &mut tx,
-        Whose::Host { client_id: host.client_id, host_id: host.host_id },
-        1,
-        "a disk is replaced",
-        "Owner",
-    )
-    .await
-    .unwrap();
+    hands_off::insert(&mut tx, host.whose(), 1, "a disk is replaced", "Owner").await.unwrap();
     tx.commit().await.unwrap();
     w.breaks(host).await;
     w.settle().await;
@@ -112,9 +104,7 @@ async fn a_hold_by_a_person_is_told_at_once_and_its_end_as_fixed() {
     assert_eq!(sent(&mailer)[0].subject, "Held: shop on h1 (Alder) — hands off by Owner");
     assert!(sent(&mailer)[0].text.contains("a disk is replaced"));
     let mut tx = w.tx().await;
-    hands_off::release(&mut tx, Whose::Host { client_id: host.client_id, host_id: host.host_id }, "Owner")
-        .await
-        .unwrap();
+    hands_off::release(&mut tx, host.whose(), "Owner").await.unwrap();
     tx.commit().await.unwrap();
     w.settle().await;
     let key = w.permit(host).await;

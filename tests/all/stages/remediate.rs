@@ -2,7 +2,7 @@
 
 use domain::detect::reading::Verdict;
 use engine::remediate::Remediate;
-use store::remediate::hands_off::{self, Whose};
+use store::remediate::hands_off;
 use wire::v1::Ended;
 
 use super::world::{Host, Setup, World};
@@ -12,23 +12,13 @@ const WIDE: &str = "  client: {runs_per_window: 9, window_secs: 600, in_flight: 
 
 async fn hands_off(w: &World, host: Host) {
     let mut tx = w.tx().await;
-    hands_off::insert(
-        &mut tx,
-        Whose::Host { client_id: host.client_id, host_id: host.host_id },
-        1,
-        "a disk is replaced",
-        "Owner",
-    )
-    .await
-    .unwrap();
+    hands_off::insert(&mut tx, host.whose(), 1, "a disk is replaced", "Owner").await.unwrap();
     tx.commit().await.unwrap();
 }
 
 async fn release(w: &World, host: Host) {
     let mut tx = w.tx().await;
-    hands_off::release(&mut tx, Whose::Host { client_id: host.client_id, host_id: host.host_id }, "Owner")
-        .await
-        .unwrap();
+    hands_off::release(&mut tx, host.whose(), "Owner").await.unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -1,7 +1,7 @@
 //! Declared undos: once, under a budget of their own, verified; and never on a guess.
 
 use domain::detect::reading::Verdict;
-use store::remediate::hands_off::{self, Whose};
+use store::remediate::hands_off;
 use store::remediate::jobs::JobKey;
 use wire::v1::Ended;
 
@@ -136,15 +136,7 @@ async fn hands_off_before_its_permit_ends_an_undo() {
     let (mut w, host, fix) = broken(Setup::default()).await;
     w.plays_out(host, &fix, Verdict::Critical).await;
     let mut tx = w.tx().await;
-    hands_off::insert(
-        &mut tx,
-        Whose::Host { client_id: host.client_id, host_id: host.host_id },
-        1,
-        "moving it",
-        "Owner",
-    )
-    .await
-    .unwrap();
+    hands_off::insert(&mut tx, host.whose(), 1, "moving it", "Owner").await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(w.runs().await, ["undo_failed"]);
     assert_eq!(w.list(JOBS).await, ["fix finished", "undo withdrawn"]);

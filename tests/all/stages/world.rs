@@ -18,6 +18,7 @@ use store::clock::Moved;
 use store::detect::check_states::Subject;
 use store::detect::observations::NewObservation;
 use store::detect::{check_requests, check_states, observations, signals};
+use store::remediate::hands_off::Whose;
 use store::remediate::jobs::{self, JobKey, JobResult, Lease};
 use store::{Clock, Store, StoreConfig, TenantTx, host_links, hosts, nodes};
 use tokio_util::sync::CancellationToken;
@@ -72,6 +73,13 @@ impl Default for Setup {
 pub struct Host {
     pub host_id: Uuid,
     pub client_id: Uuid,
+}
+
+impl Host {
+    /// The host, for hands off.
+    pub fn whose(self) -> Whose {
+        Whose::Host { client_id: self.client_id, host_id: self.host_id }
+    }
 }
 
 pub struct World {

@@ -10,7 +10,7 @@ use store::remediate::stops;
 use views::board::{BoardPage, ClientRow, Fixed, Need, Silent, Told, Unrun, Watch};
 use views::{HostRef, Nav};
 
-use super::{guardrails, incident};
+use super::{count, guardrails, incident};
 use crate::layers::page;
 use crate::member::{Member, clock};
 use crate::{App, Failure};
@@ -64,10 +64,6 @@ pub async fn show(State(app): State<App>, member: Member) -> Result<Response, Fa
         fixed: fixed.into_iter().map(was_fixed).collect(),
         clients: clients.into_iter().map(client).collect(),
     }))
-}
-
-fn count(n: i64) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 fn need(row: stored::Need) -> Need {

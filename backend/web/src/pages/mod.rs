@@ -10,3 +10,8 @@ pub mod incident;
 pub mod limit;
 pub mod sign_in;
 pub mod sign_out;
+
+/// A count of rows as the views take it.
+pub(crate) fn count(n: i64) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}

@@ -8,17 +8,14 @@ use serde::Deserialize;
 use store::remediate::hands_off::Whose;
 use store::remediate::stops::Place;
 use store::remediate::{breakers, freezes, interlocks};
-use store::{TenantTx, fleet, logins};
+use store::{TenantTx, fleet};
 use uuid::Uuid;
 use views::HANDS_OFF_HOURS;
 use views::error::Kind;
 
 use crate::member::Member;
-use crate::posted::{Input, Posted};
+use crate::posted::{Input, Posted, reason};
 use crate::{App, Failure};
-
-/// The longest reason that is stored, in characters.
-const REASON: usize = 200;
 
 macro_rules! inputs {
     ($($form:ty),*) => {$(
@@ -86,7 +83,7 @@ async fn stop_at(app: &App, member: &Member, client_id: Option<Uuid>, form: &Sto
     let mut tx = member.begin(app).await?;
     let place = place(&mut tx, member, client_id).await?;
     let reason = reason(&form.reason).ok_or(Failure(Kind::BadRequest))?;
-    let by = name(&mut tx, member).await?;
+    let by = member.name(&mut tx).await?;
     freezes::insert(&mut tx, place, &reason, &by).await?;
     tx.commit().await?;
     Ok(back(place))
@@ -125,7 +122,7 @@ pub async fn hands_off(
     }
     let mut tx = member.begin(&app).await?;
     let place = place(&mut tx, &member, Some(id)).await?;
-    let by = name(&mut tx, &member).await?;
+    let by = member.name(&mut tx).await?;
     let reason = reason(&form.reason).unwrap_or_else(|| "no reason given".to_owned());
     store::remediate::hands_off::insert(&mut tx, Whose::Client(id), form.hours, &reason, &by).await?;
     tx.commit().await?;
@@ -138,7 +135,7 @@ pub async fn hands_on(State(app): State<App>, id: Id, Posted(member, _): Posted<
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     let mut tx = member.begin(&app).await?;
     let place = place(&mut tx, &member, Some(id)).await?;
-    let by = name(&mut tx, &member).await?;
+    let by = member.name(&mut tx).await?;
     store::remediate::hands_off::release(&mut tx, Whose::Client(id), &by).await?;
     tx.commit().await?;
     Ok(back(place))
@@ -157,7 +154,7 @@ pub async fn release(State(app): State<App>, id: Id, Posted(member, _): Posted<B
         }
         Some(Place::Tenant) => {}
     }
-    let by = name(&mut tx, &member).await?;
+    let by = member.name(&mut tx).await?;
     interlocks::release(&mut tx, id, &by).await?;
     tx.commit().await?;
     Ok(Redirect::to("/guardrails"))
@@ -190,15 +187,6 @@ async fn place(tx: &mut TenantTx, member: &Member, client_id: Option<Uuid>) -> R
             Ok(Place::Client(id))
         }
     }
-}
-
-fn reason(said: &str) -> Option<String> {
-    let said = said.trim();
-    (!said.is_empty()).then(|| said.chars().take(REASON).collect())
-}
-
-async fn name(tx: &mut TenantTx, member: &Member) -> Result<String, Failure> {
-    Ok(logins::find_seat(tx, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?.member)
 }
 
 fn back(place: Place) -> Redirect {

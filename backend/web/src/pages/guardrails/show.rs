@@ -17,6 +17,7 @@ use views::{Limit, LimitResult, Nav, Used};
 
 use crate::layers::page;
 use crate::member::{Member, clock};
+use crate::pages::count;
 use crate::pages::host::limits;
 use crate::pages::limit::label;
 use crate::{App, Failure};
@@ -78,7 +79,6 @@ async fn answer(app: App, member: Member, client_id: Option<Uuid>) -> Result<Res
     };
     standing.extend(breakers.iter().filter(concerns).map(|b| breaker(b, may_let)));
     let reach = stored::find_reach(&mut tx, client_id).await?;
-    let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
     let limits = all_limits(&mut tx, client_id, now).await?;
     Ok(page(&GuardrailsPage {
         shell,
@@ -97,7 +97,6 @@ async fn answer(app: App, member: Member, client_id: Option<Uuid>) -> Result<Res
 }
 
 fn row(client: &stored::Client, frozen: &[Frozen]) -> ClientRow {
-    let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
     ClientRow {
         id: client.client_id,
         name: client.name.clone(),

@@ -4,17 +4,14 @@ use axum::extract::{Path, State, rejection::PathRejection};
 use axum::response::Redirect;
 use domain::access::Act;
 use serde::Deserialize;
+use store::hosts;
 use store::remediate::hands_off::{self, Whose};
-use store::{hosts, logins};
 use uuid::Uuid;
 use views::HANDS_OFF_HOURS;
 use views::error::Kind;
 
-use crate::posted::{Input, Posted};
+use crate::posted::{Input, Posted, reason};
 use crate::{App, Failure};
-
-/// The longest reason that is stored, in characters.
-const REASON: usize = 200;
 
 /// The form of hands off.
 #[derive(Deserialize)]
@@ -57,12 +54,9 @@ pub async fn start(
     }
     let mut tx = member.begin(&app).await?;
     let client_id = hosts::find_client(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
-    let seat = logins::find_seat(&mut tx, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
-    let reason: String = match form.reason.trim() {
-        "" => "no reason given".to_owned(),
-        reason => reason.chars().take(REASON).collect(),
-    };
-    hands_off::insert(&mut tx, Whose::Host { client_id, host_id: id }, form.hours, &reason, &seat.member).await?;
+    let by = member.name(&mut tx).await?;
+    let reason = reason(&form.reason).unwrap_or_else(|| "no reason given".to_owned());
+    hands_off::insert(&mut tx, Whose::Host { client_id, host_id: id }, form.hours, &reason, &by).await?;
     tx.commit().await?;
     Ok(Redirect::to(&format!("/hosts/{id}")))
 }
@@ -77,8 +71,8 @@ pub async fn release(
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     let mut tx = member.begin(&app).await?;
     let client_id = hosts::find_client(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
-    let seat = logins::find_seat(&mut tx, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
-    hands_off::release(&mut tx, Whose::Host { client_id, host_id: id }, &seat.member).await?;
+    let by = member.name(&mut tx).await?;
+    hands_off::release(&mut tx, Whose::Host { client_id, host_id: id }, &by).await?;
     tx.commit().await?;
     Ok(Redirect::to(&format!("/hosts/{id}")))
 }
