@@ -10,7 +10,7 @@ use crate::checks::Checks;
 use crate::collect::{self, Collected};
 use crate::jobs::{Act, Host, Jobs};
 use crate::outbox::{Looked, Outbox};
-use crate::service::process;
+use crate::service::{self, Look, process};
 
 /// The most events that wait to be handled.
 pub const EVENTS: usize = 256;
@@ -33,6 +33,13 @@ pub enum Event {
         fence: i64,
         /// What was seen.
         looked: Looked,
+    },
+    /// Services were looked at because a job is about to act on them.
+    ServicesLooked {
+        /// The job's fence.
+        fence: i64,
+        /// Each by its name.
+        looks: Vec<(String, Look)>,
     },
     /// The host's metrics were read.
     Collected(Collected),
@@ -187,6 +194,10 @@ impl Agent {
                 let acts = self.jobs.looked(fence, &looked, recovered);
                 self.perform(acts);
             }
+            Event::ServicesLooked { fence, looks } => {
+                let acts = self.jobs.services_looked(fence, &looks);
+                self.perform(acts);
+            }
             Event::Collected(collected) => {
                 let services = self.checks.services(&self.jobs.host().limits);
                 self.outbox.report(collected, services);
@@ -224,6 +235,12 @@ impl Agent {
                     tokio::spawn(async move {
                         let looked = look.await;
                         let _ = events.send(Event::JobLooked { fence, looked }).await;
+                    });
+                }
+                Act::LookAtServices { services, fence } => {
+                    tokio::spawn(async move {
+                        let looks = service::look_at_all(services).await;
+                        let _ = events.send(Event::ServicesLooked { fence, looks }).await;
                     });
                 }
                 Act::Watch { pid, fence } => {

@@ -7,6 +7,7 @@
 pub mod admission;
 mod beginning;
 pub mod binding;
+mod checking;
 mod ending;
 pub mod launch;
 pub mod pool;
@@ -25,15 +26,14 @@ use runner::{Clock, record};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use wire::v1::{
-    Envelope, Job, JobKey, JournalState, JournaledJob, Purpose, Reached, Refused, RefusedReason, ResultAck, Seen, Up,
+    Envelope, Job, JobKey, JournalState, JournaledJob, Reached, Reading, Refused, RefusedReason, ResultAck, Up,
     constants,
 };
 
 use crate::journal::{Entry, Journal};
-use crate::limits::Limits;
-use crate::outbox::Looked;
+use crate::limits::{Limits, Service};
 use crate::state::{Identity, Pinned, StateDir};
-use admission::{Admitted, Ground, Refusal, admit, claimed};
+use admission::{Ground, Refusal, admit, claimed};
 use beginning::PERMIT_ANSWER;
 use pool::Pool;
 use rate::Rate;
@@ -52,6 +52,13 @@ pub enum Act {
         check_id: Uuid,
         /// Its target.
         target: String,
+        /// The job's fence.
+        fence: i64,
+    },
+    /// Look at these services now, and call [`Jobs::services_looked`].
+    LookAtServices {
+        /// The services, as the host declared them, by name.
+        services: Vec<(String, Service)>,
         /// The job's fence.
         fence: i64,
     },
@@ -104,8 +111,8 @@ struct Current {
 }
 
 enum Phase {
-    /// The triggering check is being looked at; nothing is written.
-    Checking { envelope: Box<Envelope>, steps: Vec<record::OrderedStep> },
+    /// The triggering check, or a service that the fix names, is being looked at; nothing is written.
+    Checking { envelope: Box<Envelope>, steps: Vec<record::OrderedStep>, services: Vec<String> },
     /// `INTENT` is written; when the permit was asked for on this link, oldest first.
     Waiting { slot: u16, asks: VecDeque<Duration> },
     /// `STARTED` is written. The runner, if it is a child of this process that still lives.
@@ -237,62 +244,6 @@ impl Jobs {
         self.accept(admitted, received)
     }
 
-    fn accept(&mut self, admitted: Admitted, received: Duration) -> Vec<Act> {
-        let Admitted { envelope, digest, steps } = admitted;
-        let (job, fence) = (envelope.job, envelope.fence);
-        let unable = |detail: &str| Refusal { reason: RefusedReason::Unable, detail: detail.to_owned() };
-        if self.journal.is_none() {
-            return self.refuse(job, fence, unable("the agent's journal is missing or damaged"), None);
-        }
-        match self.current.take() {
-            Some(current) if matches!(current.phase, Phase::Running { .. }) => {
-                self.current = Some(current);
-                return self.refuse(job, fence, unable("another job is under way"), None);
-            }
-            // The server leased anew: what it had not started before is over.
-            Some(current) => self.abandon(&current),
-            None => {}
-        }
-        if self.pool.free().is_none() {
-            let refusal = unable("the results of earlier jobs are not acked; there is no room for another");
-            return self.refuse(job, fence, refusal, None);
-        }
-        let look = Act::Look { check_id: envelope.check_id, target: envelope.target.clone(), fence };
-        let looks = envelope.job.purpose == Purpose::Fix && !envelope.server_looked;
-        let deadline = received.saturating_add(Duration::from_secs(envelope.ttl_secs));
-        let phase = Phase::Checking { envelope: Box::new(envelope), steps };
-        self.current = Some(Current { job, fence, digest, deadline, phase });
-        // Undo and diagnostics have no trigger that could have gone away, and what the server looks at it has looked at.
-        if looks { vec![look] } else { self.intend() }
-    }
-
-    /// The triggering check of the job with `fence` was looked at again; `recovered`: whether it is ok again, if that
-    /// can be told.
-    pub fn looked(&mut self, fence: i64, looked: &Looked, recovered: Option<bool>) -> Vec<Act> {
-        let Some(current) = self.current.as_ref().filter(|c| c.fence == fence) else { return Vec::new() };
-        if !matches!(current.phase, Phase::Checking { .. }) {
-            return Vec::new();
-        }
-        let job = current.job;
-        let refusal = match (&looked.seen, recovered) {
-            (Seen::NoData { why }, _) => Some((RefusedReason::NoData, why.clone())),
-            (Seen::Data(_), None) => {
-                Some((RefusedReason::NoData, "the agent does not know when the check has recovered".to_owned()))
-            }
-            (Seen::Data(_), Some(true)) => {
-                Some((RefusedReason::Recovered, "the check finds nothing to be fixed any more".to_owned()))
-            }
-            (Seen::Data(_), Some(false)) => None,
-        };
-        match refusal {
-            Some((reason, detail)) => {
-                self.current = None;
-                self.refuse(job, fence, Refusal { reason, detail }, Some(looked))
-            }
-            None => self.intend(),
-        }
-    }
-
     /// The job must not begin.
     pub fn withdraw(&mut self, job: JobKey, fence: i64, reason: &str) -> Vec<Act> {
         let Some(current) = self.current.as_ref().filter(|c| (c.job, c.fence) == (job, fence)) else {
@@ -381,7 +332,7 @@ impl Jobs {
         }
     }
 
-    fn refuse(&mut self, job: JobKey, fence: i64, refusal: Refusal, looked: Option<&Looked>) -> Vec<Act> {
+    fn refuse(&mut self, job: JobKey, fence: i64, refusal: Refusal, reading: Option<Reading>) -> Vec<Act> {
         let Refusal { reason, detail } = refusal;
         tracing::info!(fence, ?reason, detail, "a job was refused");
         // What is not ours is not journaled: a stranger must not turn the ring over.
@@ -389,8 +340,7 @@ impl Jobs {
         if ours && self.journal.is_some() && self.current.is_none() {
             let _ = self.append(&Entry::Refused { job, fence, reason });
         }
-        let now = self.host.clock.now();
-        let refused = Refused { job, fence, reason, detail, reading: looked.map(|looked| looked.reading(now)) };
+        let refused = Refused { job, fence, reason, detail, reading };
         if reason != RefusedReason::Unable {
             self.refused = Some(refused.clone());
         }

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use wire::v1::{Seen, Value};
+use wire::v1::{Seen, Value, constants};
 
 use crate::limits::Service;
 use process::Life;
@@ -86,6 +86,27 @@ pub async fn look(service: &Service, limit: Duration) -> Look {
         3 => Look::Stopped("status said 3".to_owned()),
         _ => Look::NoData(format!("status said {code}")),
     }
+}
+
+/// Looks at each of `services`, one after the other, each for at most [`constants::CHECK_LIMIT_SECS`]. One whose stop
+/// command is at work counts as stopped.
+pub async fn look_at_all(services: Vec<(String, Service)>) -> Vec<(String, Look)> {
+    let mut looks = Vec::new();
+    for (name, service) in services {
+        let seen = look(&service, Duration::from_secs(constants::CHECK_LIMIT_SECS)).await;
+        let stopping = matches!(seen, Look::Failed(_) | Look::Running(_)) && process::runs(&service.stop);
+        looks.push((name, if stopping { Look::Stopped("its stop command is at work".to_owned()) } else { seen }));
+    }
+    looks
+}
+
+/// Why a fix that would start these services must not begin: one is stopped on purpose, or that cannot be told.
+pub fn stopped_on_purpose(looks: &[(String, Look)]) -> Option<String> {
+    looks.iter().find_map(|(name, look)| match look {
+        Look::Running(_) | Look::Failed(_) => None,
+        Look::Stopped(why) => Some(format!("service {name} was stopped on purpose ({why}), and is not started")),
+        Look::NoData(why) => Some(format!("it cannot be told whether service {name} was stopped on purpose: {why}")),
+    })
 }
 
 /// The pid in `path`: its first word.

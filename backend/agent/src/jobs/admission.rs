@@ -4,7 +4,7 @@
 use keys::{Context, PublicKey, parse_canonical};
 use runner::record::{MAX_STEPS, OrderedStep};
 use uuid::Uuid;
-use wire::v1::{Envelope, Job, JobKey, Playbook, RefusedReason};
+use wire::v1::{Envelope, Job, JobKey, ParameterType, Playbook, RefusedReason, Value};
 
 use super::binding::bind;
 use super::rate::Rate;
@@ -40,6 +40,8 @@ pub struct Admitted {
     pub digest: String,
     /// Its steps, resolved.
     pub steps: Vec<OrderedStep>,
+    /// The declared services that it names.
+    pub services: Vec<String>,
 }
 
 /// Why it may not, and a sentence for the page.
@@ -109,11 +111,23 @@ pub fn admit(job: &Job, ground: &Ground<'_>) -> Result<Admitted, Refusal> {
     }
     let steps = steps(&playbook, &envelope, ground.limits).or_else(|why| refuse(R::Parameter, why))?;
     let digest = keys::digest(job.envelope.as_bytes()).to_string();
-    Ok(Admitted { envelope, digest, steps })
+    let services = services(&playbook, &envelope);
+    Ok(Admitted { envelope, digest, steps, services })
 }
 
 fn verify(key: &PublicKey, context: Context, text: &str, signature: &str) -> Result<(), ()> {
     key.verify(context, text, signature).map_err(|_| ())
+}
+
+/// The values of those parameters that name a service.
+fn services(playbook: &Playbook, envelope: &Envelope) -> Vec<String> {
+    let named = playbook.parameters.iter().filter(|(_, kind)| matches!(kind, ParameterType::ServiceName));
+    named
+        .filter_map(|(name, _)| match envelope.parameters.get(name) {
+            Some(Value::Text(service)) => Some(service.clone()),
+            _ => None,
+        })
+        .collect()
 }
 
 /// The envelope's leg of the playbook, with parameters put in.

@@ -18,7 +18,7 @@ impl Jobs {
     /// Writes order and `INTENT`, and asks for the permit.
     pub(super) fn intend(&mut self) -> Vec<Act> {
         let Some(mut current) = self.current.take() else { return Vec::new() };
-        let Phase::Checking { envelope, steps } = &current.phase else {
+        let Phase::Checking { envelope, steps, .. } = &current.phase else {
             self.current = Some(current);
             return Vec::new();
         };

@@ -197,6 +197,11 @@ pub fn ended(body: &ResultBody) -> &Ended {
 }
 
 pub fn job(instance_id: Uuid, fence: i64, argvs: &[&[&str]]) -> (Job, JobKey) {
+    job_but(instance_id, fence, argvs, |_| ())
+}
+
+/// The same with an envelope that differs.
+pub fn job_but(instance_id: Uuid, fence: i64, argvs: &[&[&str]], change: impl FnOnce(&mut Envelope)) -> (Job, JobKey) {
     let step = |argv: &&[&str]| Step {
         title: "step".into(),
         argv: argv.iter().map(|a| (*a).to_owned()).collect(),
@@ -214,7 +219,7 @@ pub fn job(instance_id: Uuid, fence: i64, argvs: &[&[&str]]) -> (Job, JobKey) {
     })
     .unwrap();
     let key = JobKey { run_id: Uuid::from_u128(50), purpose: Purpose::Fix, leg: 1, attempt: 1 };
-    let envelope = to_canonical(&Envelope {
+    let mut envelope = Envelope {
         tenant_id: TENANT,
         host_id: HOST,
         instance_id,
@@ -228,8 +233,9 @@ pub fn job(instance_id: Uuid, fence: i64, argvs: &[&[&str]]) -> (Job, JobKey) {
         server_looked: false,
         ttl_secs: 60,
         limit_secs: 60,
-    })
-    .unwrap();
+    };
+    change(&mut envelope);
+    let envelope = to_canonical(&envelope).unwrap();
     let job = Job {
         envelope_signature: dispatch_key().sign(Context::Envelope, &envelope),
         playbook_signature: playbook_key().sign(Context::Playbook, &playbook),

@@ -2,7 +2,7 @@ use std::fs;
 
 use wire::v1::{Down, Ended, Job, JournalState, Reached, RefusedReason, Up};
 
-use crate::bench::{Bench, Linked, TENANT, ended, job, state};
+use crate::bench::{Bench, Linked, TENANT, ended, job, job_but, state};
 use crate::fake;
 
 /// A service that a started daemon makes running; each start is one line of the ledger.
@@ -56,6 +56,42 @@ async fn a_service_that_a_person_stopped_after_the_alert_is_not_started() {
     let refusal = refused(&mut agent).await;
     assert_eq!((refusal.job, refusal.reason), (key, RefusedReason::Recovered));
     assert!(bench.ledger().is_empty());
+}
+
+/// A fix whose trigger is a check of the server's, and which would start the service.
+async fn offer_of_the_servers_check(agent: &mut Linked) {
+    let (job, _) = job_but(agent.prove.instance_id, 5, &[&["{service.start}"]], |envelope| {
+        (envelope.server_looked, envelope.target) = (true, "https://shop.example/".into());
+    });
+    agent.peer.send(Down::Job(job)).await;
+}
+
+#[tokio::test]
+async fn a_service_that_a_person_stopped_is_not_started_by_a_fix_of_another_check() {
+    let stopped = "case $1 in start) echo start >> $dir/ledger;; status) exit 3;; esac";
+    let unknown = "case $1 in start) echo start >> $dir/ledger;; status) exit 4;; esac";
+    for (script, says) in [(stopped, "was stopped on purpose"), (unknown, "cannot be told")] {
+        let bench = Bench::new(script).await;
+        let mut agent = bench.run(&[]).await;
+        agent.configure().await;
+        offer_of_the_servers_check(&mut agent).await;
+        let refusal = refused(&mut agent).await;
+        assert_eq!(refusal.reason, RefusedReason::Precondition);
+        assert!(refusal.detail.contains(says), "{}", refusal.detail);
+        assert!(bench.ledger().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_fix_of_another_check_starts_a_service_that_failed() {
+    let bench = Bench::new(DAEMON).await;
+    let mut agent = bench.run(&[]).await;
+    agent.configure().await;
+    offer_of_the_servers_check(&mut agent).await;
+    agent.permit().await;
+    assert_eq!(ended(&agent.result(&bench).await), &Ended::Exited { code: 0 });
+    assert_eq!(bench.ledger().len(), 1);
+    kill_daemon(&bench);
 }
 
 #[tokio::test]
