@@ -194,6 +194,9 @@ impl World {
             profile: Profile::LowRisk,
             allowed_playbooks: vec![],
             max_runs_per_hour: 5,
+            hours: Vec::new(),
+            max_run_secs: None,
+            max_memory_mib: None,
             services: vec!["shop".into()],
             path: "/p".into(),
         };
@@ -208,7 +211,7 @@ impl World {
             limits,
             notes: vec![],
         };
-        peer.send(Up::Hello(hello)).await;
+        peer.send(Up::Hello(Box::new(hello))).await;
         let Ok(Down::Welcome(welcome)) = peer.next().await else { panic!("no welcome") };
         (peer, welcome)
     }

@@ -179,6 +179,9 @@ impl Around {
             profile: Profile::LowRisk,
             allowed_playbooks: vec![],
             max_runs_per_hour: 1_000,
+            hours: Vec::new(),
+            max_run_secs: None,
+            max_memory_mib: None,
             services: vec!["shop".into()],
             path: "/load".into(),
         };
@@ -193,7 +196,7 @@ impl Around {
             limits,
             notes: vec![],
         };
-        say(&mut link, Up::Hello(hello)).await;
+        say(&mut link, Up::Hello(Box::new(hello))).await;
         let check = loop {
             match next(&mut link).await {
                 Some(Down::Config(config)) => break config.checks[0].check_id,

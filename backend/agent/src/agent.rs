@@ -108,7 +108,7 @@ impl Agent {
         let acts = self.jobs.linked();
         self.perform(acts);
         let host = self.jobs.host();
-        Up::Hello(Hello {
+        Up::Hello(Box::new(Hello {
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             boot_id: host.boot_id,
             uptime_secs: host.clock.now().as_secs(),
@@ -118,7 +118,7 @@ impl Agent {
             checks: self.checks.levels(),
             limits: host.limits.shown(host.dir.limits_path()),
             notes: self.jobs.notes(),
-        })
+        }))
     }
 
     /// Handles a message of the server.

@@ -20,6 +20,7 @@ use std::process::Child;
 use std::time::Duration;
 
 use keys::SigningKey;
+use runner::confine::Confinement;
 use runner::crash::{Point, reach};
 use runner::record::Record;
 use runner::{Clock, record};
@@ -30,6 +31,7 @@ use wire::v1::{
     constants,
 };
 
+use crate::hours::LocalTime;
 use crate::journal::{Entry, Journal};
 use crate::limits::{Limits, Service};
 use crate::state::{Identity, Pinned, StateDir};
@@ -85,6 +87,12 @@ pub struct Host {
     pub limits: Limits,
     /// The time.
     pub clock: Clock,
+    /// Reads the time on the host's wall, in its own zone.
+    pub local: fn() -> LocalTime,
+    /// What confined steps are held to.
+    pub confinement: Confinement,
+    /// What the host cannot promise, as sentences.
+    pub notes: Vec<String>,
     /// The agent's instance.
     pub instance_id: Uuid,
     /// This boot.
@@ -159,7 +167,7 @@ impl Jobs {
 
     /// What the host cannot promise, as sentences.
     pub fn notes(&self) -> Vec<String> {
-        self.pool.notes.clone()
+        self.host.notes.iter().chain(&self.pool.notes).cloned().collect()
     }
 
     /// The jobs that are not acked.
@@ -236,6 +244,7 @@ impl Jobs {
             rate: &self.rate,
             max_fence: self.max_fence().max(self.current.as_ref().map_or(0, |c| c.fence)),
             now: self.host.clock.now(),
+            local: (self.host.local)(),
         };
         let admitted = match admit(job, &ground) {
             Ok(admitted) => admitted,

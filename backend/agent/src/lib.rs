@@ -7,10 +7,12 @@
 pub mod address;
 pub mod agent;
 pub mod backoff;
+pub mod cgroup;
 pub mod checks;
 pub mod collect;
 pub mod enroll;
 pub mod gauge;
+pub mod hours;
 pub mod jobs;
 pub mod journal;
 pub mod limits;

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use wire::v1::{HostLimits, Playbook, Profile, Risk};
+use wire::v1::{Envelope, HostLimits, Playbook, Profile, Purpose, Risk};
 
+use crate::hours::{Hours, LocalTime};
 use crate::state::{self, write_private};
 
 /// The host's own limits.
@@ -24,6 +25,17 @@ pub struct Limits {
     /// Most runs begun in an hour.
     #[serde(default = "six")]
     pub max_runs_per_hour: u32,
+    /// If not empty, a fix begins within these only. An undo and diagnostics are not bound to them: what was let happen
+    /// may be taken back at any hour.
+    #[serde(default)]
+    pub hours: Vec<Hours>,
+    /// A fix that may take longer, or whose undo may, is not begun.
+    pub max_run_secs: Option<u64>,
+    /// The most data that a process of a fix may hold, in MiB. A service's own commands are not held to it: the
+    /// service would live under it.
+    pub max_memory_mib: Option<u64>,
+    /// Below this cgroup v2 the groups of runs are made; none: below the agent's own.
+    pub cgroup: Option<PathBuf>,
     /// Services declared by pid file and commands. Only what is declared here can be started by name: the
     /// server never sends a command.
     #[serde(default)]
@@ -80,6 +92,12 @@ pub enum Error {
     /// A service's declaration makes no sense.
     #[error("service {0} in agent.toml: {1}")]
     Service(String, &'static str),
+    /// A limit of nothing.
+    #[error("{0} in agent.toml is 0: nothing could run. Leave it out for no limit, or set profile = \"read-only\"")]
+    Zero(&'static str),
+    /// No absolute path.
+    #[error("cgroup in agent.toml: an absolute path is needed, such as /sys/fs/cgroup/mendwright")]
+    Cgroup,
     /// It cannot be written.
     #[error("the host's own limits cannot be written")]
     Write(#[from] state::Error),
@@ -100,6 +118,16 @@ impl Limits {
 
     fn parse(path: &Path, text: &str) -> Result<Self, Error> {
         let limits: Self = toml::from_str(text).map_err(|error| Error::Syntax(path.to_owned(), Box::new(error)))?;
+        for (field, is_zero) in
+            [("max_run_secs", limits.max_run_secs == Some(0)), ("max_memory_mib", limits.max_memory_mib == Some(0))]
+        {
+            if is_zero {
+                return Err(Error::Zero(field));
+            }
+        }
+        if limits.cgroup.as_ref().is_some_and(|path| !path.is_absolute()) {
+            return Err(Error::Cgroup);
+        }
         for (name, service) in &limits.services {
             let fault = |what| Err(Error::Service(name.clone(), what));
             if !is_service_name(name) {
@@ -141,7 +169,11 @@ impl Limits {
                 "# The host's own limits. The server cannot change them. Restart the agent after an edit.\n\
                  # read-only: no fixes; low-risk: signed playbooks of risk L; all-signed: every signed playbook.\n\
                  profile = \"{word}\"\n\
-                 # If not empty, only these playbooks.\nallowed_playbooks = []\nmax_runs_per_hour = {}\n",
+                 # If not empty, only these playbooks.\nallowed_playbooks = []\nmax_runs_per_hour = {}\n\
+                 # Fixes begin in these hours only, by this host's clock and zone. Without: at any time.\n\
+                 # hours = [\"mon-fri 22:00-06:00\", \"sat,sun 00:00-24:00\"]\n\
+                 # A fix that may take longer is not begun; no process of a fix holds more memory.\n\
+                 # max_run_secs = 900\n# max_memory_mib = 512\n",
                 six()
             ),
             Err(e) => return Err(Error::Read(path.to_owned(), e)),
@@ -152,8 +184,32 @@ impl Limits {
         Ok(write_private(path, text.as_bytes())?)
     }
 
-    /// Why these limits forbid `playbook`; none if they allow it.
-    pub fn forbid(&self, playbook: &Playbook) -> Option<String> {
+    /// Why these limits forbid that `playbook` does what `envelope` says at `local`; none if they allow it.
+    pub fn forbid(&self, playbook: &Playbook, envelope: &Envelope, local: LocalTime) -> Option<String> {
+        self.forbid_playbook(playbook).or_else(|| match envelope.job.purpose {
+            Purpose::Fix => self.forbid_time(playbook, envelope, local),
+            Purpose::Undo | Purpose::Diagnostics => None,
+        })
+    }
+
+    fn forbid_time(&self, playbook: &Playbook, envelope: &Envelope, local: LocalTime) -> Option<String> {
+        if !self.hours.is_empty() && !self.hours.iter().any(|hours| hours.contain(local)) {
+            let hours: Vec<_> = self.hours.iter().map(ToString::to_string).collect();
+            return Some(format!("it is {local} here, and fixes begin only within {}", hours.join("; ")));
+        }
+        let most = self.max_run_secs?;
+        let undo = playbook.undo.iter().fold(0_u64, |sum, step| sum.saturating_add(step.limit_secs));
+        let name = &playbook.name;
+        match (envelope.limit_secs, undo) {
+            (fix, _) if fix > most => Some(format!("{name} may take {fix} s; {most} s are the host's own limit")),
+            (_, undo) if undo > most => {
+                Some(format!("the undo of {name} may take {undo} s; {most} s are the host's own limit"))
+            }
+            _ => None,
+        }
+    }
+
+    fn forbid_playbook(&self, playbook: &Playbook) -> Option<String> {
         let name = &playbook.name;
         if playbook.risk == Risk::E {
             return Some(format!("{name} has risk E, which is never run"));
@@ -169,12 +225,20 @@ impl Limits {
         narrowed.then(|| format!("{name} is not among the host's allowed playbooks"))
     }
 
+    /// The most data that a process of a fix may hold, in bytes.
+    pub fn max_memory_bytes(&self) -> Option<u64> {
+        self.max_memory_mib.map(|mib| mib.saturating_mul(1024 * 1024))
+    }
+
     /// As the console shows them.
     pub fn shown(&self, path: &Path) -> HostLimits {
         HostLimits {
             profile: self.profile,
             allowed_playbooks: self.allowed_playbooks.clone(),
             max_runs_per_hour: self.max_runs_per_hour,
+            hours: self.hours.iter().map(ToString::to_string).collect(),
+            max_run_secs: self.max_run_secs,
+            max_memory_mib: self.max_memory_mib,
             services: self.services.keys().cloned().collect(),
             path: path.display().to_string(),
         }
@@ -228,6 +292,10 @@ mod tests {
             "profile = \"everything\"",
             "[services.x]\nstatus = []",
             "[services.x]\nstatus = [\"ctl\"]",
+            "hours = [\"at night\"]",
+            "max_run_secs = 0",
+            "max_memory_mib = 0",
+            "cgroup = \"mendwright\"",
             "[services.-x]\nstatus = [\"/bin/true\"]",
         ] {
             assert!(parse(text).is_err(), "{text}");
@@ -251,7 +319,7 @@ mod tests {
             (with(Profile::AllSigned, &["q"]), Risk::L, false),
             (with(Profile::AllSigned, &["q", "p"]), Risk::L, true),
         ] {
-            assert_eq!(limits.forbid(&playbook("p", risk)).is_none(), allowed, "{limits:?} {risk:?}");
+            assert_eq!(limits.forbid_playbook(&playbook("p", risk)).is_none(), allowed, "{limits:?} {risk:?}");
         }
     }
 

@@ -65,7 +65,7 @@ pub async fn begin(gateway: &Inner, key_id: &str, socket: &mut Socket) -> Result
         .filter(|key| prove.host_id == identity.host_id && key.verify(Context::Link, &text, &prove.signature).is_ok())
         .ok_or_else(|| End::close(close::HOST_KEY, "the proof of the host key does not verify"))?;
     let Up::Hello(hello) = socket.expect(ANSWER).await? else { return Err(End::malformed("Hello is expected")) };
-    link(gateway, identity, key, prove.instance_id, epoch, hello).await
+    link(gateway, identity, key, prove.instance_id, epoch, *hello).await
 }
 
 async fn link(
@@ -183,6 +183,9 @@ mod tests {
             profile: Profile::LowRisk,
             allowed_playbooks: vec![],
             max_runs_per_hour: 1,
+            hours: vec![],
+            max_run_secs: None,
+            max_memory_mib: None,
             services: vec![],
             path: String::new(),
         };

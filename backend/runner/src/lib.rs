@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 pub mod clock;
+pub mod confine;
 pub mod crash;
 mod event;
 pub mod output;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::clock::{Clock, boot_id};
+use crate::confine::{self, Group};
 use crate::crash::{Point, reach};
 use crate::output::Output;
 use crate::record::{Abort, Error, Event, Locked, Order, OrderedStep, Record, Rest, StepEnd, What, output_path};
@@ -107,7 +108,14 @@ fn one_step(
     let mut env = order.env.clone();
     env.push(("MENDWRIGHT_STEP".to_owned(), step.step.to_string()));
     let limit = Duration::from_secs(step.limit_secs).min(over.saturating_sub(began));
-    let program = Program { argv: &step.argv, env: &env, limit, grace: GRACE };
+    let confinement = if step.confined { order.confinement.clone() } else { confine::Confinement::default() };
+    let group = confinement.cgroup.as_deref().and_then(|root| {
+        let name = format!("{}-{}", order.fence, step.step);
+        let made = Group::make(root, &name);
+        made.inspect_err(|error| output.take(format!("no cgroup for this step: {error}\n").as_bytes())).ok()
+    });
+    let (argv, memory_bytes) = (&step.argv, confinement.memory_bytes);
+    let program = Program { argv, env: &env, limit, grace: GRACE, memory_bytes, group: group.as_ref() };
     let end = run(program, clock, &mut |bytes| output.take(bytes))?;
     let rest = match end {
         End::Exited(0) if !last => Rest::More,

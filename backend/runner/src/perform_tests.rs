@@ -6,12 +6,18 @@ use tempfile::TempDir;
 const BOUNDS: Bounds = Bounds { permit_use: Duration::from_secs(15), output_bytes: 1024 };
 
 fn slot(scripts: &[&str]) -> TempDir {
+    slot_with(scripts, 60, None)
+}
+
+/// The steps take `limit_secs` at most, and are confined if there is anything to confine them to.
+fn slot_with(scripts: &[&str], limit_secs: u64, confinement: Option<confine::Confinement>) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     prepare(dir.path(), 0, 1024).unwrap();
     let step = |(i, script): (usize, &&str)| OrderedStep {
         step: u16::try_from(i + 1).unwrap(),
         argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
-        limit_secs: 60,
+        limit_secs,
+        confined: confinement.is_some(),
     };
     let order = Order {
         job: "job".into(),
@@ -21,6 +27,7 @@ fn slot(scripts: &[&str]) -> TempDir {
         steps: scripts.iter().enumerate().map(step).collect(),
         limit_secs: 120,
         env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        confinement: confinement.clone().unwrap_or_default(),
     };
     let record = Record::open(dir.path(), 0).unwrap().lock().unwrap();
     record.write_order(&order).unwrap();

@@ -75,6 +75,9 @@ pub struct Order {
     pub limit_secs: u64,
     /// The steps' whole environment.
     pub env: Vec<(String, String)>,
+    /// What the steps that are confined are held to.
+    #[serde(default)]
+    pub confinement: crate::confine::Confinement,
 }
 
 /// One step of an [`Order`].
@@ -86,6 +89,10 @@ pub struct OrderedStep {
     pub argv: Vec<String>,
     /// Seconds it may take.
     pub limit_secs: u64,
+    /// Whether it is held to the order's confinement. A service that it starts would live in it, so a
+    /// command that starts one is not confined.
+    #[serde(default)]
+    pub confined: bool,
 }
 
 /// A run's record. Reading needs no lock; writing events does ([`Locked`]).

@@ -8,9 +8,10 @@ fn order(fence: i64) -> Order {
         fence,
         notes: serde_json::Value::Null,
         boot_id: "boot".into(),
-        steps: vec![OrderedStep { step: 1, argv: vec!["/bin/true".into()], limit_secs: 5 }],
+        steps: vec![OrderedStep { step: 1, argv: vec!["/bin/true".into()], limit_secs: 5, confined: true }],
         limit_secs: 10,
         env: Vec::new(),
+        confinement: crate::confine::Confinement::default(),
     }
 }
 

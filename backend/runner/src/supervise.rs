@@ -10,7 +10,8 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use crate::clock::Clock;
-use crate::spawn::own_session;
+use crate::confine::Group;
+use crate::spawn::{confined, own_session};
 
 /// How long a group has between TERM and KILL.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -29,6 +30,10 @@ pub struct Program<'a> {
     pub limit: Duration,
     /// How long its group has between TERM and KILL.
     pub grace: Duration,
+    /// The most data each of its processes may hold, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// The cgroup that it and all it starts belong to.
+    pub group: Option<&'a Group>,
 }
 
 /// How it ended.
@@ -88,6 +93,10 @@ pub fn run(program: Program<'_>, clock: &Clock, sink: &mut dyn FnMut(&[u8])) -> 
     if stage != Stage::Running {
         // The leader is not reaped yet, so the number still names this group.
         let _ = kill_process_group(pid, Signal::KILL);
+        // Whoever left the process group is still in the cgroup.
+        if let Some(group) = program.group {
+            let _ = group.kill();
+        }
     }
     let status = child.wait()?;
     Ok(match stage {
@@ -125,7 +134,8 @@ fn start(program: Program<'_>, writer: io::PipeWriter) -> io::Result<Child> {
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
         .stderr(writer);
-    own_session(&mut command).spawn()
+    let entrance = program.group.map(Group::entrance).transpose()?;
+    confined(own_session(&mut command), entrance, program.memory_bytes).spawn()
 }
 
 #[derive(PartialEq, Eq)]
@@ -171,7 +181,7 @@ mod tests {
         let env = [("PATH".to_owned(), "/usr/bin:/bin".to_owned())];
         let grace = Duration::from_millis(200);
         let mut output = Vec::new();
-        let program = Program { argv: &argv, env: &env, limit, grace };
+        let program = Program { argv: &argv, env: &env, limit, grace, memory_bytes: None, group: None };
         let end = run(program, &Clock::system(), &mut |bytes| output.extend_from_slice(bytes)).unwrap();
         (end, output)
     }
@@ -199,7 +209,7 @@ mod tests {
     fn a_missing_program_is_an_end_that_says_so() {
         let argv = ["/no/such/program".to_owned()];
         let mut output = Vec::new();
-        let program = Program { argv: &argv, env: &[], limit: LONG, grace: LONG };
+        let program = Program { argv: &argv, env: &[], limit: LONG, grace: LONG, memory_bytes: None, group: None };
         let end = run(program, &Clock::system(), &mut |b| output.extend_from_slice(b)).unwrap();
         assert_eq!(end, End::Exited(127));
         assert!(String::from_utf8(output).unwrap().contains("/no/such/program"));

@@ -59,7 +59,7 @@ pub enum Up {
     /// Answers [`Challenge`] on the link path, before `Hello`.
     Prove(Prove),
     /// The first message of a proven link: everything as levels.
-    Hello(Hello),
+    Hello(Box<Hello>),
     /// Metrics; not acked, may be dropped, oldest first.
     Report(Report),
     /// A reading that may change a verdict; kept by the agent until acked.
@@ -305,6 +305,15 @@ pub struct HostLimits {
     pub allowed_playbooks: Vec<String>,
     /// Most runs an hour.
     pub max_runs_per_hour: u32,
+    /// When fixes may begin, as written, by the host's clock; empty: always.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hours: Vec<String>,
+    /// A fix that may take longer is not begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_run_secs: Option<u64>,
+    /// The most data that a process of a fix may hold, in MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_memory_mib: Option<u64>,
     /// Services declared on the host by pid file and commands.
     #[serde(default)]
     pub services: Vec<String>,

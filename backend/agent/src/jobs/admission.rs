@@ -8,6 +8,7 @@ use wire::v1::{Envelope, Job, JobKey, ParameterType, Playbook, RefusedReason, Va
 
 use super::binding::bind;
 use super::rate::Rate;
+use crate::hours::LocalTime;
 use crate::limits::Limits;
 use crate::state::Pinned;
 
@@ -29,6 +30,8 @@ pub struct Ground<'a> {
     pub max_fence: i64,
     /// The time.
     pub now: std::time::Duration,
+    /// The time on the host's wall.
+    pub local: LocalTime,
 }
 
 /// A job that may run.
@@ -102,7 +105,7 @@ pub fn admit(job: &Job, ground: &Ground<'_>) -> Result<Admitted, Refusal> {
         let (fence, max) = (envelope.fence, ground.max_fence);
         return refuse(R::Stale, format!("fence {fence} is not above {max}, the highest taken"));
     }
-    if let Some(why) = ground.limits.forbid(&playbook) {
+    if let Some(why) = ground.limits.forbid(&playbook, &envelope, ground.local) {
         return refuse(R::HostLimits, why);
     }
     if ground.rate.within_an_hour(ground.now) >= ground.limits.max_runs_per_hour as usize {
@@ -144,7 +147,10 @@ fn steps(playbook: &Playbook, envelope: &Envelope, limits: &Limits) -> Result<Ve
     let steps = (1..).zip(declared.iter().zip(bound));
     Ok(steps
         .filter(|(number, _)| (first..=last).contains(number))
-        .map(|(step, (declared, argv))| OrderedStep { step, argv, limit_secs: declared.limit_secs })
+        .map(|(step, (written, line))| {
+            let limit_secs = written.limit_secs;
+            OrderedStep { step, argv: line.argv, limit_secs, confined: !line.declared }
+        })
         .collect())
 }
 

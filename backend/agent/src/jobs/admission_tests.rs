@@ -5,6 +5,7 @@ use keys::{SigningKey, to_canonical};
 use wire::v1::{Effect, Job, Purpose, Risk, Step};
 
 use super::*;
+use crate::hours::Weekday;
 
 struct Bench {
     playbook_key: SigningKey,
@@ -74,6 +75,7 @@ impl Bench {
             rate: &self.rate,
             max_fence: 9,
             now: Duration::from_secs(10),
+            local: LocalTime { weekday: Weekday::Tue, minute: 12 * 60 },
         };
         admit(job, &ground).map_err(|refusal| refusal.reason)
     }
@@ -184,4 +186,44 @@ fn the_hosts_own_limits_hold_whatever_is_signed() {
     bench.rate.note(Duration::from_secs(2));
     let job = bench.job(&playbook(), &envelope(&playbook()));
     assert_eq!(bench.reason(&job), Some(RefusedReason::HostLimits));
+}
+
+#[test]
+fn a_fix_begins_within_the_hosts_hours_and_its_undo_at_any() {
+    let limits = |hours: &str| toml::from_str(&format!("profile = \"low-risk\"\nhours = [{hours}]")).unwrap();
+    let at_night = Bench { limits: limits("\"daily 22:00-06:00\""), ..bench() };
+    let at_noon = Bench { limits: limits("\"daily 22:00-06:00\", \"tue 12:00-12:01\""), ..bench() };
+    let undoable = Playbook { undo: playbook().steps, ..playbook() };
+    let fix = envelope(&undoable);
+    let undo = Envelope { job: JobKey { purpose: Purpose::Undo, ..fix.job }, ..fix.clone() };
+    assert_eq!(at_night.reason(&at_night.job(&undoable, &fix)), Some(RefusedReason::HostLimits));
+    assert_eq!(at_noon.reason(&at_noon.job(&undoable, &fix)), None);
+    assert_eq!(at_night.reason(&at_night.job(&undoable, &undo)), None);
+}
+
+#[test]
+fn a_fix_that_may_take_too_long_or_whose_undo_may_is_not_begun() {
+    let limits = toml::from_str("profile = \"low-risk\"\nmax_run_secs = 60").unwrap();
+    let bench = Bench { limits, ..bench() };
+    let good = envelope(&playbook());
+    assert_eq!(bench.reason(&bench.job(&playbook(), &good)), None);
+    let long = Envelope { limit_secs: 61, ..good };
+    assert_eq!(bench.reason(&bench.job(&playbook(), &long)), Some(RefusedReason::HostLimits));
+    let slow = Step { limit_secs: 61, ..playbook().steps[0].clone() };
+    let slow = Playbook { undo: vec![slow], ..playbook() };
+    assert_eq!(bench.reason(&bench.job(&slow, &envelope(&slow))), Some(RefusedReason::HostLimits));
+}
+
+#[test]
+fn what_the_host_declared_for_a_service_is_not_confined_and_what_a_playbook_says_is() {
+    let limits = "profile = \"low-risk\"\n[services.shop-web]\nstart = [\"/ctl\", \"start\"]\nstatus = [\"/ctl\"]";
+    let bench = Bench { limits: toml::from_str(limits).unwrap(), ..bench() };
+    let mut playbook = playbook();
+    playbook.parameters.insert("service".into(), ParameterType::ServiceName);
+    playbook.steps[1].argv = vec!["{service.start}".into()];
+    let mut envelope = envelope(&playbook);
+    envelope.parameters.insert("service".into(), Value::Text("shop-web".into()));
+    let admitted = bench.admit(&bench.job(&playbook, &envelope)).unwrap();
+    assert_eq!(admitted.steps.iter().map(|step| step.confined).collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(admitted.services, ["shop-web"]);
 }

@@ -27,7 +27,8 @@ impl Jobs {
             let detail = "the envelope's time to live was over after the check".to_owned();
             return self.refuse(job, fence, Refusal { reason: RefusedReason::Stale, detail }, None);
         }
-        let order = launch::order(envelope, steps.clone(), self.host.boot_id, &current.digest, current.deadline);
+        let (boot_id, confinement) = (self.host.boot_id, &self.host.confinement);
+        let order = launch::order(envelope, steps.clone(), boot_id, &current.digest, current.deadline, confinement);
         let written = self.pool.write_order(&order).and_then(|slot| {
             let digest = current.digest.clone();
             self.append(&Entry::Intent { job, fence, digest, slot })?;

@@ -17,6 +17,15 @@ enum Bound<'a> {
     Service(&'a str, &'a Service),
 }
 
+/// A step with its parameters put in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// Whether the program is one that the host declared for a service.
+    pub declared: bool,
+}
+
 /// The arguments of each of `steps`, which are `playbook`'s, in order, with `values` put in.
 ///
 /// # Errors
@@ -26,7 +35,7 @@ pub fn bind(
     steps: &[Step],
     values: &BTreeMap<String, Value>,
     limits: &Limits,
-) -> Result<Vec<Vec<String>>, String> {
+) -> Result<Vec<Line>, String> {
     if let Some(name) = values.keys().find(|name| !playbook.parameters.contains_key(*name)) {
         return Err(format!("the playbook has no parameter {name}"));
     }
@@ -99,8 +108,8 @@ fn fit_text<'a>(kind: &ParameterType, text: &str, limits: &'a Limits) -> Result<
     }
 }
 
-fn arguments(argv: &[String], bound: &BTreeMap<&str, Bound<'_>>) -> Result<Vec<String>, String> {
-    let mut arguments = Vec::new();
+fn arguments(argv: &[String], bound: &BTreeMap<&str, Bound<'_>>) -> Result<Line, String> {
+    let (mut arguments, mut declared_program) = (Vec::new(), false);
     for (at, element) in argv.iter().enumerate() {
         let Some(reference) = element.strip_prefix('{').and_then(|e| e.strip_suffix('}')) else {
             arguments.push(element.clone());
@@ -109,6 +118,7 @@ fn arguments(argv: &[String], bound: &BTreeMap<&str, Bound<'_>>) -> Result<Vec<S
         let (name, part) = reference.split_once('.').map_or((reference, None), |(n, p)| (n, Some(p)));
         match (bound.get(name), part) {
             (Some(Bound::Service(service, declared)), Some(part)) => {
+                declared_program |= at == 0;
                 arguments.extend_from_slice(declared_command(service, declared, part)?);
             }
             // A value is never a program: a program is written in the playbook or declared on the host.
@@ -127,7 +137,7 @@ fn arguments(argv: &[String], bound: &BTreeMap<&str, Bound<'_>>) -> Result<Vec<S
     if arguments.iter().any(|argument| argument.contains('\0')) {
         return Err("an argument holds a zero byte".to_owned());
     }
-    Ok(arguments)
+    Ok(Line { argv: arguments, declared: declared_program })
 }
 
 fn declared_command<'a>(name: &str, service: &'a Service, part: &str) -> Result<&'a [String], String> {
@@ -166,7 +176,11 @@ mod tests {
             undo: Vec::new(),
             weight: 1,
         };
-        bind(&playbook, &playbook.steps, &BTreeMap::from([("p".to_owned(), value)]), &limits())
+        let lines = bind(&playbook, &playbook.steps, &BTreeMap::from([("p".to_owned(), value)]), &limits())?;
+        for line in &lines {
+            assert_eq!(line.declared, argv[0].ends_with(".start}"), "{argv:?}");
+        }
+        Ok(lines.into_iter().map(|line| line.argv).collect())
     }
 
     fn text(text: &str) -> Value {

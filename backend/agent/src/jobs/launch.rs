@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use runner::confine::Confinement;
 use runner::record::{Order, OrderedStep};
 use runner::spawn::own_session;
 use uuid::Uuid;
@@ -18,6 +19,7 @@ pub(super) fn order(
     boot_id: Uuid,
     digest: &str,
     deadline: Duration,
+    confinement: &Confinement,
 ) -> Order {
     let job = envelope.job;
     let purpose = match job.purpose {
@@ -42,6 +44,7 @@ pub(super) fn order(
         steps,
         limit_secs: envelope.limit_secs,
         env: env.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+        confinement: confinement.clone(),
     }
 }
 

@@ -134,6 +134,7 @@ pub async fn welcome(peer: &mut Peer, key: &PublicKey, tenant: Uuid, quarantined
     let text = Prove::signed_text(&challenge(7), tenant, prove.host_id, prove.instance_id);
     key.verify(Context::Link, &text, &prove.signature).unwrap();
     let Some(Up::Hello(hello)) = peer.next().await else { panic!("no Hello") };
+    let hello = *hello;
     let welcome = Welcome { report_secs: 1, max_messages_per_sec: 50, quarantined, epoch: 7 };
     peer.send(Down::Welcome(welcome)).await;
     (prove, hello)

@@ -115,6 +115,16 @@ fn own_limits(limits: &Value) -> Vec<OwnLimit> {
     if let Some(most) = limits.get("max_runs_per_hour").and_then(Value::as_u64) {
         rows.push(one("Runs an hour", &most.to_string()));
     }
+    let hours = texts("hours");
+    if !hours.is_empty() {
+        rows.push(one("Fixes begin", &format!("{} (the host's clock)", hours.join("; "))));
+    }
+    if let Some(most) = limits.get("max_run_secs").and_then(Value::as_u64) {
+        rows.push(one("A fix may take", &format!("{most} s")));
+    }
+    if let Some(most) = limits.get("max_memory_mib").and_then(Value::as_u64) {
+        rows.push(one("Memory of a process", &format!("{most} MiB")));
+    }
     if let Some(path) = limits.get("path").and_then(Value::as_str) {
         rows.push(names("Change it in", vec![path.to_owned()]));
     }
