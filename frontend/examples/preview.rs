@@ -23,6 +23,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     write(folder, "board-empty", &samples::empty_board(0).render()?)?;
     write(folder, "board-blind", &samples::empty_board(2).render()?)?;
     write(folder, "incidents", &samples::incidents_page().render()?)?;
+    write(folder, "incidents-filtered", &samples::filtered_incidents_page(true).render()?)?;
+    write(folder, "incidents-filtered-none", &samples::filtered_incidents_page(false).render()?)?;
+    write(folder, "incidents-misread", &samples::misread_incidents_page().render()?)?;
     write(folder, "incidents-empty", &samples::no_incidents_page(12).render()?)?;
     write(folder, "incident-fixed", &samples::fixed().render()?)?;
     write(folder, "incident-held", &samples::held_then_fixed().render()?)?;

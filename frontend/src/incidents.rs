@@ -6,7 +6,11 @@ use askama::Template;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::{Clock, HostRef, Nav, Shell, State, back_in, part::count_word};
+use crate::{
+    Clock, HostRef, Nav, Shell, State, back_in,
+    incident_filter::{Filter, Wanted, kind_words},
+    part::count_word,
+};
 
 /// How an incident stands, in the words of the person who reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +104,16 @@ impl IncidentRow {
     }
 }
 
+impl Found {
+    /// As many are counted; whoever has more narrows the filter instead of reading a number.
+    pub const MOST: u32 = 1_000;
+
+    /// What was counted up to one more than [`Found::MOST`].
+    pub fn of(n: u32) -> Found {
+        if n > Found::MOST { Found::Many } else { Found::Exactly(n) }
+    }
+}
+
 /// The page `/incidents`.
 #[derive(Clone, Debug, Template)]
 #[template(path = "incidents.html")]
@@ -108,12 +122,33 @@ pub struct IncidentsPage {
     pub shell: Shell,
     /// The page's clock.
     pub clock: Clock,
-    /// The incidents, newest first.
+    /// The incidents of this page: open ones first, newest first in each.
     pub rows: Vec<IncidentRow>,
     /// How many hosts are enrolled: the empty page says another thing when there are none.
     pub hosts: u32,
-    /// True when older ones were left out.
-    pub has_more: bool,
+    /// What they are filtered by.
+    pub filter: Filter,
+    /// The clients that can be chosen: id and name.
+    pub clients: Vec<(Uuid, String)>,
+    /// The kinds of checks that can be chosen, in the stored word.
+    pub kinds: Vec<String>,
+    /// How many the filter finds.
+    pub found: Found,
+    /// Whether this page begins after a place in the list.
+    pub is_later: bool,
+    /// The place after which older ones are.
+    pub older: Option<String>,
+    /// What of the address could not be read; then no incident is shown.
+    pub wrong: Option<String>,
+}
+
+/// A count that goes up to a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// So many.
+    Exactly(u32),
+    /// More than are counted, [`Found::MOST`].
+    Many,
 }
 
 impl IncidentsPage {
@@ -134,8 +169,19 @@ impl IncidentsPage {
         self.rows.iter().filter(|row| !row.standing.is_open()).collect()
     }
 
-    /// The page's one sentence; it counts what the navigation counts.
+    /// The page's one sentence; unfiltered, it counts what the navigation counts.
     pub fn headline(&self) -> String {
+        if self.wrong.is_some() {
+            return "That filter could not be read".to_owned();
+        }
+        if !self.filter.is_empty() {
+            return match self.found {
+                Found::Exactly(0) => "No incident is like that".to_owned(),
+                Found::Exactly(1) => "One incident is like that".to_owned(),
+                Found::Exactly(n) => format!("{n} incidents are like that"),
+                Found::Many => "More than 1,000 incidents are like that".to_owned(),
+            };
+        }
         let healing = self.rows.iter().filter(|row| row.standing == Standing::Healing).count();
         match (self.shell.needs_you, healing) {
             (0, 0) => "Nothing needs you".to_owned(),
@@ -144,5 +190,30 @@ impl IncidentsPage {
             (1, _) => "One thing needs you".to_owned(),
             (n, _) => format!("{} things need you", count_word(usize::try_from(n).unwrap_or(usize::MAX))),
         }
+    }
+
+    /// How many there are, for the foot of the list.
+    pub fn of_all(&self) -> String {
+        match self.found {
+            Found::Exactly(1) => "one in all".to_owned(),
+            Found::Exactly(n) => format!("{n} in all"),
+            Found::Many => "more than 1,000 in all".to_owned(),
+        }
+    }
+
+    fn all_wanted(&self) -> [Wanted; 9] {
+        Wanted::ALL
+    }
+
+    fn is_wanted(&self, wanted: &Wanted) -> bool {
+        self.filter.wanted.as_ref() == Some(wanted)
+    }
+
+    fn is_chosen(&self, client: &Uuid) -> bool {
+        self.filter.client.as_ref().is_some_and(|(id, _)| id == client)
+    }
+
+    fn kind_words<'a>(&self, kind: &'a str) -> &'a str {
+        kind_words(kind)
     }
 }

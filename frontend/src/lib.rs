@@ -18,6 +18,7 @@ pub mod guardrails;
 pub mod host;
 pub mod hosts;
 pub mod incident;
+pub mod incident_filter;
 pub mod incidents;
 pub mod mail;
 pub mod metrics;

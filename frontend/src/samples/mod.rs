@@ -26,7 +26,8 @@ pub use incident::{asks_first, fixed, held_then_fixed, in_doubt, unmapped, watch
 
 use crate::{
     Clock, HostRef, Nav, Shell,
-    incidents::{IncidentRow, IncidentsPage, Standing},
+    incident_filter::{Filter, Wanted},
+    incidents::{Found, IncidentRow, IncidentsPage, Standing},
 };
 
 /// The samples' clock: 24 November 2026, 07:02:11 in Berlin.
@@ -195,16 +196,58 @@ fn rows() -> Vec<IncidentRow> {
 
 /// A list with one of each.
 pub fn incidents_page() -> IncidentsPage {
-    IncidentsPage { shell: shell(Nav::Incidents), clock: clock(), rows: rows(), hosts: 437, has_more: true }
+    IncidentsPage {
+        shell: shell(Nav::Incidents),
+        clock: clock(),
+        rows: rows(),
+        hosts: 437,
+        filter: Filter::default(),
+        clients: ["Acme Dental", "Pine & Co Law", "Tidewater Clinic"]
+            .map(|name| (id(200 + name.len() as u128), text(name)))
+            .to_vec(),
+        kinds: ["disk", "heartbeat", "http", "service"].map(text).to_vec(),
+        found: Found::Many,
+        is_later: false,
+        older: Some(text("closed.1764000000000000.01935b00")),
+        wrong: None,
+    }
+}
+
+/// A list that is filtered; what it finds, or nothing.
+pub fn filtered_incidents_page(finds: bool) -> IncidentsPage {
+    let page = incidents_page();
+    let day = |n| jiff::civil::date(2026, 11, n);
+    let rows: Vec<_> = page.rows.into_iter().filter(|row| finds && row.standing == Standing::NeedsYou).collect();
+    IncidentsPage {
+        found: Found::Exactly(rows.len() as u32),
+        rows,
+        filter: Filter {
+            wanted: Some(Wanted::Standing(Standing::NeedsYou)),
+            client: page.clients.last().cloned(),
+            host: Some(text("db")),
+            kind: Some(text("disk")),
+            from: Some(day(1)),
+            to: Some(day(24)),
+        },
+        older: None,
+        ..page
+    }
+}
+
+/// A list whose address could not be read.
+pub fn misread_incidents_page() -> IncidentsPage {
+    let wrong = Some(text("“from” is a day, written like 2026-11-24"));
+    IncidentsPage { rows: Vec::new(), found: Found::Exactly(0), older: None, wrong, ..incidents_page() }
 }
 
 /// A list with nothing in it.
 pub fn no_incidents_page(hosts: u32) -> IncidentsPage {
     IncidentsPage {
         shell: Shell { needs_you: 0, to_approve: 0, ..shell(Nav::Incidents) },
-        clock: clock(),
         rows: Vec::new(),
         hosts,
-        has_more: false,
+        found: Found::Exactly(0),
+        older: None,
+        ..incidents_page()
     }
 }

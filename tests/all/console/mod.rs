@@ -7,6 +7,7 @@ mod changes;
 mod demo;
 mod doubt;
 mod guardrails;
+mod incidents;
 mod sessions;
 mod strangers;
 mod telling;

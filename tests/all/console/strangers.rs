@@ -57,7 +57,7 @@ const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("GET", "/assets/{file}", "", Everybody),
 ];
 
-type Answer = (StatusCode, HeaderMap, String);
+pub(super) type Answer = (StatusCode, HeaderMap, String);
 
 /// An answer without what differs between two askings of the same.
 fn plain((status, headers, body): Answer) -> (StatusCode, String) {

@@ -187,7 +187,7 @@ impl Scene<'_> {
 
     async fn look(&self) -> Result<Look> {
         let mut tx = self.store.begin(&self.member.scope).await?;
-        let Some(row) = incidents::list(&mut tx, Some(self.host.1), 1).await?.into_iter().next() else {
+        let Some(row) = incidents::list_of_host(&mut tx, self.host.1, 1).await?.into_iter().next() else {
             return Ok(Look::default());
         };
         let alerts = incident::list_alerts(&mut tx, row.incident_id).await?;
@@ -203,7 +203,7 @@ impl Scene<'_> {
     /// Whether a fix of the host's newest incident wrote this.
     async fn output_holds(&self, text: &str) -> Result<bool> {
         let mut tx = self.store.begin(&self.member.scope).await?;
-        let Some(row) = incidents::list(&mut tx, Some(self.host.1), 1).await?.into_iter().next() else {
+        let Some(row) = incidents::list_of_host(&mut tx, self.host.1, 1).await?.into_iter().next() else {
             return Ok(false);
         };
         let results = incident::list_results(&mut tx, row.incident_id).await?;

@@ -1,6 +1,7 @@
 //! The list of incidents.
 
 use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
 use crate::{Result, TenantTx};
@@ -34,32 +35,26 @@ pub struct Row {
     pub playbook: Option<String>,
 }
 
-/// The newest incidents, open ones first: of the tenant, or of one host.
-pub async fn list(tx: &mut TenantTx, host_id: Option<Uuid>, limit: i64) -> Result<Vec<Row>> {
-    let tenant_id = tx.tenant_id();
-    let rows = sqlx::query!(
-        r#"SELECT i.incident_id, i.title, i.state, i.opened_at, i.closed_at, i.outcome, i.escalation_reason, c.name AS client,
-             h.host_id AS "host_id?", h.name AS "host?", r.state AS "run_state?", r.hold_reason AS "hold_reason?", p.name AS "playbook?"
-           FROM incidents i
-           JOIN clients c ON c.tenant_id = i.tenant_id AND c.client_id = i.client_id
-           LEFT JOIN LATERAL (SELECT a.host_id FROM alerts a WHERE a.tenant_id = i.tenant_id AND a.incident_id = i.incident_id
-                              ORDER BY a.opened_at, a.alert_id LIMIT 1) a ON true
-           LEFT JOIN hosts h ON h.tenant_id = i.tenant_id AND h.host_id = a.host_id
-           LEFT JOIN LATERAL (SELECT r.state, r.hold_reason, r.playbook_id FROM runs r WHERE r.tenant_id = i.tenant_id AND r.incident_id = i.incident_id
-                              ORDER BY r.planned_at DESC, r.rung DESC LIMIT 1) r ON true
-           LEFT JOIN playbooks p ON p.tenant_id = i.tenant_id AND p.playbook_id = r.playbook_id
-           WHERE i.tenant_id = $1
-             AND ($2::uuid IS NULL OR EXISTS (SELECT 1 FROM alerts x WHERE x.tenant_id = i.tenant_id AND x.host_id = $2 AND x.incident_id = i.incident_id))
-           ORDER BY (i.state = 'closed'), i.opened_at DESC, i.incident_id LIMIT $3"#,
-        tenant_id,
-        host_id,
-        limit
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|r| Row {
+/// A row as it is stored.
+struct Stored {
+    incident_id: Uuid,
+    title: String,
+    state: String,
+    opened_at: jiff_sqlx::Timestamp,
+    closed_at: Option<jiff_sqlx::Timestamp>,
+    outcome: Option<String>,
+    escalation_reason: Option<String>,
+    client: String,
+    host_id: Option<Uuid>,
+    host: Option<String>,
+    run_state: Option<String>,
+    hold_reason: Option<String>,
+    playbook: Option<String>,
+}
+
+impl From<Stored> for Row {
+    fn from(r: Stored) -> Row {
+        Row {
             incident_id: r.incident_id,
             title: r.title,
             state: r.state,
@@ -72,6 +67,174 @@ pub async fn list(tx: &mut TenantTx, host_id: Option<Uuid>, limit: i64) -> Resul
             run_state: r.run_state,
             hold_reason: r.hold_reason,
             playbook: r.playbook,
-        })
-        .collect())
+        }
+    }
+}
+
+/// Which incidents are looked for; what is none is not asked.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only open ones, or only closed ones.
+    pub is_open: Option<bool>,
+    /// Of the open ones those that stand so: `needs_you`, `held`, `watching` or `healing`.
+    pub standing: Option<&'static str>,
+    /// Of the closed ones those with this outcome.
+    pub outcome: Option<&'static str>,
+    /// Of this client.
+    pub client_id: Option<Uuid>,
+    /// With an alert on a host whose name contains this.
+    pub host: Option<String>,
+    /// With an alert of a check of this kind.
+    pub kind: Option<String>,
+    /// Opened at this instant or later.
+    pub from_at: Option<Timestamp>,
+    /// Opened before this instant.
+    pub to_at: Option<Timestamp>,
+}
+
+/// A place in the list: open ones come first, then the newest, and of one instant the greater id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Whether it is open.
+    pub is_open: bool,
+    /// When it opened.
+    pub opened_at: Timestamp,
+    /// Its id.
+    pub incident_id: Uuid,
+}
+
+impl Filter {
+    /// The last place there can be.
+    fn end(&self) -> Place {
+        Place { is_open: self.is_open == Some(true), opened_at: Timestamp::UNIX_EPOCH, incident_id: Uuid::nil() }
+    }
+
+    /// Beyond the first place there can be.
+    fn start(&self) -> Place {
+        Place { is_open: self.is_open != Some(false), opened_at: Timestamp::MAX, incident_id: Uuid::max() }
+    }
+}
+
+/// The incidents of the filter after a place, in the order of [`Place`]; from the beginning without one.
+pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limit: i64) -> Result<Vec<Row>> {
+    let tenant_id = tx.tenant_id();
+    let (before, end) = (after.unwrap_or_else(|| filter.start()), filter.end());
+    let rows = sqlx::query_as!(
+        Stored,
+        r#"SELECT i.incident_id, i.title, i.state, i.opened_at, i.closed_at, i.outcome, i.escalation_reason, c.name AS client,
+             h.host_id AS "host_id?", h.name AS "host?", r.state AS "run_state?", r.hold_reason AS "hold_reason?", p.name AS "playbook?"
+           FROM incidents i
+           JOIN clients c ON c.tenant_id = i.tenant_id AND c.client_id = i.client_id
+           LEFT JOIN LATERAL (SELECT a.host_id FROM alerts a WHERE a.tenant_id = i.tenant_id AND a.incident_id = i.incident_id
+                              ORDER BY a.opened_at, a.alert_id LIMIT 1) a ON true
+           LEFT JOIN hosts h ON h.tenant_id = i.tenant_id AND h.host_id = a.host_id
+           LEFT JOIN LATERAL (SELECT r.state, r.hold_reason, r.playbook_id FROM runs r WHERE r.tenant_id = i.tenant_id AND r.incident_id = i.incident_id
+                              ORDER BY r.planned_at DESC, r.rung DESC LIMIT 1) r ON true
+           LEFT JOIN playbooks p ON p.tenant_id = i.tenant_id AND p.playbook_id = r.playbook_id
+           WHERE i.tenant_id = $1
+             AND (i.state <> 'closed', i.opened_at, i.incident_id) < ($2, $3, $4) AND (i.state <> 'closed', i.opened_at, i.incident_id) > ($5, $6, $7)
+             AND i.opened_at >= $8 AND i.opened_at < $9 AND ($10::uuid IS NULL OR i.client_id = $10) AND ($11::text IS NULL OR i.outcome = $11)
+             AND (($12::text IS NULL AND $13::text IS NULL) OR EXISTS (
+               SELECT 1 FROM alerts x JOIN hosts y ON y.tenant_id = x.tenant_id AND y.host_id = x.host_id JOIN checks z ON z.tenant_id = x.tenant_id AND z.check_id = x.check_id
+               WHERE x.tenant_id = i.tenant_id AND x.incident_id = i.incident_id
+                 AND ($12::text IS NULL OR position(lower($12) IN lower(y.name)) > 0) AND ($13::text IS NULL OR z.kind = $13)))
+             AND ($14::text IS NULL OR $14 = CASE
+               WHEN r.state = 'held' THEN 'held' WHEN i.state = 'escalated' OR r.state IN ('awaiting_approval', 'unknown') THEN 'needs_you'
+               WHEN r.state = 'observed' THEN 'watching' ELSE 'healing' END)
+           ORDER BY (i.state <> 'closed') DESC, i.opened_at DESC, i.incident_id DESC LIMIT $15"#,
+        tenant_id,
+        before.is_open,
+        before.opened_at.to_sqlx() as _,
+        before.incident_id,
+        end.is_open,
+        end.opened_at.to_sqlx() as _,
+        end.incident_id,
+        filter.from_at.unwrap_or(Timestamp::UNIX_EPOCH).to_sqlx() as _,
+        filter.to_at.unwrap_or(Timestamp::MAX).to_sqlx() as _,
+        filter.client_id,
+        filter.outcome,
+        filter.host.as_deref(),
+        filter.kind.as_deref(),
+        filter.standing,
+        limit
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(Row::from).collect())
+}
+
+/// How many incidents the filter finds, up to `most`.
+pub async fn count(tx: &mut TenantTx, filter: &Filter, most: i64) -> Result<i64> {
+    let tenant_id = tx.tenant_id();
+    let (before, end) = (filter.start(), filter.end());
+    let n = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "n!" FROM (SELECT 1
+           FROM incidents i
+           LEFT JOIN LATERAL (SELECT r.state FROM runs r WHERE $14::text IS NOT NULL AND r.tenant_id = i.tenant_id AND r.incident_id = i.incident_id
+                              ORDER BY r.planned_at DESC, r.rung DESC LIMIT 1) r ON true
+           WHERE i.tenant_id = $1
+             AND (i.state <> 'closed', i.opened_at, i.incident_id) < ($2, $3, $4) AND (i.state <> 'closed', i.opened_at, i.incident_id) > ($5, $6, $7)
+             AND i.opened_at >= $8 AND i.opened_at < $9 AND ($10::uuid IS NULL OR i.client_id = $10) AND ($11::text IS NULL OR i.outcome = $11)
+             AND (($12::text IS NULL AND $13::text IS NULL) OR EXISTS (
+               SELECT 1 FROM alerts x JOIN hosts y ON y.tenant_id = x.tenant_id AND y.host_id = x.host_id JOIN checks z ON z.tenant_id = x.tenant_id AND z.check_id = x.check_id
+               WHERE x.tenant_id = i.tenant_id AND x.incident_id = i.incident_id
+                 AND ($12::text IS NULL OR position(lower($12) IN lower(y.name)) > 0) AND ($13::text IS NULL OR z.kind = $13)))
+             AND ($14::text IS NULL OR $14 = CASE
+               WHEN r.state = 'held' THEN 'held' WHEN i.state = 'escalated' OR r.state IN ('awaiting_approval', 'unknown') THEN 'needs_you'
+               WHEN r.state = 'observed' THEN 'watching' ELSE 'healing' END)
+           LIMIT $15) found"#,
+        tenant_id,
+        before.is_open,
+        before.opened_at.to_sqlx() as _,
+        before.incident_id,
+        end.is_open,
+        end.opened_at.to_sqlx() as _,
+        end.incident_id,
+        filter.from_at.unwrap_or(Timestamp::UNIX_EPOCH).to_sqlx() as _,
+        filter.to_at.unwrap_or(Timestamp::MAX).to_sqlx() as _,
+        filter.client_id,
+        filter.outcome,
+        filter.host.as_deref(),
+        filter.kind.as_deref(),
+        filter.standing,
+        most
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(n)
+}
+
+/// The newest incidents of one host, open ones first.
+pub async fn list_of_host(tx: &mut TenantTx, host_id: Uuid, limit: i64) -> Result<Vec<Row>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query_as!(
+        Stored,
+        r#"SELECT i.incident_id, i.title, i.state, i.opened_at, i.closed_at, i.outcome, i.escalation_reason, c.name AS client,
+             h.host_id AS "host_id?", h.name AS "host?", r.state AS "run_state?", r.hold_reason AS "hold_reason?", p.name AS "playbook?"
+           FROM incidents i
+           JOIN clients c ON c.tenant_id = i.tenant_id AND c.client_id = i.client_id
+           LEFT JOIN LATERAL (SELECT a.host_id FROM alerts a WHERE a.tenant_id = i.tenant_id AND a.incident_id = i.incident_id
+                              ORDER BY a.opened_at, a.alert_id LIMIT 1) a ON true
+           LEFT JOIN hosts h ON h.tenant_id = i.tenant_id AND h.host_id = a.host_id
+           LEFT JOIN LATERAL (SELECT r.state, r.hold_reason, r.playbook_id FROM runs r WHERE r.tenant_id = i.tenant_id AND r.incident_id = i.incident_id
+                              ORDER BY r.planned_at DESC, r.rung DESC LIMIT 1) r ON true
+           LEFT JOIN playbooks p ON p.tenant_id = i.tenant_id AND p.playbook_id = r.playbook_id
+           WHERE i.tenant_id = $1
+             AND EXISTS (SELECT 1 FROM alerts x WHERE x.tenant_id = i.tenant_id AND x.host_id = $2 AND x.incident_id = i.incident_id)
+           ORDER BY (i.state = 'closed'), i.opened_at DESC, i.incident_id LIMIT $3"#,
+        tenant_id,
+        host_id,
+        limit
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(Row::from).collect())
+}
+
+/// The kinds of checks there are.
+pub async fn list_kinds(tx: &mut TenantTx) -> Result<Vec<String>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!("SELECT DISTINCT kind FROM checks WHERE tenant_id = $1 ORDER BY kind", tenant_id)
+        .fetch_all(tx.conn())
+        .await?)
 }

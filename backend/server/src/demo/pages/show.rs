@@ -47,7 +47,7 @@ async fn card(
     off: &[hosts::HandsOff],
     now: Timestamp,
 ) -> Result<Card, StoreError> {
-    let newest = incidents::list(tx, Some(row.host_id), 1).await?.pop().map(parts::incident);
+    let newest = incidents::list_of_host(tx, row.host_id, 1).await?.pop().map(parts::incident);
     let buckets = limits::list(tx, row.client_id, row.host_id).await?;
     Ok(Card {
         name: victim.name.to_owned(),

@@ -39,7 +39,7 @@ pub async fn show(
     let off = hosts::list_hands_off(&mut tx, now).await?;
     let checks = hosts::list_checks(&mut tx, id).await?.into_iter().map(check).collect();
     let incidents: Vec<_> =
-        incidents::list(&mut tx, Some(id), INCIDENTS).await?.into_iter().map(incident::row).collect();
+        incidents::list_of_host(&mut tx, id, INCIDENTS).await?.into_iter().map(incident::row).collect();
     let buckets = store::pages::limits::list(&mut tx, row.client_id, id).await?;
     let newest = store::metrics::find_now(&mut tx, id).await?;
     let (span, past) = store::metrics::list(&mut tx, id).await?;

@@ -2,6 +2,7 @@
 
 mod approval;
 mod doubt;
+mod filter;
 mod list;
 mod readings;
 mod show;
