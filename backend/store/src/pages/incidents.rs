@@ -82,7 +82,7 @@ pub struct Filter {
     pub outcome: Option<&'static str>,
     /// Of this client.
     pub client_id: Option<Uuid>,
-    /// With an alert on a host whose name contains this.
+    /// With an alert on a host whose name contains this, whatever its case.
     pub host: Option<String>,
     /// With an alert of a check of this kind.
     pub kind: Option<String>,
@@ -123,7 +123,20 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limi
         Stored,
         r#"SELECT i.incident_id, i.title, i.state, i.opened_at, i.closed_at, i.outcome, i.escalation_reason, c.name AS client,
              h.host_id AS "host_id?", h.name AS "host?", r.state AS "run_state?", r.hold_reason AS "hold_reason?", p.name AS "playbook?"
-           FROM incidents i
+           FROM (SELECT i.* FROM incidents i
+           WHERE i.tenant_id = $1
+             AND (i.state <> 'closed', i.opened_at, i.incident_id) < ($2, $3, $4) AND (i.state <> 'closed', i.opened_at, i.incident_id) > ($5, $6, $7)
+             AND i.opened_at >= $8 AND i.opened_at < $9 AND ($10::uuid IS NULL OR i.client_id = $10) AND ($11::text IS NULL OR i.outcome = $11)
+             AND ($12::text IS NULL OR i.incident_id IN (SELECT x.incident_id FROM alerts x WHERE x.tenant_id = $1 AND x.host_id = ANY (ARRAY(
+               SELECT h.host_id FROM hosts h WHERE h.tenant_id = $1 AND position(lower($12) IN lower(h.name)) > 0))))
+             AND ($13::text IS NULL OR EXISTS (SELECT 1 FROM alerts x WHERE x.tenant_id = i.tenant_id AND x.incident_id = i.incident_id AND x.check_id = ANY (ARRAY(
+               SELECT z.check_id FROM checks z WHERE z.tenant_id = $1 AND z.kind = $13))))
+             AND ($14::text IS NULL OR $14 = (SELECT CASE
+               WHEN r.state = 'held' THEN 'held' WHEN i.state = 'escalated' OR r.state IN ('awaiting_approval', 'unknown') THEN 'needs_you'
+               WHEN r.state = 'observed' THEN 'watching' ELSE 'healing' END
+               FROM (SELECT (SELECT r.state FROM runs r WHERE r.tenant_id = i.tenant_id AND r.incident_id = i.incident_id
+                             ORDER BY r.planned_at DESC, r.rung DESC LIMIT 1) AS state) r))
+           ORDER BY (i.state <> 'closed') DESC, i.opened_at DESC, i.incident_id DESC LIMIT $15) i
            JOIN clients c ON c.tenant_id = i.tenant_id AND c.client_id = i.client_id
            LEFT JOIN LATERAL (SELECT a.host_id FROM alerts a WHERE a.tenant_id = i.tenant_id AND a.incident_id = i.incident_id
                               ORDER BY a.opened_at, a.alert_id LIMIT 1) a ON true
@@ -131,17 +144,7 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limi
            LEFT JOIN LATERAL (SELECT r.state, r.hold_reason, r.playbook_id FROM runs r WHERE r.tenant_id = i.tenant_id AND r.incident_id = i.incident_id
                               ORDER BY r.planned_at DESC, r.rung DESC LIMIT 1) r ON true
            LEFT JOIN playbooks p ON p.tenant_id = i.tenant_id AND p.playbook_id = r.playbook_id
-           WHERE i.tenant_id = $1
-             AND (i.state <> 'closed', i.opened_at, i.incident_id) < ($2, $3, $4) AND (i.state <> 'closed', i.opened_at, i.incident_id) > ($5, $6, $7)
-             AND i.opened_at >= $8 AND i.opened_at < $9 AND ($10::uuid IS NULL OR i.client_id = $10) AND ($11::text IS NULL OR i.outcome = $11)
-             AND (($12::text IS NULL AND $13::text IS NULL) OR EXISTS (
-               SELECT 1 FROM alerts x JOIN hosts y ON y.tenant_id = x.tenant_id AND y.host_id = x.host_id JOIN checks z ON z.tenant_id = x.tenant_id AND z.check_id = x.check_id
-               WHERE x.tenant_id = i.tenant_id AND x.incident_id = i.incident_id
-                 AND ($12::text IS NULL OR position(lower($12) IN lower(y.name)) > 0) AND ($13::text IS NULL OR z.kind = $13)))
-             AND ($14::text IS NULL OR $14 = CASE
-               WHEN r.state = 'held' THEN 'held' WHEN i.state = 'escalated' OR r.state IN ('awaiting_approval', 'unknown') THEN 'needs_you'
-               WHEN r.state = 'observed' THEN 'watching' ELSE 'healing' END)
-           ORDER BY (i.state <> 'closed') DESC, i.opened_at DESC, i.incident_id DESC LIMIT $15"#,
+           ORDER BY (i.state <> 'closed') DESC, i.opened_at DESC, i.incident_id DESC"#,
         tenant_id,
         before.is_open,
         before.opened_at.to_sqlx() as _,
@@ -168,20 +171,19 @@ pub async fn count(tx: &mut TenantTx, filter: &Filter, most: i64) -> Result<i64>
     let tenant_id = tx.tenant_id();
     let (before, end) = (filter.start(), filter.end());
     let n = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "n!" FROM (SELECT 1
-           FROM incidents i
-           LEFT JOIN LATERAL (SELECT r.state FROM runs r WHERE $14::text IS NOT NULL AND r.tenant_id = i.tenant_id AND r.incident_id = i.incident_id
-                              ORDER BY r.planned_at DESC, r.rung DESC LIMIT 1) r ON true
+        r#"SELECT count(*) AS "n!" FROM (SELECT 1 FROM incidents i
            WHERE i.tenant_id = $1
              AND (i.state <> 'closed', i.opened_at, i.incident_id) < ($2, $3, $4) AND (i.state <> 'closed', i.opened_at, i.incident_id) > ($5, $6, $7)
              AND i.opened_at >= $8 AND i.opened_at < $9 AND ($10::uuid IS NULL OR i.client_id = $10) AND ($11::text IS NULL OR i.outcome = $11)
-             AND (($12::text IS NULL AND $13::text IS NULL) OR EXISTS (
-               SELECT 1 FROM alerts x JOIN hosts y ON y.tenant_id = x.tenant_id AND y.host_id = x.host_id JOIN checks z ON z.tenant_id = x.tenant_id AND z.check_id = x.check_id
-               WHERE x.tenant_id = i.tenant_id AND x.incident_id = i.incident_id
-                 AND ($12::text IS NULL OR position(lower($12) IN lower(y.name)) > 0) AND ($13::text IS NULL OR z.kind = $13)))
-             AND ($14::text IS NULL OR $14 = CASE
+             AND ($12::text IS NULL OR i.incident_id IN (SELECT x.incident_id FROM alerts x WHERE x.tenant_id = $1 AND x.host_id = ANY (ARRAY(
+               SELECT h.host_id FROM hosts h WHERE h.tenant_id = $1 AND position(lower($12) IN lower(h.name)) > 0))))
+             AND ($13::text IS NULL OR EXISTS (SELECT 1 FROM alerts x WHERE x.tenant_id = i.tenant_id AND x.incident_id = i.incident_id AND x.check_id = ANY (ARRAY(
+               SELECT z.check_id FROM checks z WHERE z.tenant_id = $1 AND z.kind = $13))))
+             AND ($14::text IS NULL OR $14 = (SELECT CASE
                WHEN r.state = 'held' THEN 'held' WHEN i.state = 'escalated' OR r.state IN ('awaiting_approval', 'unknown') THEN 'needs_you'
-               WHEN r.state = 'observed' THEN 'watching' ELSE 'healing' END)
+               WHEN r.state = 'observed' THEN 'watching' ELSE 'healing' END
+               FROM (SELECT (SELECT r.state FROM runs r WHERE r.tenant_id = i.tenant_id AND r.incident_id = i.incident_id
+                             ORDER BY r.planned_at DESC, r.rung DESC LIMIT 1) AS state) r))
            LIMIT $15) found"#,
         tenant_id,
         before.is_open,
