@@ -60,6 +60,8 @@ pub struct Agent {
     events: mpsc::Sender<Event>,
     /// How often metrics are read.
     every: watch::Sender<Duration>,
+    /// The fence of the job whose steps were last seen to run.
+    running: Option<i64>,
 }
 
 /// What the link does about a message.
@@ -78,11 +80,14 @@ impl Agent {
     /// Journal or records cannot be read or made.
     pub fn new(host: Host) -> Result<(Self, mpsc::Receiver<Event>), runner::record::Error> {
         let (events, receiver) = mpsc::channel(EVENTS);
-        let checks = Checks::new(events.clone(), host.clock);
+        let checks = Checks::new(events.clone(), host.clock, host.limits.bus.clone());
         let (every, interval) = watch::channel(Duration::from_secs(constants::REPORT_SECS));
         tokio::spawn(collect::run(host.clock, interval, events.clone()));
         let jobs = Jobs::recover(host)?;
-        Ok((Self { jobs, outbox: Outbox::default(), checks, early: None, events, every }, receiver))
+        let outbox = Outbox::default();
+        let mut agent = Self { jobs, outbox, checks, early: None, events, every, running: None };
+        agent.tell_acting();
+        Ok((agent, receiver))
     }
 
     /// Who the agent is.
@@ -215,6 +220,14 @@ impl Agent {
         self.perform(acts);
     }
 
+    /// Lets the checks know which units a run acts on: what becomes of them meanwhile is no person's doing.
+    fn tell_acting(&mut self) {
+        let running = self.jobs.running();
+        if std::mem::replace(&mut self.running, running) != running {
+            self.checks.acting_on(self.jobs.units());
+        }
+    }
+
     /// A job waits for the checks: without them its trigger cannot be looked at again.
     fn offer(&mut self, job: Job, received: Duration) {
         if !self.checks.configured() {
@@ -238,8 +251,9 @@ impl Agent {
                     });
                 }
                 Act::LookAtServices { services, fence } => {
+                    let bus = self.jobs.host().limits.bus.clone();
                     tokio::spawn(async move {
-                        let looks = service::look_at_all(services).await;
+                        let looks = service::look_at_all(services, bus).await;
                         let _ = events.send(Event::ServicesLooked { fence, looks }).await;
                     });
                 }
@@ -253,6 +267,7 @@ impl Agent {
                 }
             }
         }
+        self.tell_acting();
     }
 
     /// The next message to send.

@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use runner::Clock;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 use wire::v1::{CheckKind, CheckSpec, MAX_REPORTED, Reading, Seen, ServiceState, Value};
 
 use crate::agent::Event;
 use crate::gauge::Gauge;
-use crate::limits::{Limits, Service};
+use crate::limits::Limits;
 use crate::outbox::Looked;
+use crate::service::declared::{Commands, Service};
 use crate::service::lookout::{Ask, Lookout};
 use crate::service::process::{self, Life};
+use crate::service::systemd;
 
 /// The most checks that are watched.
 const MOST: usize = 256;
@@ -42,12 +44,26 @@ pub struct Checks {
     configured: bool,
     events: mpsc::Sender<Event>,
     clock: Clock,
+    bus: systemd::lookout::Bus,
+    /// The units that a run of ours acts on now.
+    acting: watch::Sender<Vec<String>>,
 }
 
 impl Checks {
-    /// None yet.
-    pub fn new(events: mpsc::Sender<Event>, clock: Clock) -> Self {
-        Self { watches: BTreeMap::new(), configured: false, events, clock }
+    /// None yet. systemd is asked at the D-Bus address `bus`.
+    pub fn new(events: mpsc::Sender<Event>, clock: Clock, bus: Option<String>) -> Self {
+        let (bus, acting) = (systemd::lookout::Bus::new(bus), watch::Sender::default());
+        Self { watches: BTreeMap::new(), configured: false, events, clock, bus, acting }
+    }
+
+    /// From now on a run of ours acts on exactly these units.
+    pub fn acting_on(&self, units: Vec<String>) {
+        self.acting.send_if_modified(|before| {
+            *before != units && {
+                *before = units;
+                true
+            }
+        });
     }
 
     /// Whether the server has said what they are, since the agent's start.
@@ -72,10 +88,16 @@ impl Checks {
         let (sender, asks) = mpsc::channel(ASKS);
         let (events, clock) = (self.events.clone(), self.clock);
         let task = match spec.kind {
-            CheckKind::Service => {
-                let service = limits.services.get(&spec.target).cloned();
-                tokio::spawn(Lookout { spec: spec.clone(), service, asks, events, clock }.watch())
-            }
+            CheckKind::Service => match limits.services.get(&spec.target).cloned() {
+                Some(Service::Unit(unit)) => {
+                    let (spec, bus, acting) = (spec.clone(), self.bus.clone(), self.acting.subscribe());
+                    tokio::spawn(systemd::lookout::Lookout { spec, unit, bus, acting, asks, events, clock }.watch())
+                }
+                Some(Service::Commands(commands)) => {
+                    tokio::spawn(Lookout { spec: spec.clone(), service: Some(commands), asks, events, clock }.watch())
+                }
+                None => tokio::spawn(Lookout { spec: spec.clone(), service: None, asks, events, clock }.watch()),
+            },
             CheckKind::Disk | CheckKind::Process => {
                 tokio::spawn(Gauge { spec: spec.clone(), asks, events, clock }.watch())
             }
@@ -101,7 +123,7 @@ impl Checks {
     }
 
     /// How each service stands: those with a check as it last saw them, other declared ones by their pid file. No
-    /// command is run for this.
+    /// command is run and systemd is not asked for this.
     pub fn services(&self, limits: &Limits) -> Vec<ServiceState> {
         let watched = self.watches.values().filter(|watch| watch.spec.kind == CheckKind::Service).map(|watch| {
             let state = watch.level.as_ref().and_then(|looked| state(&looked.seen)).unwrap_or("unknown");
@@ -166,7 +188,8 @@ fn state(seen: &Seen) -> Option<&str> {
 
 /// A pid file that names a dead process was left by a service that died; none is left by one that was stopped.
 fn by_pid_file(service: &Service) -> &'static str {
-    let Some(path) = &service.pid_file else { return "unknown" };
+    let Service::Commands(Commands { pid_file, .. }) = service else { return "unknown" };
+    let Some(path) = pid_file else { return "unknown" };
     match crate::service::read_pid(path).map(process::life) {
         Some(Life::Alive) => "running",
         Some(Life::Zombie | Life::Gone) => "failed",

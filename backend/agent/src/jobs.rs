@@ -33,7 +33,8 @@ use wire::v1::{
 
 use crate::hours::LocalTime;
 use crate::journal::{Entry, Journal};
-use crate::limits::{Limits, Service};
+use crate::limits::Limits;
+use crate::service::declared::Service;
 use crate::state::{Identity, Pinned, StateDir};
 use admission::{Ground, Refusal, admit, claimed};
 use beginning::PERMIT_ANSWER;
@@ -158,6 +159,12 @@ impl Jobs {
     /// The highest fence ever taken.
     pub fn max_fence(&self) -> i64 {
         self.journal.as_ref().map_or(0, Journal::max_fence)
+    }
+
+    /// The fence of the job whose steps run now.
+    pub fn running(&self) -> Option<i64> {
+        let current = self.current.as_ref()?;
+        matches!(current.phase, Phase::Running { .. }).then_some(current.fence)
     }
 
     /// The state of the journal.

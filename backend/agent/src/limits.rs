@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Deserialize;
 use wire::v1::{Envelope, HostLimits, Playbook, Profile, Purpose, Risk};
 
 use crate::hours::{Hours, LocalTime};
+use crate::service::declared::Service;
 use crate::state::{self, write_private};
 
 /// The host's own limits.
@@ -36,29 +36,12 @@ pub struct Limits {
     pub max_memory_mib: Option<u64>,
     /// Below this cgroup v2 the groups of runs are made; none: below the agent's own.
     pub cgroup: Option<PathBuf>,
-    /// Services declared by pid file and commands. Only what is declared here can be started by name: the
-    /// server never sends a command.
+    /// Where systemd is asked about units: a D-Bus address; the system bus if none is said.
+    pub bus: Option<String>,
+    /// Services: units of systemd, or declared by pid file and commands. Only what is declared here can be started by
+    /// name: the server never sends a command.
     #[serde(default)]
     pub services: BTreeMap<String, Service>,
-}
-
-/// A declared service.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Service {
-    /// Where its pid stands, if it writes one.
-    pub pid_file: Option<PathBuf>,
-    /// Starts it.
-    #[serde(default)]
-    pub start: Vec<String>,
-    /// Stops it.
-    #[serde(default)]
-    pub stop: Vec<String>,
-    /// Tells its state by an LSB exit code.
-    pub status: Vec<String>,
-    /// While a process of `stop` lives, a death is not judged, at most this long.
-    #[serde(default = "thirty")]
-    pub stop_limit_secs: u64,
 }
 
 fn read_only() -> Profile {
@@ -67,17 +50,6 @@ fn read_only() -> Profile {
 
 fn six() -> u32 {
     6
-}
-
-fn thirty() -> u64 {
-    30
-}
-
-impl Service {
-    /// How long a living stop command keeps a death from being judged.
-    pub fn stop_limit(&self) -> Duration {
-        Duration::from_secs(self.stop_limit_secs)
-    }
 }
 
 /// Why the file is not accepted.
@@ -98,6 +70,9 @@ pub enum Error {
     /// No absolute path.
     #[error("cgroup in agent.toml: an absolute path is needed, such as /sys/fs/cgroup/mendwright")]
     Cgroup,
+    /// The bus is no address.
+    #[error("bus in agent.toml is no D-Bus address, as unix:path=/run/dbus/system_bus_socket is one: {0}")]
+    Bus(String),
     /// It cannot be written.
     #[error("the host's own limits cannot be written")]
     Write(#[from] state::Error),
@@ -128,18 +103,14 @@ impl Limits {
         if limits.cgroup.as_ref().is_some_and(|path| !path.is_absolute()) {
             return Err(Error::Cgroup);
         }
-        for (name, service) in &limits.services {
-            let fault = |what| Err(Error::Service(name.clone(), what));
+        for name in limits.services.keys() {
             if !is_service_name(name) {
-                return fault("a name is letters, digits and . _ @ -, and begins with a letter or digit");
+                let what = "a name is letters, digits and . _ @ -, and begins with a letter or digit";
+                return Err(Error::Service(name.clone(), what));
             }
-            if service.status.is_empty() {
-                return fault("a status command is needed");
-            }
-            let programs = [&service.start, &service.stop, &service.status].into_iter().filter_map(|a| a.first());
-            if programs.into_iter().any(|program| !program.starts_with('/')) {
-                return fault("a command begins with an absolute path");
-            }
+        }
+        if let Some(bus) = &limits.bus {
+            bus.parse::<zbus::Address>().map_err(|error| Error::Bus(error.to_string()))?;
         }
         Ok(limits)
     }
@@ -280,9 +251,9 @@ mod tests {
              start = [\"/usr/local/bin/ctl\", \"start\"]\nstatus = [\"/usr/local/bin/ctl\", \"status\"]\n",
         )
         .unwrap();
-        let service = &limits.services["shop-web"];
-        assert_eq!(service.start, ["/usr/local/bin/ctl", "start"]);
-        assert_eq!((service.stop_limit_secs, limits.max_runs_per_hour), (30, 6));
+        let Service::Commands(commands) = &limits.services["shop-web"] else { panic!("{limits:?}") };
+        assert_eq!(commands.start, ["/usr/local/bin/ctl", "start"]);
+        assert_eq!((commands.stop_limit.as_secs(), limits.max_runs_per_hour), (30, 6));
     }
 
     #[test]
@@ -296,6 +267,8 @@ mod tests {
             "max_run_secs = 0",
             "max_memory_mib = 0",
             "cgroup = \"mendwright\"",
+            "bus = \"/run/dbus\"",
+            "[services.x]\nunit = \"x.service\"\nstart = [\"/bin/true\"]",
             "[services.-x]\nstatus = [\"/bin/true\"]",
         ] {
             assert!(parse(text).is_err(), "{text}");

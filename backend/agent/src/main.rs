@@ -14,6 +14,8 @@ use agent::hours::{LocalTime, Weekday};
 use agent::jobs::Host;
 use agent::limits::Limits;
 use agent::link;
+use agent::service::declared::Unit;
+use agent::service::systemd::act::{self, Action};
 use agent::state::StateDir;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -62,6 +64,16 @@ enum Command {
         #[arg(long)]
         state_dir: Option<PathBuf>,
     },
+    /// Act on a unit of systemd. A step of a run; started by the runner only.
+    #[command(hide = true)]
+    Unit {
+        #[arg(value_parser = |word: &str| word.parse::<Action>().map_err(|()| "start, stop, restart or status"))]
+        action: Action,
+        /// The D-Bus address at which systemd is asked [default: the system bus].
+        #[arg(long)]
+        bus: Option<String>,
+        unit: Unit,
+    },
     /// Perform one ordered run. Started by the agent only.
     #[command(hide = true)]
     Runner {
@@ -95,7 +107,7 @@ fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MENDWRIGHT_LOG").unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     match perform(Arguments::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("mendwright-agent: {}", link::chain(error.as_ref()));
             ExitCode::FAILURE
@@ -103,24 +115,29 @@ fn main() -> ExitCode {
     }
 }
 
-fn perform(command: Command) -> anyhow::Result<()> {
+fn perform(command: Command) -> anyhow::Result<ExitCode> {
     if let Command::Runner { dir, slot, fence } = command {
         // One thread and no runtime: it has one child to wait for.
         runner::perform::perform(&dir, slot, fence, BOUNDS, &Clock::system())?;
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match command {
-        Command::Runner { .. } => Ok(()),
+        Command::Runner { .. } => {}
+        Command::Unit { action, bus, unit } => {
+            let done = runtime.block_on(act::perform(action, &unit, bus.as_deref()));
+            println!("{}", done.said);
+            return Ok(done.code.into());
+        }
         Command::Enroll { server, token, profile, authority, state_dir } => {
             let dir = StateDir::open(state_dir.as_deref())?;
             let request = enroll::Request { server, token, profile: profile.into(), authority };
             let identity = runtime.block_on(enroll(&dir, &request, &mut rand::rng()))?;
             println!("enrolled as host {}", identity.host_id);
-            Ok(())
         }
-        Command::Run { state_dir } => runtime.block_on(run(StateDir::open(state_dir.as_deref())?)),
+        Command::Run { state_dir } => runtime.block_on(run(StateDir::open(state_dir.as_deref())?))?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What the host cannot promise without a cgroup.

@@ -1,7 +1,9 @@
-//! A service declared by pid file and commands: what state it is in.
+//! A service declared by pid file and commands: what state it is in. One that systemd runs: [`systemd`].
 
+pub mod declared;
 pub mod lookout;
 pub mod process;
+pub mod systemd;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +13,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use wire::v1::{Seen, Value, constants};
 
-use crate::limits::Service;
+use declared::{Commands, Service};
 use process::Life;
 
 /// The environment of status commands.
@@ -66,7 +68,7 @@ impl Look {
 ///
 /// The state is the status command's LSB exit code: 0 running; 1 or 2 dead with its pid or lock file left =
 /// failed; 3 stopped; any other, none in time = no data. A zombie is dead, whatever the command says.
-pub async fn look(service: &Service, limit: Duration) -> Look {
+pub async fn look(service: &Commands, limit: Duration) -> Look {
     let code = match status(&service.status, limit).await {
         Ok(code) => code,
         Err(why) => return Look::NoData(why),
@@ -89,11 +91,18 @@ pub async fn look(service: &Service, limit: Duration) -> Look {
 }
 
 /// Looks at each of `services`, one after the other, each for at most [`constants::CHECK_LIMIT_SECS`]. One whose stop
-/// command is at work counts as stopped.
-pub async fn look_at_all(services: Vec<(String, Service)>) -> Vec<(String, Look)> {
-    let mut looks = Vec::new();
+/// command is at work counts as stopped. systemd is asked at the D-Bus address `bus`.
+pub async fn look_at_all(services: Vec<(String, Service)>, bus: Option<String>) -> Vec<(String, Look)> {
+    let (mut looks, limit) = (Vec::new(), Duration::from_secs(constants::CHECK_LIMIT_SECS));
     for (name, service) in services {
-        let seen = look(&service, Duration::from_secs(constants::CHECK_LIMIT_SECS)).await;
+        let service = match service {
+            Service::Commands(commands) => commands,
+            Service::Unit(unit) => {
+                looks.push((name, systemd::look(&unit, bus.as_deref(), limit).await));
+                continue;
+            }
+        };
+        let seen = look(&service, limit).await;
         let stopping = matches!(seen, Look::Failed(_) | Look::Running(_)) && process::runs(&service.stop);
         looks.push((name, if stopping { Look::Stopped("its stop command is at work".to_owned()) } else { seen }));
     }

@@ -10,6 +10,7 @@ use wire::v1::{JobKey, RefusedReason, Start, Up, constants};
 use super::admission::Refusal;
 use super::{Act, Current, Jobs, Phase, launch};
 use crate::journal::Entry;
+use crate::service::systemd::act;
 
 /// An answer that took longer than this is asked for again.
 pub(super) const PERMIT_ANSWER: Duration = Duration::from_secs(constants::PERMIT_ANSWER_SECS);
@@ -108,5 +109,13 @@ impl Jobs {
         }
         tracing::info!(fence, pid, "a run begins");
         Ok(Act::Watch { pid, fence })
+    }
+
+    /// The units of systemd that the steps which run now act on, as their order says.
+    pub fn units(&self) -> Vec<String> {
+        let Some(Current { phase: Phase::Running { slot, .. }, .. }) = &self.current else { return Vec::new() };
+        let order = Record::open(&self.pool.dir, *slot).and_then(|record| record.order()).ok().flatten();
+        let steps = order.into_iter().flat_map(|order| order.steps);
+        steps.filter_map(|step| act::unit_of(&step.argv).map(str::to_owned)).collect()
     }
 }

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use wire::v1::{ParameterType, Playbook, Step, Value};
 
-use crate::limits::{Limits, Service, is_service_name};
+use crate::limits::{Limits, is_service_name};
+use crate::service::declared::Service;
+use crate::service::systemd;
 
 /// The longest text of a parameter, in bytes.
 const MAX_TEXT: usize = 1024;
@@ -45,7 +47,7 @@ pub fn bind(
         let value = fit(kind, value, limits).map_err(|why| format!("parameter {name}: {why}"))?;
         bound.insert(name.as_str(), value);
     }
-    steps.iter().map(|step| arguments(&step.argv, &bound)).collect()
+    steps.iter().map(|step| arguments(&step.argv, &bound, limits.bus.as_deref())).collect()
 }
 
 fn fit<'a>(kind: &ParameterType, value: &Value, limits: &'a Limits) -> Result<Bound<'a>, String> {
@@ -108,7 +110,7 @@ fn fit_text<'a>(kind: &ParameterType, text: &str, limits: &'a Limits) -> Result<
     }
 }
 
-fn arguments(argv: &[String], bound: &BTreeMap<&str, Bound<'_>>) -> Result<Line, String> {
+fn arguments(argv: &[String], bound: &BTreeMap<&str, Bound<'_>>, bus: Option<&str>) -> Result<Line, String> {
     let (mut arguments, mut declared_program) = (Vec::new(), false);
     for (at, element) in argv.iter().enumerate() {
         let Some(reference) = element.strip_prefix('{').and_then(|e| e.strip_suffix('}')) else {
@@ -119,7 +121,7 @@ fn arguments(argv: &[String], bound: &BTreeMap<&str, Bound<'_>>) -> Result<Line,
         match (bound.get(name), part) {
             (Some(Bound::Service(service, declared)), Some(part)) => {
                 declared_program |= at == 0;
-                arguments.extend_from_slice(declared_command(service, declared, part)?);
+                arguments.extend(declared_command(service, declared, part, bus)?);
             }
             // A value is never a program: a program is written in the playbook or declared on the host.
             (Some(Bound::Text(_) | Bound::Service(..)), None) if at == 0 => {
@@ -140,17 +142,24 @@ fn arguments(argv: &[String], bound: &BTreeMap<&str, Bound<'_>>) -> Result<Line,
     Ok(Line { argv: arguments, declared: declared_program })
 }
 
-fn declared_command<'a>(name: &str, service: &'a Service, part: &str) -> Result<&'a [String], String> {
+fn declared_command(name: &str, service: &Service, part: &str, bus: Option<&str>) -> Result<Vec<String>, String> {
+    let commands = match service {
+        Service::Commands(commands) => commands,
+        Service::Unit(unit) => {
+            let action = part.parse().map_err(|()| format!("a unit has no command {part}"))?;
+            return Ok(systemd::act::command(action, unit, bus));
+        }
+    };
     let command = match part {
-        "start" => &service.start,
-        "stop" => &service.stop,
-        "status" => &service.status,
-        _ => return Err(format!("a service has no command {part}")),
+        "start" => &commands.start,
+        "stop" => &commands.stop,
+        "status" => &commands.status,
+        _ => return Err(format!("a service that is declared by commands has no command {part}")),
     };
     if command.is_empty() {
         return Err(format!("service {name} declares no {part} command"));
     }
-    Ok(command)
+    Ok(command.clone())
 }
 
 #[cfg(test)]
@@ -160,7 +169,8 @@ mod tests {
 
     fn limits() -> Limits {
         toml::from_str(
-            "[services.shop-web]\nstart = [\"/ctl\", \"start\", \"shop\"]\nstatus = [\"/ctl\", \"status\"]\n",
+            "bus = \"unix:path=/run/b\"\n[services.proxy]\nunit = \"nginx.service\"\n\
+             [services.shop-web]\nstart = [\"/ctl\", \"start\", \"shop\"]\nstatus = [\"/ctl\", \"status\"]\n",
         )
         .unwrap()
     }
@@ -178,7 +188,7 @@ mod tests {
         };
         let lines = bind(&playbook, &playbook.steps, &BTreeMap::from([("p".to_owned(), value)]), &limits())?;
         for line in &lines {
-            assert_eq!(line.declared, argv[0].ends_with(".start}"), "{argv:?}");
+            assert_eq!(line.declared, argv[0].starts_with("{p."), "{argv:?}");
         }
         Ok(lines.into_iter().map(|line| line.argv).collect())
     }
@@ -192,6 +202,16 @@ mod tests {
         let argv = ["{p.start}", "{p}", "x{p}"];
         let bound = bound(ParameterType::ServiceName, text("shop-web"), &argv).unwrap();
         assert_eq!(bound, [["/ctl", "start", "shop", "shop-web", "x{p}"]]);
+    }
+
+    #[test]
+    fn a_unit_is_acted_on_by_our_own_program() {
+        let bound = |argv: &str| bound(ParameterType::ServiceName, text("proxy"), &[argv]);
+        for part in ["start", "stop", "restart", "status"] {
+            let said = ["/proc/self/exe", "unit", part, "--bus", "unix:path=/run/b", "nginx.service"];
+            assert_eq!(bound(&format!("{{p.{part}}}")).unwrap(), [said]);
+        }
+        assert_eq!(bound("{p.kill}").unwrap_err(), "a unit has no command kill");
     }
 
     #[test]

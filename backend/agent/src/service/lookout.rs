@@ -6,9 +6,9 @@ use runner::Clock;
 use tokio::sync::{mpsc, oneshot};
 use wire::v1::{CheckSpec, constants};
 
+use super::declared::Commands;
 use super::{Look, look, process};
 use crate::agent::Event;
-use crate::limits::Service;
 use crate::outbox::Looked;
 
 /// How often a service that is not running is looked at: a recovery is to be seen soon.
@@ -30,7 +30,7 @@ pub struct Lookout {
     /// The check.
     pub spec: CheckSpec,
     /// Its service as the host declared it; none if it did not.
-    pub service: Option<Service>,
+    pub service: Option<Commands>,
     /// Where looks are asked for.
     pub asks: mpsc::Receiver<Ask>,
     /// Where what is seen goes.
@@ -105,7 +105,7 @@ impl Lookout {
         }
         let now = self.clock.now();
         let since = unjudged.get_or_insert(Unjudged { since: now }).since;
-        (now.saturating_sub(since) >= service.stop_limit()).then_some(seen)
+        (now.saturating_sub(since) >= service.stop_limit).then_some(seen)
     }
 
     fn looked(&self, look: &Look, at: Duration) -> Looked {

@@ -1,0 +1,173 @@
+//! Watches one unit: at once when systemd says that it changed, at its interval, and when asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt as _, StreamExt as _};
+use runner::Clock;
+use tokio::sync::{Mutex, mpsc, watch};
+use wire::v1::{CheckSpec, Seen, constants};
+use zbus::Connection;
+
+use super::judge::{Acting, Before, Judged, judge};
+use super::{proxy, words};
+use crate::agent::Event;
+use crate::outbox::Looked;
+use crate::service::declared::Unit;
+use crate::service::lookout::Ask;
+
+/// How soon it is tried again when bus or systemd do not answer.
+const RETRY: Duration = Duration::from_secs(1);
+/// How soon it is looked again after a run of ours has ended.
+const SOON: Duration = Duration::from_millis(100);
+
+/// The one connection to the bus that all lookouts share.
+#[derive(Clone)]
+pub struct Bus {
+    address: Option<String>,
+    connection: Arc<Mutex<Option<Connection>>>,
+}
+
+impl Bus {
+    /// Of the bus at `address`, or of the system's.
+    pub fn new(address: Option<String>) -> Self {
+        Self { address, connection: Arc::default() }
+    }
+
+    /// The connection; made anew if it is gone.
+    async fn get(&self) -> zbus::Result<Connection> {
+        let mut kept = self.connection.lock().await;
+        if let Some(bus) = kept.as_ref().filter(|bus| !bus.is_closed()) {
+            return Ok(bus.clone());
+        }
+        let limit = Duration::from_secs(constants::CHECK_LIMIT_SECS);
+        let bus = tokio::time::timeout(limit, proxy::connect(self.address.as_deref(), limit)).await;
+        let bus = bus.map_err(std::io::Error::from)??;
+        Ok(kept.insert(bus).clone())
+    }
+}
+
+/// What one watch needs.
+pub struct Lookout {
+    /// The check.
+    pub spec: CheckSpec,
+    /// Its unit.
+    pub unit: Unit,
+    /// Where systemd is asked.
+    pub bus: Bus,
+    /// The units that a run of ours acts on now.
+    pub acting: watch::Receiver<Vec<String>>,
+    /// Where looks are asked for.
+    pub asks: mpsc::Receiver<Ask>,
+    /// Where what is seen goes.
+    pub events: mpsc::Sender<Event>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// What is kept from look to look, over lost connections too.
+#[derive(Default)]
+struct Memory {
+    before: Before,
+    told: Option<(Judged, Duration)>,
+    waiting: Vec<Ask>,
+    /// A run of ours was acting at the last look.
+    was_acting: bool,
+}
+
+/// Nobody listens any more.
+struct Unheard;
+
+impl Lookout {
+    /// Watches until nobody listens any more.
+    pub async fn watch(mut self) {
+        let mut memory = Memory::default();
+        loop {
+            let why = match self.follow(&mut memory).await {
+                Ok(Unheard) => return,
+                Err(error) => words(&error),
+            };
+            let why = format!("{}: systemd does not answer: {why}", self.unit.name());
+            if self.tell(&mut memory, &Judged::no_data(why)).await.is_err() {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(RETRY) => {}
+                ask = self.asks.recv() => match ask {
+                    Some(ask) => memory.waiting.push(ask),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    /// Looks again and again as long as bus and systemd answer.
+    async fn follow(&mut self, memory: &mut Memory) -> zbus::Result<Unheard> {
+        let bus = self.bus.get().await?;
+        let systemd = proxy::ManagerProxy::new(&bus).await?;
+        let path = systemd.load_unit(self.unit.name()).await?;
+        let mut changes = proxy::changes(&bus, &path).await?;
+        match systemd.subscribe().await {
+            // One connection for all lookouts: another one asked before.
+            Err(zbus::Error::MethodError(name, ..)) if name.ends_with(".AlreadySubscribed") => {}
+            other => other?,
+        }
+        let limit = Duration::from_millis(self.spec.limit_ms).min(Duration::from_secs(constants::CHECK_LIMIT_SECS));
+        let interval = Duration::from_secs(self.spec.interval_secs.max(1));
+        loop {
+            let unit = tokio::time::timeout(limit, proxy::read(&bus, &path)).await.map_err(std::io::Error::from)??;
+            let is_acting = self.acting.borrow_and_update().iter().any(|unit| unit == self.unit.name());
+            // What it did last may be seen only now that it has ended.
+            let has_ended = std::mem::replace(&mut memory.was_acting, is_acting) && !is_acting;
+            let acting = if is_acting || has_ended { Acting::Ours } else { Acting::Nobody };
+            let judged = judge(&unit, &mut memory.before, acting, self.clock.now());
+            if self.tell(memory, &judged).await.is_err() {
+                return Ok(Unheard);
+            }
+            let then = memory.told.as_ref().map_or(Duration::ZERO, |(_, at)| *at);
+            let rest = then.saturating_add(interval).saturating_sub(self.clock.now()).max(Duration::from_millis(1));
+            tokio::select! {
+                () = tokio::time::sleep(if has_ended { SOON } else { rest }) => {}
+                change = changes.next() => {
+                    let gone = || zbus::Error::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+                    change.ok_or_else(gone)??;
+                    // Several changes in one go are one look.
+                    while let Some(Some(more)) = changes.next().now_or_never() {
+                        more?;
+                    }
+                }
+                changed = self.acting.changed() => if changed.is_err() {
+                    return Ok(Unheard);
+                },
+                ask = self.asks.recv() => match ask {
+                    Some(ask) => memory.waiting.push(ask),
+                    None => return Ok(Unheard),
+                },
+            }
+            while let Ok(ask) = self.asks.try_recv() {
+                memory.waiting.push(ask);
+            }
+        }
+    }
+
+    /// Tells what changed or is due, and answers who asked.
+    async fn tell(&self, memory: &mut Memory, judged: &Judged) -> Result<(), Unheard> {
+        let (at, interval) = (self.clock.now(), Duration::from_secs(self.spec.interval_secs.max(1)));
+        let is_news = memory
+            .told
+            .as_ref()
+            .is_none_or(|(before, then)| !before.is_same(judged) || at.saturating_sub(*then) >= interval);
+        if is_news {
+            self.events.send(Event::Looked(self.looked(judged.seen(), at))).await.map_err(|_| Unheard)?;
+            memory.told = Some((judged.clone(), at));
+        }
+        for ask in memory.waiting.drain(..) {
+            let _ = ask.send(self.looked(judged.answer(), at));
+        }
+        Ok(())
+    }
+
+    fn looked(&self, seen: Seen, at: Duration) -> Looked {
+        Looked { check_id: self.spec.check_id, target: self.spec.target.clone(), seen, at }
+    }
+}
