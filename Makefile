@@ -63,7 +63,7 @@ $(DIST)/.built: $(ASSET_INPUTS)
 	cd frontend && npm ci --no-audit --no-fund && npm run build
 	touch $@
 
-deps: ## PostgreSQL's server binaries and Node.js, where they are missing
+deps: ## PostgreSQL's server binaries, Node.js and dbus-daemon, where they are missing
 	@infra/deps
 
 prepare: ## the statements' offline data (.sqlx), after a statement or a migration changed

@@ -65,17 +65,22 @@ impl Bench {
     /// In it, `$dir` is a directory of the test, `$dir/pid` the pid file.
     pub async fn new(script: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (server, state) = (Server::plain().await, dir.path().join("state"));
         let ctl = dir.path().join("ctl");
         fs::write(&ctl, format!("#!/bin/sh\ndir={}\n{script}\n", dir.path().display())).unwrap();
         fs::set_permissions(&ctl, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::create_dir(&state).unwrap();
         let ctl = ctl.display();
         let toml = format!(
             "[services.{SERVICE}]\npid_file = \"{}/pid\"\nstart = [\"{ctl}\", \"start\"]\n\
              stop = [\"{ctl}\", \"stop\"]\nstatus = [\"{ctl}\", \"status\"]\n",
             dir.path().display()
         );
+        Self::declared(dir, &toml).await
+    }
+
+    /// An enrolled host with `dir` as its directory, on which `toml` declares the service.
+    pub async fn declared(dir: TempDir, toml: &str) -> Self {
+        let (server, state) = (Server::plain().await, dir.path().join("state"));
+        fs::create_dir(&state).unwrap();
         fs::write(state.join("agent.toml"), toml).unwrap();
         let mut enroll = program();
         enroll.args(["enroll", "--server", &server.url(), "--token", "mw_enroll_x", "--profile", "all-signed"]);

@@ -10,3 +10,5 @@ mod gauges;
 mod jobs;
 mod metrics;
 mod services;
+mod systemd1;
+mod units;
