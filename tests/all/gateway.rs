@@ -25,6 +25,7 @@ use wire::v1::*;
 
 use crate::support::TestDb;
 
+mod diagnose;
 mod look_again;
 mod metrics;
 

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
-use wire::v1::{Challenge, Down, Hello, Job, PROTOCOL, Prove, Up, constants};
+use wire::v1::{Challenge, Diagnose, Diagnosed, Down, Hello, Job, PROTOCOL, Prove, Up, constants};
 
 use crate::checks::Checks;
 use crate::collect::{self, Collected};
+use crate::diagnose;
 use crate::jobs::{Act, Host, Jobs};
 use crate::outbox::{Looked, Outbox};
 use crate::service::{self, Look, process};
@@ -43,6 +44,8 @@ pub enum Event {
     },
     /// The host's metrics were read.
     Collected(Collected),
+    /// How the host looks was read because the server asked.
+    Diagnosed(Diagnosed),
     /// A runner that this process spawned has ended.
     RunnerEnded {
         /// Its job's fence.
@@ -58,6 +61,8 @@ pub struct Agent {
     /// A job that came before the checks did, and when.
     early: Option<(Job, Duration)>,
     events: mpsc::Sender<Event>,
+    /// How often the server asked how the host looks.
+    asked: diagnose::Asked,
     /// How often metrics are read.
     every: watch::Sender<Duration>,
     /// The fence of the job whose steps were last seen to run.
@@ -85,7 +90,8 @@ impl Agent {
         tokio::spawn(collect::run(host.clock, interval, events.clone()));
         let jobs = Jobs::recover(host)?;
         let outbox = Outbox::default();
-        let mut agent = Self { jobs, outbox, checks, early: None, events, every, running: None };
+        let mut agent =
+            Self { jobs, outbox, checks, early: None, asked: diagnose::Asked::default(), events, every, running: None };
         agent.tell_acting();
         Ok((agent, receiver))
     }
@@ -158,6 +164,7 @@ impl Agent {
                     self.jobs.acked(&result);
                 }
             }
+            Down::Diagnose(question) => self.diagnose(question),
             Down::Job(job) => {
                 let received = self.now();
                 self.offer(job, received);
@@ -207,6 +214,7 @@ impl Agent {
                 let services = self.checks.services(&self.jobs.host().limits);
                 self.outbox.report(collected, services);
             }
+            Event::Diagnosed(diagnosed) => self.outbox.direct(Up::Diagnosed(diagnosed)),
             Event::RunnerEnded { fence } => {
                 let acts = self.jobs.runner_ended(fence);
                 self.perform(acts);
@@ -226,6 +234,24 @@ impl Agent {
         if std::mem::replace(&mut self.running, running) != running {
             self.checks.acting_on(self.jobs.units());
         }
+    }
+
+    /// Reads how the host looks, on a thread of its own.
+    fn diagnose(&mut self, question: Diagnose) {
+        if !self.asked.one_more(self.now()) {
+            tracing::warn!("diagnostics were asked for more often than is answered");
+            return;
+        }
+        let Host { limits, clock, wall, .. } = self.jobs.host();
+        let (services, limits) = (self.checks.services(limits), limits.clone());
+        let (clock, wall, events) = (*clock, wall(), self.events.clone());
+        tokio::spawn(async move {
+            let subject = diagnose::Subject { question, limits, services };
+            let read = tokio::task::spawn_blocking(move || diagnose::collect(&subject, clock, wall));
+            if let Ok(diagnosed) = read.await {
+                let _ = events.send(Event::Diagnosed(diagnosed)).await;
+            }
+        });
     }
 
     /// A job waits for the checks: without them its trigger cannot be looked at again.

@@ -2,7 +2,10 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::SystemTime;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 /// A day of the week.
@@ -40,6 +43,16 @@ pub struct LocalTime {
     pub minute: u16,
 }
 
+impl LocalTime {
+    /// At `now`, in the host's own zone.
+    pub fn of(now: SystemTime) -> Self {
+        let now = Timestamp::try_from(now).unwrap_or_default().to_zoned(TimeZone::system());
+        let day = usize::try_from(now.weekday().to_monday_zero_offset()).unwrap_or_default();
+        let minute = u16::from(now.hour().unsigned_abs()) * 60 + u16::from(now.minute().unsigned_abs());
+        Self { weekday: WEEK[day % 7].0, minute }
+    }
+}
+
 /// The wall clock, in words.
 impl fmt::Display for LocalTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,11 +67,6 @@ impl Weekday {
 
     fn parse(text: &str) -> Option<Self> {
         WEEK.iter().find(|(_, word)| *word == text).map(|(day, _)| *day)
-    }
-
-    /// The day with this number, 0 for Monday.
-    pub fn from_monday_zero(number: u8) -> Self {
-        WEEK[usize::from(number % 7)].0
     }
 
     fn yesterday(self) -> Self {

@@ -17,7 +17,7 @@ pub mod settle;
 
 use std::collections::VecDeque;
 use std::process::Child;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use keys::SigningKey;
 use runner::confine::Confinement;
@@ -88,8 +88,8 @@ pub struct Host {
     pub limits: Limits,
     /// The time.
     pub clock: Clock,
-    /// Reads the time on the host's wall, in its own zone.
-    pub local: fn() -> LocalTime,
+    /// Reads the clock on the host's wall: its own hours, and the dates of its files, are told by it.
+    pub wall: fn() -> SystemTime,
     /// What confined steps are held to.
     pub confinement: Confinement,
     /// What the host cannot promise, as sentences.
@@ -251,7 +251,7 @@ impl Jobs {
             rate: &self.rate,
             max_fence: self.max_fence().max(self.current.as_ref().map_or(0, |c| c.fence)),
             now: self.host.clock.now(),
-            local: (self.host.local)(),
+            local: LocalTime::of((self.host.wall)()),
         };
         let admitted = match admit(job, &ground) {
             Ok(admitted) => admitted,

@@ -10,6 +10,7 @@ pub mod backoff;
 pub mod cgroup;
 pub mod checks;
 pub mod collect;
+pub mod diagnose;
 pub mod enroll;
 pub mod gauge;
 pub mod hours;

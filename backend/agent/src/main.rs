@@ -4,13 +4,12 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use agent::address::Server;
 use agent::agent::Agent;
 use agent::cgroup;
 use agent::enroll::{self, enroll};
-use agent::hours::{LocalTime, Weekday};
 use agent::jobs::Host;
 use agent::limits::Limits;
 use agent::link;
@@ -143,15 +142,6 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
 /// What the host cannot promise without a cgroup.
 const NO_CGROUP: &str = "a step that leaves its process group is not killed at its time limit: no cgroup for runs";
 
-/// The clock on the host's wall: the hours that its own limits name are told by it.
-fn local() -> LocalTime {
-    // The one wall clock of the agent: everything else is timed since boot.
-    let now = jiff::Zoned::now();
-    let day = u8::try_from(now.weekday().to_monday_zero_offset()).unwrap_or(0);
-    let minute = u16::from(now.hour().unsigned_abs()) * 60 + u16::from(now.minute().unsigned_abs());
-    LocalTime { weekday: Weekday::from_monday_zero(day), minute }
-}
-
 async fn run(dir: StateDir) -> anyhow::Result<()> {
     let mut rng = rand::rng();
     let identity = dir.identity()?;
@@ -162,7 +152,8 @@ async fn run(dir: StateDir) -> anyhow::Result<()> {
     let host = Host {
         pinned: identity.pinned().context("the pinned keys in identity.json")?,
         key: dir.host_key(&mut rng)?,
-        local,
+        // The one wall clock of the agent: everything else is timed since boot.
+        wall: SystemTime::now,
         notes: cgroup.as_ref().err().map(|why| format!("{NO_CGROUP} ({why})")).into_iter().collect(),
         confinement: Confinement { memory_bytes: limits.max_memory_bytes(), cgroup: cgroup.ok() },
         limits,

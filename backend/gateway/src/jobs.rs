@@ -10,11 +10,11 @@ use store::detect::check_requests::{self, LOOK_AGAIN, LookedAgain};
 use store::detect::check_states::Subject;
 use store::detect::observations::{self, NewObservation};
 use store::remediate::jobs::{self, Lease, Stored, ToLease};
-use store::{Queue, Store, TenantTx, audit, host_links, hosts};
+use store::{Queue, Store, TenantTx, audit, diagnostics, host_links, hosts};
 use uuid::Uuid;
 use wire::v1::{
-    CheckNow, Down, Envelope, Job, JobKey, JobResult, MAX_OUTPUT_BYTES, Playbook, Refused, ResultAck, ResultBody,
-    Start, Step, constants,
+    CheckNow, Diagnose, Down, Envelope, Job, JobKey, JobResult, MAX_OUTPUT_BYTES, Playbook, Refused, ResultAck,
+    ResultBody, Start, Step, constants,
 };
 
 use crate::hello::Begun;
@@ -72,6 +72,11 @@ pub async fn open(gateway: &Inner, link: &Begun, sent: &mut Sent, again: Again) 
     }
     for q in questions.into_iter().filter(|q| sent.questions.insert(q.request_id)) {
         down.push(Down::CheckNow(CheckNow { request_id: q.request_id, check_id: q.check_id, target: q.target }));
+    }
+    for open in diagnostics::list_open(&mut tx, host_id).await? {
+        if sent.questions.insert(open.diagnostics_id) {
+            down.push(Down::Diagnose(Diagnose { request_id: open.diagnostics_id, target: open.target }));
+        }
     }
     if link.quarantined && !sent.come_back && hosts::find_quarantine(&mut tx, host_id).await?.is_none() {
         sent.come_back = true;

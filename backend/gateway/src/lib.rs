@@ -7,6 +7,7 @@
 
 mod convert;
 mod crash;
+mod diagnose;
 mod dispatch;
 mod enroll;
 mod hello;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use wire::v1::{Config, Down, Up, Welcome, close, constants};
 
+use crate::diagnose;
 use crate::hello::{self, Begun};
 use crate::jobs::{self, Again, Sent};
 use crate::links::Nudge;
@@ -183,6 +184,10 @@ async fn receive(gateway: &Inner, link: &mut Begun, sent: &mut Sent, up: Up, at:
             let mut down = vec![ack];
             down.extend(jobs::open(gateway, link, sent, Again::No).await?);
             down
+        }
+        Up::Diagnosed(diagnosed) => {
+            diagnose::answered(&gateway.store, link, &diagnosed).await?;
+            Vec::new()
         }
         Up::Goodbye { reason } => return Ok(After::Goodbye(reason.chars().take(40).collect())),
         // Metrics went their own way; inventory is not stored yet; the result carries the whole output.

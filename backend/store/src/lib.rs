@@ -14,6 +14,7 @@ pub mod configuration;
 pub mod credentials;
 pub mod decisions;
 pub mod detect;
+pub mod diagnostics;
 pub mod enrolments;
 mod error;
 pub mod fleet;

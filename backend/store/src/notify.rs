@@ -4,6 +4,7 @@ use domain::notify::{Kind, NEWS, RECURS_WITHIN, STILL_HELD_AFTER, tell_fixed};
 use uuid::Uuid;
 
 use crate::classify::{alerts, incidents};
+use crate::diagnostics;
 use crate::outbox::{self, Telling};
 use crate::remediate::runs::{self, Run};
 use crate::{Result, TenantTx};
@@ -28,6 +29,7 @@ impl From<&Run> for About {
 /// Hands the incident to a person at once.
 pub async fn needs_you(tx: &mut TenantTx, about: About, reason: &str) -> Result<()> {
     incidents::mark_escalated(tx, about.incident_id, reason).await?;
+    diagnostics::ask(tx, about.incident_id).await?;
     let due_at = tx.now().await?;
     let why = "Sent at once because it needs a person.";
     queue(tx, about, Kind::NeedsYou, reason, due_at, why).await
@@ -41,6 +43,7 @@ pub async fn held(tx: &mut TenantTx, about: About, headline: &str, tell_now: boo
         return queue(tx, about, Kind::Held, "", now + STILL_HELD_AFTER, why).await;
     }
     incidents::mark_escalated(tx, about.incident_id, headline).await?;
+    diagnostics::ask(tx, about.incident_id).await?;
     queue(tx, about, Kind::Held, "", now, "Sent at once because a fix is held until a person lets it run.").await
 }
 

@@ -30,6 +30,8 @@ pub mod constants {
     pub const PERMIT_USE_SECS: u64 = 15;
     /// A permit that took longer than this to arrive is asked for again.
     pub const PERMIT_ANSWER_SECS: u64 = 10;
+    /// A host says how it looks at most so often in an hour.
+    pub const DIAGNOSTICS_PER_HOUR: u32 = 10;
     /// The longest time limit of a check.
     pub const CHECK_LIMIT_SECS: u64 = 10;
 }
@@ -76,6 +78,8 @@ pub enum Up {
     Progress(Progress),
     /// How a job ended; sent until acked.
     Result(JobResult),
+    /// Answers [`Down::Diagnose`].
+    Diagnosed(Diagnosed),
     /// The agent ends on purpose.
     Goodbye {
         /// Why, as a word: `shutdown`, `reboot`, `update`.
@@ -97,6 +101,8 @@ pub enum Down {
     Config(Config),
     /// Run this check now and answer with the request id.
     CheckNow(CheckNow),
+    /// Say how the host looks; answered with the request id.
+    Diagnose(Diagnose),
     /// Consecutive steps to perform; nothing starts without a [`Permit`].
     Job(Job),
     /// The job may begin.
@@ -711,6 +717,39 @@ pub enum CheckKind {
     /// Processes of one name; the target is that name.
     Process,
 }
+
+/// Asks how the host looks. Read-only: no program is run for it, and the host's profile does not matter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnose {
+    /// The server's name for the question.
+    pub request_id: Uuid,
+    /// What the check looks at that a person is called about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+/// How the host looks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnosed {
+    /// Of the question.
+    pub request_id: Uuid,
+    /// What was found, most telling first; at most [`MAX_SECTIONS`].
+    pub sections: Vec<Section>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Section {
+    /// What.
+    pub title: String,
+    /// What was found, as it is shown; at most [`MAX_SECTION_LINES`].
+    pub lines: Vec<String>,
+}
+
+/// The most sections of a [`Diagnosed`].
+pub const MAX_SECTIONS: usize = 16;
+/// The most lines of a [`Section`].
+pub const MAX_SECTION_LINES: usize = 40;
 
 /// A comparison on a named reading. All of a list must hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

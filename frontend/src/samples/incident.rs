@@ -176,6 +176,19 @@ fn verification(outcome: Outcome) -> Verification {
     }
 }
 
+/// What a host says of itself when a person is called; none: it did not answer.
+fn looked(n: u128, asked_at: Timestamp, found: Option<&[(&str, &[&str])]>) -> Event {
+    let until_at = asked_at.saturating_add(jiff::SignedDuration::from_mins(10)).unwrap_or(asked_at);
+    let found = found.map(|sections| {
+        let section = |(title, lines): &(&str, &[&str])| LookedAt {
+            title: text(title),
+            lines: lines.iter().map(|line| text(line)).collect(),
+        };
+        sections.iter().map(section).collect()
+    });
+    Event::Diagnostics(Diagnostics { id: id(n), host: text("web-01"), asked_at, until_at, found })
+}
+
 fn mail(subject: &str) -> Event {
     Event::Mail(Mail { to: vec![text("S. Rivera, night desk")], subject: text(subject), state: MailState::Sent })
 }
@@ -381,6 +394,7 @@ pub fn in_doubt() -> IncidentPage {
                     to: Some(text("S. Rivera, night desk")),
                 }),
             ),
+            (65_000, looked(900, opened, None)),
             (
                 65_200,
                 Event::Mail(Mail {
@@ -443,6 +457,28 @@ pub fn unmapped() -> IncidentPage {
                     reason: text("There is no known fix, and a database log is never deleted by itself."),
                     to: None,
                 }),
+            ),
+            (
+                1_400,
+                looked(
+                    901,
+                    opened,
+                    Some(&[
+                        (
+                            "Load and memory",
+                            &[
+                                "load 0.62 over 1 min, 0.58 over 5, 0.51 over 15",
+                                "memory: 11.2 GB of 33.6 GB available",
+                            ],
+                        ),
+                        (
+                            "Busiest processes",
+                            &["postgres (1204): 12 % of a core", "postgres (1204): 8.1 GB of memory"],
+                        ),
+                        ("File systems", &["/: 21.4 GB of 53.7 GB free for users, 91 % of inodes free"]),
+                        ("Listening on", &["0.0.0.0:22", "127.0.0.1:5432"]),
+                    ]),
+                ),
             ),
             (
                 15 * MINUTE,

@@ -40,6 +40,8 @@ pub enum Event {
     Run(Run),
     /// The check was run again after a run.
     Verification(Verification),
+    /// How the host looked when a person was called.
+    Diagnostics(Diagnostics),
     /// A mail.
     Mail(Mail),
     /// Handed to a person.

@@ -1,6 +1,43 @@
 //! What people were told, did and wrote.
 
 use jiff::Timestamp;
+use uuid::Uuid;
+
+/// How the host looked when a person was called.
+#[derive(Clone, Debug)]
+pub struct Diagnostics {
+    /// Its id, for what is folded on the page.
+    pub id: Uuid,
+    /// The host's name.
+    pub host: String,
+    /// When it was asked.
+    pub asked_at: Timestamp,
+    /// Until when its answer counts.
+    pub until_at: Timestamp,
+    /// What it answered, most telling first.
+    pub found: Option<Vec<LookedAt>>,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug)]
+pub struct LookedAt {
+    /// What.
+    pub title: String,
+    /// What was found.
+    pub lines: Vec<String>,
+}
+
+impl Diagnostics {
+    /// Whether an answer may still come.
+    pub fn is_awaited(&self, now: &Timestamp) -> bool {
+        self.found.is_none() && self.until_at > *now
+    }
+
+    /// How long it had, in words.
+    pub fn waited(&self) -> String {
+        crate::took(self.until_at.duration_since(self.asked_at).unsigned_abs())
+    }
+}
 
 /// A mail about it.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! A service as the host declares it in `agent.toml`: by commands, or as a unit of systemd.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -26,18 +26,35 @@ pub struct Commands {
     pub stop: Vec<String>,
     /// Tells its state by an LSB exit code.
     pub status: Vec<String>,
+    /// Where it logs: its last lines are shown to a person who is called about it.
+    pub log_file: Option<PathBuf>,
     /// While a process of `stop` lives, a death is not judged, at most this long.
     pub stop_limit: Duration,
 }
 
-/// The name of a service unit, `nginx.service` or `getty@tty1.service`.
+impl Service {
+    /// Where it logs, if the host says.
+    pub fn log_file(&self) -> Option<&Path> {
+        match self {
+            Self::Commands(commands) => commands.log_file.as_deref(),
+            Self::Unit(unit) => unit.log_file.as_deref(),
+        }
+    }
+}
+
+/// A service unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unit(String);
+pub struct Unit {
+    /// `nginx.service` or `getty@tty1.service`.
+    name: String,
+    /// Where it logs, if to a file.
+    log_file: Option<PathBuf>,
+}
 
 impl Unit {
     /// The name as systemd has it.
     pub fn name(&self) -> &str {
-        &self.0
+        &self.name
     }
 }
 
@@ -57,7 +74,7 @@ impl std::str::FromStr for Unit {
         {
             return Err("a unit's name is letters, digits and : - _ . \\ @, and begins with a letter or digit");
         }
-        Ok(Self(name.to_owned()))
+        Ok(Self { name: name.to_owned(), log_file: None })
     }
 }
 
@@ -70,6 +87,7 @@ struct Declaration {
     start: Option<Vec<String>>,
     stop: Option<Vec<String>>,
     status: Option<Vec<String>>,
+    log_file: Option<PathBuf>,
     stop_limit_secs: Option<u64>,
 }
 
@@ -77,7 +95,10 @@ impl TryFrom<Declaration> for Service {
     type Error = String;
 
     fn try_from(declared: Declaration) -> Result<Self, String> {
-        let Declaration { unit, pid_file, start, stop, status, stop_limit_secs } = declared;
+        let Declaration { unit, pid_file, start, stop, status, log_file, stop_limit_secs } = declared;
+        if log_file.as_ref().is_some_and(|path| !path.is_absolute()) {
+            return Err("log_file: an absolute path is needed".to_owned());
+        }
         let Some(unit) = unit else {
             let status = status.ok_or("neither unit nor status is said: name systemd's unit, or a status command")?;
             let commands =
@@ -92,7 +113,7 @@ impl TryFrom<Declaration> for Service {
                 return Err("status: a status command is needed".to_owned());
             }
             let stop_limit = Duration::from_secs(stop_limit_secs.unwrap_or(30));
-            return Ok(Self::Commands(Commands { pid_file, start, stop, status, stop_limit }));
+            return Ok(Self::Commands(Commands { pid_file, start, stop, status, log_file, stop_limit }));
         };
         let beside = [
             ("pid_file", pid_file.is_some()),
@@ -104,7 +125,8 @@ impl TryFrom<Declaration> for Service {
         if let Some((field, _)) = beside.iter().find(|(_, said)| *said) {
             return Err(format!("unit and {field} are both said: a unit is started, stopped and asked by systemd"));
         }
-        Ok(Self::Unit(unit.parse().map_err(|why| format!("unit: {why}"))?))
+        let unit: Unit = unit.parse().map_err(|why| format!("unit: {why}"))?;
+        Ok(Self::Unit(Unit { log_file, ..unit }))
     }
 }
 
@@ -118,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_unit_or_commands_and_the_fault_names_the_field() {
-        assert_eq!(declared("unit = \"nginx.service\"").unwrap(), Service::Unit(Unit("nginx.service".into())));
+        assert_eq!(declared("unit = \"nginx.service\"").unwrap(), Service::Unit("nginx.service".parse().unwrap()));
         assert!(matches!(declared("status = [\"/bin/true\"]").unwrap(), Service::Commands(_)));
         for (text, said) in [
             ("", "neither unit nor status"),
@@ -131,6 +153,7 @@ mod tests {
             ("unit = \"../a.service\"", "unit: a unit's name"),
             ("status = [\"ctl\"]", "status: a command begins"),
             ("status = []", "status: a status command"),
+            ("unit = \"a.service\"\nlog_file = \"a.log\"", "log_file: an absolute path"),
             ("unti = \"a.service\"", "unknown field `unti`"),
         ] {
             let fault = declared(text).unwrap_err();

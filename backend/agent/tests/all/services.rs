@@ -2,7 +2,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use uuid::Uuid;
-use wire::v1::{CheckNow, Down, Seen, Up};
+use wire::v1::{CheckNow, Diagnose, Down, Seen, Up, constants};
 
 use crate::bench::{Bench, CHECK, SERVICE, state};
 
@@ -101,4 +101,24 @@ async fn a_second_agent_on_the_same_state_is_refused() {
     let second = crate::bench::program().arg("run").arg("--state-dir").arg(bench.path("state")).output().await.unwrap();
     assert_eq!(second.status.code(), Some(1));
     assert!(String::from_utf8(second.stderr).unwrap().contains("another agent runs with"));
+}
+
+#[tokio::test]
+async fn the_agent_says_how_its_host_looks_and_not_more_often_than_it_wants_to() {
+    let bench = Bench::new("exit 0").await;
+    let mut agent = bench.run(&[]).await;
+    agent.configure().await;
+    for n in 0..u128::from(constants::DIAGNOSTICS_PER_HOUR) + 1 {
+        let question = Diagnose { request_id: Uuid::from_u128(n), target: Some(SERVICE.into()) };
+        agent.peer.send(Down::Diagnose(question)).await;
+    }
+    let mut answered = Vec::new();
+    while answered.len() < constants::DIAGNOSTICS_PER_HOUR as usize {
+        let found = agent.peer.until(|up| if let Up::Diagnosed(diagnosed) = up { Some(diagnosed) } else { None }).await;
+        assert!(found.sections.iter().any(|section| section.title == "Services"), "{found:?}");
+        answered.push(found.request_id.as_u128());
+    }
+    answered.sort_unstable();
+    assert_eq!(answered, (0..u128::from(constants::DIAGNOSTICS_PER_HOUR)).collect::<Vec<_>>());
+    assert!(bench.ledger().is_empty(), "nothing was run for it");
 }

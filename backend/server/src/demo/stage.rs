@@ -345,8 +345,9 @@ fn limits_file(name: &str, ours: &Path, files: &Files) -> String {
         format!("[{:?}, \"demo-ctl\", {action:?}, \"--dir\", {:?}]", ours.display().to_string(), files.dir())
     };
     format!(
-        "max_runs_per_hour = 6\n\n[services.{name}]\npid_file = {:?}\nstart = {}\nstop = {}\nstatus = {}\nstop_limit_secs = 10\n",
+        "max_runs_per_hour = 6\n\n[services.{name}]\npid_file = {:?}\nlog_file = {:?}\nstart = {}\nstop = {}\nstatus = {}\nstop_limit_secs = 10\n",
         files.pid_file(),
+        files.log(),
         command("start"),
         command("stop"),
         command("status"),

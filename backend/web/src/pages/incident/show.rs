@@ -48,6 +48,7 @@ pub async fn show(
         results: incident::list_results(&mut tx, id).await?,
         verifications: incident::list_verifications(&mut tx, id).await?,
         mails: incident::list_mails(&mut tx, id).await?,
+        diagnostics: store::diagnostics::list_of(&mut tx, id).await?,
         incident,
         alerts,
         host,

@@ -3,6 +3,7 @@
 mod admission;
 mod classified;
 mod detected;
+mod diagnostics;
 mod run;
 mod verified;
 
@@ -40,6 +41,7 @@ pub struct Facts {
     pub results: Vec<incident::JobResult>,
     pub verifications: Vec<incident::Verification>,
     pub mails: Vec<incident::Mail>,
+    pub diagnostics: Vec<store::diagnostics::Asked>,
     /// The plans of the runs that wait for a yes.
     pub plans: Vec<(Uuid, Plan)>,
 }
@@ -102,6 +104,7 @@ fn entries(facts: &Facts, now: Timestamp) -> Vec<Entry> {
     all.extend(verified::entries(facts));
     recovered(facts, &mut all);
     escalated(facts, &mut all);
+    all.extend(facts.diagnostics.iter().map(diagnostics::entry));
     mails(facts, &mut all);
     all.sort_by_key(|entry| entry.at);
     all

@@ -145,6 +145,7 @@ fn facts() -> Facts {
             started_at: Some(at(61)),
         }],
         plans: Vec::new(),
+        diagnostics: Vec::new(),
         mails: ["a@x.example", "b@x.example"]
             .map(|address| incident::Mail {
                 address: address.into(),
