@@ -4,6 +4,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::live::Kind;
 use crate::{Result, Store, TenantTx};
 
 /// Writes an entry that tells about one client; the actor is the scope's.
@@ -31,6 +32,7 @@ pub async fn insert(
     )
     .execute(tx.conn())
     .await?;
+    tx.changes(Kind::Guardrail, client_id, None);
     Ok(())
 }
 
@@ -57,5 +59,6 @@ pub async fn insert_tenant_wide(
     )
     .execute(tx.conn())
     .await?;
+    tx.changes(Kind::Guardrail, None, None);
     Ok(())
 }

@@ -35,6 +35,11 @@ pub async fn by_login(store: &Store, login_id: Uuid) -> Result<Option<Member>> {
     }))
 }
 
+#[cfg(test)]
+pub(crate) fn scope_of(tenant_id: Uuid, client_ids: Option<Vec<Uuid>>) -> TenantScope {
+    TenantScope { tenant_id, client_ids, actor: "test".to_owned() }
+}
+
 /// A host, proven by its key.
 #[derive(Debug)]
 pub struct HostIdentity {

@@ -5,6 +5,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::live::Kind;
 use crate::{Result, Store, TenantTx};
 
 /// A decision to be stored.
@@ -57,6 +58,7 @@ pub async fn insert(tx: &mut TenantTx, d: NewDecision<'_>) -> Result<Uuid> {
     )
     .execute(tx.conn())
     .await?;
+    tx.changes(Kind::Incident, d.client_id, d.incident_id);
     Ok(id)
 }
 

@@ -5,6 +5,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::live::Kind;
 use crate::{Queue, Result, TenantTx, nodes};
 
 /// Makes the row of a new host: epoch 0, closed.
@@ -41,9 +42,9 @@ pub async fn mark_linked(
     instance_id: Uuid,
 ) -> Result<bool> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let done = sqlx::query!(
+    let client = sqlx::query_scalar!(
         "UPDATE host_links SET node_id = $3, epoch = $4, instance_id = $5, linked_at = $6, unlinked_at = NULL, goodbye = NULL
-         WHERE tenant_id = $1 AND host_id = $2 AND epoch < $4",
+         WHERE tenant_id = $1 AND host_id = $2 AND epoch < $4 RETURNING client_id",
         tenant_id,
         host_id,
         node_id,
@@ -51,25 +52,31 @@ pub async fn mark_linked(
         instance_id,
         now.to_sqlx() as _
     )
-    .execute(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
-    Ok(done.rows_affected() == 1)
+    if let Some(client_id) = client {
+        tx.changes(Kind::Host, client_id, host_id);
+    }
+    Ok(client.is_some())
 }
 
 /// Closes the link of `epoch`, with the agent's goodbye if it said one; an older link closes nothing.
 pub async fn mark_unlinked(tx: &mut TenantTx, host_id: Uuid, epoch: i64, goodbye: Option<&str>) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    sqlx::query!(
+    let client = sqlx::query_scalar!(
         "UPDATE host_links SET unlinked_at = $4, goodbye = $5
-         WHERE tenant_id = $1 AND host_id = $2 AND epoch = $3 AND unlinked_at IS NULL",
+         WHERE tenant_id = $1 AND host_id = $2 AND epoch = $3 AND unlinked_at IS NULL RETURNING client_id",
         tenant_id,
         host_id,
         epoch,
         now.to_sqlx() as _,
         goodbye
     )
-    .execute(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
+    if let Some(client_id) = client {
+        tx.changes(Kind::Host, client_id, host_id);
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::error::exactly_one;
+use crate::live::Kind;
 use crate::remediate::{guardrails, runs};
 use crate::{Result, Store, TenantTx, audit, host_links};
 
@@ -42,6 +43,7 @@ pub async fn insert(tx: &mut TenantTx, host: &NewHost<'_>) -> Result<Uuid> {
     )
     .execute(tx.conn())
     .await?;
+    tx.changes(Kind::Host, host.client_id, host_id);
     Ok(host_id)
 }
 
@@ -122,17 +124,20 @@ pub async fn mark_said(tx: &mut TenantTx, host_id: Uuid, said: &Said) -> Result<
 /// Takes the trust from a trusted host; says whether it had any.
 pub async fn mark_quarantined(tx: &mut TenantTx, host_id: Uuid, reason: &str) -> Result<bool> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let done = sqlx::query!(
+    let client = sqlx::query_scalar!(
         "UPDATE hosts SET state = 'quarantined', quarantine_reason = $3, quarantined_at = $4
-         WHERE tenant_id = $1 AND host_id = $2 AND state = 'trusted'",
+         WHERE tenant_id = $1 AND host_id = $2 AND state = 'trusted' RETURNING client_id",
         tenant_id,
         host_id,
         reason,
         now.to_sqlx() as _
     )
-    .execute(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
-    Ok(done.rows_affected() == 1)
+    if let Some(client_id) = client {
+        tx.changes(Kind::Host, client_id, host_id);
+    }
+    Ok(client.is_some())
 }
 
 /// Ends a quarantine by a person's word: the host's fences count anew and its journal may be new. What is held for it
@@ -163,6 +168,7 @@ pub async fn mark_attested(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid, by
     .await?;
     exactly_one("hosts::mark_attested", done.rows_affected())?;
     let detail = json!({ "by": by, "reason": before.quarantine_reason, "seen_fence": before.seen_fence });
+    tx.changes(Kind::Host, client_id, host_id);
     audit::insert(tx, client_id, "host.attested", "host", host_id, detail).await?;
     Ok(true)
 }

@@ -20,6 +20,7 @@ mod error;
 pub mod fleet;
 pub mod host_links;
 pub mod hosts;
+pub mod live;
 pub mod logins;
 pub mod metrics;
 pub mod migrate;

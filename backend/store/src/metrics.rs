@@ -7,6 +7,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::live::Kind;
 use crate::{Result, TenantTx};
 
 /// The newest report of a host.
@@ -46,6 +47,7 @@ pub async fn save_now(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid, now: &N
     )
     .execute(tx.conn())
     .await?;
+    tx.changes(Kind::Figures, client_id, host_id);
     Ok(())
 }
 

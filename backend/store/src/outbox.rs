@@ -8,7 +8,7 @@ use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
 use crate::error::exactly_one;
-use crate::{Queue, Result, Store, StoreError, TenantTx, fleet};
+use crate::{Queue, Result, Store, StoreError, TenantTx, fleet, live};
 
 /// What is to be told.
 #[derive(Debug, Clone)]
@@ -62,6 +62,7 @@ pub async fn insert(tx: &mut TenantTx, t: &Telling<'_>) -> Result<()> {
         .await?;
     }
     tx.due(Queue::Notify, t.due_at);
+    tx.changes(live::Kind::Incident, t.client_id, t.incident_id);
     Ok(())
 }
 
@@ -225,10 +226,10 @@ pub async fn mark_ended(tx: &mut TenantTx, due: &Due, end: End, note: &str) -> R
         End::Withdrawn => "withdrawn",
     };
     let attempts = i32::from(end != End::Withdrawn);
-    let done = sqlx::query!(
+    let client = sqlx::query_scalar!(
         "UPDATE outbox SET state = $4, ended_at = $5, due_at = NULL, attempts = attempts + $6, last_error = $7,
            lease_token = NULL, lease_expires_at = NULL
-         WHERE tenant_id = $1 AND outbox_id = $2 AND lease_token = $3 AND state = 'queued'",
+         WHERE tenant_id = $1 AND outbox_id = $2 AND lease_token = $3 AND state = 'queued' RETURNING client_id",
         tenant_id,
         due.outbox_id,
         due.lease_token,
@@ -237,9 +238,12 @@ pub async fn mark_ended(tx: &mut TenantTx, due: &Due, end: End, note: &str) -> R
         attempts,
         (end != End::Sent).then_some(note)
     )
-    .execute(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
-    Ok(done.rows_affected() == 1)
+    if let Some(client_id) = client {
+        tx.changes(live::Kind::Incident, client_id, due.incident_id);
+    }
+    Ok(client.is_some())
 }
 
 /// Tries again at `due_at`; `error` is what went wrong. False: another worker has it by now.

@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::clock::{Elapsed, Watch};
+use crate::live::{Change, Kind, Noted};
 use crate::wake::Wake;
 use crate::{Clock, Queue, Result, StoreError};
 
@@ -110,6 +111,7 @@ impl Store {
             watch: self.watch.clone(),
             now: None,
             due: Vec::new(),
+            noted: Noted::default(),
             wake: self.wake.clone(),
         })
     }
@@ -130,6 +132,7 @@ impl Store {
             watch: self.watch.clone(),
             now: None,
             due: Vec::new(),
+            noted: Noted::default(),
             wake: self.wake.clone(),
         })
     }
@@ -217,6 +220,7 @@ pub struct TenantTx {
     watch: Option<Watch>,
     now: Option<Timestamp>,
     due: Vec<(Queue, Timestamp)>,
+    noted: Noted,
     wake: Wake,
 }
 
@@ -266,6 +270,12 @@ impl TenantTx {
         }
     }
 
+    /// Says that whoever looks at this thing wants to look again: a client's, or with no client the whole tenant's.
+    pub(crate) fn changes(&mut self, kind: Kind, client_id: impl Into<Option<Uuid>>, id: impl Into<Option<Uuid>>) {
+        let change = Change { tenant_id: self.tenant_id, kind, client_id: client_id.into(), id: id.into() };
+        self.noted.note(change);
+    }
+
     /// Inserts the wake-ups, commits, and then wakes the loops: everywhere for what is due, and this node's also for what
     /// will be, since its sleep may be too long.
     pub async fn commit(mut self) -> Result<()> {
@@ -281,6 +291,7 @@ impl TenantTx {
             .await?;
         }
         self.tx.commit().await?;
+        self.wake.live().tell(std::mem::take(&mut self.noted));
         for (queue, at) in due {
             if self.now.is_some_and(|now| at > now) {
                 self.wake.wake(queue);

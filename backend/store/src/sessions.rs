@@ -90,6 +90,20 @@ pub async fn find(store: &Store, hash: &[u8], limits: Limits) -> Result<Option<F
     Ok((expires_at > now).then_some(Found { data: row.data, expires_at }))
 }
 
+/// Whether the session of this hash lasts and is still this login's; unlike [`find`], it is no use of it.
+pub async fn lasts(store: &Store, hash: &[u8], login_id: Uuid) -> Result<bool> {
+    let mut tx = store.system().await?;
+    let now = tx.now().await?;
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM sessions WHERE session_hash = $1 AND login_id = $2 AND expires_at > $3) AS "lasts!""#,
+        hash,
+        login_id,
+        now.to_sqlx() as _
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
 async fn touch(tx: &mut SystemTx, hash: &[u8], now: Timestamp, expires_at: Timestamp) -> Result<()> {
     sqlx::query!(
         "UPDATE sessions SET seen_at = $2, expires_at = $3 WHERE session_hash = $1",

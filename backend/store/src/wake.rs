@@ -9,16 +9,23 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use sqlx::postgres::{PgListener, PgPoolOptions};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
+use crate::live::{Change, Live};
 use crate::{Result, Store};
 
 /// How often a loop looks without being woken.
 const POLL: Duration = Duration::from_secs(1);
 /// The others are told at most this often.
 const COALESCE: Duration = Duration::from_millis(10);
+/// The others' readers of pages are told at most this often.
+const COALESCE_PAGES: Duration = Duration::from_millis(250);
+/// Where they are told.
+const PAGES: &str = "mendwright.pages";
+/// The longest text of one notification; PostgreSQL takes less than 8,000 bytes.
+const TEXT: usize = 7_900;
 /// A due row that another claimer is just taking: look again after this.
 const AGAIN: Duration = Duration::from_millis(10);
 /// A listener that could not be had, or was lost, is tried again after this.
@@ -95,6 +102,7 @@ struct Shared {
     /// What the other nodes have not been told yet.
     untold: Mutex<HashSet<Queue>>,
     news: Notify,
+    live: Live,
 }
 
 impl Default for Wake {
@@ -123,6 +131,15 @@ impl Wake {
         let _ = timeout(pause, woken.notified()).await;
     }
 
+    /// What changes from now on, of all tenants; none once this node stops.
+    pub fn watch(&self) -> Option<broadcast::Receiver<Change>> {
+        self.shared.live.subscribe()
+    }
+
+    pub(crate) fn live(&self) -> &Live {
+        &self.shared.live
+    }
+
     /// Wakes this node's loop on `queue`, if it has one.
     pub fn wake(&self, queue: Queue) {
         if let Some(woken) = locked(&self.shared.loops).get(&queue) {
@@ -144,9 +161,35 @@ impl Wake {
     }
 }
 
-/// Tells the other nodes what this one made due, and wakes this node's loops for what the others did. Never ends.
+/// Tells the other nodes what this one made due and changed, and wakes this node's loops and readers for what the others
+/// did. Never ends; with it end the readers.
 pub async fn relay(store: &Store, node_id: Uuid) {
-    tokio::join!(tell(store, node_id), hear(store, node_id));
+    let _ends = EndsReaders(store.wake());
+    tokio::join!(tell(store, node_id), tell_pages(store, node_id), hear(store, node_id));
+}
+
+/// A node that stops has no stream left that waits for more.
+struct EndsReaders<'a>(&'a Wake);
+
+impl Drop for EndsReaders<'_> {
+    fn drop(&mut self) {
+        self.0.live().close();
+    }
+}
+
+async fn tell_pages(store: &Store, node_id: Uuid) {
+    let live = store.wake().live();
+    let ours = node_id.to_string();
+    loop {
+        live.news.notified().await;
+        for text in live.take(&ours, TEXT) {
+            if let Err(error) = notify(store, vec![PAGES.to_owned()], text).await {
+                // Their pages are read again a little later.
+                tracing::debug!(error = &error as &dyn std::error::Error, "other nodes' readers could not be told");
+            }
+        }
+        sleep(COALESCE_PAGES).await;
+    }
 }
 
 async fn tell(store: &Store, node_id: Uuid) {
@@ -156,7 +199,8 @@ async fn tell(store: &Store, node_id: Uuid) {
         let mut queues = std::mem::take(&mut *locked(&shared.untold));
         queues.remove(&Queue::Dispatch(node_id));
         if !queues.is_empty()
-            && let Err(error) = notify(store, node_id, &queues).await
+            // The text says who speaks, so that nobody wakes itself.
+            && let Err(error) = notify(store, queues.iter().map(|queue| queue.channel()).collect(), node_id.to_string()).await
         {
             // The others' polls find it.
             tracing::debug!(error = &error as &dyn std::error::Error, "other nodes could not be told");
@@ -166,12 +210,10 @@ async fn tell(store: &Store, node_id: Uuid) {
 }
 
 /// One transaction of its own; a notification that a crash loses is found by the polls.
-async fn notify(store: &Store, node_id: Uuid, queues: &HashSet<Queue>) -> Result<()> {
-    let channels: Vec<String> = queues.iter().map(|queue| queue.channel()).collect();
+async fn notify(store: &Store, channels: Vec<String>, text: String) -> Result<()> {
     let mut tx = store.system().await?;
     tx.commit_soon().await?;
-    // The payload says who speaks, so that nobody wakes itself.
-    sqlx::query!("SELECT pg_notify(channel, $2) FROM unnest($1::text[]) AS channel", &channels, node_id.to_string())
+    sqlx::query!("SELECT pg_notify(channel, $2) FROM unnest($1::text[]) AS channel", &channels, text)
         .execute(tx.conn())
         .await?;
     tx.commit().await
@@ -197,7 +239,7 @@ async fn listen(store: &Store, node_id: Uuid) -> Result<()> {
     listener.eager_reconnect(false);
     let queues: HashMap<String, Queue> =
         Queue::all(node_id).into_iter().map(|queue| (queue.channel(), queue)).collect();
-    listener.listen_all(queues.keys().map(String::as_str)).await?;
+    listener.listen_all(queues.keys().map(String::as_str).chain([PAGES])).await?;
     // Whatever was said before anybody listened: every loop looks once.
     store.wake().wake_all_here();
     let ours = node_id.to_string();
@@ -212,7 +254,9 @@ async fn listen(store: &Store, node_id: Uuid) -> Result<()> {
                 continue;
             }
         };
-        if let Some(queue) = queues.get(heard.channel()).filter(|_| heard.payload() != ours) {
+        if heard.channel() == PAGES {
+            store.wake().live().hear(&ours, heard.payload());
+        } else if let Some(queue) = queues.get(heard.channel()).filter(|_| heard.payload() != ours) {
             store.wake().wake(*queue);
         }
     }

@@ -13,6 +13,7 @@ mod pages;
 mod posted;
 mod router;
 mod sessions;
+mod streams;
 
 /// What routes of other crates say as ours do.
 pub mod parts {
@@ -42,6 +43,8 @@ pub struct Config {
     pub session_idle: Duration,
     /// A session's end in any case.
     pub session_absolute: Duration,
+    /// How often a stream of events gives a sign of life and looks whether its session lasts.
+    pub events_beat: Duration,
     /// The command that enrols a host, shown while there is none.
     pub enrol_command: Option<String>,
     /// Whether the demo's pages are there; [`router_with`] says so, nobody else.
@@ -56,6 +59,7 @@ impl Config {
             zone: TimeZone::UTC,
             session_idle: Duration::from_secs(8 * 3_600),
             session_absolute: Duration::from_secs(24 * 3_600),
+            events_beat: Duration::from_secs(15),
             enrol_command: None,
             demo: false,
         }

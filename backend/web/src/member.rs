@@ -30,6 +30,11 @@ impl Member {
         &self.member
     }
 
+    /// The seat alone.
+    pub fn into_seat(self) -> auth::Member {
+        self.member
+    }
+
     /// The login.
     pub fn login_id(&self) -> Uuid {
         self.member.login_id

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    Router,
+    Extension, Router,
     handler::Handler,
     http::StatusCode,
     middleware,
@@ -16,7 +16,7 @@ use tower_http::compression::{
 };
 use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
 
-use crate::{App, layers, pages, sessions};
+use crate::{App, layers, pages, sessions, streams::Streams};
 
 /// The longest form we take: a few fields of text.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -72,6 +72,7 @@ fn members() -> Vec<Route> {
         write("/guardrails/{id}/go", pages::guardrails::go_client),
         write("/guardrails/{id}/hands-off", pages::guardrails::hands_off),
         write("/guardrails/{id}/hands-on", pages::guardrails::hands_on),
+        read("/events", pages::events::stream),
         read("/changes", pages::change::list),
         write("/changes/{id}", pages::change::answer),
     ]
@@ -99,8 +100,10 @@ pub fn router(app: App) -> Router {
 /// The console's service with `more`: routes that only some commands have, and what is done around all is done around them.
 pub fn router_with(mut app: App, more: Vec<Route>) -> Router {
     app.config.demo = more.iter().any(|route| route.path == DEMO);
-    // Pages carry the session's token, and what is compressed beside a guess tells the guess: only assets are compressed.
-    let compress = CompressionLayer::new().compress_when(SizeAbove::new(512).and(NotForContentType::new("text/html")));
+    let not_for = NotForContentType::new;
+    // Events are to be read as they come. Pages carry the session's token, and what is compressed beside a guess tells the guess: only assets are compressed.
+    let compress = CompressionLayer::new()
+        .compress_when(SizeAbove::new(512).and(not_for("text/html")).and(not_for("text/event-stream")));
     // Outermost first.
     let around = ServiceBuilder::new()
         .layer(middleware::from_fn(layers::identify))
@@ -113,8 +116,10 @@ pub fn router_with(mut app: App, more: Vec<Route>) -> Router {
         .layer(origin(&app));
     // A fallback of our own: what no route knows is dressed too when other routers are merged in.
     let unknown = async || StatusCode::NOT_FOUND;
-    let routes =
-        made_of(members().into_iter().chain(more).collect()).layer(sessions::layer(&app)).merge(made_of(everybodys()));
+    let routes = made_of(members().into_iter().chain(more).collect())
+        .layer(sessions::layer(&app))
+        .layer(Extension(Streams::default()))
+        .merge(made_of(everybodys()));
     routes.fallback(unknown).layer(around).with_state(app)
 }
 

@@ -43,7 +43,8 @@ pub fn layer(app: &App) -> SessionManagerLayer<Rows> {
         .with_expiry(Expiry::OnInactivity(longest))
 }
 
-fn hash(id: &Id) -> [u8; 32] {
+/// What a session is found by.
+pub fn hash(id: &Id) -> [u8; 32] {
     keys::digest(&id.0.to_be_bytes()).0
 }
 

@@ -8,7 +8,7 @@ if (stored === "dark" || stored === "light") root.dataset.theme = stored;
 
 const isDark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
 const label = () => document.querySelectorAll("[data-theme-switch]").forEach((b) => { b.hidden = false; b.setAttribute("aria-pressed", isDark()); });
-document.addEventListener("DOMContentLoaded", () => { label(); setTimeout(refresh, every()); });
+document.addEventListener("DOMContentLoaded", () => { label(); listen(); wait(); });
 
 document.addEventListener("click", ({ target }) => {
   if (target.closest("[data-theme-switch]")) {
@@ -24,22 +24,72 @@ document.addEventListener("keydown", (e) => {
 });
 
 /* A page that says data-refresh="seconds" on its main is read again and exchanged where it changed,
-   unless the person is in the middle of something: an open menu, a field, something typed, a selection. */
-const every = () => Number(document.getElementById("main")?.dataset.refresh ?? 0) * 1000 || 5000;
+   unless the person is in the middle of something: an open menu, a field, something typed, a selection.
+   With data-live="incident host …" it is read again when the server names one of these kinds, or one thing ("host ID"
+   is said as host:ID); then it is read only now and then by itself, for its times and for what was not heard. */
+const main = () => document.getElementById("main");
+const seldom = 30_000, fastest = 1000;
+const every = () => {
+  const often = Number(main()?.dataset.refresh ?? 0) * 1000 || 5000;
+  // What counts seconds goes on counting.
+  return isHeard && often > 2000 ? seldom : often;
+};
+const chosen = (select) => [...select.options].some((option) => option.selected !== option.defaultSelected && select.value !== "");
 const busy = () => document.hidden
   || document.querySelector("details.menu[open], main :is(input, textarea, select, button, pre):focus") !== null
   || [...document.querySelectorAll("main :is(input, textarea)")].some((field) => field.value !== field.defaultValue)
+  || [...document.querySelectorAll("main select")].some(chosen)
   || !(getSelection()?.isCollapsed ?? true);
 
+let timer, readAt = Date.now(), isReading = false, isMissed = false;
+const wait = (pause = every()) => { clearTimeout(timer); timer = setTimeout(refresh, pause); };
+
 async function refresh() {
-  const main = document.getElementById("main");
-  if (main?.dataset.refresh && !busy()) {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
-    if (answer?.redirected) return location.reload();
-    if (answer?.ok) exchange(main, new DOMParser().parseFromString(await answer.text(), "text/html"));
+  if (isReading) return;
+  if (!main()?.dataset.refresh || busy()) {
+    // What was named while the person was busy is read as soon as they are not.
+    return wait(isMissed ? fastest : every());
   }
-  setTimeout(refresh, every());
+  isReading = true;
+  isMissed = false;
+  readAt = Date.now();
+  const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => null);
+  if (answer?.redirected) return location.reload();
+  const text = answer?.ok ? await answer.text().catch(() => null) : null;
+  if (text) exchange(main(), new DOMParser().parseFromString(text, "text/html"));
+  isReading = false;
+  wait(isMissed ? Math.max(0, readAt + fastest - Date.now()) : every());
 }
+
+/* The stream of what changed. A page out of sight has none; one that cannot be had is asked for again a minute later. */
+let source = null, isHeard = false;
+const concerns = (line) => {
+  const [kind, id] = line.split(" ");
+  const live = (main()?.dataset.live ?? "").split(" ");
+  return kind === "all" || live.includes(kind) || live.some((name) => id ? name === `${kind}:${id}` : name.startsWith(`${kind}:`));
+};
+const soon = () => {
+  if (!isMissed) wait(Math.max(0, readAt + fastest - Date.now()));
+  isMissed = true;
+};
+
+function listen() {
+  if (source || document.hidden || !main()?.dataset.live || !window.EventSource) return;
+  source = new EventSource("/events");
+  source.addEventListener("open", () => { isHeard = true; soon(); });
+  source.addEventListener("change", ({ data }) => { if (data.split("\n").some(concerns)) soon(); });
+  source.addEventListener("end", () => location.reload());
+  source.addEventListener("error", () => {
+    isHeard = false;
+    wait();
+    if (source?.readyState === EventSource.CLOSED) { deafen(); setTimeout(listen, 60_000); }
+  });
+}
+
+function deafen() { source?.close(); source = null; isHeard = false; }
+addEventListener("pagehide", deafen);
+addEventListener("pageshow", ({ persisted }) => { if (persisted) listen(); });
+document.addEventListener("visibilitychange", () => { document.hidden ? deafen() : (listen(), soon()); });
 
 function exchange(main, page) {
   const fresh = page.getElementById("main");

@@ -6,6 +6,7 @@ mod board;
 mod changes;
 mod demo;
 mod doubt;
+mod events;
 mod guardrails;
 mod incidents;
 mod sessions;
@@ -19,6 +20,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use domain::access::Role;
+use futures_util::StreamExt as _;
 use rand::SeedableRng as _;
 use sqlx::Executor as _;
 use store::{Clock, Store, TenantTx, auth::OperatorTx, clock::Moved, seeding, tenant_keys};
@@ -76,6 +78,11 @@ impl Console {
     async fn send(&self, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
+        if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream") {
+            // It has no end: its first part.
+            let part = response.into_body().into_data_stream().next().await.unwrap().unwrap();
+            return (status, headers, String::from_utf8_lossy(&part).into_owned());
+        }
         let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
         (status, headers, String::from_utf8_lossy(&body).into_owned())
     }

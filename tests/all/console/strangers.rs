@@ -52,6 +52,7 @@ const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("POST", "/guardrails/{id}/go", "", Named),
     ("POST", "/guardrails/{id}/hands-off", "&hours=1&reason=", Named),
     ("POST", "/guardrails/{id}/hands-on", "", Named),
+    ("GET", "/events", "", OwnOnly),
     ("GET", "/changes", "", OwnOnly),
     ("POST", "/changes/{id}", "&answer=yes", Named),
     ("GET", "/assets/{file}", "", Everybody),

@@ -4,6 +4,7 @@ use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
 use crate::error::exactly_one;
+use crate::live::Kind;
 use crate::{Result, Store, TenantTx};
 
 /// Opens an incident.
@@ -21,6 +22,7 @@ pub async fn insert(tx: &mut TenantTx, client_id: Uuid, title: &str, severity: &
     )
     .execute(tx.conn())
     .await?;
+    tx.changes(Kind::Incident, client_id, incident_id);
     Ok(incident_id)
 }
 
@@ -43,31 +45,33 @@ pub async fn raise_severity(tx: &mut TenantTx, incident_id: Uuid, severity: &str
 /// the time is that of the first.
 pub async fn mark_escalated(tx: &mut TenantTx, incident_id: Uuid, reason: &str) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let done = sqlx::query!(
+    let clients = sqlx::query_scalar!(
         "UPDATE incidents SET state = 'escalated', escalated_at = coalesce(escalated_at, $3), escalation_reason = $4, version = version + 1
-         WHERE tenant_id = $1 AND incident_id = $2 AND state <> 'closed'",
+         WHERE tenant_id = $1 AND incident_id = $2 AND state <> 'closed' RETURNING client_id",
         tenant_id,
         incident_id,
         now.to_sqlx() as _,
         reason
     )
-    .execute(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    exactly_one("incidents.mark_escalated", done.rows_affected())
+    clients.iter().for_each(|client_id| tx.changes(Kind::Incident, *client_id, incident_id));
+    exactly_one("incidents.mark_escalated", clients.len() as u64)
 }
 
 /// Closes an incident: `fixed`, `recovered` or `by_person`.
 pub async fn mark_closed(tx: &mut TenantTx, incident_id: Uuid, outcome: &str) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let done = sqlx::query!(
+    let clients = sqlx::query_scalar!(
         "UPDATE incidents SET state = 'closed', closed_at = $3, outcome = $4, version = version + 1
-         WHERE tenant_id = $1 AND incident_id = $2 AND state <> 'closed'",
+         WHERE tenant_id = $1 AND incident_id = $2 AND state <> 'closed' RETURNING client_id",
         tenant_id,
         incident_id,
         now.to_sqlx() as _,
         outcome
     )
-    .execute(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    exactly_one("incidents.mark_closed", done.rows_affected())
+    clients.iter().for_each(|client_id| tx.changes(Kind::Incident, *client_id, incident_id));
+    exactly_one("incidents.mark_closed", clients.len() as u64)
 }

@@ -5,6 +5,7 @@ use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
 use crate::error::exactly_one;
+use crate::live::Kind;
 use crate::{Result, StoreError, TenantTx};
 
 /// What a state is of.
@@ -87,5 +88,6 @@ pub async fn save(tx: &mut TenantTx, subject: &Subject, state: &State) -> Result
     )
     .execute(tx.conn())
     .await?;
+    tx.changes(Kind::Host, subject.client_id, subject.host_id);
     exactly_one("check_states::save", done.rows_affected())
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::guardrails;
 use super::runs::{self, Run};
+use crate::live::Kind;
 use crate::{Result, StoreError, TenantTx, audit};
 
 /// The keys of the breakers over a run.
@@ -144,6 +145,7 @@ pub async fn save(
     )
     .execute(tx.conn())
     .await?;
+    tx.changes(Kind::Guardrail, None, None);
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::live::Kind;
 use crate::{Queue, Result, Store, StoreError, TenantTx};
 
 /// What a mapping asks for.
@@ -151,6 +152,7 @@ async fn event(
     )
     .execute(tx.conn())
     .await?;
+    tx.changes(Kind::Incident, client_id, None);
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::exactly_one;
+use crate::live::Kind;
 use crate::{Queue, Result, Store, TenantTx};
 
 /// A verification that has come due.
@@ -166,6 +167,7 @@ pub async fn mark_phase(
     .execute(tx.conn())
     .await?;
     exactly_one("verifications::mark_phase", done.rows_affected())?;
+    tx.changes(Kind::Incident, due.client_id, due.incident_id);
     tx.due(Queue::Verify, due_at);
     Ok(())
 }

@@ -4,6 +4,7 @@ pub mod approval;
 pub mod asset;
 pub mod board;
 pub mod change;
+pub mod events;
 pub mod guardrails;
 pub mod host;
 pub mod incident;
