@@ -31,6 +31,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     write(folder, "incident-held", &samples::held_then_fixed().render()?)?;
     write(folder, "incident-asks", &samples::asks_first().render()?)?;
     write(folder, "incident-doubt", &samples::in_doubt().render()?)?;
+    write(folder, "incident-undone", &samples::undone().render()?)?;
+    write(folder, "incident-worse", &samples::made_worse().render()?)?;
     write(folder, "incident-unmapped", &samples::unmapped().render()?)?;
     write(folder, "incident-watching", &samples::watching_only().render()?)?;
     write(folder, "approvals", &samples::approvals_page(2, true).render()?)?;

@@ -194,10 +194,14 @@ impl IncidentPage {
                 Answer::Refused => (Some(State::Need), "not allowed".to_owned()),
             },
             Event::Run(run) => match (&run.state, run.took) {
+                (RunState::Done, _) if run.undo => (Some(State::Idle), format!("{when}, taken back")),
                 (RunState::Done, Some(d)) => (None, format!("{when}, took {}", took(d))),
+                (RunState::Waiting | RunState::Running, _) if run.undo => {
+                    (Some(State::Heal), format!("{when}, taking it back"))
+                }
                 (RunState::Waiting | RunState::Running, _) => (Some(State::Heal), format!("{when}, running")),
                 (RunState::Done, None) => (None, when),
-                (other, _) => (Some(other.state()), other.title().to_lowercase()),
+                (other, _) => (Some(other.state()), run.title().to_lowercase()),
             },
             Event::Verification(verification) => {
                 let words = match verification.outcome {

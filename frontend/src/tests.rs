@@ -25,6 +25,8 @@ fn pages() -> Vec<(&'static str, String)> {
         ("incident_held_then_fixed", samples::held_then_fixed().render()),
         ("incident_asks_first", samples::asks_first().render()),
         ("incident_in_doubt", samples::in_doubt().render()),
+        ("incident_undone", samples::undone().render()),
+        ("incident_made_worse", samples::made_worse().render()),
         ("incident_unmapped", samples::unmapped().render()),
         ("incident_watching_only", samples::watching_only().render()),
         ("approvals", samples::approvals_page(2, true).render()),

@@ -10,13 +10,13 @@ use crate::{
     story::*,
 };
 
-const DIGEST: &str = "b41f6d0c4c1b7f9a2e5d8c3b6a9f0e1d2c3b4a5968778695a4b3c2d1e0f9c02a";
+pub(super) const DIGEST: &str = "b41f6d0c4c1b7f9a2e5d8c3b6a9f0e1d2c3b4a5968778695a4b3c2d1e0f9c02a";
 
-fn v(title: &str, version: u32) -> Versioned {
+pub(super) fn v(title: &str, version: u32) -> Versioned {
     Versioned { title: text(title), version }
 }
 
-fn reading(verdict: Verdict, words: &str) -> Reading {
+pub(super) fn reading(verdict: Verdict, words: &str) -> Reading {
     Reading { verdict, words: text(words) }
 }
 
@@ -35,7 +35,7 @@ fn limit(label: &str, used: Option<(u32, u32, &str)>, because: &str, result: Lim
     }
 }
 
-fn limits() -> Vec<Limit> {
+pub(super) fn limits() -> Vec<Limit> {
     vec![
         limit("This fix on this host", Some((0, 3, "a day")), "last 9 days ago, rests 10 min", LimitResult::Allowed),
         limit("Host, at once", Some((0, 1, "")), "nothing else ran on web-01", LimitResult::Allowed),
@@ -60,7 +60,7 @@ fn held_limits(until: Timestamp) -> Vec<Limit> {
     all
 }
 
-fn detected() -> Event {
+pub(super) fn detected() -> Event {
     Event::Detected(Detected {
         check: text("shop-web answers"),
         verdict: Verdict::Critical,
@@ -78,7 +78,7 @@ fn detected() -> Event {
     })
 }
 
-fn classified() -> Event {
+pub(super) fn classified() -> Event {
     let c = |words: &str, met| Condition { words: text(words), met };
     Event::Classified(Classified {
         matched: Some(v("Service stopped", 7)),
@@ -111,7 +111,7 @@ fn classified() -> Event {
     })
 }
 
-fn run(state: RunState, attempt: u32) -> Run {
+pub(super) fn run(state: RunState, attempt: u32) -> Run {
     let line = |after, kind, words: &str| OutputLine { after, kind, text: text(words) };
     Run {
         id: id(900 + u128::from(attempt)),
@@ -149,7 +149,7 @@ fn run(state: RunState, attempt: u32) -> Run {
     }
 }
 
-fn verification(outcome: Outcome) -> Verification {
+pub(super) fn verification(outcome: Outcome) -> Verification {
     let after = |words| (!matches!(outcome, Outcome::Looking { .. })).then(|| reading(Verdict::Ok, words));
     Verification {
         outcome,
@@ -189,11 +189,17 @@ fn looked(n: u128, asked_at: Timestamp, found: Option<&[(&str, &[&str])]>) -> Ev
     Event::Diagnostics(Diagnostics { id: id(n), host: text("web-01"), asked_at, until_at, found })
 }
 
-fn mail(subject: &str) -> Event {
+pub(super) fn mail(subject: &str) -> Event {
     Event::Mail(Mail { to: vec![text("S. Rivera, night desk")], subject: text(subject), state: MailState::Sent })
 }
 
-fn page(n: u128, standing: Standing, title: &str, opened: Timestamp, events: Vec<(i64, Event)>) -> IncidentPage {
+pub(super) fn page(
+    n: u128,
+    standing: Standing,
+    title: &str,
+    opened: Timestamp,
+    events: Vec<(i64, Event)>,
+) -> IncidentPage {
     let at = |millis: i64| opened.saturating_add(jiff::SignedDuration::from_millis(millis)).unwrap_or(opened);
     IncidentPage {
         shell: shell(Nav::Incidents),

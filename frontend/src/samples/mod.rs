@@ -7,6 +7,7 @@ mod demo;
 mod guardrails;
 mod host;
 mod incident;
+mod undone;
 
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub use demo::{demo_page, mail_page, mails_page};
 pub use guardrails::{guardrails_of_client, guardrails_page};
 pub use host::{host_page, hosts_page};
 pub use incident::{asks_first, fixed, held_then_fixed, in_doubt, unmapped, watching_only};
+pub use undone::{made_worse, undone};
 
 use crate::{
     Clock, HostRef, Nav, Shell,

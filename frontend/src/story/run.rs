@@ -36,6 +36,25 @@ pub struct Run {
     pub output_cut: bool,
 }
 
+impl Run {
+    /// The entry's headline: what is taken back is said otherwise than what is done.
+    pub fn title(&self) -> &'static str {
+        if !self.undo {
+            return self.state.title();
+        }
+        match &self.state {
+            RunState::Waiting => "To be taken back",
+            RunState::Running => "Taking it back",
+            RunState::Done => "Taken back",
+            RunState::Failed { .. } => "Undo tried, and failed",
+            RunState::Refused { .. } => "The host refused the undo",
+            RunState::InDoubt { answered: None, .. } => "Undo in doubt",
+            RunState::InDoubt { .. } => "Undo was in doubt",
+            RunState::Cancelled { .. } => "Undo withdrawn",
+        }
+    }
+}
+
 /// How a run stands.
 #[derive(Clone, Debug)]
 pub enum RunState {
