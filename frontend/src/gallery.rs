@@ -1,8 +1,9 @@
-//! The gallery: every component in every state, for those who change the style sheets.
+//! The gallery: every component in every state, and every page with its sample data, for those who change the style
+//! sheets. For tests, the preview and a development build only.
 
 use askama::Template;
 
-use crate::{Clock, Meter, Nav, Shell, State, samples};
+use crate::{Clock, Link, Meter, Nav, Shell, State, error, hosts::Trust, samples, signin::SignInPage};
 
 /// The page `/dev/gallery`, for development only.
 #[derive(Template)]
@@ -35,4 +36,84 @@ impl GalleryPage {
             .map(|(used, of)| Meter { used, of, state: (used == of).then_some(State::Need) })
             .to_vec()
     }
+
+    /// Both themes, one beside the other.
+    fn themes(&self) -> [&'static str; 2] {
+        ["light", "dark"]
+    }
+
+    fn pages(&self) -> Vec<&'static str> {
+        PAGES.iter().map(|(name, _)| *name).collect()
+    }
+}
+
+/// A page with its sample data, made when it is wanted.
+pub type Sample = fn() -> askama::Result<String>;
+
+/// Every page of the console in the states that matter, by name.
+pub const PAGES: &[(&str, Sample)] = &[
+    ("board", || samples::board_page().render()),
+    ("board-before-the-first-host", || samples::empty_board(0).render()),
+    ("board-blind", || samples::empty_board(2).render()),
+    ("incidents", || samples::incidents_page().render()),
+    ("incidents-filtered", || samples::filtered_incidents_page(true).render()),
+    ("incidents-filtered-none", || samples::filtered_incidents_page(false).render()),
+    ("incidents-misread", || samples::misread_incidents_page().render()),
+    ("incidents-none", || samples::no_incidents_page(12).render()),
+    ("incidents-no-hosts", || samples::no_incidents_page(0).render()),
+    ("incident-fixed", || samples::fixed().render()),
+    ("incident-held-then-fixed", || samples::held_then_fixed().render()),
+    ("incident-asks-first", || samples::asks_first().render()),
+    ("incident-in-doubt", || samples::in_doubt().render()),
+    ("incident-undone", || samples::undone().render()),
+    ("incident-made-worse", || samples::made_worse().render()),
+    ("incident-unmapped", || samples::unmapped().render()),
+    ("incident-watching-only", || samples::watching_only().render()),
+    ("approvals", || samples::approvals_page(2, true).render()),
+    ("approvals-of-a-viewer", || samples::approvals_page(1, false).render()),
+    ("approvals-none", || samples::approvals_page(0, true).render()),
+    ("hosts", || samples::hosts_page(false).render()),
+    ("hosts-none", || samples::hosts_page(true).render()),
+    ("host", || samples::host_page(Trust::Trusted, false).render()),
+    ("host-before-its-first-report", || new_host().render()),
+    ("host-not-trusted-hands-off", || {
+        let not_yet = Trust::NotYet { reason: "Its journal is older than what it told before.".to_owned() };
+        samples::host_page(not_yet, true).render()
+    }),
+    ("guardrails", || samples::guardrails_page().render()),
+    ("guardrails-of-a-client", || samples::guardrails_of_client(false).render()),
+    ("guardrails-of-a-stopped-client", || samples::guardrails_of_client(true).render()),
+    ("changes", || samples::changes_page(false).render()),
+    ("changes-none", || samples::changes_page(true).render()),
+    ("demo", || samples::demo_page().render()),
+    ("demo-mails", || samples::mails_page(false).render()),
+    ("demo-mails-none", || samples::mails_page(true).render()),
+    ("demo-mail", || samples::mail_page().render()),
+    ("sign-in", || {
+        let error = Some("That e-mail and password do not belong together.".to_owned());
+        let email = "sam@northwind.example".to_owned();
+        SignInPage { email, error, csrf: "sample-token".to_owned(), next: Some("/hosts".to_owned()) }.render()
+    }),
+    ("not-found", || failed(error::Kind::NotFound).render()),
+    ("error", || failed(error::Kind::Broken).render()),
+    ("gallery", || GalleryPage::sample().render()),
+];
+
+fn new_host() -> crate::host::HostPage {
+    crate::host::HostPage {
+        metrics: None,
+        services: Vec::new(),
+        checks: Vec::new(),
+        link: Link::NeverHeard,
+        ..samples::host_page(Trust::Trusted, false)
+    }
+}
+
+fn failed(kind: error::Kind) -> error::ErrorPage {
+    error::ErrorPage { kind, request_id: "0193e5b0-7c1c-7d6a-9b3f-3f2a9a6d4e21".to_owned(), back: None }
+}
+
+/// The page of a name; none if there is no such page.
+pub fn page(name: &str) -> Option<askama::Result<String>> {
+    PAGES.iter().find(|(known, _)| *known == name).map(|(_, render)| render())
 }

@@ -21,6 +21,9 @@ pub mod parts {
     pub use crate::pages::incident::row as incident;
 }
 
+#[cfg(feature = "gallery")]
+pub use pages::gallery::routes as gallery;
+
 use std::time::Duration;
 
 use jiff::tz::TimeZone;

@@ -7,6 +7,7 @@ mod changes;
 mod demo;
 mod doubt;
 mod events;
+mod gallery;
 mod guardrails;
 mod incidents;
 mod sessions;

@@ -139,6 +139,10 @@ pub struct DemoArgs {
     /// Every mapping asks first: each fix waits for a yes on the page of approvals.
     #[arg(long, conflicts_with = "once")]
     pub ask_first: bool,
+    /// Show every component and page with sample data at /dev/gallery.
+    #[cfg(feature = "gallery")]
+    #[arg(long)]
+    pub gallery: bool,
     /// Leave the folder behind, for a look at its logs.
     #[arg(long)]
     pub keep: bool,
@@ -172,6 +176,10 @@ pub async fn run(args: DemoArgs) -> Result<ExitCode> {
     let stop = crate::stop_signal()?;
     tokio::pin!(stop);
     let mut stage = Stage::claim(args.ask_first)?;
+    #[cfg(feature = "gallery")]
+    if args.gallery {
+        stage.also = web::gallery();
+    }
     println!("The demo's folder is {}", stage.folder().display());
     let played = tokio::select! {
         played = play(&mut stage, args.once) => played,

@@ -47,6 +47,8 @@ pub struct Stage {
     login_id: Uuid,
     has_volume: bool,
     ask_first: bool,
+    /// Routes beside the demo's own.
+    pub also: Vec<web::Route>,
     /// What `--once` found.
     pub report: Option<Report>,
 }
@@ -68,6 +70,7 @@ impl Stage {
             login_id: Uuid::nil(),
             has_volume: false,
             ask_first,
+            also: Vec::new(),
             report: None,
         })
     }
@@ -128,8 +131,9 @@ impl Stage {
             allow_egress: vec![asked.to_string().parse()?],
         };
         let options = Options { data: self.folder.join("data"), node, seed: Some(seed), durable: false };
-        let installation =
-            Installation::start(options, pages::routes(pages::Theatre::new(self.folder.clone(), sink))).await?;
+        let mut routes = pages::routes(pages::Theatre::new(self.folder.clone(), sink));
+        routes.append(&mut self.also);
+        let installation = Installation::start(options, routes).await?;
         let seeded = installation.seeded.as_ref().context("the seed made nothing")?;
         let owner = seeded.members.first().context("the seed has no member")?;
         (self.email, self.login_id) = (owner.email.clone(), owner.login_id);

@@ -5,6 +5,8 @@ pub mod asset;
 pub mod board;
 pub mod change;
 pub mod events;
+#[cfg(feature = "gallery")]
+pub mod gallery;
 pub mod guardrails;
 pub mod host;
 pub mod incident;
