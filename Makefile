@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e faults bench load agent check build assets deps prepare prepare-check prepare-in-cluster
+.PHONY: help demo test e2e faults bench load systemd-check agent check build assets deps prepare prepare-check prepare-in-cluster
 
 DIST := frontend/assets/dist
 ASSET_INPUTS := frontend/package.json frontend/package-lock.json frontend/build.mjs $(shell find frontend/assets/src -type f)
@@ -51,6 +51,9 @@ load: deps assets ## AGENTS=n (100) on TLS links for SECONDS=s (30), each breaks
 	MENDWRIGHT_LOAD_AGENTS=$(or $(AGENTS),100) MENDWRIGHT_LOAD_SECONDS=$(or $(SECONDS),30) \
 	  cargo test --release --workspace --tests load:: -- --ignored --nocapture > $(LOAD_REPORT) 2>&1 || { tail -40 $(LOAD_REPORT); exit 1; }
 	@grep -A99 '^limits lifted' $(LOAD_REPORT) | grep -B99 '^{'
+
+systemd-check: ## the agent with this machine's own systemd, in a throw-away unit; MANAGER=user: with a user manager of its own
+	@infra/systemd/check $(MANAGER)
 
 check: deps assets prepare-check ## formatting, lints, and the statements' offline data
 	cargo fmt --all --check

@@ -9,6 +9,8 @@ mod fake;
 mod gauges;
 mod jobs;
 mod metrics;
+mod real;
 mod services;
 mod systemd1;
+mod unit_files;
 mod units;

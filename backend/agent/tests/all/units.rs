@@ -50,6 +50,18 @@ async fn a_unit_that_a_person_stopped_is_no_failure_and_is_not_started() {
 }
 
 #[tokio::test]
+async fn a_unit_that_obeyed_a_persons_stop_with_a_bad_exit_code_is_stopped() {
+    let (_bench, _bus, mut systemd, mut agent, _) = host(Facts::running(7)).await;
+    systemd.set(Facts { job: Some("stop"), ..Facts::down("deactivating", "stop-sigterm", "success") }).await;
+    assert_eq!(state(&agent.observed().await), "stopping");
+    systemd.set(failed("exit-code")).await;
+    let stopped = agent.observed().await;
+    assert_eq!(state(&stopped), "stopped");
+    assert_eq!(reading(&stopped, "detail"), Value::Text("stopped by a person, after exit code 9".into()));
+    assert!(systemd.is_untouched());
+}
+
+#[tokio::test]
 async fn a_unit_that_systemd_restarts_by_itself_is_counted_and_not_raced() {
     let (_bench, _bus, mut systemd, mut agent, _) = host(Facts::running(7)).await;
     for restart in 1..=4 {

@@ -21,7 +21,7 @@ pub struct Properties {
     pub sub: String,
     /// `enabled`, `disabled`, `static`, …
     pub file: String,
-    /// What is queued or at work for it: `start`, `stop`, `restart`, …
+    /// What is queued or at work for it: `start`, `stop`, `restart`, …; empty if it was over before it could be asked.
     pub job: Option<String>,
     /// Whether it ends by itself and may then be inactive: a timer, socket or path starts it.
     pub is_triggered: bool,
@@ -52,13 +52,37 @@ pub struct Before {
     starting: Option<Duration>,
     /// It was seen restarting by itself since it last ran or was down.
     was_restarting: bool,
+    /// It was seen running: systemd forgets what a unit was once it is down and nothing needs it.
+    ran: bool,
     /// It was seen being stopped by a stop job that was no run's of ours.
     was_stopped: bool,
     /// It is down by a stop of our own.
     ours: bool,
+    /// The job that was heard of last, and the one that took the unit down.
+    job: u32,
+    stopping: Option<u32>,
     /// systemd's count of restarts, and when each of the last ones was seen.
     counted: Option<u32>,
     restarted: VecDeque<Duration>,
+}
+
+/// What systemd's signals say. A stop may be over before the unit can be asked, but not before it is heard of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// The unit's state or its job changed; 0 = it has none.
+    Changed {
+        /// The state.
+        active: Option<String>,
+        /// The job's number.
+        job: Option<u32>,
+    },
+    /// A job of the unit is over.
+    Over {
+        /// Its number.
+        job: u32,
+        /// How it went: `done`, `failed`, `canceled`, …
+        result: String,
+    },
 }
 
 /// Whether a run of ours is acting on the unit.
@@ -152,11 +176,33 @@ pub fn judge(unit: &Properties, before: &mut Before, acting: Acting, now: Durati
     let (state, detail) = state(unit, before, acting, now);
     note(unit, before, acting, state, now);
     let detail = match restarts {
+        _ if matches!(state, State::Stopped | State::Done | State::NoData) => detail,
         0 => detail,
         1 => format!("{detail}; systemd restarted it once in ten minutes"),
         n => format!("{detail}; systemd restarted it {n} times in ten minutes"),
     };
     Judged { state, detail, pid: (unit.main_pid > 0).then_some(unit.main_pid), restarts }
+}
+
+/// Notes what was heard. A job that took the unit down, is done, and did not bring it up again, was a stop.
+pub fn hear(heard: &Heard, before: &mut Before, acting: Acting) {
+    match heard {
+        Heard::Changed { active, job } => {
+            before.job = job.unwrap_or(before.job);
+            match active.as_deref() {
+                Some("deactivating") if before.job > 0 => before.stopping = Some(before.job),
+                Some("active" | "reloading" | "activating") => before.stopping = None,
+                _ => {}
+            }
+        }
+        Heard::Over { job, result } if before.stopping == Some(*job) => {
+            before.stopping = None;
+            if result == "done" {
+                (before.was_stopped, before.ours) = (acting == Acting::Nobody, acting == Acting::Ours);
+            }
+        }
+        Heard::Over { .. } => {}
+    }
 }
 
 /// A count that went down began anew: somebody started the unit or reset it.
@@ -175,6 +221,9 @@ fn count(total: u32, before: &mut Before, now: Duration) -> usize {
 
 fn state(unit: &Properties, before: &Before, acting: Acting, now: Duration) -> (State, String) {
     let is_oneshot = unit.kind == "oneshot";
+    if unit.sub.contains("auto-restart") {
+        return (State::Restarting, format!("systemd restarts it by itself after {}", how_it_ended(unit)));
+    }
     match unit.active.as_str() {
         // A unit whose file was removed or masked may still run.
         "active" | "reloading" | "refreshing" => match (unit.main_pid, unit.sub.as_str()) {
@@ -182,9 +231,6 @@ fn state(unit: &Properties, before: &Before, acting: Acting, now: Duration) -> (
             (0, sub) => (State::Running, format!("systemd says active ({sub})")),
             (pid, _) => (State::Running, format!("process {pid} runs")),
         },
-        "activating" if unit.sub.contains("auto-restart") => {
-            (State::Restarting, format!("systemd restarts it by itself after {}", how_it_ended(unit)))
-        }
         "activating" if is_oneshot => (State::Starting, format!("a one-shot at work ({})", unit.sub)),
         "activating" => (State::Starting, starting(unit, before, now)),
         "deactivating" => (State::Stopping, format!("it is being stopped ({})", unit.sub)),
@@ -217,11 +263,15 @@ fn down(unit: &Properties, before: &Before, acting: Acting) -> (State, String) {
         }
         return (State::Failed, how_it_ended(unit));
     }
-    if !matches!(unit.result.as_str(), "success" | "exec-condition" | "") {
-        return (State::Failed, how_it_ended(unit));
-    }
     if unit.load == "bad-setting" || unit.load == "error" {
         return (State::Failed, format!("its unit file cannot be loaded ({})", unit.load));
+    }
+    // It ends by itself, whoever started it.
+    if unit.kind == "oneshot" {
+        return (State::Done, "a one-shot that is done; inactive is normal".to_owned());
+    }
+    if unit.is_triggered {
+        return (State::Done, "it waits for its timer, socket or path; inactive is normal".to_owned());
     }
     if acting == Acting::Ours {
         return (State::Stopping, "a run is at work on it".to_owned());
@@ -230,12 +280,9 @@ fn down(unit: &Properties, before: &Before, acting: Acting) -> (State, String) {
         // Neither a failure, which would have it started, nor a person's word, which would count as recovered.
         return (State::NoData, "stopped by a run, and not started again".to_owned());
     }
-    match (unit.kind.as_str(), unit.is_triggered, unit.was_started) {
-        ("oneshot", ..) => (State::Done, "a one-shot that is done; inactive is normal".to_owned()),
-        (_, true, _) => (State::Done, "it waits for its timer, socket or path; inactive is normal".to_owned()),
-        (_, _, true) => (State::Stopped, format!("stopped by a person ({}); not watched while stopped", unit.file)),
-        (_, _, false) => (State::Stopped, format!("not started ({}); not watched while stopped", unit.file)),
-    }
+    // Whatever its result: a unit that fails is called failed, so this one was stopped, if only between two restarts.
+    let words = if unit.was_started || before.ran { "stopped by a person" } else { "not started" };
+    (State::Stopped, format!("{words} ({}); not watched while stopped", unit.file))
 }
 
 /// systemd keeps the result of the last death, so that the limit shows by its name only sometimes.
@@ -272,14 +319,14 @@ fn note(unit: &Properties, before: &mut Before, acting: Acting, state: State, no
         }
         _ => before.starting = None,
     }
+    before.ran |= state == State::Running;
     match state {
         State::Restarting => before.was_restarting = true,
         State::Running | State::Stopped | State::Done => before.was_restarting = false,
         _ => {}
     }
     match unit.active.as_str() {
-        // Its job is gone as soon as the unit is down: only here it can be seen who wanted that.
-        "deactivating" if unit.job.as_deref() == Some("stop") => {
+        _ if unit.job.as_deref() == Some("stop") => {
             (before.was_stopped, before.ours) = (acting == Acting::Nobody, acting == Acting::Ours);
         }
         "inactive" if acting == Acting::Ours => before.ours = true,

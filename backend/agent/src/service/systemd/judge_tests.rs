@@ -64,7 +64,8 @@ fn each_single_look_is_judged_by_systemds_own_words() {
             "not started (disabled); not watched while stopped",
         ),
         (Properties { result: "exec-condition".into(), ..at("inactive", "dead") }, Stopped, "stopped by"),
-        (crashed("inactive", "dead"), Failed, "signal 9"),
+        (crashed("inactive", "dead"), Stopped, "stopped by a person"),
+        (crashed("failed", "failed-before-auto-restart"), Restarting, "systemd restarts it by itself after signal 9"),
         (crashed("failed", "failed"), Failed, "signal 9"),
         (
             Properties { result: "exit-code".into(), exit_status: 3, exit_how: 1, ..at("failed", "failed") },
@@ -111,6 +112,12 @@ fn what_systemd_is_at_work_on_is_told_but_answers_no_question() {
 fn a_stop_that_a_person_asked_for_is_no_failure_however_the_process_ended() {
     let stopping = Properties { job: Some("stop".into()), ..at("deactivating", "stop-sigterm") };
     assert_eq!(nobody(&[web(), stopping.clone(), crashed("failed", "failed")]), [Running, Stopping, Stopped]);
+    let queued = Properties { job: Some("stop".into()), ..web() };
+    assert_eq!(
+        nobody(&[queued, crashed("failed", "failed")]),
+        [Running, Stopped],
+        "a stop too short to be seen itself"
+    );
     let after_crash = crashed("deactivating", "stop-post");
     assert_eq!(nobody(&[web(), after_crash, crashed("failed", "failed")]), [Running, Stopping, Failed]);
     let seen = [web(), stopping, crashed("failed", "failed"), web(), crashed("failed", "failed")];
@@ -133,7 +140,10 @@ fn a_stop_of_our_own_is_neither_a_persons_word_nor_a_failure() {
         (down.clone(), Nobody),
     ];
     assert_eq!(states(&seen), [Running, Stopping, Stopping, NoData, Running, Stopped]);
-    assert_eq!(states(&[(web(), Ours), (down.clone(), Ours), (down, Nobody)]), [Running, Stopping, NoData]);
+    assert_eq!(states(&[(web(), Ours), (down.clone(), Ours), (down.clone(), Nobody)]), [Running, Stopping, NoData]);
+    let oneshot = |unit| Properties { kind: "oneshot".into(), ..unit };
+    let seen = [(oneshot(at("activating", "start")), Ours), (oneshot(down.clone()), Ours), (oneshot(down), Nobody)];
+    assert_eq!(states(&seen), [Starting, Done, Done]);
 }
 
 #[test]
@@ -174,4 +184,49 @@ fn a_slow_starter_is_waited_for_and_says_how_long() {
     assert_eq!(detail(130), "it is starting (start), 30 s of at most 90");
     let endless = Properties { start_limit: None, ..slow };
     assert_eq!(look(&endless).detail, "it is starting (start), 0 s so far and without a limit");
+}
+
+#[test]
+fn a_unit_that_ran_was_stopped_though_systemd_has_forgotten_it() {
+    let mut before = Before::default();
+    let forgotten = Properties { was_started: false, ..at("inactive", "dead") };
+    let mut detail = |unit: &Properties| judge(unit, &mut before, Acting::Nobody, Duration::ZERO).detail;
+    assert!(detail(&forgotten).starts_with("not started"));
+    detail(&web());
+    assert!(detail(&forgotten).starts_with("stopped by a person"));
+}
+
+#[test]
+fn a_stop_too_short_to_be_asked_about_is_heard_of() {
+    let changed = |active: &str, job| Heard::Changed { active: Some(active.into()), job };
+    let over = |job, result: &str| Heard::Over { job, result: result.into() };
+    for (heard, acting, state) in [
+        (
+            vec![changed("deactivating", Some(12)), changed("failed", Some(0)), over(12, "done")],
+            Acting::Nobody,
+            Stopped,
+        ),
+        (
+            vec![Heard::Changed { active: None, job: Some(12) }, changed("deactivating", None), over(12, "done")],
+            Acting::Nobody,
+            Stopped,
+        ),
+        (vec![changed("deactivating", Some(12)), over(12, "done")], Acting::Ours, Failed),
+        (vec![changed("deactivating", Some(12)), over(12, "canceled")], Acting::Nobody, Failed),
+        (vec![changed("deactivating", Some(12)), over(11, "done")], Acting::Nobody, Failed),
+        (
+            vec![changed("deactivating", Some(12)), changed("activating", None), over(12, "done")],
+            Acting::Nobody,
+            Failed,
+        ),
+        (vec![changed("deactivating", Some(0)), over(12, "done")], Acting::Nobody, Failed),
+    ] {
+        let mut before = Before::default();
+        judge(&web(), &mut before, acting, Duration::ZERO);
+        for one in &heard {
+            hear(one, &mut before, acting);
+        }
+        let judged = judge(&crashed("failed", "failed"), &mut before, acting, Duration::ZERO);
+        assert_eq!(judged.state, state, "{heard:?}");
+    }
 }

@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use wire::v1::{CheckSpec, Seen, constants};
 use zbus::Connection;
 
-use super::judge::{Acting, Before, Judged, judge};
+use super::judge::{Acting, Before, Heard, Judged, hear, judge};
 use super::{proxy, words};
 use crate::agent::Event;
 use crate::outbox::Looked;
@@ -107,6 +107,7 @@ impl Lookout {
         let systemd = proxy::ManagerProxy::new(&bus).await?;
         let path = systemd.load_unit(self.unit.name()).await?;
         let mut changes = proxy::changes(&bus, &path).await?;
+        let mut over = systemd.receive_job_removed_with_args(&[(2, self.unit.name())]).await?;
         match systemd.subscribe().await {
             // One connection for all lookouts: another one asked before.
             Err(zbus::Error::MethodError(name, ..)) if name.ends_with(".AlreadySubscribed") => {}
@@ -114,28 +115,38 @@ impl Lookout {
         }
         let limit = Duration::from_millis(self.spec.limit_ms).min(Duration::from_secs(constants::CHECK_LIMIT_SECS));
         let interval = Duration::from_secs(self.spec.interval_secs.max(1));
+        let mut heard = Vec::new();
         loop {
             let unit = tokio::time::timeout(limit, proxy::read(&bus, &path)).await.map_err(std::io::Error::from)??;
+            // What led to this answer was sent before it. What came after it is worth another look.
+            let before_this = heard.len();
+            while let Some(Some(signal)) = changes.next().now_or_never() {
+                heard.extend(proxy::change(&signal?));
+            }
+            while let Some(Some(signal)) = over.next().now_or_never() {
+                heard.push(job_over(&signal)?);
+            }
+            let again = heard.len() > before_this;
             let is_acting = self.acting.borrow_and_update().iter().any(|unit| unit == self.unit.name());
             // What it did last may be seen only now that it has ended.
             let has_ended = std::mem::replace(&mut memory.was_acting, is_acting) && !is_acting;
             let acting = if is_acting || has_ended { Acting::Ours } else { Acting::Nobody };
+            for one in heard.drain(..) {
+                hear(&one, &mut memory.before, acting);
+            }
             let judged = judge(&unit, &mut memory.before, acting, self.clock.now());
             if self.tell(memory, &judged).await.is_err() {
                 return Ok(Unheard);
+            }
+            if again {
+                continue;
             }
             let then = memory.told.as_ref().map_or(Duration::ZERO, |(_, at)| *at);
             let rest = then.saturating_add(interval).saturating_sub(self.clock.now()).max(Duration::from_millis(1));
             tokio::select! {
                 () = tokio::time::sleep(if has_ended { SOON } else { rest }) => {}
-                change = changes.next() => {
-                    let gone = || zbus::Error::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
-                    change.ok_or_else(gone)??;
-                    // Several changes in one go are one look.
-                    while let Some(Some(more)) = changes.next().now_or_never() {
-                        more?;
-                    }
-                }
+                change = changes.next() => heard.extend(proxy::change(&change.ok_or_else(gone)??)),
+                ended = over.next() => heard.push(job_over(&ended.ok_or_else(gone)?)?),
                 changed = self.acting.changed() => if changed.is_err() {
                     return Ok(Unheard);
                 },
@@ -170,4 +181,14 @@ impl Lookout {
     fn looked(&self, seen: Seen, at: Duration) -> Looked {
         Looked { check_id: self.spec.check_id, target: self.spec.target.clone(), seen, at }
     }
+}
+
+/// The bus went away.
+fn gone() -> zbus::Error {
+    std::io::Error::from(std::io::ErrorKind::ConnectionReset).into()
+}
+
+fn job_over(signal: &proxy::JobRemoved) -> zbus::Result<Heard> {
+    let ended = signal.args()?;
+    Ok(Heard::Over { job: ended.id, result: ended.result.clone() })
 }

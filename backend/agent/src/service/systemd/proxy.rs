@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, connection, message, proxy};
 
-use super::judge::Properties;
+use super::judge::{Heard, Properties};
 
 /// Who is asked.
 pub const NAME: &str = "org.freedesktop.systemd1";
@@ -65,21 +65,30 @@ pub async fn changes(bus: &Connection, path: &OwnedObjectPath) -> zbus::Result<M
     MessageStream::for_match_rule(rule, bus, None).await
 }
 
+/// What a signal of [`changes`] says of the unit; none if it is of something else.
+pub fn change(signal: &zbus::Message) -> Option<Heard> {
+    let body = signal.body();
+    let (of, mut new, _) = body.deserialize::<(String, HashMap<String, OwnedVariant>, Vec<String>)>().ok()?;
+    let job = |new: &mut _| take::<(u32, OwnedObjectPath)>(new, "Job").map(|(id, _)| id);
+    (of == UNIT).then(|| Heard::Changed { job: job(&mut new), active: take(&mut new, "ActiveState") })
+}
+
 /// Reads the unit at `path`.
 ///
 /// # Errors
 /// systemd does not answer.
 pub async fn read(bus: &Connection, path: &OwnedObjectPath) -> zbus::Result<Properties> {
     let mut unit = all(bus, path, UNIT).await?;
+    // First, because a job may be over in a few milliseconds.
+    let job = match take::<(u32, OwnedObjectPath)>(&mut unit, "Job") {
+        Some((id, job)) if id > 0 => Some(job_type(bus, &job).await),
+        _ => None,
+    };
     let mut service = all(bus, path, SERVICE).await.or_else(|error| match error {
         // A unit that is not loaded has no properties of its kind.
         zbus::Error::FDO(_) => Ok(HashMap::new()),
         error => Err(error),
     })?;
-    let job = match take::<(u32, OwnedObjectPath)>(&mut unit, "Job") {
-        Some((id, job)) if id > 0 => Some(job_type(bus, &job).await),
-        _ => None,
-    };
     let micros = take::<u64>(&mut service, "TimeoutStartUSec").filter(|micros| *micros < u64::MAX);
     Ok(Properties {
         load: text(&mut unit, "LoadState"),
