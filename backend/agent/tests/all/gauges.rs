@@ -75,6 +75,7 @@ fn what_is_free_is_what_users_may_have_and_not_what_root_may() {
 
     // Root fills what users may have, and a piece of its own reserve: to users there is nothing left.
     fs::write(volume.path().join("rest"), vec![7; available as usize + (1 << 20)]).unwrap();
+    done("sync", &["-f", volume.path().to_str().unwrap()]);
     let full = look(&volume.path());
     assert_eq!((number(&full, "free_percent"), number(&full, "free_gb")), (0.0, 0.0));
     fs::write(volume.path().join("of_root"), vec![7; 1 << 20]).unwrap();
