@@ -351,9 +351,9 @@ async fn take_back(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
     let own = guardrails::undo_bucket(run.client_id);
     keys.push(own.clone());
     guardrails::lock(tx, &keys).await?;
-    let Some(run) = runs::find(tx, run_id).await?.filter(|run| run.state == State::Undoing.word()) else {
+    if !undo::is_wanted(tx, run_id).await? {
         return Ok(());
-    };
+    }
     let facts = undo_facts(tx, &run, &keys).await?;
     let decided = decide(&facts);
     record(tx, &run, &decided).await?;

@@ -66,17 +66,6 @@ async fn take(worker: &mut PgConnection, nth: usize) -> Result<(), sqlx::Error> 
     worker.execute(AssertSqlSafe(admitted)).await.map(|_| ())
 }
 
-/// Waits until somebody waits for a row's lock in this database.
-async fn until_one_waits(w: &mut World) {
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let wait = async {
-        while w.one::<i64>(waits).await == 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(60), wait).await.expect("the second worker comes to the lock");
-}
-
 /// One worker has taken the flight and not committed; the other comes meanwhile, and goes on after the commit. What
 /// the second one's statement failed with, if it did.
 async fn second_comes(w: &mut World, second: Worker) -> Option<String> {
@@ -114,7 +103,7 @@ async fn second_comes(w: &mut World, second: Worker) -> Option<String> {
         other.execute(if taken.is_ok() { "COMMIT" } else { "ROLLBACK" }).await.unwrap();
         taken.err().map(|error| error.to_string())
     });
-    until_one_waits(w).await;
+    w.until_waiting(1).await;
     first.execute("COMMIT").await.unwrap();
     task.await.unwrap()
 }

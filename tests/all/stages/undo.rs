@@ -1,6 +1,10 @@
 //! Declared undos: once, under a budget of their own, verified; and never on a guess.
 
 use domain::detect::reading::Verdict;
+use engine::lease::Stage as _;
+use engine::remediate::Remediate;
+use engine::verify::Verify;
+use sqlx::Executor as _;
 use store::remediate::hands_off;
 use store::remediate::jobs::JobKey;
 use wire::v1::Ended;
@@ -141,4 +145,37 @@ async fn hands_off_before_its_permit_ends_an_undo() {
     assert_eq!(w.runs().await, ["undo_failed"]);
     assert_eq!(w.list(JOBS).await, ["fix finished", "undo withdrawn"]);
     assert_eq!(w.one::<String>(WHY).await, "The fix did not help, and its undo failed: hands off.");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_that_want_the_same_undo_decide_on_it_once() {
+    let (mut w, host, fix) = broken(Setup::default()).await;
+    // The fix is judged not fixed, and nobody has decided on its undo yet.
+    w.ends(&fix, Ended::Exited { code: 0 }).await;
+    w.pass(4);
+    w.work(&Verify).await;
+    w.answers_of(host, |target| if target == "shop" { Verdict::Critical } else { Verdict::Ok }).await;
+    w.work(&Verify).await;
+    assert_eq!((w.runs().await, w.list(JOBS).await), (vec!["undoing".into()], vec!["fix finished".into()]));
+
+    let mut first = w.db.admin().await;
+    first.execute("BEGIN").await.unwrap();
+    first
+        .execute("SELECT 1 FROM guardrail_buckets WHERE scope_kind = 'tenant' AND scope_key <> '*' FOR UPDATE")
+        .await
+        .unwrap();
+    let workers = [w.node(), w.node()].map(|store| {
+        let login_id = w.login_id;
+        tokio::spawn(async move {
+            let scope = store::auth::by_login(&store, login_id).await.unwrap().unwrap().scope;
+            Remediate::default().work(&store, &scope).await.unwrap();
+        })
+    });
+    w.until_waiting(2).await;
+    first.execute("COMMIT").await.unwrap();
+    for worker in workers {
+        worker.await.unwrap();
+    }
+    assert_eq!(w.runs().await, ["undoing"]);
+    assert_eq!(w.list(JOBS).await, ["fix finished", "undo queued"]);
 }

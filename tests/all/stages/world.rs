@@ -264,6 +264,18 @@ impl World {
         rows.unwrap_or_else(|e| panic!("{sql}: {e}")).iter().map(|row| row.get(0)).collect()
     }
 
+    /// Waits until so many wait for a row's lock in this database.
+    pub async fn until_waiting(&mut self, workers: i64) {
+        let waits =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let wait = async {
+            while self.one::<i64>(waits).await < workers {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), wait).await.expect("they come to the lock");
+    }
+
     /// Changes rows behind the product's back.
     pub async fn change(&mut self, sql: &str) {
         sqlx::query(AssertSqlSafe(sql.to_owned()))

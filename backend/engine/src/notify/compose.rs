@@ -147,9 +147,10 @@ async fn fixed(tx: &mut TenantTx, due: &Due, about: About, facts: &Facts) -> Res
 
 /// The last lines that the fix wrote, where it fixed nothing.
 async fn last_said(tx: &mut TenantTx, due: &Due, facts: &Facts) -> Result<Vec<String>> {
-    let Some(run) = facts.run.as_ref().filter(|run| run.state == "not_fixed") else { return Ok(Vec::new()) };
+    let was_of_no_use = |run: &&incident::Run| matches!(run.state.as_str(), "not_fixed" | "undone" | "undo_failed");
+    let Some(run) = facts.run.as_ref().filter(was_of_no_use) else { return Ok(Vec::new()) };
     let results = incident::list_results(tx, due.incident_id).await?;
-    let result = results.into_iter().rfind(|result| result.run_id == run.run_id);
+    let result = results.into_iter().rfind(|result| result.run_id == run.run_id && result.purpose == "fix");
     Ok(result.map(|result| last_lines(&String::from_utf8_lossy(&result.output))).unwrap_or_default())
 }
 
@@ -185,6 +186,7 @@ fn needs_you(about: About, facts: &Facts, look_first: Vec<String>) -> NeedsYou {
         Some("not_fixed") if reason.starts_with("In doubt") => "in doubt whether the fix ran",
         Some("not_fixed") => "not fixed by what ran",
         Some("made_worse") => "the fix made it worse",
+        Some("undone") if reason.starts_with("The fix made") => "it did harm and was undone",
         Some("undone") => "it did not help and was undone",
         Some("undo_failed") => "the fix and its undo failed",
         Some("cannot_tell") => "cannot tell whether it is fixed",

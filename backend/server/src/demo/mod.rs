@@ -111,8 +111,8 @@ pub const VICTIMS: [Victim; 6] = [
         name: "e",
         host: "elm-01",
         service: "catalog",
-        story: "a service with a broken configuration: started once, dead again, not fixed, and a person gets its last log lines",
-        caption: "Somebody breaks the catalog’s settings and it dies: it is started once and dies again, the check says that this fixed nothing, and a person gets the last lines of its log.",
+        story: "a service with a broken configuration: started once without its cache, dead again, not fixed, the cache put back, and a person gets its last log lines",
+        caption: "Somebody breaks the catalog’s settings and it dies: it is started once without its cache and dies again, the check says that this fixed nothing, the cache is put back, and a person gets the last lines of its log.",
         fault: Fault::Misconfigured,
     },
     Victim {

@@ -55,6 +55,8 @@ struct Look {
     outcome: Option<String>,
     detected_at: Option<Timestamp>,
     runs: Vec<incident::Run>,
+    /// Why a person was called.
+    reason: Option<String>,
 }
 
 impl Look {
@@ -75,7 +77,8 @@ impl Look {
         let run = self.runs.first().map_or("no run".into(), |run| {
             format!("run {} ({})", run.state, run.hold_reason.as_ref().or(run.end_reason.as_ref()).map_or("", |r| r))
         });
-        if self.state.is_empty() { "no incident".into() } else { format!("incident {}, {run}", self.state) }
+        let why = self.reason.as_deref().unwrap_or("nobody was called");
+        if self.state.is_empty() { "no incident".into() } else { format!("incident {}, {run}: {why}", self.state) }
     }
 }
 
@@ -136,9 +139,11 @@ pub async fn play(stage: &mut Stage) -> Result<bool> {
             }
             "e" => {
                 let look = scene.wait("escalated", Look::escalated).await?;
-                let tried_once = look.runs.len() == 1 && look.runs[0].state == "not_fixed";
-                let is_dead = stage.files(scene.victim.host).living().is_none();
-                let ok = look.escalated() && tried_once && is_dead && scene.output_holds(LAST_LINE).await?;
+                // Tried once, of no help, and taken back: its cache is where it was.
+                let files = stage.files(scene.victim.host);
+                let taken_back = look.runs.len() == 1 && look.runs[0].state == "undone" && files.has_cache();
+                let is_dead = files.living().is_none();
+                let ok = look.escalated() && taken_back && is_dead && scene.output_holds(LAST_LINE).await?;
                 scene.line(&look, if ok { "escalated" } else { "failed" })
             }
             _ => {
@@ -192,7 +197,9 @@ impl Scene<'_> {
         };
         let alerts = incident::list_alerts(&mut tx, row.incident_id).await?;
         let runs = incident::list_runs(&mut tx, row.incident_id).await?;
+        let story = incident::find(&mut tx, row.incident_id).await?;
         Ok(Look {
+            reason: story.and_then(|incident| incident.escalation_reason),
             state: row.state,
             outcome: row.outcome,
             detected_at: alerts.first().map(|alert| alert.signalled_at.unwrap_or(alert.opened_at)),
@@ -211,6 +218,9 @@ impl Scene<'_> {
     }
 
     fn line(&self, look: &Look, outcome: &str) -> Line {
+        if outcome == "failed" {
+            eprintln!("({}) {}", self.victim.name, look.words());
+        }
         let since = |at: Timestamp| (at - self.broken_at).total(jiff::Unit::Millisecond).map_or(0, |ms| ms as i64);
         let run = look.runs.last();
         Line {

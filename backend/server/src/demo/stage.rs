@@ -29,6 +29,8 @@ const SEED: &str = include_str!("../../../../infra/demo.yaml");
 const SEED_PATH: &str = "infra/demo.yaml";
 /// The file system that the seed looks at; the demo puts in where it has mounted it.
 const DISK_PATH: &str = "/srv/cedar";
+/// The folder of the service whose cache the seed sets aside; the demo puts in where it is.
+const HOME_PATH: &str = "/srv/elm";
 /// What the seed asks over HTTP; the demo puts in the address that it got.
 const ASKED_URL: &str = "http://127.0.0.1:8017/";
 const PASSWORD_VARIABLE: &str = "MENDWRIGHT_DEMO_PASSWORD";
@@ -115,6 +117,7 @@ impl Stage {
         let env = move |name: &str| (name == PASSWORD_VARIABLE).then(|| password.clone());
         let asked = self.start_asked().await?;
         let seed = self.mount(SEED)?.replace(ASKED_URL, &format!("http://{asked}/"));
+        let seed = self.name_home(&seed)?;
         let mut seed = Seed::parse(Path::new(SEED_PATH), &seed, &env)?;
         if self.ask_first {
             seed.ask_first();
@@ -180,6 +183,13 @@ impl Stage {
             println!("Mounting a file system is not allowed here: ({}) is left out.", victim.name);
         }
         Ok(seed.replace(DISK_PATH, &at.display().to_string()))
+    }
+
+    /// Tells the seed where the service is whose cache is set aside.
+    fn name_home(&self, seed: &str) -> Result<String> {
+        let victim = VICTIMS.iter().find(|victim| victim.fault == Fault::Misconfigured).context("no settings break")?;
+        ensure!(seed.contains(HOME_PATH), "{SEED_PATH} sets aside no cache in {HOME_PATH}");
+        Ok(seed.replace(HOME_PATH, &self.files(victim.host).dir().display().to_string()))
     }
 
     /// Where the agent of `victim` keeps its own files: the one of the disk that fills up, on that very disk.

@@ -69,6 +69,16 @@ impl Files {
         Some(self.0.parent()?.join(DISK)).filter(|at| at.is_dir())
     }
 
+    /// What it has read before, so as not to read it again.
+    fn cache(&self) -> PathBuf {
+        self.0.join("cache")
+    }
+
+    /// Whether its cache is where it keeps it, and whole.
+    pub fn has_cache(&self) -> bool {
+        self.cache().join(CACHED).is_file()
+    }
+
     /// What it says.
     pub fn log(&self) -> PathBuf {
         self.0.join("log")
@@ -103,6 +113,9 @@ impl Files {
 /// Beside a service's folder.
 pub const DISK: &str = "disk";
 
+/// A file of the cache.
+const CACHED: &str = "index";
+
 /// What a service says that nobody told otherwise.
 const GREETING: &str = "open for business";
 
@@ -135,6 +148,8 @@ pub async fn run(dir: &Path) -> Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, files.port().unwrap_or(0)));
     let listener = TcpListener::bind(wanted).await.with_context(|| format!("{wanted} cannot be listened on"))?;
+    fs::create_dir_all(files.cache())?;
+    write_whole(&files.cache().join(CACHED), "what was read before\n")?;
     write_whole(&files.port_file(), &listener.local_addr()?.port().to_string())?;
     write_whole(&files.pid_file(), &std::process::id().to_string())?;
     loop {

@@ -21,6 +21,19 @@ pub async fn list_wanted(tx: &mut TenantTx) -> Result<Vec<Uuid>> {
     .await?)
 }
 
+/// Whether a run is still to be undone; asked again under the buckets' locks, for another worker may have decided.
+pub async fn is_wanted(tx: &mut TenantTx, run_id: Uuid) -> Result<bool> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM runs r WHERE r.tenant_id = $1 AND r.run_id = $2 AND r.state = 'undoing'
+             AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.tenant_id = $1 AND j.run_id = r.run_id AND j.purpose = 'undo')) AS "is!""#,
+        tenant_id,
+        run_id
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
 /// How the fix of a run was judged: `not_fixed` or `made_worse`, where it is undone.
 pub async fn find_verdict(tx: &mut TenantTx, run_id: Uuid) -> Result<Option<String>> {
     let tenant_id = tx.tenant_id();
