@@ -37,7 +37,7 @@ async fn process() {
         tokio::spawn(async move {
             let scope = store::auth::by_login(&store, login).await.unwrap().unwrap().scope;
             // Some decide one run at a time, some many.
-            let stage = Remediate { batch: if n % 2 == 0 { 1 } else { 20 } };
+            let stage = Remediate { batch: if n.is_multiple_of(2) { 1 } else { 20 } };
             while stage.work(&store, &scope).await.unwrap() == Batch::More {}
         })
     });
