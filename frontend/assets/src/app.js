@@ -45,11 +45,9 @@ let timer, readAt = Date.now(), isReading = false, isMissed = false;
 const wait = (pause = every()) => { clearTimeout(timer); timer = setTimeout(refresh, pause); };
 
 async function refresh() {
-  if (isReading) return;
-  if (!main()?.dataset.refresh || busy()) {
-    // What was named while the person was busy is read as soon as they are not.
-    return wait(isMissed ? fastest : every());
-  }
+  if (isReading || !main()?.dataset.refresh) return;
+  // What was named while the person was busy is read as soon as they are not.
+  if (busy()) return wait(isMissed ? fastest : every());
   isReading = true;
   isMissed = false;
   readAt = Date.now();
@@ -80,8 +78,8 @@ function listen() {
   source.addEventListener("change", ({ data }) => { if (data.split("\n").some(concerns)) soon(); });
   source.addEventListener("end", () => location.reload());
   source.addEventListener("error", () => {
-    isHeard = false;
-    wait();
+    // Said again at each try to connect: the page's own clock is set once.
+    if (isHeard) { isHeard = false; wait(); }
     if (source?.readyState === EventSource.CLOSED) { deafen(); setTimeout(listen, 60_000); }
   });
 }

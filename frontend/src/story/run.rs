@@ -53,6 +53,11 @@ impl Run {
             RunState::Cancelled { .. } => "Undo withdrawn",
         }
     }
+
+    /// Whether its output says when a line came; without, no room is left for it.
+    pub fn has_times(&self) -> bool {
+        self.output.iter().any(|line| line.after.is_some())
+    }
 }
 
 /// How a run stands.
