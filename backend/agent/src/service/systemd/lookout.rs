@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use runner::Clock;
 use tokio::sync::{Mutex, mpsc, watch};
 use wire::v1::{CheckSpec, Seen, constants};
 use zbus::Connection;
 
-use super::judge::{Acting, Before, Heard, Judged, hear, judge};
+use super::judge::{Acting, Before, Judged, hear, judge};
 use super::{proxy, words};
 use crate::agent::Event;
 use crate::outbox::Looked;
@@ -26,12 +26,14 @@ const SOON: Duration = Duration::from_millis(100);
 pub struct Bus {
     address: Option<String>,
     connection: Arc<Mutex<Option<Connection>>>,
+    /// Held while systemd is asked: one after the other needs the memory of one.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Bus {
     /// Of the bus at `address`, or of the system's.
     pub fn new(address: Option<String>) -> Self {
-        Self { address, connection: Arc::default() }
+        Self { address, connection: Arc::default(), turn: Arc::default() }
     }
 
     /// The connection; made anew if it is gone.
@@ -103,29 +105,33 @@ impl Lookout {
 
     /// Looks again and again as long as bus and systemd answer.
     async fn follow(&mut self, memory: &mut Memory) -> zbus::Result<Unheard> {
-        let bus = self.bus.get().await?;
-        let systemd = proxy::ManagerProxy::new(&bus).await?;
-        let path = systemd.load_unit(self.unit.name()).await?;
-        let mut changes = proxy::changes(&bus, &path).await?;
-        let mut over = systemd.receive_job_removed_with_args(&[(2, self.unit.name())]).await?;
-        match systemd.subscribe().await {
-            // One connection for all lookouts: another one asked before.
-            Err(zbus::Error::MethodError(name, ..)) if name.ends_with(".AlreadySubscribed") => {}
-            other => other?,
-        }
+        let turns = self.bus.turn.clone();
+        // In boxes, here and below, because what these need is large and soon over.
+        let first = turns.lock().await;
+        let bus = Box::pin(self.bus.get()).await?;
+        let (path, mut changes, mut over) = Box::pin(proxy::attend(&bus, self.unit.name())).await?;
+        drop(first);
         let limit = Duration::from_millis(self.spec.limit_ms).min(Duration::from_secs(constants::CHECK_LIMIT_SECS));
         let interval = Duration::from_secs(self.spec.interval_secs.max(1));
         let mut heard = Vec::new();
         loop {
-            let unit = tokio::time::timeout(limit, proxy::read(&bus, &path)).await.map_err(std::io::Error::from)??;
-            // What led to this answer was sent before it. What came after it is worth another look.
             let before_this = heard.len();
-            while let Some(Some(signal)) = changes.next().now_or_never() {
-                heard.extend(proxy::change(&signal?));
-            }
-            while let Some(Some(signal)) = over.next().now_or_never() {
-                heard.push(job_over(&signal)?);
-            }
+            let read = async {
+                let _turn = turns.lock().await;
+                tokio::time::timeout(limit, Box::pin(proxy::read(&bus, &path))).await
+            };
+            tokio::pin!(read);
+            // Signals are heard first: what led to this answer was sent before it. And they are heard while it is waited
+            // for: a queue that is full would hold up the answers to everybody.
+            let unit = loop {
+                tokio::select! {
+                    biased;
+                    change = changes.next() => heard.extend(proxy::change(&change.ok_or_else(gone)??)),
+                    ended = over.next() => heard.extend(proxy::job_over(&ended.ok_or_else(gone)??)),
+                    unit = &mut read => break unit.map_err(std::io::Error::from)??,
+                }
+            };
+            // What was heard meanwhile may be newer than the answer, which is worth another look.
             let again = heard.len() > before_this;
             let is_acting = self.acting.borrow_and_update().iter().any(|unit| unit == self.unit.name());
             // What it did last may be seen only now that it has ended.
@@ -146,7 +152,7 @@ impl Lookout {
             tokio::select! {
                 () = tokio::time::sleep(if has_ended { SOON } else { rest }) => {}
                 change = changes.next() => heard.extend(proxy::change(&change.ok_or_else(gone)??)),
-                ended = over.next() => heard.push(job_over(&ended.ok_or_else(gone)?)?),
+                ended = over.next() => heard.extend(proxy::job_over(&ended.ok_or_else(gone)??)),
                 changed = self.acting.changed() => if changed.is_err() {
                     return Ok(Unheard);
                 },
@@ -186,9 +192,4 @@ impl Lookout {
 /// The bus went away.
 fn gone() -> zbus::Error {
     std::io::Error::from(std::io::ErrorKind::ConnectionReset).into()
-}
-
-fn job_over(signal: &proxy::JobRemoved) -> zbus::Result<Heard> {
-    let ended = signal.args()?;
-    Ok(Heard::Over { job: ended.id, result: ended.result.clone() })
 }

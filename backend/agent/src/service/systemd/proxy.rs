@@ -1,18 +1,24 @@
 //! `org.freedesktop.systemd1` on the bus: the little of it that is used.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, connection, message, proxy};
+use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, connection, fdo, message, proxy};
 
 use super::judge::{Heard, Properties};
 
 /// Who is asked.
 pub const NAME: &str = "org.freedesktop.systemd1";
+const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
 const JOB: &str = "org.freedesktop.systemd1.Job";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+/// So many signals wait to be heard.
+const QUEUE: Option<NonZeroUsize> = NonZeroUsize::new(8);
+/// A unit that changes while it is read is read no more often than this.
+const READS: usize = 3;
 
 /// systemd itself.
 #[proxy(
@@ -50,22 +56,34 @@ pub async fn connect(address: Option<&str>, limit: Duration) -> zbus::Result<Con
     builder.method_timeout(limit).build().await
 }
 
-/// The signals of the unit at `path` that say it has changed.
+/// The object of the unit `name`, the signals that say it has changed, and those that say a job of it is over.
 ///
 /// # Errors
-/// The bus does not answer.
-pub async fn changes(bus: &Connection, path: &OwnedObjectPath) -> zbus::Result<MessageStream> {
-    let rule = MatchRule::builder()
-        .msg_type(message::Type::Signal)
-        .sender(NAME)
-        .interface(PROPERTIES)
-        .member("PropertiesChanged")
-        .path(path.clone())
-        .build()?;
-    MessageStream::for_match_rule(rule, bus, None).await
+/// Bus or systemd do not answer.
+pub async fn attend(bus: &Connection, name: &str) -> zbus::Result<(OwnedObjectPath, MessageStream, MessageStream)> {
+    let systemd = ManagerProxy::new(bus).await?;
+    let path = systemd.load_unit(name).await?;
+    let signals = || MatchRule::builder().msg_type(message::Type::Signal).sender(NAME);
+    let changed = signals().interface(PROPERTIES).member("PropertiesChanged").path(path.clone()).build()?;
+    let over = signals().interface(MANAGER).member("JobRemoved").arg(2, name).build()?;
+    let changed = MessageStream::for_match_rule(changed, bus, QUEUE).await?;
+    let over = MessageStream::for_match_rule(over, bus, QUEUE).await?;
+    match systemd.subscribe().await {
+        // One connection for all lookouts: another one asked before.
+        Err(zbus::Error::MethodError(name, ..)) if name.ends_with(".AlreadySubscribed") => {}
+        other => other?,
+    }
+    Ok((path, changed, over))
 }
 
-/// What a signal of [`changes`] says of the unit; none if it is of something else.
+/// What a signal says of a job that is over.
+pub fn job_over(signal: &zbus::Message) -> Option<Heard> {
+    let body = signal.body();
+    let (job, _, _, result) = body.deserialize::<(u32, OwnedObjectPath, String, String)>().ok()?;
+    Some(Heard::Over { job, result })
+}
+
+/// What a signal says of the unit that has changed; none if it is of something else.
 pub fn change(signal: &zbus::Message) -> Option<Heard> {
     let body = signal.body();
     let (of, mut new, _) = body.deserialize::<(String, HashMap<String, OwnedVariant>, Vec<String>)>().ok()?;
@@ -73,56 +91,87 @@ pub fn change(signal: &zbus::Message) -> Option<Heard> {
     (of == UNIT).then(|| Heard::Changed { job: job(&mut new), active: take(&mut new, "ActiveState") })
 }
 
-/// Reads the unit at `path`.
+/// Reads the unit at `path`: one property after the other, because all of them at once are hundreds. What changed
+/// meanwhile is read again.
 ///
 /// # Errors
 /// systemd does not answer.
 pub async fn read(bus: &Connection, path: &OwnedObjectPath) -> zbus::Result<Properties> {
-    let mut unit = all(bus, path, UNIT).await?;
+    let unit = Object { bus, path, of: UNIT };
+    let mut state = (unit.text("ActiveState").await?, unit.text("SubState").await?);
+    for _ in 1..READS {
+        let read = once(bus, path, &state).await?;
+        let now = (unit.text("ActiveState").await?, unit.text("SubState").await?);
+        if now == state {
+            return Ok(read);
+        }
+        state = now;
+    }
+    once(bus, path, &state).await
+}
+
+async fn once(bus: &Connection, path: &OwnedObjectPath, state: &(String, String)) -> zbus::Result<Properties> {
+    let (unit, service) = (Object { bus, path, of: UNIT }, Object { bus, path, of: SERVICE });
     // First, because a job may be over in a few milliseconds.
-    let job = match take::<(u32, OwnedObjectPath)>(&mut unit, "Job") {
-        Some((id, job)) if id > 0 => Some(job_type(bus, &job).await),
+    let job = match unit.get::<(u32, OwnedObjectPath)>("Job").await? {
+        Some((id, job)) if id > 0 => {
+            // A job that is over by now is one of an unknown kind.
+            Some(Object { bus, path: &job, of: JOB }.text("JobType").await.unwrap_or_default())
+        }
         _ => None,
     };
-    let mut service = all(bus, path, SERVICE).await.or_else(|error| match error {
-        // A unit that is not loaded has no properties of its kind.
-        zbus::Error::FDO(_) => Ok(HashMap::new()),
-        error => Err(error),
-    })?;
-    let micros = take::<u64>(&mut service, "TimeoutStartUSec").filter(|micros| *micros < u64::MAX);
+    let restarts = service.get("NRestarts").await?.unwrap_or(0);
+    let main_pid = service.get("MainPID").await?.unwrap_or(0);
+    let (active, sub) = state.clone();
+    let known = Properties { active, sub, job, restarts, main_pid, was_started: main_pid > 0, ..Properties::default() };
+    if main_pid > 0 && matches!(state.0.as_str(), "active" | "reloading") {
+        // The rest matters only when it does not run.
+        return Ok(known);
+    }
+    let micros = service.get::<u64>("TimeoutStartUSec").await?.filter(|micros| *micros < u64::MAX);
+    let is_down = matches!(state.0.as_str(), "inactive" | "failed");
     Ok(Properties {
-        load: text(&mut unit, "LoadState"),
-        active: text(&mut unit, "ActiveState"),
-        sub: text(&mut unit, "SubState"),
-        file: text(&mut unit, "UnitFileState"),
-        job,
-        is_triggered: take::<Vec<String>>(&mut unit, "TriggeredBy").is_some_and(|by| !by.is_empty()),
-        start_burst: take(&mut unit, "StartLimitBurst").unwrap_or(0),
-        kind: text(&mut service, "Type"),
-        was_started: take::<u64>(&mut service, "ExecMainStartTimestampMonotonic").is_some_and(|at| at > 0),
-        result: text(&mut service, "Result"),
-        restarts: take(&mut service, "NRestarts").unwrap_or(0),
-        exit_how: take(&mut service, "ExecMainCode").unwrap_or(0),
-        exit_status: take(&mut service, "ExecMainStatus").unwrap_or(0),
-        main_pid: take(&mut service, "MainPID").unwrap_or(0),
+        load: unit.text("LoadState").await?,
+        // systemd looks for it on the disk each time.
+        file: if is_down { unit.text("UnitFileState").await? } else { String::new() },
+        is_triggered: unit.get::<Vec<String>>("TriggeredBy").await?.is_some_and(|by| !by.is_empty()),
+        start_burst: unit.get("StartLimitBurst").await?.unwrap_or(0),
+        kind: service.text("Type").await?,
+        was_started: service.get::<u64>("ExecMainStartTimestampMonotonic").await?.is_some_and(|at| at > 0),
+        result: service.text("Result").await?,
+        exit_how: service.get("ExecMainCode").await?.unwrap_or(0),
+        exit_status: service.get("ExecMainStatus").await?.unwrap_or(0),
         start_limit: micros.map(Duration::from_micros),
+        ..known
     })
 }
 
-async fn all(bus: &Connection, path: &OwnedObjectPath, of: &str) -> zbus::Result<HashMap<String, OwnedVariant>> {
-    let reply = bus.call_method(Some(NAME), path, Some(PROPERTIES), "GetAll", &(of,)).await?;
-    reply.body().deserialize()
+/// An object on the bus, and an interface of it.
+struct Object<'a> {
+    bus: &'a Connection,
+    path: &'a OwnedObjectPath,
+    of: &'a str,
 }
 
-/// What the job does; a job that is over by now is one of an unknown kind.
-async fn job_type(bus: &Connection, job: &OwnedObjectPath) -> String {
-    let reply = bus.call_method(Some(NAME), job, Some(PROPERTIES), "Get", &(JOB, "JobType")).await;
-    let kind = reply.and_then(|reply| reply.body().deserialize::<OwnedVariant>()).and_then(String::try_from);
-    kind.unwrap_or_default()
+impl Object<'_> {
+    /// One property; none if it has no such one, or of another type.
+    async fn get<T: TryFrom<OwnedVariant>>(&self, name: &str) -> zbus::Result<Option<T>> {
+        match self.bus.call_method(Some(NAME), self.path, Some(PROPERTIES), "Get", &(self.of, name)).await {
+            Ok(reply) => Ok(T::try_from(reply.body().deserialize()?).ok()),
+            // A unit that is not loaded has no properties of its kind.
+            Err(zbus::Error::FDO(error)) if is_unknown(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn text(&self, name: &str) -> zbus::Result<String> {
+        Ok(self.get(name).await?.unwrap_or_default())
+    }
 }
 
-fn text(properties: &mut HashMap<String, OwnedVariant>, name: &str) -> String {
-    take(properties, name).unwrap_or_default()
+fn is_unknown(error: &fdo::Error) -> bool {
+    use fdo::Error as E;
+    matches!(error, E::UnknownProperty(_) | E::UnknownInterface(_) | E::UnknownObject(_) | E::UnknownMethod(_))
 }
 
 fn take<T: TryFrom<OwnedVariant>>(properties: &mut HashMap<String, OwnedVariant>, name: &str) -> Option<T> {
