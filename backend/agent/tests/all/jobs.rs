@@ -59,7 +59,7 @@ async fn a_service_that_a_person_stopped_after_the_alert_is_not_started() {
 }
 
 /// A fix whose trigger is a check of the server's, and which would start the service.
-async fn offer_of_the_servers_check(agent: &mut Linked) {
+pub async fn offer_of_the_servers_check(agent: &mut Linked) {
     let (job, _) = job_but(agent.prove.instance_id, 5, &[&["{service.start}"]], |envelope| {
         (envelope.server_looked, envelope.target) = (true, "https://shop.example/".into());
     });
