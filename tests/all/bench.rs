@@ -20,7 +20,7 @@ use crate::support::program;
 /// A hang guard for each wait.
 const GUARD: Duration = Duration::from_secs(300);
 /// Lifted far beyond what a bench can use; the page shows them like any others.
-pub const LIMITS: &str = "limits:\n  tenant: {runs_per_window: 100000, window_secs: 1}\n  client: {runs_per_window: 100000, window_secs: 1, unproven: 100000, bad_per_day: 100000, wave: 100000}\n  host: {runs_per_hour: 10000, in_flight: 1}\n  host_playbook: {cooldown_secs: 1, per_day: 10000}\n";
+pub const LIMITS: &str = "limits:\n  tenant: {runs_per_window: 100000, window_secs: 1, storm: 100000}\n  client: {runs_per_window: 100000, window_secs: 1, unproven: 100000, bad_per_day: 100000, wave: 100000, storm: 100000}\n  host: {runs_per_hour: 10000, in_flight: 1}\n  host_playbook: {cooldown_secs: 1, per_day: 10000}\n";
 const STABLE_SECS: f64 = 0.5;
 
 /// A fresh service each round: one that breaks again soon has relapsed, and is not fixed a fourth time in a day.

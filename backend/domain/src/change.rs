@@ -8,6 +8,7 @@ use crate::access::{Act, Role};
 use crate::classify::Mode;
 use crate::remediate::damage;
 use crate::remediate::guardrails::{BucketKind, Numbers, Size, limits};
+use crate::remediate::storm;
 
 /// A proposed change that nobody answers lapses: no answer is a no.
 pub const LAPSES: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -59,16 +60,19 @@ pub enum Part {
     Bad,
     /// The largest wave of a new version at a client.
     Wave,
+    /// What makes a storm.
+    Storm,
 }
 
 impl Part {
     /// All with their stored words.
-    pub const ALL: [(Part, &'static str); 5] = [
+    pub const ALL: [(Part, &'static str); 6] = [
         (Part::Window, "window"),
         (Part::InFlight, "in_flight"),
         (Part::Unproven, "unproven"),
         (Part::Bad, "bad"),
         (Part::Wave, "wave"),
+        (Part::Storm, "storm"),
     ];
 
     /// The stored word.
@@ -89,6 +93,7 @@ impl Part {
             Part::InFlight => Numbers { max_in_flight: to.max_in_flight, ..from },
             Part::Unproven => bounds(damage::Numbers { max_unproven: to.damage.max_unproven, ..from.damage }),
             Part::Bad => bounds(damage::Numbers { max_bad: to.damage.max_bad, ..from.damage }),
+            Part::Storm => Numbers { max_storm: to.max_storm, ..from },
             Part::Wave => bounds(damage::Numbers { max_wave: to.damage.max_wave, ..from.damage }),
         }
     }
@@ -114,6 +119,10 @@ pub fn of_limit(kind: BucketKind, part: Part, from: Numbers, to: Numbers, sizes:
             Part::Bad => {
                 let rule = damage::max_bad(*size);
                 to.damage.max_bad.unwrap_or(rule) > from.damage.max_bad.unwrap_or(rule)
+            }
+            Part::Storm => {
+                let rule = if kind == BucketKind::Tenant { storm::clients() } else { storm::hosts_of(*size) };
+                to.max_storm.unwrap_or(rule) > from.max_storm.unwrap_or(rule)
             }
             // The rule begins with one host, so no number is known to be below it; and it grows beyond any number.
             Part::Wave => to.damage.max_wave.is_none_or(|to| to > from.damage.max_wave.unwrap_or(1)),

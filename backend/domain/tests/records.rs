@@ -14,6 +14,7 @@ use domain::remediate::damage;
 use domain::remediate::decide::{Decided, Facts, Stop, StopKind, decide};
 use domain::remediate::fair;
 use domain::remediate::guardrails::{BucketFacts, BucketKind, Numbers, Size, limits};
+use domain::remediate::storm;
 use domain::seconds::Seconds;
 use domain::verify::judge::{Look, Neighbour, Outcome, VerifyRecord};
 use jiff::Timestamp;
@@ -122,6 +123,7 @@ fn facts() -> Facts {
         weight: 1,
         share: Some(fair::Facts { others: 2, holds: 1, waiting: 0 }),
         damage: Some((damage::Facts::default(), Size { hosts: 5, first_week: false })),
+        storm: Some((storm::Facts::default(), Size { hosts: 5, first_week: false })),
         breakers: Vec::new(),
         stops: vec![],
         buckets: BucketKind::ALL[..5].iter().map(|(kind, ..)| bucket(*kind)).collect(),
@@ -154,8 +156,8 @@ fn the_records_of_stage_remediate_are_as_their_golden_files_say() {
         let decided = decide(&facts);
         assert_eq!(decided.answer.word(), word);
         assert_eq!(serde_json::to_value(&decided).unwrap()["answer"], word, "the row's word is the record's");
-        // The second form: with interlocks, the client's share and what bounds the damage.
-        golden(&format!("remediate_{word}_2.json"), &decided);
+        // The third form: with storms.
+        golden(&format!("remediate_{word}_3.json"), &decided);
     }
 }
 

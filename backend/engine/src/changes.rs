@@ -87,6 +87,7 @@ fn numbers(value: &Value) -> Numbers {
         max_in_flight: number("max_in_flight"),
         max_per_window: number("max_per_window"),
         window_secs: number("window_secs"),
+        max_storm: number("max_storm"),
         damage: damage::Numbers {
             max_unproven: number("max_unproven"),
             max_bad: number("max_bad"),

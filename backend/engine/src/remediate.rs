@@ -1,5 +1,7 @@
 //! Stage remediate: a due run is decided under its locks; what ended gives its slots back; what is overdue is in doubt.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,6 +10,7 @@ use domain::classify::Mode;
 use domain::remediate::breaker::{self, Breaker};
 use domain::remediate::decide::{Answer, Decided, Facts, decide};
 use domain::remediate::guardrails::{BucketFacts, BucketKind};
+use domain::remediate::storm;
 use domain::run::State;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -18,7 +21,7 @@ use store::remediate::approvals;
 use store::remediate::guardrails::{self, Executed, buckets_of};
 use store::remediate::jobs::{self, JobKey};
 use store::remediate::runs::{self, Claimed, Run};
-use store::remediate::{breakers, damage, playbooks, shares, stops, undo};
+use store::remediate::{breakers, damage, playbooks, shares, stops, storms, undo};
 use store::{Queue, Store, StoreError, TenantScope, TenantTx, hosts};
 use uuid::Uuid;
 
@@ -176,18 +179,26 @@ async fn admit_all(tx: &mut TenantTx, run_ids: &[Uuid]) -> store::Result<()> {
     guardrails::lock(tx, &all).await?;
     guardrails::move_finished(tx, &all).await?;
     // Read anew: whoever forbids or cancels held the locks before us.
-    let mut taken = Vec::new();
+    let (mut taken, mut storms) = (Vec::new(), Storms::new());
     for run in runs::list(tx, run_ids).await? {
         let of_run = keys(&run);
-        if admit(tx, &run, &of_run).await? {
+        if admit(tx, &run, &of_run, &mut storms).await? {
             taken.extend(of_run);
         }
     }
     if taken.is_empty() { Ok(()) } else { guardrails::mark_clock(tx, &taken).await }
 }
 
+/// What turned critical lately, by client and check: the same for all runs of a batch.
+type Storms = BTreeMap<(Uuid, Uuid), storm::Facts>;
+
 /// One run whose buckets are locked: facts, decision, slots, job. Answers whether it was admitted.
-async fn admit(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> store::Result<bool> {
+async fn admit(
+    tx: &mut TenantTx,
+    run: &Run,
+    keys: &[(BucketKind, String)],
+    storms: &mut Storms,
+) -> store::Result<bool> {
     let run_id = run.run_id;
     match run.state.as_str() {
         "planned" => {}
@@ -200,7 +211,11 @@ async fn admit(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> s
         // Slots of an admission that came to nothing: a waiting run holds none when it is decided.
         guardrails::release(tx, run_id, "not_run", Executed::No).await?;
     }
-    let facts = load(tx, run, keys).await?;
+    let around = match storms.entry((run.client_id, run.check_id)) {
+        Entry::Occupied(known) => known.get().clone(),
+        Entry::Vacant(new) => new.insert(storms::find(tx, run.client_id, run.check_id).await?).clone(),
+    };
+    let facts = load(tx, run, keys, around).await?;
     let decided = decide(&facts);
     record(tx, run, &decided).await?;
     act(tx, run, &decided).await?;
@@ -210,7 +225,12 @@ async fn admit(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> s
     }
 }
 
-async fn load(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> store::Result<Facts> {
+async fn load(
+    tx: &mut TenantTx,
+    run: &Run,
+    keys: &[(BucketKind, String)],
+    around: storm::Facts,
+) -> store::Result<Facts> {
     let corrupt = |column| StoreError::Corrupt { table: "runs", column, id: run.run_id };
     let now = tx.now().await?;
     let playbook = playbooks::find(tx, &run.playbook_digest).await?.ok_or(corrupt("playbook_digest"))?;
@@ -229,6 +249,7 @@ async fn load(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> st
         Some(tenant) => Some(shares::find(tx, run.client_id, tenant, weight).await?),
         None => None,
     };
+    let (damage, size) = damage::find(tx, run).await?;
     Ok(Facts {
         now,
         mode,
@@ -243,7 +264,8 @@ async fn load(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> st
         host_busy: runs::has_unfinished_job(tx, run.host_id).await?,
         stops: stops::list_over(tx, run.client_id, run.host_id).await?,
         buckets,
-        damage: Some(damage::find(tx, run).await?),
+        damage: Some((damage, size)),
+        storm: Some((around, size)),
         breakers: open_breakers(tx, run).await?,
     })
 }
@@ -272,7 +294,18 @@ async fn act(tx: &mut TenantTx, run: &Run, decided: &Decided) -> store::Result<(
             jobs::insert(tx, &key, run.client_id, run.host_id, decided.at + JOB_LIVES).await
         }
         Answer::Hold { headline, until, tell_now } => {
-            runs::advance(tx, id, planned, State::Held, headline, json!({}), Some(*until)).await?;
+            let storm = decided.storm();
+            // One cause, one call: whoever is held by the same storm after the first is told of by it.
+            let told = match storm {
+                Some(BucketKind::Tenant) => runs::is_held_by_storm(tx, None).await?,
+                Some(_) => runs::is_held_by_storm(tx, Some(run.client_id)).await?,
+                None => false,
+            };
+            let detail = storm.map_or_else(|| json!({}), |scope| json!({ "storm": scope.word() }));
+            runs::advance(tx, id, planned, State::Held, headline, detail, Some(*until)).await?;
+            if told {
+                return Ok(());
+            }
             notify::held(tx, run.into(), headline, *tell_now).await
         }
         Answer::WouldRun => {
@@ -391,6 +424,7 @@ async fn undo_facts(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)])
         weight: 1,
         share: None,
         damage: None,
+        storm: None,
         breakers: Vec::new(),
     })
 }

@@ -54,6 +54,7 @@ pub fn limit_value(part: Part, set: Numbers) -> Value {
         Part::InFlight => json!({ "max_in_flight": set.max_in_flight }),
         Part::Unproven => json!({ "max_unproven": set.damage.max_unproven }),
         Part::Bad => json!({ "max_bad": set.damage.max_bad }),
+        Part::Storm => json!({ "max_storm": set.max_storm }),
         Part::Wave => json!({ "max_wave": set.damage.max_wave }),
     }
 }

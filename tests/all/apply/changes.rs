@@ -108,21 +108,23 @@ async fn a_proposal_that_nobody_answers_lapses() {
 async fn a_bound_on_damage_is_a_limit_like_any_other() {
     let mut w = World::new(setup("auto")).await;
     let desk = Desk::in_world(&w);
-    let file = document(&setup("auto")).replace("in_flight: 2", "in_flight: 2, unproven: 9, bad_per_day: 1, wave: 1");
+    let file = document(&setup("auto"))
+        .replace("in_flight: 2", "in_flight: 2, unproven: 9, bad_per_day: 1, wave: 1, storm: 2");
     assert_eq!(
         lines(&desk.apply(&file).await),
         [
             "? limits: client.unproven: {\"max_unproven\":null} → {\"max_unproven\":9} (proposed; a second person decides)",
             "~ limits: client.bad_per_day: {\"max_bad\":null} → {\"max_bad\":1}",
             "~ limits: client.wave: {\"max_wave\":null} → {\"max_wave\":1}",
+            "~ limits: client.storm: {\"max_storm\":null} → {\"max_storm\":2}",
         ]
     );
-    let bounds = "SELECT concat_ws(' ', max_unproven, max_bad, max_wave) FROM guardrail_buckets WHERE scope_kind = 'client' AND scope_key = '*'";
-    assert_eq!(w.one::<String>(bounds).await, "1 1");
+    let bounds = "SELECT concat_ws(' ', max_unproven, max_bad, max_wave, max_storm) FROM guardrail_buckets WHERE scope_kind = 'client' AND scope_key = '*'";
+    assert_eq!(w.one::<String>(bounds).await, "1 1 2");
     confirm(&w, 60).await;
     w.pass(61);
     w.work(&Changes).await;
-    assert_eq!(w.one::<String>(bounds).await, "9 1 1");
+    assert_eq!(w.one::<String>(bounds).await, "9 1 1 2");
     assert!(desk.plan(&file).await.report.is_empty());
     let exported = desk.export().await;
     assert!(exported.contains("bad_per_day: 1"), "{exported}");

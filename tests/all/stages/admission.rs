@@ -101,6 +101,7 @@ async fn admit_unlocked(store: &Store, w: &World, run_id: Uuid, all_have_read: &
         weight: 1,
         share: None,
         damage: None,
+        storm: None,
         breakers: Vec::new(),
         // The high-water mark moves under the others' feet, and is no part of what is shown here.
         buckets: buckets

@@ -13,6 +13,7 @@ mod remediate;
 mod shares;
 mod silence;
 mod stops;
+mod storm;
 mod sweep;
 mod undo;
 mod verify;

@@ -205,8 +205,14 @@ impl World {
         world.check_id = world.one("SELECT check_id FROM checks WHERE name = 'Shop runs'").await;
         world.enrol_all(&seeded).await;
         if !setup.bounded {
-            let lifted = "UPDATE guardrail_buckets SET max_unproven = 1000, max_bad = 1000, max_wave = 1000 WHERE scope_kind = 'client'";
+            let lifted = "UPDATE guardrail_buckets SET max_unproven = 1000, max_bad = 1000, max_wave = 1000, max_storm = 1000 WHERE scope_kind = 'client'";
             world.change(lifted).await;
+            if setup.clients > 1 {
+                let storms = "INSERT INTO guardrail_buckets (tenant_id, scope_kind, scope_key, rank, max_storm)
+                    SELECT tenant_id, 'tenant', tenant_id::text, 1, 1000 FROM tenants
+                    ON CONFLICT (tenant_id, scope_kind, scope_key) DO UPDATE SET max_storm = 1000";
+                world.change(storms).await;
+            }
         }
         world
     }

@@ -7,6 +7,7 @@ use super::breaker::Breaker;
 use super::damage;
 use super::fair;
 use super::guardrails::{BucketFacts, BucketKind, Flight, Size};
+use super::storm;
 use crate::classify::Mode;
 
 /// What stops actions until a time that is known.
@@ -81,6 +82,8 @@ pub struct Facts {
     pub share: Option<fair::Facts>,
     /// What bounds the damage at the client; `None` for an undo, which takes damage back.
     pub damage: Option<(damage::Facts, Size)>,
+    /// Whether much turned critical at once; `None` for an undo, as above.
+    pub storm: Option<(storm::Facts, Size)>,
     /// The breakers over the run, those that are closed left out.
     pub breakers: Vec<Breaker>,
 }
@@ -117,6 +120,8 @@ pub enum LimitKind {
     Wave,
     /// A client's share of its organization's window.
     Share,
+    /// Much turned critical at once.
+    Storm,
     /// A breaker.
     Breaker,
 }
@@ -132,6 +137,7 @@ impl LimitKind {
                 | LimitKind::ClockJump
                 | LimitKind::Frozen
                 | LimitKind::Bad
+                | LimitKind::Storm
                 | LimitKind::Breaker
         )
     }
@@ -230,6 +236,14 @@ pub struct Decided {
     /// The answer.
     #[serde(flatten)]
     pub answer: Answer,
+}
+
+impl Decided {
+    /// Over what a storm holds it: the organization before the client.
+    pub fn storm(&self) -> Option<BucketKind> {
+        let holding = self.limits.iter().filter(|row| row.limit == LimitKind::Storm && row.holds);
+        holding.map(|row| row.scope).min_by_key(|scope| scope.rank())
+    }
 }
 
 /// A held run without a known time is looked at again after this long.
@@ -331,6 +345,9 @@ fn rows(facts: &Facts) -> Vec<LimitRow> {
     if let Some((damage, size)) = &facts.damage {
         rows.extend(damage::rows(damage, *size, now));
     }
+    if let Some((storm, size)) = &facts.storm {
+        rows.extend(storm::rows(storm, *size, now));
+    }
     rows.extend(facts.breakers.iter().map(|breaker| breaker.row(now)));
     rows
 }
@@ -410,6 +427,7 @@ fn headline(row: &LimitRow, now: Timestamp) -> String {
         LimitKind::Share => {
             format!("held: {} of {} of this client’s share are used ({})", row.used, row.max, row.why)
         }
+        LimitKind::Storm => format!("held: storm, {}{left}", row.why),
         LimitKind::Breaker => format!("held by breaker: {}{left}", row.why),
     }
 }
@@ -454,6 +472,7 @@ mod tests {
             weight: 1,
             share: None,
             damage: None,
+            storm: None,
             breakers: vec![],
         }
     }

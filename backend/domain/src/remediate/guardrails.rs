@@ -82,6 +82,8 @@ pub struct Numbers {
     pub max_per_window: Option<u32>,
     /// The window, in seconds.
     pub window_secs: Option<u32>,
+    /// What makes a storm: hosts of a client, or clients of the organization with the same check.
+    pub max_storm: Option<u32>,
     /// What bounds the damage, in a client's bucket.
     pub damage: damage::Numbers,
 }

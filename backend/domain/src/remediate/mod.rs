@@ -6,3 +6,4 @@ pub mod damage;
 pub mod decide;
 pub mod fair;
 pub mod guardrails;
+pub mod storm;

@@ -153,6 +153,9 @@ pub struct Scope {
     /// Most at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<i32>,
+    /// Clients at which the same check turns critical within five minutes: that many are a storm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storm: Option<i32>,
 }
 
 /// Limits of a client: those of a tenant, and what bounds the damage.
@@ -177,6 +180,9 @@ pub struct ClientScope {
     /// Most hosts on which a version of a playbook is unproven at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wave: Option<i32>,
+    /// Hosts that turn critical within five minutes: that many are a storm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storm: Option<i32>,
 }
 
 /// Limits of a host.

@@ -226,8 +226,8 @@ fn tell_limits(set: &Set) -> document::Limits {
     let scope = |kind| {
         let n: Numbers = of(kind);
         let (runs_per_window, window_secs) = (number(n.max_per_window), number(n.window_secs));
-        Some(Scope { runs_per_window, window_secs, in_flight: number(n.max_in_flight) })
-            .filter(|s| *s != Scope::default())
+        let (in_flight, storm) = (number(n.max_in_flight), number(n.max_storm));
+        Some(Scope { runs_per_window, window_secs, in_flight, storm }).filter(|s| *s != Scope::default())
     };
     let (host, pair, day) = (of(BucketKind::Host), of(BucketKind::HostPlaybook), of(BucketKind::HostPlaybookDay));
     let n: Numbers = of(BucketKind::Client);
@@ -238,6 +238,7 @@ fn tell_limits(set: &Set) -> document::Limits {
         unproven: number(n.damage.max_unproven),
         bad_per_day: number(n.damage.max_bad),
         wave: number(n.damage.max_wave),
+        storm: number(n.max_storm),
     };
     let host = HostScope { runs_per_hour: number(host.max_per_window), in_flight: number(host.max_in_flight) };
     let pair = HostPlaybook { cooldown_secs: number(pair.window_secs), per_day: number(day.max_per_window) };

@@ -214,7 +214,9 @@ fn limits(limits: &Limits, faults: &mut Faults) {
         least_one("limits.client.unproven", client.unproven);
         least_one("limits.client.bad_per_day", client.bad_per_day);
         least_one("limits.client.wave", client.wave);
+        least_one("limits.client.storm", client.storm);
     }
+    least_one("limits.tenant.storm", limits.tenant.as_ref().and_then(|tenant| tenant.storm));
     if let Some(host) = &limits.host {
         least_one("limits.host.runs_per_hour", host.runs_per_hour);
         least_one("limits.host.in_flight", host.in_flight);

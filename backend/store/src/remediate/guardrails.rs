@@ -191,7 +191,14 @@ fn inherit(own: Numbers, of_kind: Numbers) -> Numbers {
         max_bad: a.max_bad.or(b.max_bad),
         max_wave: a.max_wave.or(b.max_wave),
     };
-    Numbers { max_in_flight: own.max_in_flight.or(of_kind.max_in_flight), max_per_window, window_secs, damage }
+    let max_storm = own.max_storm.or(of_kind.max_storm);
+    Numbers {
+        max_in_flight: own.max_in_flight.or(of_kind.max_in_flight),
+        max_per_window,
+        window_secs,
+        max_storm,
+        damage,
+    }
 }
 
 /// A bucket as it stands.
@@ -209,7 +216,7 @@ pub struct Bucket {
 pub async fn find(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<Bucket> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
-        "SELECT scope_key, clock_high, frozen, max_in_flight, max_per_window, window_secs, max_unproven, max_bad, max_wave
+        "SELECT scope_key, clock_high, frozen, max_in_flight, max_per_window, window_secs, max_unproven, max_bad, max_wave, max_storm
          FROM guardrail_buckets
          WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key IN ($3, '*')",
         tenant_id,
@@ -221,6 +228,7 @@ pub async fn find(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<Buck
     let of = |key: &str| rows.iter().find(|row| row.scope_key == key);
     let set = |key: &str| {
         of(key).map(|row| Numbers {
+            max_storm: number(row.max_storm),
             damage: damage::Numbers {
                 max_unproven: number(row.max_unproven),
                 max_bad: number(row.max_bad),
@@ -243,9 +251,10 @@ pub async fn set_numbers(tx: &mut TenantTx, kind: BucketKind, key: &str, set: Nu
     let number = |n: Option<u32>| n.and_then(|n| i32::try_from(n).ok());
     sqlx::query!(
         "INSERT INTO guardrail_buckets (tenant_id, scope_kind, scope_key, rank, max_in_flight, max_per_window, window_secs,
-           max_unproven, max_bad, max_wave)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (tenant_id, scope_kind, scope_key)
-         DO UPDATE SET max_in_flight = $5, max_per_window = $6, window_secs = $7, max_unproven = $8, max_bad = $9, max_wave = $10",
+           max_unproven, max_bad, max_wave, max_storm)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (tenant_id, scope_kind, scope_key)
+         DO UPDATE SET max_in_flight = $5, max_per_window = $6, window_secs = $7, max_unproven = $8, max_bad = $9, max_wave = $10,
+           max_storm = $11",
         tenant_id,
         kind.word(),
         key,
@@ -255,7 +264,8 @@ pub async fn set_numbers(tx: &mut TenantTx, kind: BucketKind, key: &str, set: Nu
         number(set.window_secs),
         number(set.damage.max_unproven),
         number(set.damage.max_bad),
-        number(set.damage.max_wave)
+        number(set.damage.max_wave),
+        number(set.max_storm)
     )
     .execute(tx.conn())
     .await?;

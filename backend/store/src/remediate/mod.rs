@@ -12,4 +12,5 @@ pub mod playbooks;
 pub mod runs;
 pub mod shares;
 pub mod stops;
+pub mod storms;
 pub mod undo;

@@ -38,6 +38,7 @@ pub struct Run {
     pub alert_id: Uuid,
     pub incident_id: Uuid,
     pub host_id: Uuid,
+    pub check_id: Uuid,
     pub rung: i16,
     pub playbook_id: Uuid,
     pub playbook_digest: Vec<u8>,
@@ -206,7 +207,7 @@ pub async fn find(tx: &mut TenantTx, run_id: Uuid) -> Result<Option<Run>> {
     let tenant_id = tx.tenant_id();
     Ok(sqlx::query_as!(
         Run,
-        "SELECT run_id, client_id, alert_id, incident_id, host_id, rung, playbook_id, playbook_digest, mode, state, attempt
+        "SELECT run_id, client_id, alert_id, incident_id, host_id, check_id, rung, playbook_id, playbook_digest, mode, state, attempt
          FROM runs WHERE tenant_id = $1 AND run_id = $2",
         tenant_id,
         run_id
@@ -220,7 +221,7 @@ pub async fn list(tx: &mut TenantTx, run_ids: &[Uuid]) -> Result<Vec<Run>> {
     let tenant_id = tx.tenant_id();
     Ok(sqlx::query_as!(
         Run,
-        "SELECT run_id, client_id, alert_id, incident_id, host_id, rung, playbook_id, playbook_digest, mode, state, attempt
+        "SELECT run_id, client_id, alert_id, incident_id, host_id, check_id, rung, playbook_id, playbook_digest, mode, state, attempt
          FROM runs WHERE tenant_id = $1 AND run_id = ANY ($2) ORDER BY array_position($2, run_id)",
         tenant_id,
         run_ids
@@ -495,6 +496,20 @@ pub async fn close_remediation(tx: &mut TenantTx, run_id: Uuid, outcome: &str) -
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// Whether a run of the client, or of any, is held by a storm now.
+pub async fn is_held_by_storm(tx: &mut TenantTx, client_id: Option<Uuid>) -> Result<bool> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM runs r WHERE r.tenant_id = $1 AND r.state = 'held' AND ($2::uuid IS NULL OR r.client_id = $2)
+             AND (SELECT e.detail ? 'storm' FROM run_events e WHERE e.tenant_id = $1 AND e.run_id = r.run_id
+                  ORDER BY e.seq DESC LIMIT 1)) AS "is!""#,
+        tenant_id,
+        client_id
+    )
+    .fetch_one(tx.conn())
+    .await?)
 }
 
 /// Whether a host has an unfinished job (diagnostics aside).

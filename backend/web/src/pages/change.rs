@@ -157,6 +157,7 @@ fn told(change: &Change) -> (String, String) {
                 Part::InFlight => format!("{}: runs at once", kind.label()),
                 Part::Unproven => format!("{}: runs not verified yet, at once", kind.label()),
                 Part::Bad => format!("{}: fixes that go badly in a day", kind.label()),
+                Part::Storm => format!("{}: what makes a storm", kind.label()),
                 Part::Wave => format!("{}: hosts that try a new version at once", kind.label()),
             };
             (what, "More could be touched in the same time.".to_owned())
@@ -185,6 +186,7 @@ fn value(subject: Option<Subject>, value: &Value) -> String {
                 Part::Unproven => "max_unproven",
                 Part::Bad => "max_bad",
                 Part::Wave => "max_wave",
+                Part::Storm => "max_storm",
                 Part::InFlight | Part::Window => "max_in_flight",
             };
             count(name).map_or_else(|| "by the scope’s size".to_owned(), |n| n.to_string())

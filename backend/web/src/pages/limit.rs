@@ -21,6 +21,8 @@ pub fn label(limit: &str, scope: &str, window_secs: Option<u32>) -> String {
         "unproven" => format!("{place}, not verified yet"),
         "bad" => format!("{place}, went badly, 1\u{a0}day"),
         "wave" => "This version, tried on".to_owned(),
+        "storm" if scope == "tenant" => "Clients with this check, critical".to_owned(),
+        "storm" => "Hosts turned critical".to_owned(),
         "share" => format!("{place}, its share"),
         "breaker" => format!("Breaker, {}", place.to_lowercase()),
         "host_lock" => "Unfinished on host".to_owned(),

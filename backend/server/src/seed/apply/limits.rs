@@ -115,20 +115,23 @@ fn wanted(limits: &Limits) -> Vec<Wanted> {
             set
         })
     };
+    let storm = |n: Option<i32>| n.map(|_| Numbers { max_storm: number(n), ..Numbers::default() });
     let in_flight = |n: Option<i32>| n.map(|_| Numbers { max_in_flight: number(n), ..Numbers::default() });
     let (tenant, client) = (limits.tenant.clone().unwrap_or_default(), limits.client.clone().unwrap_or_default());
     let (host, pair) = (limits.host.clone().unwrap_or_default(), limits.host_playbook.clone().unwrap_or_default());
     let of = |kind, part, field, set| Wanted { kind, part, field, set };
     use BucketKind::{Client, Host, HostPlaybook, HostPlaybookDay, Tenant};
-    use Part::{Bad, InFlight, Unproven, Wave, Window};
+    use Part::{Bad, InFlight, Storm, Unproven, Wave, Window};
     vec![
         of(Tenant, Window, "tenant.runs_per_window", window(tenant.runs_per_window, tenant.window_secs)),
         of(Tenant, InFlight, "tenant.in_flight", in_flight(tenant.in_flight)),
+        of(Tenant, Storm, "tenant.storm", storm(tenant.storm)),
         of(Client, Window, "client.runs_per_window", window(client.runs_per_window, client.window_secs)),
         of(Client, InFlight, "client.in_flight", in_flight(client.in_flight)),
         of(Client, Unproven, "client.unproven", bound(client.unproven, |set, n| set.max_unproven = n)),
         of(Client, Bad, "client.bad_per_day", bound(client.bad_per_day, |set, n| set.max_bad = n)),
         of(Client, Wave, "client.wave", bound(client.wave, |set, n| set.max_wave = n)),
+        of(Client, Storm, "client.storm", storm(client.storm)),
         of(Host, Window, "host.runs_per_hour", window(host.runs_per_hour, host.runs_per_hour.map(|_| HOUR))),
         of(Host, InFlight, "host.in_flight", in_flight(host.in_flight)),
         of(

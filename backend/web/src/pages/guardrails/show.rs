@@ -3,13 +3,13 @@
 use axum::extract::{Path, State, rejection::PathRejection};
 use axum::response::Response;
 use domain::access::Act;
-use domain::remediate::damage;
 use domain::remediate::decide::{LimitKind, StopKind};
 use domain::remediate::guardrails::BucketKind;
+use domain::remediate::{damage, storm};
 use jiff::Timestamp;
 use store::pages::guardrails as stored;
 use store::remediate::freezes::{self, Frozen};
-use store::remediate::{guardrails, stops};
+use store::remediate::{guardrails, stops, storms};
 use store::{TenantTx, fleet};
 use uuid::Uuid;
 use views::guardrails::{About, ClientRow, Ends, GuardrailsPage, Reach, Standing, Stopped};
@@ -197,9 +197,16 @@ async fn all_limits(tx: &mut TenantTx, client_id: Option<Uuid>, now: Timestamp) 
     if let Some(id) = client_id {
         let facts = stored::find_damage(tx, id).await?;
         let size = guardrails::size(tx, BucketKind::Client, &id.to_string()).await?;
-        let rows = damage::rows(&facts, size, now);
-        all.extend(rows.into_iter().filter(|row| row.limit != LimitKind::Wave).map(|row| Limit {
-            label: label(if row.limit == LimitKind::Bad { "bad" } else { "unproven" }, row.scope.word(), None),
+        // Of no check in particular: what one check finds at other clients belongs to no client's page.
+        let [of_client, _] = storm::rows(&storms::find(tx, id, Uuid::nil()).await?, size, now);
+        let rows = damage::rows(&facts, size, now).into_iter().chain([of_client]);
+        let word = |limit| match limit {
+            LimitKind::Bad => "bad",
+            LimitKind::Storm => "storm",
+            _ => "unproven",
+        };
+        all.extend(rows.filter(|row| row.limit != LimitKind::Wave).map(|row| Limit {
+            label: label(word(row.limit), row.scope.word(), None),
             used: Some(Used { used: row.used, of: row.max, unit: String::new() }),
             state: None,
             because: row.why,
