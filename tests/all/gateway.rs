@@ -28,6 +28,7 @@ use crate::support::TestDb;
 mod diagnose;
 mod look_again;
 mod metrics;
+mod progress;
 
 const GUARD: Duration = Duration::from_secs(30);
 const TOKEN: &str = "mw_enroll_a_token_of_this_test";

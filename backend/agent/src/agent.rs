@@ -226,6 +226,9 @@ impl Agent {
     pub fn tick(&mut self) {
         let acts = self.jobs.tick();
         self.perform(acts);
+        if let Some(progress) = self.jobs.progress() {
+            self.outbox.direct(progress);
+        }
     }
 
     /// Lets the checks know which units a run acts on: what becomes of them meanwhile is no person's doing.

@@ -11,6 +11,7 @@ mod checking;
 mod ending;
 pub mod launch;
 pub mod pool;
+mod progress;
 pub mod rate;
 mod recovery;
 pub mod settle;
@@ -146,6 +147,8 @@ pub struct Jobs {
     unacked: Vec<Unacked>,
     refused: Option<Refused>,
     frozen: bool,
+    /// How much of the output of the job with that fence was told on this link.
+    told: Option<(i64, u64)>,
     /// Runners whose job is settled and that have not ended yet; reaped by and by.
     leftover: Vec<Child>,
 }
@@ -196,6 +199,7 @@ impl Jobs {
 
     /// A new link stands: results are sent again, a permit is asked for anew.
     pub fn linked(&mut self) -> Vec<Act> {
+        self.told = None;
         let mut acts: Vec<Act> = self.unacked.iter().filter_map(|unacked| self.send(unacked)).collect();
         if let Some(Current { phase: Phase::Waiting { asks, .. }, .. }) = &mut self.current {
             asks.clear();

@@ -16,6 +16,7 @@ mod link;
 mod links;
 mod metrics;
 pub mod outcome;
+mod progress;
 mod socket;
 mod watches;
 

@@ -12,6 +12,7 @@ use crate::hello::{self, Begun};
 use crate::jobs::{self, Again, Sent};
 use crate::links::Nudge;
 use crate::metrics::Metrics;
+use crate::progress;
 use crate::socket::{End, Socket};
 use crate::watches::{Look, replaced};
 use crate::{Inner, crash};
@@ -190,8 +191,12 @@ async fn receive(gateway: &Inner, link: &mut Begun, sent: &mut Sent, up: Up, at:
             Vec::new()
         }
         Up::Goodbye { reason } => return Ok(After::Goodbye(reason.chars().take(40).collect())),
-        // Metrics went their own way; inventory is not stored yet; the result carries the whole output.
-        Up::Report(_) | Up::Found(_) | Up::Progress(_) => Vec::new(),
+        Up::Progress(piece) => {
+            progress::take(&gateway.store, link, &piece).await?;
+            Vec::new()
+        }
+        // Metrics went their own way; inventory is not stored yet.
+        Up::Report(_) | Up::Found(_) => Vec::new(),
         Up::Enroll(_) | Up::Prove(_) | Up::Hello(_) => {
             return Err(End::malformed("this message belongs to the link's beginning"));
         }

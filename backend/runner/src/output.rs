@@ -49,6 +49,11 @@ impl Output {
         self.total += bytes.len() as u64;
     }
 
+    /// How many bytes are kept so far.
+    pub fn kept(&self) -> u64 {
+        self.total.min(self.cap)
+    }
+
     /// Puts what is kept on disk.
     ///
     /// # Errors

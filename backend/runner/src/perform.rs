@@ -116,7 +116,12 @@ fn one_step(
     });
     let (argv, memory_bytes) = (&step.argv, confinement.memory_bytes);
     let program = Program { argv, env: &env, limit, grace: GRACE, memory_bytes, group: group.as_ref() };
-    let end = run(program, clock, &mut |bytes| output.take(bytes))?;
+    let mut take = |bytes: &[u8]| {
+        output.take(bytes);
+        // Whoever looks meanwhile sees less; nothing else depends on it.
+        let _ = record.set_kept(order.fence, output.kept());
+    };
+    let end = run(program, clock, &mut take)?;
     let rest = match end {
         End::Exited(0) if !last => Rest::More,
         _ => Rest::Over,

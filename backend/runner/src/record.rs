@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | 0 | the [`Order`] | agent, before `INTENT` |
 //! | 24 KiB | when the permit was asked for; the freeze flag at +2 KiB | agent |
+//! | 27 KiB | how much of the output is kept so far | runner |
 //! | 28 KiB | [`Event`]s, 128 bytes each | whoever holds the lock |
 //! | 44 KiB | the result as it is sent; its ack in the last page | agent |
 //!
@@ -32,6 +33,7 @@ pub const RECORD_BYTES: u64 = 64 * 1024;
 const ORDER: (u64, u64) = (0, 24 * 1024);
 const PERMIT: (u64, u64) = (24 * 1024, 26 * 1024);
 const FROZEN: u64 = 26 * 1024;
+const KEPT: u64 = 27 * 1024;
 const EVENTS: (u64, u64) = (28 * 1024, 44 * 1024);
 const RESULT: (u64, u64) = (44 * 1024, 60 * 1024);
 const ACKED: (u64, u64) = (60 * 1024, 64 * 1024);
@@ -223,6 +225,29 @@ impl Record {
     /// The file cannot be written.
     pub fn set_frozen(&self, frozen: bool) -> Result<(), Error> {
         Ok(self.file.write_all_at(&[u8::from(frozen)], FROZEN)?)
+    }
+
+    /// Says how many bytes of output are kept so far. It is not put on disk: only whoever looks meanwhile wants to know.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn set_kept(&self, fence: i64, bytes: u64) -> Result<(), Error> {
+        let mut both = [0; 16];
+        both[..8].copy_from_slice(&fence.to_le_bytes());
+        both[8..].copy_from_slice(&bytes.to_le_bytes());
+        Ok(self.file.write_all_at(&both, KEPT)?)
+    }
+
+    /// How many bytes of output of the run with this fence are kept so far.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn kept(&self, fence: i64) -> Result<u64, Error> {
+        let mut both = [0; 16];
+        self.file.read_exact_at(&mut both, KEPT)?;
+        let number =
+            |at: usize| both.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes);
+        Ok(if number(0) == fence.cast_unsigned() { number(8) } else { 0 })
     }
 
     /// All events of the run with this fence, in order. A torn last one is left out.

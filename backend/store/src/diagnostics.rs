@@ -10,6 +10,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::live::Kind;
 use crate::{Result, Store, TenantTx, host_links};
 
 /// At most so many a host within [`HOUR`]; the agent answers no more either.
@@ -77,18 +78,22 @@ pub async fn list_open(tx: &mut TenantTx, host_id: Uuid) -> Result<Vec<Open>> {
 /// Stores the answer of `host_id`; false when there is no such open question to it.
 pub async fn mark_answered(tx: &mut TenantTx, host_id: Uuid, diagnostics_id: Uuid, sections: &Value) -> Result<bool> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let done = sqlx::query!(
+    let answered = sqlx::query!(
         "UPDATE diagnostics SET answered_at = $4, sections = $5
-         WHERE tenant_id = $1 AND diagnostics_id = $2 AND host_id = $3 AND answered_at IS NULL AND expires_at > $4",
+         WHERE tenant_id = $1 AND diagnostics_id = $2 AND host_id = $3 AND answered_at IS NULL AND expires_at > $4
+         RETURNING client_id, incident_id",
         tenant_id,
         diagnostics_id,
         host_id,
         now.to_sqlx() as _,
         sections
     )
-    .execute(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
-    Ok(done.rows_affected() == 1)
+    if let Some(answered) = &answered {
+        tx.changes(Kind::Incident, answered.client_id, answered.incident_id);
+    }
+    Ok(answered.is_some())
 }
 
 /// What was asked about an incident.

@@ -557,6 +557,9 @@ pub enum RefusedReason {
     Unable,
 }
 
+/// The most bytes of output that one [`Progress`] carries.
+pub const MAX_PROGRESS_BYTES: usize = 16 * 1024;
+
 /// Output while a job runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {

@@ -27,6 +27,7 @@ impl Jobs {
             unacked: Vec::new(),
             refused: None,
             frozen: false,
+            told: None,
             leftover: Vec::new(),
         };
         for (slot, found) in recovered {

@@ -224,3 +224,23 @@ async fn a_host_whose_journal_is_gone_takes_no_job_until_it_is_re_attested() {
         peer.until(|up| matches!(up, Up::Lease {}).then_some(())).await;
     }
 }
+
+#[tokio::test]
+async fn what_a_step_writes_is_told_while_it_runs_and_again_on_a_new_link() {
+    let slow = "case $1 in\nstart) echo began; while [ ! -f $dir/go ]; do sleep 0.05; done; echo done;;\nstatus) exit 1;;\nesac";
+    let bench = Bench::new(slow).await;
+    let mut agent = bench.run(&[]).await;
+    agent.configure().await;
+    let key = agent.offer(5, &[&["{service.start}"]]).await;
+    agent.permit().await;
+    let told = |up| if let Up::Progress(progress) = up { Some(progress) } else { None };
+    let first = agent.peer.until(told).await;
+    assert_eq!((first.job, first.fence, first.offset, first.bytes.as_str()), (key, 5, 0, "YmVnYW4K"));
+    // Another agent takes over the run: it tells from the beginning.
+    agent.kill().await;
+    let mut agent = bench.run(&[]).await;
+    let again = agent.peer.until(told).await;
+    assert_eq!((again.offset, again.bytes.as_str()), (0, "YmVnYW4K"));
+    fs::write(bench.path("go"), "").unwrap();
+    assert_eq!(agent.result(&bench).await.output_bytes, 11);
+}

@@ -10,6 +10,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::progress;
 use crate::error::exactly_one;
 use crate::{Queue, Result, TenantTx, host_links};
 
@@ -458,6 +459,7 @@ pub async fn mark_finished(tx: &mut TenantTx, job: &Job, result: &JobResult<'_>)
     )
     .execute(tx.conn())
     .await?;
+    progress::delete(tx, key).await?;
     insert_output(tx, job, row.permitted_at.to_jiff(), 0, result.output).await?;
     Ok(if job.state == "finished" { Stored::AfterAnswer } else { Stored::Now })
 }

@@ -9,6 +9,7 @@ pub mod hands_off;
 pub mod interlocks;
 pub mod jobs;
 pub mod playbooks;
+pub mod progress;
 pub mod runs;
 pub mod shares;
 pub mod stops;

@@ -5,7 +5,7 @@ use axum::response::Response;
 use domain::access::Act;
 use jiff::SignedDuration;
 use store::pages::{hosts, incident};
-use store::remediate::approvals;
+use store::remediate::{approvals, progress};
 use uuid::Uuid;
 use views::Nav;
 
@@ -48,6 +48,7 @@ pub async fn show(
         results: incident::list_results(&mut tx, id).await?,
         verifications: incident::list_verifications(&mut tx, id).await?,
         mails: incident::list_mails(&mut tx, id).await?,
+        progress: progress::list_of(&mut tx, id).await?,
         diagnostics: store::diagnostics::list_of(&mut tx, id).await?,
         incident,
         alerts,

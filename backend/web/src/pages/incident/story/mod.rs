@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use store::decisions::Decision;
 use store::pages::{hosts, incident};
 use store::remediate::approvals::Plan;
+use store::remediate::progress::Progress;
 use uuid::Uuid;
 use views::{
     Clock, Pair, Shell,
@@ -42,6 +43,8 @@ pub struct Facts {
     pub verifications: Vec<incident::Verification>,
     pub mails: Vec<incident::Mail>,
     pub diagnostics: Vec<store::diagnostics::Asked>,
+    /// What jobs without a result have written so far.
+    pub progress: Vec<Progress>,
     /// The plans of the runs that wait for a yes.
     pub plans: Vec<(Uuid, Plan)>,
 }

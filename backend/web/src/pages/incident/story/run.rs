@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use store::pages::incident::{JobResult, Run, RunEvent};
+use store::remediate::progress::Progress;
 use views::story::{self, Entry, Event, LineKind, OutputLine, RunState, Step, StepState, Versioned};
 
 use super::Facts;
@@ -19,7 +20,8 @@ pub fn entries(facts: &Facts) -> Vec<Entry> {
             facts.results.iter().filter(|r| r.run_id == run.run_id && r.purpose == "fix").collect();
         for earlier in results.iter().filter(|result| result.attempt < run.attempt) {
             let again = "it may run twice, so it was tried again";
-            let told = tell(run, "steps", Some(earlier), answered(ended(&body(earlier)), again), earlier.attempt);
+            let told =
+                tell(run, "steps", Said::Result(earlier), answered(ended(&body(earlier)), again), earlier.attempt);
             entries.push(Entry { at: earlier.received_at, event: Event::Run(told) });
         }
         let newest = results.iter().find(|result| result.attempt == run.attempt).copied();
@@ -29,7 +31,8 @@ pub fn entries(facts: &Facts) -> Vec<Entry> {
             RunState::Refused { .. } | RunState::Cancelled { .. } => run.ended_at,
             _ => run.started_at,
         };
-        let event = Event::Run(tell(run, "steps", newest, state, run.attempt));
+        let said = Said::of(facts, run, "fix", newest);
+        let event = Event::Run(tell(run, "steps", said, state, run.attempt));
         entries.push(Entry { at: at.or(run.admitted_at).unwrap_or(run.planned_at), event });
         entries.extend(undo(facts, run));
     }
@@ -47,7 +50,8 @@ fn undo(facts: &Facts, run: &Run) -> Option<Entry> {
         }
         None => return None,
     };
-    Some(Entry { at, event: Event::Run(tell(run, "undo", result, state, run.attempt)) })
+    let said = Said::of(facts, run, "undo", result);
+    Some(Entry { at, event: Event::Run(tell(run, "undo", said, state, run.attempt)) })
 }
 
 /// Who signed the playbook version.
@@ -141,12 +145,39 @@ fn ended(body: &Value) -> RunState {
     }
 }
 
+/// What is known of what a job wrote.
+#[derive(Clone, Copy)]
+enum Said<'a> {
+    Result(&'a JobResult),
+    /// While it runs, or of a run whose end nobody knows.
+    SoFar(&'a [u8]),
+    Nothing,
+}
+
+impl<'a> Said<'a> {
+    fn of(facts: &'a Facts, run: &Run, purpose: &str, result: Option<&'a JobResult>) -> Self {
+        let of_job = |p: &&Progress| p.run_id == run.run_id && p.purpose == purpose && p.attempt == run.attempt;
+        match (result, facts.progress.iter().find(of_job)) {
+            (Some(result), _) => Said::Result(result),
+            (None, Some(progress)) => Said::SoFar(&progress.bytes),
+            (None, None) => Said::Nothing,
+        }
+    }
+}
+
 /// `steps` is the key of the playbook's list that was performed: `steps` or `undo`.
-fn tell(run: &Run, steps: &str, result: Option<&JobResult>, state: RunState, attempt: i16) -> story::Run {
-    let body = result.map(body).unwrap_or_default();
+fn tell(run: &Run, steps: &str, said: Said<'_>, state: RunState, attempt: i16) -> story::Run {
+    let body = match said {
+        Said::Result(result) => body(result),
+        Said::SoFar(_) | Said::Nothing => Value::Null,
+    };
     let content: Value = serde_json::from_str(&run.content).unwrap_or_default();
     let title = content.get("title").and_then(Value::as_str).unwrap_or(&run.playbook).to_owned();
-    let (output, output_cut) = result.map(|result| lines(result, &body)).unwrap_or_default();
+    let (output, output_cut) = match said {
+        Said::Result(result) => lines(&result.output, body.get("output_bytes").and_then(Value::as_u64).unwrap_or(0)),
+        Said::SoFar(bytes) => lines(bytes, 0),
+        Said::Nothing => (Vec::new(), false),
+    };
     story::Run {
         id: run.run_id,
         undo: steps == "undo",
@@ -196,9 +227,9 @@ fn performed(declared: Option<&Value>, body: &Value, state: &RunState) -> Vec<St
     declared.iter().enumerate().map(step).collect()
 }
 
-/// The output as lines, without control characters, and whether there was more.
-fn lines(result: &JobResult, body: &Value) -> (Vec<OutputLine>, bool) {
-    let text = String::from_utf8_lossy(&result.output);
+/// An output of `whole` bytes, or more than that was, as lines, without control characters, and whether there was more.
+fn lines(output: &[u8], whole: u64) -> (Vec<OutputLine>, bool) {
+    let text = String::from_utf8_lossy(output);
     let mut lines: Vec<OutputLine> = text
         .lines()
         .take(LINES + 1)
@@ -208,8 +239,7 @@ fn lines(result: &JobResult, body: &Value) -> (Vec<OutputLine>, bool) {
             text: line.chars().filter(|c| *c == '\t' || !c.is_control()).collect(),
         })
         .collect();
-    let whole = body.get("output_bytes").and_then(Value::as_u64).unwrap_or(0);
-    let cut = lines.len() > LINES || whole > u64::try_from(result.output.len()).unwrap_or(u64::MAX);
+    let cut = lines.len() > LINES || whole > u64::try_from(output.len()).unwrap_or(u64::MAX);
     lines.truncate(LINES);
-    (lines, cut && !result.output.is_empty())
+    (lines, cut && !output.is_empty())
 }

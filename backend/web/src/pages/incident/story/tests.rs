@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use store::decisions::Decision;
 use store::pages::{hosts, incident};
+use store::remediate::progress::Progress;
 use uuid::Uuid;
 use views::{
     Clock, Nav, Shell, Template as _,
@@ -146,6 +147,7 @@ fn facts() -> Facts {
         }],
         plans: Vec::new(),
         diagnostics: Vec::new(),
+        progress: Vec::new(),
         mails: ["a@x.example", "b@x.example"]
             .map(|address| incident::Mail {
                 address: address.into(),
@@ -299,4 +301,19 @@ fn a_doubt_that_a_person_ended_says_who_and_asks_no_more() {
         });
         assert!(told, "{state}");
     }
+}
+
+#[test]
+fn what_a_run_has_written_so_far_is_shown_while_it_runs() {
+    let mut facts = facts();
+    facts.runs[0].state = "running".into();
+    facts.runs[0].ended_at = None;
+    facts.results.clear();
+    let progress =
+        |attempt, bytes: &[u8]| Progress { run_id: RUN, purpose: "fix".into(), attempt, bytes: bytes.into() };
+    facts.progress = vec![progress(1, b"stopping\nwaiting \x1b[31mfor it"), progress(2, b"of another attempt")];
+    let page = page(facts);
+    let run = page.entries.iter().find_map(|e| if let Event::Run(run) = &e.event { Some(run) } else { None }).unwrap();
+    let said: Vec<&str> = run.output.iter().map(|line| line.text.as_str()).collect();
+    assert_eq!((said, run.output_cut), (vec!["stopping", "waiting [31mfor it"], false));
 }
