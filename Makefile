@@ -52,7 +52,7 @@ load: deps assets ## AGENTS=n (100) on TLS links for SECONDS=s (30), each breaks
 	  cargo test --release --workspace --tests load:: -- --ignored --nocapture > $(LOAD_REPORT) 2>&1 || { tail -40 $(LOAD_REPORT); exit 1; }
 	@grep -A99 '^limits lifted' $(LOAD_REPORT) | grep -B99 '^{'
 
-systemd-check: ## the agent with this machine's own systemd, in a throw-away unit; MANAGER=user: with a user manager of its own
+systemd-check: ## the agent with this machine's own systemd, in a throw-away unit; MANAGER=user: with a user manager of its own; where there is none infra/systemd/check exits with 3, make with 2
 	@infra/systemd/check $(MANAGER)
 
 check: deps assets prepare-check ## formatting, lints, and the statements' offline data

@@ -67,7 +67,7 @@ pub struct CheckRow {
     pub verdict: Verdict,
     /// What it read.
     pub reading: String,
-    /// Why it is judged so: "stopped by its stop command: no failure".
+    /// Why it is judged so: "stopped on purpose, no failure".
     pub why: Option<String>,
     /// Since when it stands so.
     pub since_at: Option<Timestamp>,

@@ -236,16 +236,12 @@ async fn the_demo_heals_explains_every_run_and_every_non_run_and_leaves_nothing(
     let demo = Demo::start().await;
     demo.until(VERDICTS, &ALL_WELL).await;
 
-    // Stopped by its stop command: no failure, no run, and the page says which.
+    // Stopped on purpose: no failure, no run, and the page says which.
     demo.ctl("stop", "alder-01");
-    demo.until(
-        "SELECT excused FROM check_states WHERE excused IS NOT NULL",
-        &["stopped by its stop command, no failure"],
-    )
-    .await;
+    demo.until("SELECT excused FROM check_states WHERE excused IS NOT NULL", &["stopped on purpose, no failure"]).await;
     let host = demo.list("SELECT host_id::text FROM hosts WHERE name = 'alder-01'").await.remove(0);
     let page = demo.page(&format!("/hosts/{host}")).await;
-    assert!(page.contains("stopped by its stop command, no failure"), "{page}");
+    assert!(page.contains("stopped on purpose, no failure"), "{page}");
     demo.ctl("start", "alder-01");
     demo.until("SELECT excused FROM check_states WHERE excused IS NOT NULL", &[]).await;
     assert_eq!(demo.list("SELECT incident_id::text FROM incidents").await, [""; 0]);

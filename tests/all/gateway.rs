@@ -200,6 +200,7 @@ impl World {
             max_run_secs: None,
             max_memory_mib: None,
             services: vec!["shop".into()],
+            units: vec![],
             path: "/p".into(),
         };
         let hello = Hello {

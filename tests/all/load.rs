@@ -183,6 +183,7 @@ impl Around {
             max_run_secs: None,
             max_memory_mib: None,
             services: vec!["shop".into()],
+            units: vec![],
             path: "/load".into(),
         };
         let hello = Hello {

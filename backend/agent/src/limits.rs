@@ -211,6 +211,12 @@ impl Limits {
             max_run_secs: self.max_run_secs,
             max_memory_mib: self.max_memory_mib,
             services: self.services.keys().cloned().collect(),
+            units: self
+                .services
+                .iter()
+                .filter(|(_, service)| service.is_unit())
+                .map(|(name, _)| name.clone())
+                .collect(),
             path: path.display().to_string(),
         }
     }
@@ -254,6 +260,14 @@ mod tests {
         let Service::Commands(commands) = &limits.services["shop-web"] else { panic!("{limits:?}") };
         assert_eq!(commands.start, ["/usr/local/bin/ctl", "start"]);
         assert_eq!((commands.stop_limit.as_secs(), limits.max_runs_per_hour), (30, 6));
+    }
+
+    #[test]
+    fn the_console_is_shown_which_services_are_units() {
+        let limits =
+            parse("[services.shop]\nunit = \"shop.service\"\n[services.web]\nstatus = [\"/bin/true\"]\n").unwrap();
+        let shown = limits.shown(Path::new("agent.toml"));
+        assert_eq!((shown.services, shown.units), (vec!["shop".to_owned(), "web".to_owned()], vec!["shop".to_owned()]));
     }
 
     #[test]

@@ -187,6 +187,7 @@ mod tests {
             max_run_secs: None,
             max_memory_mib: None,
             services: vec![],
+            units: vec![],
             path: String::new(),
         };
         Hello {

@@ -320,9 +320,12 @@ pub struct HostLimits {
     /// The most data that a process of a fix may hold, in MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_memory_mib: Option<u64>,
-    /// Services declared on the host by pid file and commands.
+    /// Services declared on the host.
     #[serde(default)]
     pub services: Vec<String>,
+    /// Those of them that are units of systemd.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub units: Vec<String>,
     /// Where the file is, for "change it with".
     pub path: String,
 }

@@ -120,7 +120,7 @@ pub fn host_page(trust: Trust, hands_off: bool) -> HostPage {
                 Some("no data is not good data: nothing is done"),
                 30 * MINUTE,
             ),
-            check("cron runs", Verdict::Ok, "not running", Some("stopped by its stop command: no failure"), 5 * MINUTE),
+            check("cron runs", Verdict::Ok, "not running", Some("stopped on purpose, no failure"), 5 * MINUTE),
             check("search runs", Verdict::Ok, "starting", Some("inside its grace after boot, 9 min left"), 6 * MINUTE),
             check("Memory", Verdict::Ok, "61 % used", None, 16 * DAY),
         ],

@@ -33,6 +33,11 @@ pub struct Commands {
 }
 
 impl Service {
+    /// Whether systemd runs it.
+    pub fn is_unit(&self) -> bool {
+        matches!(self, Self::Unit(_))
+    }
+
     /// Where it logs, if the host says.
     pub fn log_file(&self) -> Option<&Path> {
         match self {

@@ -170,7 +170,7 @@ pub fn evaluate(
 fn judge(check: &Check, seen: &Seen, at: Timestamp, grace_until: Option<Timestamp>) -> Judged {
     let Seen::Data(readings) = seen else { return Judged::NoData };
     if check.kind == Kind::Service && readings.get("state") == Some(&Value::Text("stopped".into())) {
-        return Judged::Excused("stopped by its stop command, no failure".into());
+        return Judged::Excused("stopped on purpose, no failure".into());
     }
     match badness(check, readings) {
         Some(severity) => match grace_until.filter(|until| at < *until) {

@@ -93,7 +93,7 @@ fn a_service_that_a_person_stopped_is_excused() {
     w.at(0, "running");
     let e = w.at(1, "stopped");
     assert_eq!((e.look, e.signal.is_some()), (Verdict::Ok, false));
-    assert_eq!(w.state.excused.as_deref(), Some("stopped by its stop command, no failure"));
+    assert_eq!(w.state.excused.as_deref(), Some("stopped on purpose, no failure"));
     w.at(2, "failed");
     assert_eq!(w.signal(4, "timer"), RAISED);
     assert_eq!(w.signal(5, "stopped"), CLEARED);

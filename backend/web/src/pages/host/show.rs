@@ -112,6 +112,11 @@ fn own_limits(limits: &Value) -> Vec<OwnLimit> {
         rows.push(names("Only these", allowed));
     }
     rows.push(names("Services", texts("services")));
+    let units = texts("units");
+    if !units.is_empty() {
+        rows.push(names("Units of systemd", units));
+        rows.push(one("With systemd", "not proven on a machine whose PID 1 is systemd"));
+    }
     if let Some(most) = limits.get("max_runs_per_hour").and_then(Value::as_u64) {
         rows.push(one("Runs an hour", &most.to_string()));
     }
@@ -129,4 +134,26 @@ fn own_limits(limits: &Value) -> Vec<OwnLimit> {
         rows.push(names("Change it in", vec![path.to_owned()]));
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn labels(limits: &Value) -> Vec<String> {
+        own_limits(limits).into_iter().map(|row| row.label).collect()
+    }
+
+    #[test]
+    fn a_host_that_has_units_is_told_that_they_are_not_proven() {
+        let limits = json!({"services": ["shop", "web"], "units": ["shop"]});
+        let rows = own_limits(&limits);
+        assert!(matches!(&rows[1].says, Says::Names(names) if *names == ["shop"]));
+        assert!(
+            matches!(&rows[2].says, Says::Words(words) if words == "not proven on a machine whose PID 1 is systemd")
+        );
+        assert_eq!(labels(&limits), ["Services", "Units of systemd", "With systemd"]);
+        assert_eq!(labels(&json!({"services": ["shop"]})), ["Services"]);
+    }
 }
