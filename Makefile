@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e faults bench load systemd-check agent check build assets deps prepare prepare-check prepare-in-cluster
+.PHONY: help demo test e2e faults bench load systemd-check agent check build assets deps mails-check prepare prepare-check prepare-in-cluster
 
 DIST := frontend/assets/dist
 ASSET_INPUTS := frontend/package.json frontend/package-lock.json frontend/build.mjs $(shell find frontend/assets/src -type f)
@@ -55,7 +55,7 @@ load: deps assets ## AGENTS=n (100) on TLS links for SECONDS=s (30), each breaks
 systemd-check: ## the agent with this machine's own systemd, in a throw-away unit; MANAGER=user: with a user manager of its own; where there is none infra/systemd/check exits with 3, make with 2
 	@infra/systemd/check $(MANAGER)
 
-check: deps assets prepare-check ## formatting, lints, and the statements' offline data
+check: deps assets mails-check prepare-check ## formatting, lints, the mails' templates and the statements' offline data
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test -q --workspace --test all -- lints::
@@ -63,8 +63,11 @@ check: deps assets prepare-check ## formatting, lints, and the statements' offli
 assets: $(DIST)/.built ## the built CSS and scripts, when their sources are newer
 
 $(DIST)/.built: $(ASSET_INPUTS)
-	cd frontend && npm ci --no-audit --no-fund && npm run build
+	cd frontend && npm ci --no-audit --no-fund && npm run assets
 	touch $@
+
+mails-check: assets # fails when a mail's template is not what its MJML source gives
+	cd frontend && npm run --silent mails-check
 
 deps: ## PostgreSQL's server binaries, Node.js and dbus-daemon, where they are missing
 	@infra/deps
