@@ -1,31 +1,30 @@
 //! Stage remediate: a due run is decided under its locks; what ended gives its slots back; what is overdue is in doubt.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+mod facts;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::change::strictest;
 use domain::classify::Mode;
 use domain::remediate::breaker::{self, Breaker};
 use domain::remediate::decide::{Answer, Decided, Facts, decide};
 use domain::remediate::guardrails::{BucketFacts, BucketKind};
-use domain::remediate::storm;
 use domain::run::State;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
-use store::classify::{alerts, incidents, mappings};
+use serde_json::json;
+use store::classify::{alerts, incidents};
 use store::decisions::{self, NewDecision};
 use store::notify;
 use store::remediate::approvals;
 use store::remediate::guardrails::{self, Executed, buckets_of};
 use store::remediate::jobs::{self, JobKey};
 use store::remediate::runs::{self, Claimed, Run};
-use store::remediate::{breakers, damage, playbooks, shares, stops, storms, undo};
+use store::remediate::{breakers, stops, undo};
 use store::{Queue, Store, StoreError, TenantScope, TenantTx, hosts};
 use uuid::Uuid;
 
 use crate::lease::{Batch, Stage};
+use facts::BatchFacts;
 
 /// How long a run is leased for its decision.
 const LEASE: Duration = Duration::from_secs(30);
@@ -179,25 +178,22 @@ async fn admit_all(tx: &mut TenantTx, run_ids: &[Uuid]) -> store::Result<()> {
     guardrails::lock(tx, &all).await?;
     guardrails::move_finished(tx, &all).await?;
     // Read anew: whoever forbids or cancels held the locks before us.
-    let (mut taken, mut storms) = (Vec::new(), Storms::new());
+    let (mut taken, mut batch) = (Vec::new(), BatchFacts::read(tx, run_ids).await?);
     for run in runs::list(tx, run_ids).await? {
         let of_run = keys(&run);
-        if admit(tx, &run, &of_run, &mut storms).await? {
+        if admit(tx, &run, &of_run, &mut batch).await? {
             taken.extend(of_run);
         }
     }
     if taken.is_empty() { Ok(()) } else { guardrails::mark_clock(tx, &taken).await }
 }
 
-/// What turned critical lately, by client and check: the same for all runs of a batch.
-type Storms = BTreeMap<(Uuid, Uuid), storm::Facts>;
-
 /// One run whose buckets are locked: facts, decision, slots, job. Answers whether it was admitted.
 async fn admit(
     tx: &mut TenantTx,
     run: &Run,
     keys: &[(BucketKind, String)],
-    storms: &mut Storms,
+    batch: &mut BatchFacts,
 ) -> store::Result<bool> {
     let run_id = run.run_id;
     match run.state.as_str() {
@@ -211,63 +207,17 @@ async fn admit(
         // Slots of an admission that came to nothing: a waiting run holds none when it is decided.
         guardrails::release(tx, run_id, "not_run", Executed::No).await?;
     }
-    let around = match storms.entry((run.client_id, run.check_id)) {
-        Entry::Occupied(known) => known.get().clone(),
-        Entry::Vacant(new) => new.insert(storms::find(tx, run.client_id, run.check_id).await?).clone(),
-    };
-    let facts = load(tx, run, keys, around).await?;
+    let facts = batch.load(tx, run, keys).await?;
     let decided = decide(&facts);
     record(tx, run, &decided).await?;
     act(tx, run, &decided).await?;
     match decided.answer {
-        Answer::Run { .. } => mark_canary(tx, run, &facts.breakers, decided.at).await.map(|()| true),
+        Answer::Run { .. } => {
+            batch.note_admitted(run.host_id);
+            mark_canary(tx, run, &facts.breakers, decided.at).await.map(|()| true)
+        }
         _ => Ok(false),
     }
-}
-
-async fn load(
-    tx: &mut TenantTx,
-    run: &Run,
-    keys: &[(BucketKind, String)],
-    around: storm::Facts,
-) -> store::Result<Facts> {
-    let corrupt = |column| StoreError::Corrupt { table: "runs", column, id: run.run_id };
-    let now = tx.now().await?;
-    let playbook = playbooks::find(tx, &run.playbook_digest).await?.ok_or(corrupt("playbook_digest"))?;
-    let content: Value = serde_json::from_str(&playbook.content).map_err(|_| corrupt("playbook_digest"))?;
-    let risk = content["risk"].as_str().unwrap_or("E").to_owned();
-    let platform = guardrails::platform(tx).await?;
-    let planned = Mode::parse(&run.mode).ok_or(corrupt("mode"))?;
-    // Read under the locks that a demotion takes: a run that was planned beside it is held to it too.
-    let today = mappings::find_of_run(tx, run.run_id).await?.ok_or(corrupt("remediation_id"))?.mode_today;
-    let mode = strictest(planned, today.as_deref().and_then(Mode::parse).unwrap_or(Mode::Observe));
-    let needs_person = risk == "H";
-    let asks = mode == Mode::Approve || needs_person;
-    let weight = content["weight"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
-    let buckets = guardrails::facts(tx, keys, run.run_id).await?;
-    let share = match buckets.iter().find(|bucket| bucket.kind == BucketKind::Tenant) {
-        Some(tenant) => Some(shares::find(tx, run.client_id, tenant, weight).await?),
-        None => None,
-    };
-    let (damage, size) = damage::find(tx, run).await?;
-    Ok(Facts {
-        now,
-        mode,
-        weight,
-        share,
-        platform_frozen: platform.frozen,
-        clock_jump: platform.clock_jump,
-        escalate_only: risk == "E",
-        needs_person,
-        approved_by: if asks { approvals::find_yes(tx, run.run_id).await? } else { None },
-        quarantined: hosts::find_quarantine(tx, run.host_id).await?,
-        host_busy: runs::has_unfinished_job(tx, run.host_id).await?,
-        stops: stops::list_over(tx, run.client_id, run.host_id).await?,
-        buckets,
-        damage: Some((damage, size)),
-        storm: Some((around, size)),
-        breakers: open_breakers(tx, run).await?,
-    })
 }
 
 async fn record(tx: &mut TenantTx, run: &Run, decided: &Decided) -> store::Result<()> {
@@ -427,11 +377,6 @@ async fn undo_facts(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)])
         storm: None,
         breakers: Vec::new(),
     })
-}
-
-async fn open_breakers(tx: &mut TenantTx, run: &Run) -> store::Result<Vec<Breaker>> {
-    let over = breakers::list_over(tx, run).await?.into_iter().map(|row| row.breaker);
-    Ok(over.filter(|breaker| breaker.state != breaker::State::Closed).collect())
 }
 
 /// An admitted run is the canary of each breaker over it that let it through to see.

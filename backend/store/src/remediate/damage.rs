@@ -10,8 +10,23 @@ use super::guardrails::{number, size};
 use super::runs::Run;
 use crate::{Result, TenantTx};
 
-/// Reads it for one run, whose buckets are locked.
-pub async fn find(tx: &mut TenantTx, run: &Run) -> Result<(Facts, Size)> {
+/// What of it is the same for all runs of a client in a batch.
+#[derive(Debug, Clone)]
+pub struct OfClient {
+    /// When each bad remediation of the last day went bad.
+    pub bad: Vec<Timestamp>,
+    /// How large the client is.
+    pub size: Size,
+}
+
+/// Reads that.
+pub async fn find_of_client(tx: &mut TenantTx, client_id: Uuid) -> Result<OfClient> {
+    let size = size(tx, BucketKind::Client, &client_id.to_string()).await?;
+    Ok(OfClient { bad: list_bad(tx, client_id).await?, size })
+}
+
+/// Reads the rest for one run, whose buckets are locked.
+pub async fn find(tx: &mut TenantTx, run: &Run, of_client: &OfClient) -> Result<Facts> {
     let tenant_id = tx.tenant_id();
     let key = run.client_id.to_string();
     let counts = sqlx::query!(
@@ -35,18 +50,17 @@ pub async fn find(tx: &mut TenantTx, run: &Run) -> Result<(Facts, Size)> {
     .fetch_one(tx.conn())
     .await?;
     let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
-    let facts = Facts {
+    Ok(Facts {
         unproven: count(counts.unproven),
         unproven_of_version: count(counts.of_version),
         verified_of_version: count(counts.verified),
-        bad: list_bad(tx, run.client_id).await?,
+        bad: of_client.bad.clone(),
         set: Numbers {
             max_unproven: number(counts.max_unproven),
             max_bad: number(counts.max_bad),
             max_wave: number(counts.max_wave),
         },
-    };
-    Ok((facts, size(tx, BucketKind::Client, &key).await?))
+    })
 }
 
 /// When each bad remediation of the client in the last day went bad, ascending; one in doubt is bad now.

@@ -1,5 +1,6 @@
 //! Stage remediate: playbooks, guardrails, runs and jobs.
 pub mod approvals;
+pub mod batch;
 pub mod breakers;
 pub mod damage;
 pub mod doubt;
