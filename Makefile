@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e faults bench load systemd-check agent check build assets deps mails-check prepare prepare-check prepare-in-cluster
+.PHONY: help demo test e2e faults bench units-cost load systemd-check agent check build assets deps mails-check prepare prepare-check prepare-in-cluster
 
 DIST := frontend/assets/dist
 ASSET_INPUTS := frontend/package.json frontend/package-lock.json frontend/build.mjs $(shell find frontend/assets/src -type f)
@@ -45,6 +45,9 @@ bench: deps assets agent ## crash to healed to verified, ROUNDS=n (20), release 
 	MENDWRIGHT_BENCH_AGENT=$(AGENT) MENDWRIGHT_BENCH_ROUNDS=$(or $(ROUNDS),20) cargo test --release --workspace --tests bench:: -- --ignored --nocapture > $(BENCH_REPORT) 2>&1 \
 	  || { tail -40 $(BENCH_REPORT); exit 1; }
 	@grep -A99 '^limits lifted' $(BENCH_REPORT) | grep -B99 '^{'
+
+units-cost: deps agent ## what the agent needs for 0, 2 and 20 units of systemd, one of which is restarted 20 times: a line of JSON each
+	MENDWRIGHT_BENCH_AGENT=$(AGENT) cargo test -q -p agent --test all units_cost:: -- --ignored --nocapture | grep '^{'
 
 LOAD_REPORT := $(CURDIR)/target/load.log
 load: deps assets ## AGENTS=n (100) on TLS links for SECONDS=s (30), each breaks once and is repaired; the last line is JSON

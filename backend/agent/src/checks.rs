@@ -44,7 +44,7 @@ pub struct Checks {
     configured: bool,
     events: mpsc::Sender<Event>,
     clock: Clock,
-    bus: systemd::lookout::Bus,
+    bus: systemd::line::Bus,
     /// The units that a run of ours acts on now.
     acting: watch::Sender<Vec<String>>,
 }
@@ -52,7 +52,7 @@ pub struct Checks {
 impl Checks {
     /// None yet. systemd is asked at the D-Bus address `bus`.
     pub fn new(events: mpsc::Sender<Event>, clock: Clock, bus: Option<String>) -> Self {
-        let (bus, acting) = (systemd::lookout::Bus::new(bus), watch::Sender::default());
+        let (bus, acting) = (systemd::line::Bus::new(bus), watch::Sender::default());
         Self { watches: BTreeMap::new(), configured: false, events, clock, bus, acting }
     }
 

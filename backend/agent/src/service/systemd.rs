@@ -1,10 +1,11 @@
 //! Services that systemd runs, watched and acted on over D-Bus.
 //!
-//! [`proxy`] asks, [`judge`] decides what the answer means, [`lookout`] watches a unit, [`act`] is the program that a
+//! [`proxy`] asks, [`judge`] decides what the answer means, [`line`] is what all lookouts share, [`lookout`] watches a unit, [`act`] is the program that a
 //! step of a run is.
 
 pub mod act;
 pub mod judge;
+pub mod line;
 pub mod lookout;
 pub mod proxy;
 

@@ -37,7 +37,8 @@ pub struct Linked {
 }
 
 pub fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mendwright-agent"));
+    let built = env!("CARGO_BIN_EXE_mendwright-agent").into();
+    let mut command = Command::new(std::env::var_os("MENDWRIGHT_BENCH_AGENT").unwrap_or(built));
     command.env_clear().stdin(Stdio::null()).kill_on_drop(true);
     command
 }

@@ -14,3 +14,4 @@ mod services;
 mod systemd1;
 mod unit_files;
 mod units;
+mod units_cost;

@@ -1,4 +1,5 @@
-//! A double of systemd on a bus of the test's own: it has one unit, and does what the test tells it to.
+//! A double of systemd on a bus of the test's own: it has one unit, does what the test tells it to, and may have others
+//! that merely run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -164,8 +165,7 @@ impl Manager {
 #[interface(name = "org.freedesktop.systemd1.Manager")]
 impl Manager {
     fn load_unit(&self, name: &str) -> fdo::Result<OwnedObjectPath> {
-        assert_eq!(name, UNIT);
-        Ok(ObjectPath::try_from(UNIT_PATH).unwrap().into())
+        Ok(unit_path(name))
     }
 
     fn start_unit(&self, name: &str, mode: &str) -> fdo::Result<OwnedObjectPath> {
@@ -197,6 +197,11 @@ impl Manager {
         unit: String,
         result: String,
     ) -> zbus::Result<()>;
+}
+
+fn unit_path(name: &str) -> OwnedObjectPath {
+    let path = if name == UNIT { UNIT_PATH.to_owned() } else { agent::service::systemd::proxy::path_of(name) };
+    ObjectPath::try_from(path).unwrap().into()
 }
 
 fn job_path(id: u32) -> OwnedObjectPath {
@@ -258,6 +263,11 @@ pub struct Systemd {
 impl Systemd {
     /// On `bus`, with a unit that is as `facts` say.
     pub async fn new(bus: &Bus, facts: Facts) -> Self {
+        Self::among(bus, facts, &[]).await
+    }
+
+    /// The same, with other units that run.
+    pub async fn among(bus: &Bus, facts: Facts, others: &[String]) -> Self {
         let facts = Arc::new(Mutex::new(facts));
         let (sender, calls) = mpsc::unbounded_channel();
         let bus = connection::Builder::address(bus.address().as_str())
@@ -269,6 +279,12 @@ impl Systemd {
             .build()
             .await
             .unwrap();
+        for other in others {
+            let facts = Arc::new(Mutex::new(Facts::running(1)));
+            let (server, path) = (bus.object_server(), unit_path(other));
+            server.at(&path, Unit(facts.clone())).await.unwrap();
+            server.at(&path, Service(facts)).await.unwrap();
+        }
         Self { bus, facts, calls }
     }
 

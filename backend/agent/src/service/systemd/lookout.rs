@@ -1,15 +1,13 @@
 //! Watches one unit: at once when systemd says that it changed, at its interval, and when asked.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use runner::Clock;
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use wire::v1::{CheckSpec, Seen, constants};
-use zbus::Connection;
 
 use super::judge::{Acting, Before, Judged, hear, judge};
+use super::line::Bus;
 use super::{proxy, words};
 use crate::agent::Event;
 use crate::outbox::Looked;
@@ -20,34 +18,6 @@ use crate::service::lookout::Ask;
 const RETRY: Duration = Duration::from_secs(1);
 /// How soon it is looked again after a run of ours has ended.
 const SOON: Duration = Duration::from_millis(100);
-
-/// The one connection to the bus that all lookouts share.
-#[derive(Clone)]
-pub struct Bus {
-    address: Option<String>,
-    connection: Arc<Mutex<Option<Connection>>>,
-    /// Held while systemd is asked: one after the other needs the memory of one.
-    turn: Arc<Mutex<()>>,
-}
-
-impl Bus {
-    /// Of the bus at `address`, or of the system's.
-    pub fn new(address: Option<String>) -> Self {
-        Self { address, connection: Arc::default(), turn: Arc::default() }
-    }
-
-    /// The connection; made anew if it is gone.
-    async fn get(&self) -> zbus::Result<Connection> {
-        let mut kept = self.connection.lock().await;
-        if let Some(bus) = kept.as_ref().filter(|bus| !bus.is_closed()) {
-            return Ok(bus.clone());
-        }
-        let limit = Duration::from_secs(constants::CHECK_LIMIT_SECS);
-        let bus = tokio::time::timeout(limit, proxy::connect(self.address.as_deref(), limit)).await;
-        let bus = bus.map_err(std::io::Error::from)??;
-        Ok(kept.insert(bus).clone())
-    }
-}
 
 /// What one watch needs.
 pub struct Lookout {
@@ -105,11 +75,11 @@ impl Lookout {
 
     /// Looks again and again as long as bus and systemd answer.
     async fn follow(&mut self, memory: &mut Memory) -> zbus::Result<Unheard> {
-        let turns = self.bus.turn.clone();
+        let turns = self.bus.turn();
         // In boxes, here and below, because what these need is large and soon over.
         let first = turns.lock().await;
-        let bus = Box::pin(self.bus.get()).await?;
-        let (path, mut changes, mut over) = Box::pin(proxy::attend(&bus, self.unit.name())).await?;
+        let line = Box::pin(self.bus.get()).await?;
+        let (path, mut signals) = Box::pin(line.attend(self.unit.name())).await?;
         drop(first);
         let limit = Duration::from_millis(self.spec.limit_ms).min(Duration::from_secs(constants::CHECK_LIMIT_SECS));
         let interval = Duration::from_secs(self.spec.interval_secs.max(1));
@@ -118,19 +88,22 @@ impl Lookout {
             let before_this = heard.len();
             let read = async {
                 let _turn = turns.lock().await;
-                tokio::time::timeout(limit, Box::pin(proxy::read(&bus, &path))).await
+                let unit = tokio::time::timeout(limit, Box::pin(proxy::read(line.bus(), &path))).await;
+                line.settled().await;
+                unit
             };
             tokio::pin!(read);
-            // Signals are heard first: what led to this answer was sent before it. And they are heard while it is waited
-            // for: a queue that is full would hold up the answers to everybody.
+            // Signals are heard first: what led to this answer was sent before it.
             let unit = loop {
                 tokio::select! {
                     biased;
-                    change = changes.next() => heard.extend(proxy::change(&change.ok_or_else(gone)??)),
-                    ended = over.next() => heard.extend(proxy::job_over(&ended.ok_or_else(gone)??)),
+                    signal = signals.recv() => heard.push(signal.ok_or_else(gone)?),
                     unit = &mut read => break unit.map_err(std::io::Error::from)??,
                 }
             };
+            while let Ok(signal) = signals.try_recv() {
+                heard.push(signal);
+            }
             // What was heard meanwhile may be newer than the answer, which is worth another look.
             let again = heard.len() > before_this;
             let is_acting = self.acting.borrow_and_update().iter().any(|unit| unit == self.unit.name());
@@ -151,8 +124,7 @@ impl Lookout {
             let rest = then.saturating_add(interval).saturating_sub(self.clock.now()).max(Duration::from_millis(1));
             tokio::select! {
                 () = tokio::time::sleep(if has_ended { SOON } else { rest }) => {}
-                change = changes.next() => heard.extend(proxy::change(&change.ok_or_else(gone)??)),
-                ended = over.next() => heard.extend(proxy::job_over(&ended.ok_or_else(gone)??)),
+                signal = signals.recv() => heard.push(signal.ok_or_else(gone)?),
                 changed = self.acting.changed() => if changed.is_err() {
                     return Ok(Unheard);
                 },

@@ -14,6 +14,8 @@ const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
 const JOB: &str = "org.freedesktop.systemd1.Job";
+/// Where the objects of units are.
+const UNITS: &str = "/org/freedesktop/systemd1/unit";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// So many signals wait to be heard.
 const QUEUE: Option<NonZeroUsize> = NonZeroUsize::new(8);
@@ -56,31 +58,52 @@ pub async fn connect(address: Option<&str>, limit: Duration) -> zbus::Result<Con
     builder.method_timeout(limit).build().await
 }
 
-/// The object of the unit `name`, the signals that say it has changed, and those that say a job of it is over.
+/// The signals that say a unit has changed, and those that say a job of one is over.
+///
+/// # Errors
+/// The bus does not answer.
+pub async fn signals(bus: &Connection) -> zbus::Result<(MessageStream, MessageStream)> {
+    let signals = || MatchRule::builder().msg_type(message::Type::Signal).sender(NAME);
+    // Each change is told for the unit's own kind first, and then for all units alike: once is enough.
+    let changed = signals().interface(PROPERTIES).member("PropertiesChanged").path_namespace(UNITS).arg0ns(UNIT);
+    let over = signals().interface(MANAGER).member("JobRemoved").build()?;
+    let changed = MessageStream::for_match_rule(changed.build()?, bus, QUEUE).await?;
+    Ok((changed, MessageStream::for_match_rule(over, bus, QUEUE).await?))
+}
+
+/// The object of the unit `name`, whose signals are sent from now on.
 ///
 /// # Errors
 /// Bus or systemd do not answer.
-pub async fn attend(bus: &Connection, name: &str) -> zbus::Result<(OwnedObjectPath, MessageStream, MessageStream)> {
+pub async fn attend(bus: &Connection, name: &str) -> zbus::Result<OwnedObjectPath> {
     let systemd = ManagerProxy::new(bus).await?;
     let path = systemd.load_unit(name).await?;
-    let signals = || MatchRule::builder().msg_type(message::Type::Signal).sender(NAME);
-    let changed = signals().interface(PROPERTIES).member("PropertiesChanged").path(path.clone()).build()?;
-    let over = signals().interface(MANAGER).member("JobRemoved").arg(2, name).build()?;
-    let changed = MessageStream::for_match_rule(changed, bus, QUEUE).await?;
-    let over = MessageStream::for_match_rule(over, bus, QUEUE).await?;
     match systemd.subscribe().await {
         // One connection for all lookouts: another one asked before.
         Err(zbus::Error::MethodError(name, ..)) if name.ends_with(".AlreadySubscribed") => {}
         other => other?,
     }
-    Ok((path, changed, over))
+    Ok(path)
 }
 
-/// What a signal says of a job that is over.
-pub fn job_over(signal: &zbus::Message) -> Option<Heard> {
+/// The path of the unit `name`, as systemd makes it: all but letters and digits is written in hexadecimal.
+pub fn path_of(name: &str) -> String {
+    let mut path = format!("{UNITS}/");
+    for (at, byte) in name.bytes().enumerate() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' => path.push(char::from(byte)),
+            b'0'..=b'9' if at > 0 => path.push(char::from(byte)),
+            _ => path.push_str(&format!("_{byte:02x}")),
+        }
+    }
+    path
+}
+
+/// Of which unit a job is over, and what the signal says of it.
+pub fn job_over(signal: &zbus::Message) -> Option<(String, Heard)> {
     let body = signal.body();
-    let (job, _, _, result) = body.deserialize::<(u32, OwnedObjectPath, String, String)>().ok()?;
-    Some(Heard::Over { job, result })
+    let (job, _, unit, result) = body.deserialize::<(u32, OwnedObjectPath, String, String)>().ok()?;
+    Some((unit, Heard::Over { job, result }))
 }
 
 /// What a signal says of the unit that has changed; none if it is of something else.
@@ -176,4 +199,15 @@ fn is_unknown(error: &fdo::Error) -> bool {
 
 fn take<T: TryFrom<OwnedVariant>>(properties: &mut HashMap<String, OwnedVariant>, name: &str) -> Option<T> {
     T::try_from(properties.remove(name)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_units_path_is_the_one_that_systemd_gives() {
+        assert_eq!(path_of("shop-web.service"), "/org/freedesktop/systemd1/unit/shop_2dweb_2eservice");
+        assert_eq!(path_of("9p@a_1.service"), "/org/freedesktop/systemd1/unit/_39p_40a_5f1_2eservice");
+    }
 }
