@@ -74,8 +74,8 @@ struct Shared {
     faults: Mutex<VecDeque<Fault>>,
     /// The Message-ID of each message that came whole.
     transmitted: Mutex<VecDeque<String>>,
-    /// Distinct messages and deliveries so far, those that were dropped for room included.
-    count: watch::Sender<(usize, usize)>,
+    /// Distinct messages so far, those that were dropped for room included.
+    count: watch::Sender<usize>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -107,7 +107,7 @@ impl Sink {
             messages: Mutex::default(),
             faults: Mutex::default(),
             transmitted: Mutex::default(),
-            count: watch::Sender::new((0, 0)),
+            count: watch::Sender::new(0),
         });
         let task = tokio::spawn(accept(listener, shared.clone()));
         Ok((addr, Self { shared, task }))
@@ -130,17 +130,8 @@ impl Sink {
 
     /// Waits until `n` messages have arrived, each Message-ID counted once.
     pub async fn wait_for(&self, n: usize) -> Vec<Received> {
-        self.wait_until(|(messages, _)| messages >= n).await
-    }
-
-    /// Waits until `n` deliveries have arrived.
-    pub async fn wait_for_deliveries(&self, n: usize) -> Vec<Received> {
-        self.wait_until(|(_, deliveries)| deliveries >= n).await
-    }
-
-    async fn wait_until(&self, reached: impl Fn((usize, usize)) -> bool) -> Vec<Received> {
         // The sender lives in `self`, so this ends only when the condition holds.
-        let _ = self.shared.count.subscribe().wait_for(|count| reached(*count)).await;
+        let _ = self.shared.count.subscribe().wait_for(|count| *count >= n).await;
         self.messages()
     }
 }
@@ -352,7 +343,7 @@ impl Dialogue {
             }
         };
         drop(messages);
-        self.shared.count.send_modify(|count| *count = (count.0 + new, count.1 + 1));
+        self.shared.count.send_modify(|count| *count += new);
         deliveries
     }
 
