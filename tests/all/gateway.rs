@@ -295,6 +295,15 @@ impl Peer {
         }
     }
 
+    /// The code of the close, whatever is said before it.
+    async fn until_closed(&mut self) -> u16 {
+        loop {
+            if let Err(code) = self.next().await {
+                return code;
+            }
+        }
+    }
+
     /// The first message that `pick` takes.
     async fn until<T>(&mut self, mut pick: impl FnMut(Down) -> Option<T>) -> T {
         let wait = async {

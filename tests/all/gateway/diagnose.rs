@@ -77,7 +77,7 @@ async fn an_answer_without_bounds_ends_the_link() {
     call(&world, run).await;
     let asked = question(&mut peer).await;
     peer.send(answer(asked.request_id, MAX_SECTIONS + 1)).await;
-    assert_eq!(peer.closed().await.0, close::MALFORMED);
+    assert_eq!(peer.until_closed().await, close::MALFORMED);
     assert_eq!(world.count("diagnostics WHERE answered_at IS NOT NULL").await, 0);
 }
 

@@ -60,5 +60,5 @@ async fn a_host_that_writes_without_end_is_kept_to_its_first_part_and_an_overlon
     peer.observe(world.check, 1, "failed", None).await;
     assert_eq!(so_far(&mut world).await[0].len(), 64 * 1024);
     peer.send(piece(&envelope, 0, &"x".repeat(MAX_PROGRESS_BYTES + 1))).await;
-    assert_eq!(peer.closed().await.0, close::MALFORMED);
+    assert_eq!(peer.until_closed().await, close::MALFORMED);
 }
