@@ -186,8 +186,9 @@ fn mails(facts: &Facts, all: &mut Vec<Entry>) {
 fn remarks(facts: &Facts) -> Vec<String> {
     let mut remarks = Vec::new();
     let began = facts.alerts.iter().filter_map(|alert| alert.signalled_at).min();
-    let ok_again =
-        facts.verifications.iter().rev().find(|v| v.outcome.as_deref() == Some("fixed")).and_then(|v| v.first_ok_at);
+    // An undo is verified too, and does not bring the service back.
+    let fixed = |v: &&incident::Verification| v.purpose == "fix" && v.outcome.as_deref() == Some("fixed");
+    let ok_again = facts.verifications.iter().rev().find(fixed).and_then(|v| v.first_ok_at);
     if let (Some(began), Some(ok_again)) = (began, ok_again) {
         let away = Duration::try_from(ok_again.duration_since(began)).unwrap_or_default();
         remarks.push(format!("back in {}", views::back_in(away)));

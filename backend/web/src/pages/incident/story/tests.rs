@@ -317,3 +317,13 @@ fn what_a_run_has_written_so_far_is_shown_while_it_runs() {
     let said: Vec<&str> = run.output.iter().map(|line| line.text.as_str()).collect();
     assert_eq!((said, run.output_cut), (vec!["stopping", "waiting [31mfor it"], false));
 }
+
+#[test]
+fn an_undo_that_was_verified_does_not_say_that_the_service_is_back() {
+    let mut facts = facts();
+    for verification in &mut facts.verifications {
+        verification.purpose = "undo".into();
+    }
+    let remarks = page(facts).remarks;
+    assert!(!remarks.iter().any(|remark| remark.starts_with("back in")), "{remarks:?}");
+}
