@@ -22,5 +22,6 @@ pub mod outbox;
 pub mod resolve;
 pub mod service;
 pub mod socket;
+pub mod stat;
 pub mod state;
 pub mod tls;

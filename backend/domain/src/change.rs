@@ -121,7 +121,7 @@ pub fn of_limit(kind: BucketKind, part: Part, from: Numbers, to: Numbers, sizes:
                 to.damage.max_bad.unwrap_or(rule) > from.damage.max_bad.unwrap_or(rule)
             }
             Part::Storm => {
-                let rule = if kind == BucketKind::Tenant { storm::clients() } else { storm::hosts_of(*size) };
+                let rule = if kind == BucketKind::Tenant { storm::CLIENTS } else { storm::hosts_of(*size) };
                 to.max_storm.unwrap_or(rule) > from.max_storm.unwrap_or(rule)
             }
             // The rule begins with one host, so no number is known to be below it; and it grows beyond any number.

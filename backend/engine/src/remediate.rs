@@ -5,10 +5,9 @@ mod facts;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::classify::Mode;
 use domain::remediate::breaker::{self, Breaker};
-use domain::remediate::decide::{Answer, Decided, Facts, decide};
-use domain::remediate::guardrails::{BucketFacts, BucketKind};
+use domain::remediate::decide::{Answer, Decided, decide};
+use domain::remediate::guardrails::BucketKind;
 use domain::run::State;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -19,8 +18,8 @@ use store::remediate::approvals;
 use store::remediate::guardrails::{self, Executed, buckets_of};
 use store::remediate::jobs::{self, JobKey};
 use store::remediate::runs::{self, Claimed, Run};
-use store::remediate::{breakers, stops, undo};
-use store::{Queue, Store, StoreError, TenantScope, TenantTx, hosts};
+use store::remediate::{breakers, undo};
+use store::{Queue, Store, StoreError, TenantScope, TenantTx};
 use uuid::Uuid;
 
 use crate::lease::{Batch, Stage};
@@ -337,7 +336,7 @@ async fn take_back(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
     if !undo::is_wanted(tx, run_id).await? {
         return Ok(());
     }
-    let facts = undo_facts(tx, &run, &keys).await?;
+    let facts = facts::of_undo(tx, &run, &keys).await?;
     let decided = decide(&facts);
     record(tx, &run, &decided).await?;
     match &decided.answer {
@@ -351,32 +350,6 @@ async fn take_back(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
         Answer::Refuse { reason } => undo::mark_failed(tx, run_id, reason).await,
         Answer::WouldRun | Answer::NeedsApproval => undo::mark_failed(tx, run_id, "it was not allowed").await,
     }
-}
-
-/// An undo takes a slot of its own bucket alone; what stops fixes stops it too. The yes to a fix is one to its undo.
-async fn undo_facts(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> store::Result<Facts> {
-    let all = guardrails::facts(tx, keys, run.run_id).await?;
-    let frozen = all.iter().any(|bucket| bucket.frozen);
-    let buckets = all.into_iter().filter(|bucket| bucket.kind == BucketKind::Undo);
-    let platform = guardrails::platform(tx).await?;
-    Ok(Facts {
-        now: tx.now().await?,
-        mode: Mode::Auto,
-        platform_frozen: platform.frozen,
-        clock_jump: platform.clock_jump,
-        escalate_only: false,
-        needs_person: false,
-        approved_by: None,
-        quarantined: hosts::find_quarantine(tx, run.host_id).await?,
-        host_busy: runs::has_unfinished_job(tx, run.host_id).await?,
-        stops: stops::list_over(tx, run.client_id, run.host_id).await?,
-        buckets: buckets.map(|bucket| BucketFacts { frozen, ..bucket }).collect(),
-        weight: 1,
-        share: None,
-        damage: None,
-        storm: None,
-        breakers: Vec::new(),
-    })
 }
 
 /// An admitted run is the canary of each breaker over it that let it through to see.

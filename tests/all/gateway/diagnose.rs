@@ -17,6 +17,17 @@ async fn question(peer: &mut Peer) -> Diagnose {
     peer.until(|down| if let Down::Diagnose(question) = down { Some(question) } else { None }).await
 }
 
+/// A linked host whose run calls a person, and what it is asked.
+async fn called() -> (World, Peer, Uuid, Diagnose) {
+    let mut world = world().await;
+    let host = world.enrol(&key(1)).await.unwrap().host_id;
+    let (mut peer, _) = world.link(host, Uuid::from_u128(1), 0).await;
+    let run = world.run(host).await;
+    call(&world, run).await;
+    let asked = question(&mut peer).await;
+    (world, peer, run, asked)
+}
+
 fn answer(request_id: Uuid, sections: usize) -> Up {
     let section = Section { title: "Load".into(), lines: vec!["load 0.5\u{0}".into(), "idle".into()] };
     Up::Diagnosed(Diagnosed { request_id, sections: vec![section; sections] })
@@ -26,12 +37,7 @@ const SECTIONS: &str = "SELECT sections FROM diagnostics WHERE answered_at IS NO
 
 #[tokio::test]
 async fn a_host_is_asked_how_it_looks_when_a_person_is_called_and_its_answer_is_kept() {
-    let mut world = world().await;
-    let host = world.enrol(&key(1)).await.unwrap().host_id;
-    let (mut peer, _) = world.link(host, Uuid::from_u128(1), 0).await;
-    let run = world.run(host).await;
-    call(&world, run).await;
-    let asked = question(&mut peer).await;
+    let (mut world, mut peer, run, asked) = called().await;
     assert_eq!(asked.target.as_deref(), Some("shop"));
     // An answer to what nobody asked changes nothing.
     peer.send(answer(Uuid::from_u128(99), 1)).await;
@@ -70,12 +76,7 @@ async fn a_host_that_was_away_is_asked_when_it_comes_and_not_when_that_is_long_o
 
 #[tokio::test]
 async fn an_answer_without_bounds_ends_the_link() {
-    let mut world = world().await;
-    let host = world.enrol(&key(1)).await.unwrap().host_id;
-    let (mut peer, _) = world.link(host, Uuid::from_u128(1), 0).await;
-    let run = world.run(host).await;
-    call(&world, run).await;
-    let asked = question(&mut peer).await;
+    let (mut world, mut peer, _, asked) = called().await;
     peer.send(answer(asked.request_id, MAX_SECTIONS + 1)).await;
     assert_eq!(peer.until_closed().await, close::MALFORMED);
     assert_eq!(world.count("diagnostics WHERE answered_at IS NOT NULL").await, 0);

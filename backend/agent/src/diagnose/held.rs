@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
+use crate::stat;
+
 /// The most file descriptors that are looked at.
 const MOST_LOOKED_AT: usize = 50_000;
 /// Smaller ones are not worth a line, in bytes.
@@ -11,9 +13,7 @@ const LEAST: u64 = 1_000_000;
 
 /// One line a file, biggest first. Only what this process may see: as root, all.
 pub fn list() -> Vec<String> {
-    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let fds = pids.flat_map(|pid| {
+    let fds = stat::pids().flat_map(|pid| {
         let fds = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
         fds.map(move |fd| (pid, fd.path()))
     });

@@ -1,48 +1,31 @@
 //! Who uses the processor and the memory.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::time::Duration;
 
 use rustix::param::{clock_ticks_per_second, page_size};
 
+use crate::stat::{self, Stat};
+
 /// How many of each are told.
 const MOST: usize = 8;
 
-/// One process.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Process {
-    name: String,
-    ticks: u64,
-    began: u64,
-    pages: u64,
-}
-
 /// All processes by number.
-pub fn list() -> BTreeMap<u32, Process> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter_map(|pid| Some((pid, parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)?))).collect()
-}
-
-/// From `/proc/PID/stat`: `pid (name) state …`, and the name may hold anything, brackets too.
-fn parse(stat: &[u8]) -> Option<Process> {
-    let (open, close) = (stat.iter().position(|b| *b == b'(')?, stat.iter().rposition(|b| *b == b')')?);
-    let name = String::from_utf8_lossy(stat.get(open + 1..close)?).into_owned();
-    let rest = std::str::from_utf8(stat.get(close + 2..)?).ok()?;
-    let words: Vec<&str> = rest.split_ascii_whitespace().collect();
-    // Counted from the state, which is the third word of the whole line.
-    let word = |number: usize| words.get(number - 3)?.parse::<u64>().ok();
-    Some(Process { name, ticks: word(14)? + word(15)?, began: word(22)?, pages: word(24)? })
+pub fn list() -> BTreeMap<u32, Stat> {
+    stat::pids().filter_map(|pid| Some((pid, stat::read(pid)?))).collect()
 }
 
 /// Those that used most of the processor between two looks `over` apart, then those that hold most memory.
-pub fn busiest(before: &BTreeMap<u32, Process>, after: &BTreeMap<u32, Process>, over: Duration) -> Vec<String> {
-    let used = |(pid, now): (&u32, &Process)| {
+pub fn busiest(before: &BTreeMap<u32, Stat>, after: &BTreeMap<u32, Stat>, over: Duration) -> Vec<String> {
+    let used = |(pid, now): (&u32, &Stat)| {
         // A number that another process has by now tells nothing.
         let then = before.get(pid).filter(|then| then.began == now.began)?;
         let ticks = now.ticks.checked_sub(then.ticks).filter(|ticks| *ticks > 0)?;
-        Some((ticks as f64 * 100.0 / clock_ticks_per_second() as f64 / over.as_secs_f64(), *pid, now.name.clone()))
+        Some((
+            ticks as f64 * 100.0 / clock_ticks_per_second() as f64 / over.as_secs_f64(),
+            *pid,
+            String::from_utf8_lossy(&now.name).into_owned(),
+        ))
     };
     let mut by_processor: Vec<_> = after.iter().filter_map(used).collect();
     by_processor.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -54,7 +37,7 @@ pub fn busiest(before: &BTreeMap<u32, Process>, after: &BTreeMap<u32, Process>, 
         .map(|(share, pid, name)| format!("{name} ({pid}): {share:.0} % of a core"))
         .chain(memory.map(|(pid, process)| {
             let held = process.pages.saturating_mul(page_size() as u64);
-            format!("{} ({pid}): {} of memory", process.name, super::bytes(held))
+            format!("{} ({pid}): {} of memory", String::from_utf8_lossy(&process.name), super::bytes(held))
         }))
         .collect()
 }
@@ -63,15 +46,8 @@ pub fn busiest(before: &BTreeMap<u32, Process>, after: &BTreeMap<u32, Process>, 
 mod tests {
     use super::*;
 
-    fn process(name: &str, ticks: u64, began: u64, pages: u64) -> Process {
-        Process { name: name.into(), ticks, began, pages }
-    }
-
-    #[test]
-    fn a_name_may_hold_brackets_and_spaces() {
-        let line = b"12 (a (b) c) S 1 1 1 0 -1 4194560 1 2 3 4 70 5 0 0 20 0 1 0 900 1000 25 18446744073709551615";
-        assert_eq!(parse(line), Some(process("a (b) c", 75, 900, 25)));
-        assert_eq!(parse(b"12 (x) S 1"), None);
+    fn process(name: &str, ticks: u64, began: u64, pages: u64) -> Stat {
+        Stat { name: name.into(), is_zombie: false, ticks, began, pages }
     }
 
     #[test]

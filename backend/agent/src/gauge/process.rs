@@ -8,19 +8,13 @@ use rustix::param::{clock_ticks_per_second, page_size};
 use wire::v1::Value;
 
 use super::{Look, number};
+use crate::stat::{self, Stat};
 
 /// What processes of a name had used of the processor, and when.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Used {
     ticks: u64,
     at: Duration,
-}
-
-/// One process of the name.
-struct Process {
-    is_zombie: bool,
-    ticks: u64,
-    pages: u64,
 }
 
 /// Looks at the processes called `name`, as the kernel calls them (its first 15 letters) or as the program's file is
@@ -32,7 +26,7 @@ pub fn look(name: &str, before: Option<Used>, now: Duration) -> (Look, Option<Us
         Err(error) => return (Err(format!("processes cannot be listed: {error}")), None),
     };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let all: Vec<Process> = pids.filter_map(|pid| find(pid, name)).collect();
+    let all: Vec<Stat> = pids.filter_map(|pid| find(pid, name)).collect();
     let zombies = all.iter().filter(|process| process.is_zombie).count();
     let count = all.len() - zombies;
     let memory_mb = all.iter().map(|process| process.pages).sum::<u64>() as f64 * page_size() as f64 / 1e6;
@@ -64,23 +58,8 @@ fn share(before: Used, now: Used) -> Option<f64> {
 }
 
 /// Process `pid`, if it is called `name`; one that ended meanwhile is none.
-fn find(pid: u32, name: &str) -> Option<Process> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    // `pid (name) state …`, and the name may hold anything, brackets too.
-    let (open, close) = (stat.iter().position(|b| *b == b'(')?, stat.iter().rposition(|b| *b == b')')?);
-    let kernels = stat.get(open + 1..close)?;
-    if kernels != name.as_bytes() && !is_program(pid, name) {
-        return None;
-    }
-    let rest = std::str::from_utf8(stat.get(close + 2..)?).ok()?;
-    let words: Vec<&str> = rest.split(' ').collect();
-    // Counted from the state, which is the third word of the whole line.
-    let word = |number: usize| words.get(number - 3)?.parse::<u64>().ok();
-    Some(Process {
-        is_zombie: matches!(*words.first()?, "Z" | "X" | "x"),
-        ticks: word(14)? + word(15)?,
-        pages: word(24)?,
-    })
+fn find(pid: u32, name: &str) -> Option<Stat> {
+    stat::read(pid).filter(|stat| stat.name == name.as_bytes() || is_program(pid, name))
 }
 
 /// Whether the first word of its command line is a file of this name.

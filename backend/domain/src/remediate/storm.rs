@@ -22,8 +22,8 @@ pub const LOOKED_BACK: SignedDuration = SignedDuration::from_mins(15);
 
 const LEAST_HOSTS: u32 = 3;
 const MOST_HOSTS: u32 = 20;
-/// The same check at so many clients.
-const CLIENTS: u32 = 3;
+/// Clients at which the same check makes a storm.
+pub const CLIENTS: u32 = 3;
 
 /// Something that turned critical, and when.
 pub type Onset = (Timestamp, Uuid);
@@ -44,11 +44,6 @@ pub struct Facts {
 /// How many hosts of a client of that size make a storm.
 pub fn hosts_of(size: Size) -> u32 {
     size.hosts.div_ceil(10).clamp(LEAST_HOSTS, MOST_HOSTS)
-}
-
-/// How many clients with the same check make a storm.
-pub fn clients() -> u32 {
-    CLIENTS
 }
 
 /// The most that turned critical together, counted once each, and when the storm that this made is over.
@@ -87,7 +82,7 @@ pub fn rows(facts: &Facts, size: Size, now: Timestamp) -> [LimitRow; 2] {
             }
             None => format!("a storm from {from} {what} that turn critical within 5 min"),
         };
-        let (limit, window_secs) = (LimitKind::Storm, Some(300));
+        let (limit, window_secs) = (LimitKind::Storm, u32::try_from(WITHIN.as_secs()).ok());
         LimitRow { limit, scope, used, max: from, window_secs, why, frees_at, holds: frees_at.is_some() }
     };
     [

@@ -7,7 +7,7 @@ use domain::change::strictest;
 use domain::classify::Mode;
 use domain::remediate::breaker::{Breaker, State};
 use domain::remediate::decide::Facts;
-use domain::remediate::guardrails::BucketKind;
+use domain::remediate::guardrails::{BucketFacts, BucketKind};
 use domain::remediate::storm;
 use serde_json::Value;
 use store::remediate::batch::{self, Around};
@@ -112,6 +112,34 @@ impl BatchFacts {
         self.versions.insert(run.playbook_digest.clone(), version.clone());
         Ok(version)
     }
+}
+
+/// An undo takes a slot of its own bucket alone; what stops fixes stops it too. The yes to a fix is one to its undo.
+pub(super) async fn of_undo(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> store::Result<Facts> {
+    let all = guardrails::facts(tx, keys, run.run_id).await?;
+    let frozen = all.iter().any(|bucket| bucket.frozen);
+    let buckets = all.into_iter().filter(|bucket| bucket.kind == BucketKind::Undo);
+    let mut around = batch::find(tx, &[run.run_id]).await?;
+    let corrupt = StoreError::Corrupt { table: "runs", column: "remediation_id", id: run.run_id };
+    let of_run = around.of_runs.remove(&run.run_id).ok_or(corrupt)?;
+    Ok(Facts {
+        now: tx.now().await?,
+        mode: Mode::Auto,
+        platform_frozen: around.platform.frozen,
+        clock_jump: around.platform.clock_jump,
+        escalate_only: false,
+        needs_person: false,
+        approved_by: None,
+        quarantined: of_run.quarantined,
+        host_busy: of_run.host_busy,
+        stops: stops::list_over(tx, run.client_id, run.host_id).await?,
+        buckets: buckets.map(|bucket| BucketFacts { frozen, ..bucket }).collect(),
+        weight: 1,
+        share: None,
+        damage: None,
+        storm: None,
+        breakers: Vec::new(),
+    })
 }
 
 /// The breakers over a run that are not closed.

@@ -512,19 +512,6 @@ pub async fn is_held_by_storm(tx: &mut TenantTx, client_id: Option<Uuid>) -> Res
     .await?)
 }
 
-/// Whether a host has an unfinished job (diagnostics aside).
-pub async fn has_unfinished_job(tx: &mut TenantTx, host_id: Uuid) -> Result<bool> {
-    let tenant_id = tx.tenant_id();
-    Ok(sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT 1 FROM jobs WHERE tenant_id = $1 AND host_id = $2 AND purpose <> 'diagnostics'
-             AND state IN ('queued', 'leased', 'permitted', 'unknown')) AS "e!""#,
-        tenant_id,
-        host_id
-    )
-    .fetch_one(tx.conn())
-    .await?)
-}
-
 /// How often the mapping of this run has fixed something, this run included; counted up to `most`.
 pub async fn count_fixed_by_mapping(tx: &mut TenantTx, run_id: Uuid, most: u64) -> Result<u64> {
     let tenant_id = tx.tenant_id();
