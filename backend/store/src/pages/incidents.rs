@@ -115,15 +115,13 @@ impl Filter {
     }
 }
 
-/// The incidents of the filter after a place, in the order of [`Place`]; from the beginning without one.
-pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limit: i64) -> Result<Vec<Row>> {
-    let tenant_id = tx.tenant_id();
-    let (before, end) = (after.unwrap_or_else(|| filter.start()), filter.end());
-    let rows = sqlx::query_as!(
-        Stored,
-        r#"SELECT i.incident_id, i.title, i.state, i.opened_at, i.closed_at, i.outcome, i.escalation_reason, c.name AS client,
-             h.host_id AS "host_id?", h.name AS "host?", r.state AS "run_state?", r.hold_reason AS "hold_reason?", p.name AS "playbook?"
-           FROM (SELECT i.* FROM incidents i
+/// A statement on the incidents that a filter finds from a place on: what it selects from `incidents i`, and what follows.
+macro_rules! on_found {
+    ($query:ident!($(as $row:ident,)? $tx:expr, $filter:expr, $before:expr, $limit:expr, $begin:literal, $end:literal)) => {{
+        let (filter, before, end): (&Filter, Place, Place) = ($filter, $before, $filter.end());
+        sqlx::$query!(
+            $($row,)?
+            $begin + r#"
            WHERE i.tenant_id = $1
              AND (i.state <> 'closed', i.opened_at, i.incident_id) < ($2, $3, $4) AND (i.state <> 'closed', i.opened_at, i.incident_id) > ($5, $6, $7)
              AND i.opened_at >= $8 AND i.opened_at < $9 AND ($10::uuid IS NULL OR i.client_id = $10) AND ($11::text IS NULL OR i.outcome = $11)
@@ -136,7 +134,39 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limi
                WHEN r.state = 'observed' THEN 'watching' ELSE 'healing' END
                FROM (SELECT (SELECT r.state FROM runs r WHERE r.tenant_id = i.tenant_id AND r.incident_id = i.incident_id
                              ORDER BY r.planned_at DESC, r.rung DESC LIMIT 1) AS state) r))
-           ORDER BY (i.state <> 'closed') DESC, i.opened_at DESC, i.incident_id DESC LIMIT $15) i
+           "# + $end,
+            $tx.tenant_id(),
+            before.is_open,
+            before.opened_at.to_sqlx() as _,
+            before.incident_id,
+            end.is_open,
+            end.opened_at.to_sqlx() as _,
+            end.incident_id,
+            filter.from_at.unwrap_or(Timestamp::UNIX_EPOCH).to_sqlx() as _,
+            filter.to_at.unwrap_or(Timestamp::MAX).to_sqlx() as _,
+            filter.client_id,
+            filter.outcome,
+            filter.host.as_deref(),
+            filter.kind.as_deref(),
+            filter.standing,
+            $limit
+        )
+    }};
+}
+
+/// The incidents of the filter after a place, in the order of [`Place`]; from the beginning without one.
+pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limit: i64) -> Result<Vec<Row>> {
+    let before = after.unwrap_or_else(|| filter.start());
+    let rows = on_found!(query_as!(
+        as Stored,
+        tx,
+        filter,
+        before,
+        limit,
+        r#"SELECT i.incident_id, i.title, i.state, i.opened_at, i.closed_at, i.outcome, i.escalation_reason, c.name AS client,
+             h.host_id AS "host_id?", h.name AS "host?", r.state AS "run_state?", r.hold_reason AS "hold_reason?", p.name AS "playbook?"
+           FROM (SELECT i.* FROM incidents i"#,
+        r#"ORDER BY (i.state <> 'closed') DESC, i.opened_at DESC, i.incident_id DESC LIMIT $15) i
            JOIN clients c ON c.tenant_id = i.tenant_id AND c.client_id = i.client_id
            LEFT JOIN LATERAL (SELECT a.host_id FROM alerts a WHERE a.tenant_id = i.tenant_id AND a.incident_id = i.incident_id
                               ORDER BY a.opened_at, a.alert_id LIMIT 1) a ON true
@@ -144,23 +174,8 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limi
            LEFT JOIN LATERAL (SELECT r.state, r.hold_reason, r.playbook_id FROM runs r WHERE r.tenant_id = i.tenant_id AND r.incident_id = i.incident_id
                               ORDER BY r.planned_at DESC, r.rung DESC LIMIT 1) r ON true
            LEFT JOIN playbooks p ON p.tenant_id = i.tenant_id AND p.playbook_id = r.playbook_id
-           ORDER BY (i.state <> 'closed') DESC, i.opened_at DESC, i.incident_id DESC"#,
-        tenant_id,
-        before.is_open,
-        before.opened_at.to_sqlx() as _,
-        before.incident_id,
-        end.is_open,
-        end.opened_at.to_sqlx() as _,
-        end.incident_id,
-        filter.from_at.unwrap_or(Timestamp::UNIX_EPOCH).to_sqlx() as _,
-        filter.to_at.unwrap_or(Timestamp::MAX).to_sqlx() as _,
-        filter.client_id,
-        filter.outcome,
-        filter.host.as_deref(),
-        filter.kind.as_deref(),
-        filter.standing,
-        limit
-    )
+           ORDER BY (i.state <> 'closed') DESC, i.opened_at DESC, i.incident_id DESC"#
+    ))
     .fetch_all(tx.conn())
     .await?;
     Ok(rows.into_iter().map(Row::from).collect())
@@ -168,39 +183,14 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limi
 
 /// How many incidents the filter finds, up to `most`.
 pub async fn count(tx: &mut TenantTx, filter: &Filter, most: i64) -> Result<i64> {
-    let tenant_id = tx.tenant_id();
-    let (before, end) = (filter.start(), filter.end());
-    let n = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "n!" FROM (SELECT 1 FROM incidents i
-           WHERE i.tenant_id = $1
-             AND (i.state <> 'closed', i.opened_at, i.incident_id) < ($2, $3, $4) AND (i.state <> 'closed', i.opened_at, i.incident_id) > ($5, $6, $7)
-             AND i.opened_at >= $8 AND i.opened_at < $9 AND ($10::uuid IS NULL OR i.client_id = $10) AND ($11::text IS NULL OR i.outcome = $11)
-             AND ($12::text IS NULL OR i.incident_id IN (SELECT x.incident_id FROM alerts x WHERE x.tenant_id = $1 AND x.host_id = ANY (ARRAY(
-               SELECT h.host_id FROM hosts h WHERE h.tenant_id = $1 AND position(lower($12) IN lower(h.name)) > 0))))
-             AND ($13::text IS NULL OR EXISTS (SELECT 1 FROM alerts x WHERE x.tenant_id = i.tenant_id AND x.incident_id = i.incident_id AND x.check_id = ANY (ARRAY(
-               SELECT z.check_id FROM checks z WHERE z.tenant_id = $1 AND z.kind = $13))))
-             AND ($14::text IS NULL OR $14 = (SELECT CASE
-               WHEN r.state = 'held' THEN 'held' WHEN i.state = 'escalated' OR r.state IN ('awaiting_approval', 'unknown') THEN 'needs_you'
-               WHEN r.state = 'observed' THEN 'watching' ELSE 'healing' END
-               FROM (SELECT (SELECT r.state FROM runs r WHERE r.tenant_id = i.tenant_id AND r.incident_id = i.incident_id
-                             ORDER BY r.planned_at DESC, r.rung DESC LIMIT 1) AS state) r))
-           LIMIT $15) found"#,
-        tenant_id,
-        before.is_open,
-        before.opened_at.to_sqlx() as _,
-        before.incident_id,
-        end.is_open,
-        end.opened_at.to_sqlx() as _,
-        end.incident_id,
-        filter.from_at.unwrap_or(Timestamp::UNIX_EPOCH).to_sqlx() as _,
-        filter.to_at.unwrap_or(Timestamp::MAX).to_sqlx() as _,
-        filter.client_id,
-        filter.outcome,
-        filter.host.as_deref(),
-        filter.kind.as_deref(),
-        filter.standing,
-        most
-    )
+    let n = on_found!(query_scalar!(
+        tx,
+        filter,
+        filter.start(),
+        most,
+        r#"SELECT count(*) AS "n!" FROM (SELECT 1 FROM incidents i"#,
+        "LIMIT $15) found"
+    ))
     .fetch_one(tx.conn())
     .await?;
     Ok(n)
