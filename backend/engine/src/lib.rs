@@ -1,6 +1,7 @@
 //! The loops: load, decide, save, act. No SQL, no HTTP routes.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 mod breaker;
 pub mod changes;
 pub mod classify;

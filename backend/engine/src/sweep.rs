@@ -45,6 +45,7 @@ impl Stage for Sweep {
         if !changes::list_due(&mut tx, 1).await?.is_empty() {
             tx.due(Queue::Changes, now);
         }
+        crate::audit::look_for_late(&mut tx).await?;
         for node_id in host_links::list_nodes_with_open_work(&mut tx).await? {
             tx.due(Queue::Dispatch(node_id), now);
         }

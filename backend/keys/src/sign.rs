@@ -25,7 +25,7 @@ pub enum Context {
     Enroll,
     /// A dispatch key over its successor (hex).
     DispatchKey,
-    /// A tenant's audit key over the head of its chain.
+    /// The server's audit key over the head of a tenant's chain.
     AuditHead,
 }
 

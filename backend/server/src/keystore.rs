@@ -66,27 +66,39 @@ impl Keystore {
 
     /// The key that signs envelopes; made by the first node that asks.
     pub async fn dispatch_key(&self, store: &Store) -> Result<SigningKey> {
+        self.server_key(store, Kind::Dispatch).await
+    }
+
+    /// The key that signs heads of audit chains; made by the first node that asks.
+    pub async fn audit_key(&self, store: &Store) -> Result<SigningKey> {
+        self.server_key(store, Kind::Audit).await
+    }
+
+    async fn server_key(&self, store: &Store, kind: Kind) -> Result<SigningKey> {
+        let name = kind.name();
         for _ in 0..2 {
-            if let Some(row) = server_keys::find(store, Kind::Dispatch).await? {
-                let secret = open(&self.master, dispatch_aad(row.version), &row.sealed)
-                    .context("the dispatch key does not open: is this the master key that belongs to this database?")?;
-                let secret: &[u8; 32] = secret.as_slice().try_into().context("the dispatch key has a wrong length")?;
+            if let Some(row) = server_keys::find(store, kind).await? {
+                let secret = open(&self.master, aad(kind, row.version), &row.sealed).with_context(|| {
+                    format!("the {name} key does not open: is this the master key that belongs to this database?")
+                })?;
+                let secret: &[u8; 32] =
+                    secret.as_slice().try_into().with_context(|| format!("the {name} key has a wrong length"))?;
                 return Ok(SigningKey::from_bytes(secret));
             }
             let key = SigningKey::generate(&mut rng());
-            let sealed = seal(&self.master, &mut rng(), dispatch_aad(1), &*key.to_bytes());
+            let sealed = seal(&self.master, &mut rng(), aad(kind, 1), &*key.to_bytes());
             let row = ServerKey { version: 1, public_key: key.public().to_bytes().to_vec(), sealed };
-            match server_keys::insert(store, Kind::Dispatch, &row).await {
+            match server_keys::insert(store, kind, &row).await {
                 Err(e) if e.conflict() != Some("server_keys_pkey") => return Err(e.into()),
                 _ => {} // ours, or the node's that was first: read it back
             }
         }
-        bail!("the dispatch key cannot be found after it was made")
+        bail!("the {name} key cannot be found after it was made")
     }
 }
 
-fn dispatch_aad(version: i32) -> Aad<'static> {
-    Aad { tenant: None, table: "server_keys.sealed", row: "dispatch", version: version.into() }
+fn aad(kind: Kind, version: i32) -> Aad<'static> {
+    Aad { tenant: None, table: "server_keys.sealed", row: kind.name(), version: version.into() }
 }
 
 fn authority(dir: &Path) -> Result<Authority> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
+use axum::extract::{ConnectInfo, Request};
 use engine::lease::Stage;
 use engine::notify::Notify;
 use engine::probes::Probes;
@@ -20,7 +21,7 @@ use uuid::Uuid;
 
 use crate::config::{NodeConfig, Urls, url_host};
 use crate::keystore::Keystore;
-use crate::listen::{Accepting, tls_config};
+use crate::listen::{Accepting, Remote, tls_config};
 use crate::{clock, random, upkeep};
 
 /// A node says this often that it lives.
@@ -68,6 +69,7 @@ impl Node {
         store.refuse_unsafe_login().await?;
         store::migrate::ensure_days(store).await.context("is the database migrated? (mendwright migrate)")?;
         let dispatch_key = keystore.dispatch_key(store).await?;
+        let audit = engine::audit::Audit { key: keystore.audit_key(store).await? };
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("{} cannot be listened on", config.listen))?;
@@ -98,6 +100,7 @@ impl Node {
             ("heartbeat", tokio::spawn(heartbeat(store.clone(), node_id, cancel.clone()))),
             ("wake", tokio::spawn(relay(store.clone(), node_id, cancel.clone()))),
             ("upkeep", tokio::spawn(upkeep::run(store.clone(), cancel.clone()))),
+            looped("audit", audit, store, &cancel),
             looped("changes", engine::changes::Changes, store, &cancel),
             looped("classify", engine::classify::Classify, store, &cancel),
             looped("remediate", engine::remediate::Remediate::default(), store, &cancel),
@@ -156,7 +159,15 @@ fn routes(store: &Store, public_url: &str, gateway: &Gateway, more: Vec<web::Rou
     web::router_with(app, more).merge(gateway.router())
 }
 
+/// Says with each request where it comes from.
+async fn from_where(ConnectInfo(Remote(peer)): ConnectInfo<Remote>, mut request: Request) -> Request {
+    request.extensions_mut().insert(web::Peer(peer));
+    request
+}
+
 async fn serve(accepting: Accepting, routes: Router, cancel: CancellationToken) {
+    let routes =
+        routes.layer(axum::middleware::map_request(from_where)).into_make_service_with_connect_info::<Remote>();
     let ended = axum::serve(accepting, routes).with_graceful_shutdown(async move { cancel.cancelled().await }).await;
     if let Err(error) = ended {
         tracing::error!(%error, "serving ended");

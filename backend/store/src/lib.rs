@@ -40,5 +40,5 @@ pub mod wakeups;
 
 pub use clock::Clock;
 pub use error::{Result, StoreError};
-pub use scope::{Store, StoreConfig, SystemTx, TenantScope, TenantTx};
+pub use scope::{Origin, Store, StoreConfig, SystemTx, TenantScope, TenantTx};
 pub use wake::Queue;

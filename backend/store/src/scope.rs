@@ -1,5 +1,6 @@
 //! The doors to rows. The pools are private; role and tenant are local to a transaction.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -107,6 +108,7 @@ impl Store {
             tx,
             tenant_id: scope.tenant_id,
             actor: scope.actor.clone(),
+            origin: Origin::default(),
             clock: self.clock.clone(),
             watch: self.watch.clone(),
             now: None,
@@ -128,6 +130,7 @@ impl Store {
             tx,
             tenant_id: Uuid::nil(),
             actor: "operator".into(),
+            origin: Origin::default(),
             clock: self.clock.clone(),
             watch: self.watch.clone(),
             now: None,
@@ -210,12 +213,22 @@ pub enum UnsafeLogin {
     Store(#[source] StoreError),
 }
 
+/// Where what is done in a transaction comes from; loops and commands come from nowhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The network address of whoever asked.
+    pub address: Option<IpAddr>,
+    /// The request.
+    pub request_id: Option<Uuid>,
+}
+
 /// One transaction on one tenant's rows.
 #[derive(Debug)]
 pub struct TenantTx {
     tx: Transaction<'static, Postgres>,
     tenant_id: Uuid,
     actor: String,
+    origin: Origin,
     clock: Clock,
     watch: Option<Watch>,
     now: Option<Timestamp>,
@@ -237,6 +250,16 @@ impl TenantTx {
     /// Who acts, as audit rows and run events say it.
     pub fn actor(&self) -> &str {
         &self.actor
+    }
+
+    /// Where it comes from, as audit rows say it.
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Says where it comes from, before anything is done.
+    pub fn comes_from(&mut self, origin: Origin) {
+        self.origin = origin;
     }
 
     /// This transaction's now: asked once, when first wanted (after the locks, where there are any).

@@ -9,6 +9,8 @@ use crate::{Result, Store};
 pub enum Kind {
     /// Signs envelopes.
     Dispatch,
+    /// Signs heads of audit chains.
+    Audit,
 }
 
 impl Kind {
@@ -16,6 +18,7 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::Dispatch => "dispatch",
+            Kind::Audit => "audit",
         }
     }
 }

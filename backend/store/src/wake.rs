@@ -58,13 +58,15 @@ pub enum Queue {
     Sweep,
     /// Confirmed changes that take effect, proposals that lapse.
     Changes,
+    /// Audit entries to link.
+    Audit,
 }
 
 impl Queue {
     /// Every queue that a node of this id works on.
-    fn all(node_id: Uuid) -> [Queue; 10] {
-        use Queue::{Changes, Classify, Detect, Dispatch, Notify, Plan, Remediate, Silence, Sweep, Verify};
-        [Detect, Plan, Classify, Remediate, Verify, Dispatch(node_id), Notify, Silence, Sweep, Changes]
+    fn all(node_id: Uuid) -> [Queue; 11] {
+        use Queue::{Audit, Changes, Classify, Detect, Dispatch, Notify, Plan, Remediate, Silence, Sweep, Verify};
+        [Detect, Plan, Classify, Remediate, Verify, Dispatch(node_id), Notify, Silence, Sweep, Changes, Audit]
     }
 
     /// Its name in `tenant_wakeups`.
@@ -80,6 +82,7 @@ impl Queue {
             Queue::Silence => "silence".into(),
             Queue::Sweep => "sweep".into(),
             Queue::Changes => "changes".into(),
+            Queue::Audit => "audit".into(),
         }
     }
 

@@ -10,6 +10,7 @@ mod failure;
 mod layers;
 mod member;
 mod pages;
+mod peer;
 mod posted;
 mod router;
 mod sessions;
@@ -32,6 +33,7 @@ use store::Store;
 pub use failure::Failure;
 pub use layers::page;
 pub use member::{Member, clock};
+pub use peer::Peer;
 pub use posted::{Input, Posted};
 pub use router::{Route, read, router, router_with, routes, write};
 

@@ -5,24 +5,27 @@ use axum::http::{Method, request::Parts};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::access::{Act, Role};
 use jiff::Timestamp;
-use store::{TenantTx, auth, logins};
+use store::{Origin, TenantTx, auth, logins};
 use tower_sessions::Session;
 use uuid::Uuid;
 use views::{Clock, Nav, Shell};
 
-use crate::{App, Failure, pages::sign_in::Destination, sessions::key};
+use crate::{App, Failure, pages::sign_in::Destination, peer, sessions::key};
 
 /// A signed-in member. Role and client limit are read anew for each request.
 pub struct Member {
     member: auth::Member,
     csrf: String,
     demo: bool,
+    origin: Origin,
 }
 
 impl Member {
     /// Begins a transaction in the member's scope.
     pub async fn begin(&self, app: &App) -> Result<TenantTx, Failure> {
-        Ok(app.store.begin(&self.member.scope).await?)
+        let mut tx = app.store.begin(&self.member.scope).await?;
+        tx.comes_from(self.origin);
+        Ok(tx)
     }
 
     /// As the store knows them.
@@ -120,7 +123,9 @@ impl FromRequestParts<App> for Member {
             None => None,
         };
         match (member, csrf) {
-            (Some(member), Some(csrf)) => Ok(Member { member, csrf, demo: app.config.demo }),
+            (Some(member), Some(csrf)) => {
+                Ok(Member { member, csrf, demo: app.config.demo, origin: peer::origin(parts) })
+            }
             _ => Err(to_sign_in(parts)),
         }
     }

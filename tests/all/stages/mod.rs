@@ -1,6 +1,7 @@
 //! The stages on a real database: what they decide, and what is left when two work at once.
 mod admission;
 mod approval;
+mod chain;
 mod classify;
 mod clock;
 mod damage;

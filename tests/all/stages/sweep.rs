@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::detect::reading::Verdict;
+use engine::audit::Audit;
 use engine::classify::Classify;
 use engine::notify::Notify;
 use engine::remediate::Remediate;
@@ -81,6 +82,8 @@ async fn a_repair_goes_on_although_every_wake_up_of_each_step_is_lost() {
 async fn the_sweep_comes_again_and_wakes_nobody_for_nothing() {
     let mut w = World::new(Setup::default()).await;
     w.settle().await;
+    w.pass(2);
+    w.work(&Audit { key: keys::SigningKey::from_bytes(&[9; 32]) }).await;
     w.change("DELETE FROM tenant_wakeups").await;
     for _ in 0..3 {
         wakeups::ensure_standing(&w.store).await.unwrap();

@@ -1,0 +1,129 @@
+//! Tables `audit` and `tenant_audit`: who did what, from where, in which request; append only, and nothing deletes from
+//! them. An entry is written in the transaction it tells of, and linked into the tenant's chain ([`chain`]) after it.
+
+pub mod chain;
+mod entries;
+
+pub use entries::{Filter, Place, Row, count_unlinked, list};
+
+use jiff::{SignedDuration, Timestamp, Unit};
+use jiff_sqlx::ToSqlx;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::live::Kind;
+use crate::{Queue, Result, Store, TenantTx};
+
+/// What an entry tells.
+#[derive(Debug, Clone)]
+pub struct Entry<'a> {
+    /// What was done.
+    pub action: &'a str,
+    /// To what kind of thing.
+    pub subject_kind: &'a str,
+    /// To which.
+    pub subject_id: Uuid,
+    /// More about it.
+    pub detail: Value,
+    /// How it was before and is after; either is none where there was or is nothing.
+    pub change: Option<(Option<Value>, Option<Value>)>,
+}
+
+/// Writes an entry that tells about one client; the actor is the scope's.
+pub async fn insert(
+    tx: &mut TenantTx,
+    client_id: Uuid,
+    action: &str,
+    subject_kind: &str,
+    subject_id: Uuid,
+    detail: Value,
+) -> Result<()> {
+    write(tx, Some(client_id), Entry { action, subject_kind, subject_id, detail, change: None }).await
+}
+
+/// Writes an entry that tells nothing of one client.
+pub async fn insert_tenant_wide(
+    tx: &mut TenantTx,
+    action: &str,
+    subject_kind: &str,
+    subject_id: Uuid,
+    detail: Value,
+) -> Result<()> {
+    write(tx, None, Entry { action, subject_kind, subject_id, detail, change: None }).await
+}
+
+/// Writes an entry, of one client or of none; actor and origin are the transaction's.
+pub async fn write(tx: &mut TenantTx, client_id: Option<Uuid>, entry: Entry<'_>) -> Result<()> {
+    let (tenant_id, id, now, actor) = (tx.tenant_id(), Store::new_id(), tx.now().await?, tx.actor().to_owned());
+    let origin = tx.origin();
+    let source = origin.address.map(|address| address.to_canonical().to_string());
+    let (before, after) = entry.change.unwrap_or_default();
+    if let Some(client_id) = client_id {
+        sqlx::query!(
+            "INSERT INTO audit (tenant_id, client_id, audit_id, at, actor, action, subject_kind, subject_id, detail,
+               source, request_id, before, after)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            tenant_id,
+            client_id,
+            id,
+            now.to_sqlx() as _,
+            actor,
+            entry.action,
+            entry.subject_kind,
+            entry.subject_id,
+            entry.detail,
+            source,
+            origin.request_id,
+            before,
+            after
+        )
+        .execute(tx.conn())
+        .await?;
+    } else {
+        sqlx::query!(
+            "INSERT INTO tenant_audit (tenant_id, audit_id, at, actor, action, subject_kind, subject_id, detail,
+               source, request_id, before, after)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+            tenant_id,
+            id,
+            now.to_sqlx() as _,
+            actor,
+            entry.action,
+            entry.subject_kind,
+            entry.subject_id,
+            entry.detail,
+            source,
+            origin.request_id,
+            before,
+            after
+        )
+        .execute(tx.conn())
+        .await?;
+    }
+    tx.changes(Kind::Guardrail, client_id, None);
+    tx.due(Queue::Audit, link_at(now));
+    Ok(())
+}
+
+/// When an entry is linked: at the next full second but one, so that many entries share a wake-up and a signature, and the
+/// transaction is over by then.
+fn link_at(now: Timestamp) -> Timestamp {
+    let later = now + SignedDuration::from_secs(1);
+    later
+        .round(Unit::Second)
+        .map_or(later, |rounded| if rounded < later { rounded + SignedDuration::from_secs(1) } else { rounded })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_of_one_second_share_a_wake_up_that_is_later_than_they_are() {
+        let at = |ms| link_at(Timestamp::from_millisecond(ms).unwrap()).as_millisecond();
+        assert_eq!(
+            (at(10_000), at(10_001), at(10_400), at(10_600), at(11_000)),
+            (11_000, 12_000, 12_000, 12_000, 12_000)
+        );
+    }
+}

@@ -1,0 +1,22 @@
+//! From where a request comes: the address at the other end of the connection. What a header says of it is not believed.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::http::request::Parts;
+use store::Origin;
+
+use crate::layers::RequestId;
+
+/// The other end of a connection; whoever accepts connections puts it into each request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+/// The address of whoever sent the request; none where it came by no network.
+pub fn address(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<Peer>().map(|Peer(peer)| peer.ip().to_canonical())
+}
+
+/// What audit rows say of where a request comes from.
+pub fn origin(parts: &Parts) -> Origin {
+    Origin { address: address(parts), request_id: parts.extensions.get::<RequestId>().map(|id| id.0) }
+}

@@ -1,0 +1,144 @@
+//! The chain of audit entries: what is written is linked within seconds, once, in the order in which it could be seen.
+
+use domain::detect::reading::Verdict;
+use engine::audit::{Audit, LATE};
+use engine::sweep::Sweep;
+use jiff::Timestamp;
+use keys::SigningKey;
+use keys::chain::GENESIS;
+use serde_json::json;
+use store::audit::{self, chain};
+use store::{Origin, wakeups};
+
+use super::world::{Setup, World};
+
+const UNLINKED: &str = "SELECT count(*) FROM (SELECT audit_id FROM audit UNION ALL SELECT audit_id FROM tenant_audit) e
+    WHERE audit_id NOT IN (SELECT audit_id FROM audit_chain)";
+
+fn loop_() -> Audit {
+    Audit { key: SigningKey::from_bytes(&[9; 32]) }
+}
+
+/// Every link is read and its entry hashed anew.
+async fn is_whole(w: &World) -> bool {
+    let mut tx = w.tx().await;
+    let Some(end) = chain::find_end(&mut tx).await.unwrap() else { return true };
+    let signed = end.signed.as_ref().expect("the last link is signed");
+    let key = keys::PublicKey::from_bytes(signed.public_key.as_slice().try_into().unwrap()).unwrap();
+    end.head(tx.tenant_id()).verify(&key, &signed.signature).unwrap();
+    let (mut prev, mut seq) = (GENESIS, 0);
+    loop {
+        let links = chain::list(&mut tx, seq, end.seq, prev, 3).await.unwrap();
+        let Some(last) = links.last() else { return seq == end.seq && prev == end.hash };
+        for link in &links {
+            seq += 1;
+            let text = link.entry.as_ref().expect("the entry is there").text().unwrap();
+            if link.seq != seq || keys::chain::hash(&text) != link.hash {
+                return false;
+            }
+        }
+        prev = last.hash;
+    }
+}
+
+#[tokio::test]
+async fn what_loops_members_and_the_operator_do_is_linked_with_its_actor() {
+    let mut w = World::new(Setup::default()).await;
+    let host = w.hosts[0];
+    w.breaks(host).await;
+    w.settle().await;
+    let key = w.permit(host).await;
+    w.plays_out(host, &key, Verdict::Ok).await;
+    let origin = Origin { address: Some("192.0.2.7".parse().unwrap()), request_id: Some(host.host_id) };
+    let mut tx = w.tx().await;
+    tx.comes_from(origin);
+    audit::insert(&mut tx, host.client_id, "test", "host", host.host_id, json!({})).await.unwrap();
+    tx.commit().await.unwrap();
+    w.pass(2);
+    w.work(&loop_()).await;
+    assert_eq!(w.one::<i64>(UNLINKED).await, 0);
+    assert!(is_whole(&w).await);
+    let actors = w
+        .list("SELECT DISTINCT actor FROM (SELECT actor FROM audit UNION SELECT actor FROM tenant_audit) e ORDER BY 1")
+        .await;
+    assert_eq!(
+        actors,
+        [
+            "loop remediate".to_owned(),
+            "loop verify".to_owned(),
+            format!("member {}", w.login_id),
+            "operator".to_owned()
+        ]
+    );
+    let origins =
+        w.list("SELECT DISTINCT actor || ' ' || source || ' ' || request_id FROM audit WHERE source IS NOT NULL").await;
+    assert_eq!(
+        origins,
+        [format!("member {} 192.0.2.7 {}", w.login_id, host.host_id)],
+        "nobody else comes from anywhere"
+    );
+    // A change of one letter behind the product's back is seen.
+    w.change("UPDATE audit SET actor = 'member x' WHERE action = 'test'").await;
+    assert!(!is_whole(&w).await);
+}
+
+#[tokio::test]
+async fn an_entry_that_is_seen_later_than_newer_ones_is_linked_after_them() {
+    let mut w = World::new(Setup::default()).await;
+    w.pass(2);
+    w.work(&loop_()).await;
+    let (host, links) =
+        (w.hosts[0], "SELECT action FROM audit_chain c JOIN audit a USING (tenant_id, audit_id) ORDER BY seq");
+    let mut slow = w.tx().await;
+    audit::insert(&mut slow, host.client_id, "slow", "host", host.host_id, json!({})).await.unwrap();
+    w.pass(3);
+    let mut quick = w.tx().await;
+    audit::insert(&mut quick, host.client_id, "quick", "host", host.host_id, json!({})).await.unwrap();
+    quick.commit().await.unwrap();
+    w.pass(2);
+    w.work(&loop_()).await;
+    assert_eq!(w.list(links).await, ["quick"]);
+    slow.commit().await.unwrap();
+    w.work(&loop_()).await;
+    assert_eq!(w.list(links).await, ["quick", "slow"]);
+    assert!(is_whole(&w).await);
+}
+
+#[tokio::test]
+async fn two_that_link_at_once_make_one_chain() {
+    let mut w = World::new(Setup::default()).await;
+    let host = w.hosts[0];
+    for _ in 0..5 {
+        let mut tx = w.tx().await;
+        audit::insert(&mut tx, host.client_id, "test", "host", host.host_id, json!({})).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let link = async || {
+        let mut tx = w.tx().await;
+        chain::link(&mut tx, &loop_().key, Timestamp::UNIX_EPOCH, 3).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    tokio::join!(link(), link(), link());
+    assert!(is_whole(&w).await);
+    assert_eq!(w.one::<i64>(UNLINKED).await, 0);
+}
+
+#[tokio::test]
+async fn the_sweep_finds_what_nobody_linked_for_a_minute() {
+    let mut w = World::new(Setup::default()).await;
+    w.settle().await;
+    w.pass(LATE.as_secs() - 1);
+    w.change("DELETE FROM tenant_wakeups").await;
+    let due = "SELECT queue FROM tenant_wakeups WHERE queue = 'audit'";
+    wakeups::ensure_standing(&w.store).await.unwrap();
+    w.work(&Sweep).await;
+    assert_eq!(w.list(due).await, [""; 0], "they may still be linked in time");
+    w.pass(61);
+    w.work(&Sweep).await;
+    assert_eq!(w.list(due).await, ["audit"]);
+    w.work(&loop_()).await;
+    assert_eq!(w.one::<i64>(UNLINKED).await, 0);
+    w.pass(61);
+    w.work(&Sweep).await;
+    assert_eq!(w.list(due).await, [""; 0]);
+}
