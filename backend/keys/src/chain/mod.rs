@@ -1,5 +1,7 @@
 //! The chain of an organization's audit: each entry's hash covers its whole text and the hash before it.
 
+pub mod file;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
