@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use gateway::{Gateway, GatewayConfig};
+use gateway::{DispatchKeys, Gateway, GatewayConfig};
 use keys::{Context, PublicKey, SigningKey, digest};
 use serde_json::json;
 use sqlx::Executor as _;
@@ -15,6 +15,7 @@ use store::detect::check_states::Subject;
 use store::remediate::jobs;
 use store::{Clock, Store, TenantTx, nodes, seeding, tenant_keys};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -29,6 +30,7 @@ mod diagnose;
 mod look_again;
 mod metrics;
 mod progress;
+mod rotation;
 
 const GUARD: Duration = Duration::from_secs(30);
 const TOKEN: &str = "mw_enroll_a_token_of_this_test";
@@ -45,6 +47,10 @@ struct World {
     playbook: String,
     playbook_key: SigningKey,
     dispatch_key: PublicKey,
+    /// The version of the dispatch key that the next link's host says it holds.
+    holds: Option<u32>,
+    /// Gives the gateway newer keys.
+    rotate: watch::Sender<DispatchKeys>,
     cancel: CancellationToken,
     db: TestDb,
 }
@@ -106,10 +112,11 @@ async fn world_on(store: impl Fn(&TestDb) -> Store) -> World {
 
     let node_id = Store::new_id();
     nodes::insert(&store, node_id).await.unwrap();
+    let (rotate, dispatch_keys) = watch::channel(DispatchKeys::from(key(8)));
     let config = GatewayConfig {
         node_id,
         server_name: "test".into(),
-        dispatch_key: key(8),
+        dispatch_keys,
         elapsed: crate::support::monotonic(),
         random: Arc::new(|| [5; 32]),
     };
@@ -130,6 +137,8 @@ async fn world_on(store: impl Fn(&TestDb) -> Store) -> World {
         playbook,
         playbook_key,
         dispatch_key: key(8).public(),
+        holds: Some(1),
+        rotate,
         cancel,
         db,
     }
@@ -213,6 +222,7 @@ impl World {
             checks: vec![],
             limits,
             notes: vec![],
+            dispatch_version: self.holds,
         };
         peer.send(Up::Hello(Box::new(hello))).await;
         let Ok(Down::Welcome(welcome)) = peer.next().await else { panic!("no welcome") };

@@ -195,6 +195,7 @@ impl Around {
             jobs: vec![],
             checks: vec![],
             limits,
+            dispatch_version: None,
             notes: vec![],
         };
         say(&mut link, Up::Hello(Box::new(hello))).await;

@@ -129,6 +129,7 @@ impl Agent {
             checks: self.checks.levels(),
             limits: host.limits.shown(host.dir.limits_path()),
             notes: self.jobs.notes(),
+            dispatch_version: Some(host.pinned.dispatch.version),
         }))
     }
 
@@ -141,6 +142,10 @@ impl Agent {
                 self.every.send_if_modified(|now| std::mem::replace(now, every) != every);
                 let acts = self.jobs.welcomed(welcome.quarantined);
                 self.perform(acts);
+            }
+            Down::DispatchKeys { chain } => {
+                let dispatch_version = self.jobs.follow(&chain);
+                self.outbox.direct(Up::Pinned { dispatch_version });
             }
             Down::Config(config) => {
                 tracing::info!(version = config.version, checks = config.checks.len(), "checks configured");

@@ -90,6 +90,7 @@ pub async fn enroll(dir: &StateDir, request: &Request, rng: &mut impl CryptoRng)
         server: request.server.to_string(),
         playbook_keys: enrolled.playbook_keys,
         dispatch_key: enrolled.dispatch_key,
+        dispatch_version: enrolled.dispatch_version,
     };
     identity.pinned()?;
     // Only a host that is not enrolled yet gets a journal: one that lost its own must say so.

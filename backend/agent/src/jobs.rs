@@ -14,6 +14,7 @@ pub mod pool;
 mod progress;
 pub mod rate;
 mod recovery;
+mod rotation;
 pub mod settle;
 
 use std::collections::VecDeque;

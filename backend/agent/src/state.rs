@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use keys::succession::Pin;
 use keys::{PublicKey, SigningKey};
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,13 @@ pub struct Identity {
     pub playbook_keys: Vec<String>,
     /// Pinned key that signs envelopes, hex.
     pub dispatch_key: String,
+    /// Its version; a file that was written before versions were kept has the first.
+    #[serde(default = "first")]
+    pub dispatch_version: u32,
+}
+
+fn first() -> u32 {
+    1
 }
 
 /// The pinned keys of an [`Identity`], read.
@@ -57,7 +65,7 @@ pub struct Pinned {
     /// May sign playbook versions.
     pub playbook: Vec<PublicKey>,
     /// Signs envelopes.
-    pub dispatch: PublicKey,
+    pub dispatch: Pin,
 }
 
 impl Identity {
@@ -68,7 +76,7 @@ impl Identity {
     pub fn pinned(&self) -> Result<Pinned, keys::sign::Error> {
         Ok(Pinned {
             playbook: self.playbook_keys.iter().map(|key| key.parse()).collect::<Result<_, _>>()?,
-            dispatch: self.dispatch_key.parse()?,
+            dispatch: Pin { version: self.dispatch_version, key: self.dispatch_key.parse()? },
         })
     }
 }

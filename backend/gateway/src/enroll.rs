@@ -77,12 +77,16 @@ async fn enrol(
         (None, _) => spend(gateway, &mut tx, identity.enrolment_id, &plan, key, enroll).await?,
     };
     let keys = tenant_keys::list(&mut tx).await?;
+    let dispatch = gateway.config.dispatch_keys.borrow().clone();
+    let (dispatch_version, dispatch_key) = dispatch.newest();
+    hosts::mark_dispatch_version(&mut tx, host_id, dispatch_version).await?;
     let enrolled = Enrolled {
         tenant_id: tx.tenant_id(),
         client_id: plan.client_id,
         host_id,
         playbook_keys: keys.iter().map(|k| hex::encode(&k.public_key)).collect(),
-        dispatch_key: gateway.config.dispatch_key.public().to_string(),
+        dispatch_key: dispatch_key.public().to_string(),
+        dispatch_version,
     };
     tx.commit().await?;
     tracing::info!(%host_id, "a host is enrolled");

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use wire::v1::{Down, Hello, JournalState, PROTOCOL, Prove, Up, close};
 
 use crate::enroll::{ANSWER, challenge, other_protocol};
+use crate::rotation::Held;
 use crate::socket::{End, Socket};
 use crate::watches::{Watches, replaced};
 use crate::{Inner, convert};
@@ -33,6 +34,8 @@ pub struct Begun {
     pub quarantined: bool,
     /// The version of its checks.
     pub config_version: i64,
+    /// The dispatch key that it holds.
+    pub held: Held,
     /// Its evaluators.
     pub watches: Watches,
     /// The database's time of the link's beginning.
@@ -94,6 +97,11 @@ async fn link(
         notes: json!(hello.notes.iter().take(20).map(|n| shortened(n)).collect::<Vec<_>>()),
     };
     let booted_at = hosts::mark_said(&mut tx, host_id, &said).await?;
+    let stored = u32::try_from(host.dispatch_version).unwrap_or(1);
+    let held = Held::of(&hello, stored);
+    if held.version != stored {
+        hosts::mark_dispatch_version(&mut tx, host_id, held.version).await?;
+    }
     let watches = watches(&mut tx, &host, (host_id, epoch), booted_at).await?;
     tx.commit().await?;
     Ok(Begun {
@@ -104,6 +112,7 @@ async fn link(
         epoch,
         quarantined: host.state == "quarantined",
         config_version: host.config_version,
+        held,
         watches,
         began_at: now,
         hello,
@@ -200,6 +209,7 @@ mod tests {
             checks: vec![],
             limits,
             notes: vec![],
+            dispatch_version: None,
         }
     }
 

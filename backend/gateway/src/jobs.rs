@@ -82,7 +82,8 @@ pub async fn open(gateway: &Inner, link: &Begun, sent: &mut Sent, again: Again) 
         sent.come_back = true;
         down.push(Down::Retry { after_secs: TRUSTED_AGAIN_SECS });
     }
-    let leased = if frozen || link.quarantined { None } else { lease(gateway, link, &mut tx).await? };
+    let leased =
+        if frozen || link.quarantined || !link.held.settled() { None } else { lease(gateway, link, &mut tx).await? };
     tx.commit().await?;
     if let Some((fence, job)) = leased {
         if sent.fences.insert(fence) {
@@ -98,6 +99,9 @@ pub async fn open(gateway: &Inner, link: &Begun, sent: &mut Sent, again: Again) 
 /// Leases the host's open job to this instance; the same instance gets the same lease while it lasts.
 async fn lease(gateway: &Inner, link: &Begun, tx: &mut TenantTx) -> Result<Option<(i64, Job)>, End> {
     let host_id = link.identity.host_id;
+    // A key that another node has told the host of: this one hears of it in a moment, and looks again.
+    let dispatch_keys = gateway.config.dispatch_keys.borrow().clone();
+    let Some(dispatch_key) = dispatch_keys.find(link.held.version) else { return Ok(None) };
     let Some(found) = jobs::find_to_lease(tx, host_id).await? else { return Ok(None) };
     let now = tx.now().await?;
     let lasts = found.job.instance_id == Some(link.instance_id)
@@ -127,7 +131,7 @@ async fn lease(gateway: &Inner, link: &Begun, tx: &mut TenantTx) -> Result<Optio
         };
         jobs::mark_leased(tx, &found.job.key, &lease).await?;
     }
-    let envelope_signature = gateway.config.dispatch_key.sign(Context::Envelope, &envelope);
+    let envelope_signature = dispatch_key.sign(Context::Envelope, &envelope);
     let (playbook, playbook_signature) = (found.playbook, found.playbook_signature);
     Ok(Some((fence, Job { envelope, envelope_signature, playbook, playbook_signature })))
 }

@@ -12,11 +12,13 @@ mod dispatch;
 mod enroll;
 mod hello;
 mod jobs;
+mod keyring;
 mod link;
 mod links;
 mod metrics;
 pub mod outcome;
 mod progress;
+mod rotation;
 mod socket;
 mod watches;
 
@@ -29,10 +31,12 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use store::Store;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wire::v1::{ENROLL_PATH, LINK_PATH, MAX_MESSAGE_BYTES};
 
+pub use keyring::{DispatchKey, DispatchKeys};
 use links::Links;
 
 /// The links may take this long to end.
@@ -45,8 +49,8 @@ pub struct GatewayConfig {
     pub node_id: Uuid,
     /// What the server calls itself; part of what a host signs.
     pub server_name: String,
-    /// Signs envelopes.
-    pub dispatch_key: keys::SigningKey,
+    /// Sign envelopes; links notice when there is a newer one.
+    pub dispatch_keys: watch::Receiver<DispatchKeys>,
     /// The monotonic clock: the time since some instant of this process.
     pub elapsed: Arc<dyn Fn() -> Duration + Send + Sync>,
     /// The random source: 32 fresh bytes.

@@ -13,6 +13,7 @@ use crate::jobs::{self, Again, Sent};
 use crate::links::Nudge;
 use crate::metrics::Metrics;
 use crate::progress;
+use crate::rotation;
 use crate::socket::{End, Socket};
 use crate::watches::{Look, replaced};
 use crate::{Inner, crash};
@@ -76,6 +77,8 @@ async fn talk(
     let at = |began_at: Timestamp| began_at + elapsed().saturating_sub(began);
     let mut nudges = gateway.links.enter(link.identity.scope.tenant_id(), link.identity.host_id, link.epoch);
     let mut sent = Sent::default();
+    let mut dispatch_keys = gateway.config.dispatch_keys.clone();
+    dispatch_keys.mark_unchanged();
     socket
         .send(&Down::Welcome(Welcome {
             report_secs: constants::REPORT_SECS,
@@ -87,6 +90,9 @@ async fn talk(
     socket.send(&Down::Config(config(link))).await?;
     let levels = std::mem::take(&mut link.hello.checks).into_iter().map(|r| Look::of(r, None)).collect();
     take(gateway, link, levels, at(link.began_at)).await?;
+    if let Some(down) = rotation::tell(gateway, &mut link.held) {
+        socket.send(&down).await?;
+    }
     for down in jobs::open(gateway, link, &mut sent, Again::No).await? {
         socket.send(&down).await?;
     }
@@ -143,6 +149,13 @@ async fn talk(
                 }
                 socket.ping().await?;
             }
+            Ok(()) = dispatch_keys.changed() => {
+                let told = rotation::tell(gateway, &mut link.held);
+                let open = jobs::open(gateway, link, &mut sent, Again::No).await?;
+                for down in told.into_iter().chain(open) {
+                    socket.send(&down).await?;
+                }
+            }
             () = gateway.stopping.cancelled() => return Err(stopping()),
         }
     }
@@ -189,6 +202,11 @@ async fn receive(gateway: &Inner, link: &mut Begun, sent: &mut Sent, up: Up, at:
         Up::Diagnosed(diagnosed) => {
             diagnose::answered(&gateway.store, link, &diagnosed).await?;
             Vec::new()
+        }
+        Up::Pinned { dispatch_version } => {
+            rotation::answered(gateway, link, dispatch_version).await?;
+            // What waited for the answer.
+            jobs::open(gateway, link, sent, Again::No).await?
         }
         Up::Goodbye { reason } => return Ok(After::Goodbye(reason.chars().take(40).collect())),
         Up::Progress(piece) => {

@@ -11,6 +11,7 @@ pub mod digest;
 pub mod password;
 pub mod seal;
 pub mod sign;
+pub mod succession;
 pub mod token;
 
 pub use canonical::{parse_canonical, to_canonical};

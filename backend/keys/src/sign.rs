@@ -23,7 +23,7 @@ pub enum Context {
     Link,
     /// A host key over `wire::v1::Enroll::signed_text`, which already begins with the prefix.
     Enroll,
-    /// A dispatch key over its successor (hex).
+    /// A dispatch key over what is said of its successor ([`crate::succession`]).
     DispatchKey,
     /// The server's audit key over the head of a tenant's chain.
     AuditHead,

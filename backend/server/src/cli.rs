@@ -28,6 +28,9 @@ pub enum Command {
     /// What the operator does about the limits on acting.
     #[command(subcommand)]
     Guardrails(Guardrails),
+    /// What the operator does about the server's own keys.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Keep repairs away from where a program works, while it works.
     #[command(subcommand)]
     Interlock(Interlock),
@@ -74,6 +77,14 @@ pub enum Guardrails {
         #[command(flatten)]
         at: OwnerArgs,
     },
+}
+
+/// Under `keys`.
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Make the next key that signs jobs, certified by the present one. Servers notice while they run; each host follows
+    /// when it is linked, and until then gets its jobs signed by the key that it holds.
+    RotateDispatch(Rows),
 }
 
 /// Under `interlock`.

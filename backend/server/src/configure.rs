@@ -19,16 +19,16 @@ use crate::up::{self, CLUSTER_STOP_LIMIT, DATABASE, prepare, print_enrolments, s
 const DIFFERS: u8 = 2;
 
 /// Rows within reach.
-struct Opened {
-    store: Store,
-    owner_url: String,
-    keystore: Keystore,
+pub(crate) struct Opened {
+    pub store: Store,
+    pub owner_url: String,
+    pub keystore: Keystore,
     /// Started for this command alone.
     cluster: Option<Cluster>,
 }
 
 impl Opened {
-    async fn open(rows: cli::Rows) -> Result<Opened> {
+    pub async fn open(rows: cli::Rows) -> Result<Opened> {
         let (keystore, cluster, owner_url) = match (rows.database_owner_url, rows.keys) {
             (Some(url), Some(keys)) => {
                 ensure!(keys.is_dir(), "there are no keys in {}", keys.display());
@@ -45,7 +45,7 @@ impl Opened {
         &self.keystore.master
     }
 
-    async fn close(self) -> Result<()> {
+    pub async fn close(self) -> Result<()> {
         self.store.close().await;
         if let Some(cluster) = self.cluster {
             tokio::task::spawn_blocking(move || cluster.stop(CLUSTER_STOP_LIMIT)).await??;

@@ -4,11 +4,13 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use keys::authority::{Authority, ServerCertificate};
 use keys::seal::{Aad, MasterKey, open, seal};
 use keys::sign::SigningKey;
+use keys::succession::Certificate;
 use store::Store;
 use store::server_keys::{self, Kind, ServerKey};
 use zeroize::Zeroizing;
@@ -24,7 +26,7 @@ const SERVER_NAMES: &str = "server.names";
 pub struct Keystore {
     dir: PathBuf,
     /// Opens what is sealed in the database.
-    pub master: MasterKey,
+    pub master: Arc<MasterKey>,
     /// Issues the server's certificate; agents pin its fingerprint.
     pub authority: Authority,
 }
@@ -42,7 +44,7 @@ impl Keystore {
         let master = MasterKey::load_or_create(&master_file, &mut rng())
             .with_context(|| format!("the master key {} cannot be used", master_file.display()))?;
         let authority = authority(dir)?;
-        Ok(Keystore { dir: dir.to_owned(), master, authority })
+        Ok(Keystore { dir: dir.to_owned(), master: Arc::new(master), authority })
     }
 
     /// The server's certificate; issued anew when its names have changed.
@@ -64,37 +66,51 @@ impl Keystore {
         Ok(made)
     }
 
-    /// The key that signs envelopes; made by the first node that asks.
-    pub async fn dispatch_key(&self, store: &Store) -> Result<SigningKey> {
-        self.server_key(store, Kind::Dispatch).await
-    }
-
     /// The key that signs heads of audit chains; made by the first node that asks.
     pub async fn audit_key(&self, store: &Store) -> Result<SigningKey> {
-        self.server_key(store, Kind::Audit).await
+        let rows = rows(store, &self.master, Kind::Audit).await?;
+        open_row(&self.master, Kind::Audit, rows.last().context("there is no audit key")?)
     }
+}
 
-    async fn server_key(&self, store: &Store, kind: Kind) -> Result<SigningKey> {
-        let name = kind.name();
-        for _ in 0..2 {
-            if let Some(row) = server_keys::find(store, kind).await? {
-                let secret = open(&self.master, aad(kind, row.version), &row.sealed).with_context(|| {
-                    format!("the {name} key does not open: is this the master key that belongs to this database?")
-                })?;
-                let secret: &[u8; 32] =
-                    secret.as_slice().try_into().with_context(|| format!("the {name} key has a wrong length"))?;
-                return Ok(SigningKey::from_bytes(secret));
-            }
-            let key = SigningKey::generate(&mut rng());
-            let sealed = seal(&self.master, &mut rng(), aad(kind, 1), &*key.to_bytes());
-            let row = ServerKey { version: 1, public_key: key.public().to_bytes().to_vec(), sealed };
-            match server_keys::insert(store, kind, &row).await {
-                Err(e) if e.conflict() != Some("server_keys_pkey") => return Err(e.into()),
-                _ => {} // ours, or the node's that was first: read it back
-            }
+/// The keys of a kind, the first first; that is made by the first node that asks.
+pub(crate) async fn rows(store: &Store, master: &MasterKey, kind: Kind) -> Result<Vec<ServerKey>> {
+    for _ in 0..2 {
+        let rows = server_keys::list(store, kind).await?;
+        if !rows.is_empty() {
+            return Ok(rows);
         }
-        bail!("the {name} key cannot be found after it was made")
+        let row = seal_row(master, kind, 1, &SigningKey::generate(&mut rng()), None);
+        match server_keys::insert(store, kind, &row).await {
+            Err(e) if e.conflict() != Some("server_keys_pkey") => return Err(e.into()),
+            _ => {} // ours, or the node's that was first: read it back
+        }
     }
+    bail!("the {} key cannot be found after it was made", kind.name())
+}
+
+/// The key in a row.
+pub(crate) fn open_row(master: &MasterKey, kind: Kind, row: &ServerKey) -> Result<SigningKey> {
+    let name = kind.name();
+    let secret = open(master, aad(kind, row.version), &row.sealed).with_context(|| {
+        format!("the {name} key does not open: is this the master key that belongs to this database?")
+    })?;
+    let secret: &[u8; 32] =
+        secret.as_slice().try_into().with_context(|| format!("the {name} key has a wrong length"))?;
+    Ok(SigningKey::from_bytes(secret))
+}
+
+/// A row with a key, and its predecessor's word where it has one.
+pub(crate) fn seal_row(
+    master: &MasterKey,
+    kind: Kind,
+    version: i32,
+    key: &SigningKey,
+    certificate: Option<Certificate>,
+) -> ServerKey {
+    let sealed = seal(master, &mut rng(), aad(kind, version), &*key.to_bytes());
+    let (certificate, certificate_signature) = certificate.map(|c| (c.body, c.signature)).unzip();
+    ServerKey { version, public_key: key.public().to_bytes().to_vec(), sealed, certificate, certificate_signature }
 }
 
 fn aad(kind: Kind, version: i32) -> Aad<'static> {

@@ -1,4 +1,4 @@
-//! mendwright: up, serve, migrate, guardrails, interlock, apply, export, demo. The only place that reads the environment and wires crates together.
+//! mendwright: up, serve, migrate, guardrails, keys, interlock, apply, export, demo. The only place that reads the environment and wires crates together.
 #![forbid(unsafe_code)]
 
 pub mod breakers;
@@ -8,6 +8,7 @@ pub mod clock_reset;
 pub mod config;
 mod configure;
 pub mod demo;
+pub mod dispatch_keys;
 pub mod interlock;
 pub mod keystore;
 mod listen;
@@ -67,6 +68,7 @@ async fn command(command: Command) -> Result<ExitCode> {
         Command::Guardrails(cli::Guardrails::CloseBreaker { breaker, reason, at }) => {
             breakers::close(at, &breaker, &reason).await.map(|()| ExitCode::SUCCESS)
         }
+        Command::Keys(cli::Keys::RotateDispatch(rows)) => dispatch_keys::run(rows).await.map(|()| ExitCode::SUCCESS),
         Command::Interlock(command) => interlock::run(command).await,
         Command::Apply(args) => configure::apply(args).await,
         Command::Export(args) => configure::export(args).await,

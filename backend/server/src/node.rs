@@ -15,6 +15,7 @@ use mail::Mailer;
 use probe::{Connector, Egress, Names};
 use store::{Clock, Store, StoreConfig, nodes};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -22,7 +23,7 @@ use uuid::Uuid;
 use crate::config::{NodeConfig, Urls, url_host};
 use crate::keystore::Keystore;
 use crate::listen::{Accepting, Remote, tls_config};
-use crate::{clock, random, upkeep};
+use crate::{clock, dispatch_keys, random, upkeep};
 
 /// A node says this often that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -68,7 +69,7 @@ impl Node {
         config.check()?;
         store.refuse_unsafe_login().await?;
         store::migrate::ensure_days(store).await.context("is the database migrated? (mendwright migrate)")?;
-        let dispatch_key = keystore.dispatch_key(store).await?;
+        let (newer_keys, known_keys) = watch::channel(dispatch_keys::load(store, &keystore.master).await?);
         let audit = engine::audit::Audit { key: keystore.audit_key(store).await? };
         let listener = TcpListener::bind(config.listen)
             .await
@@ -85,7 +86,7 @@ impl Node {
             GatewayConfig {
                 node_id,
                 server_name: url_host(&public_url),
-                dispatch_key,
+                dispatch_keys: known_keys,
                 elapsed: clock::monotonic(),
                 random: Arc::new(random::bytes),
             },
@@ -99,6 +100,10 @@ impl Node {
             ("http", tokio::spawn(serve(accepting, routes, cancel.clone()))),
             ("heartbeat", tokio::spawn(heartbeat(store.clone(), node_id, cancel.clone()))),
             ("wake", tokio::spawn(relay(store.clone(), node_id, cancel.clone()))),
+            (
+                "keys",
+                tokio::spawn(dispatch_keys::watch(store.clone(), keystore.master.clone(), newer_keys, cancel.clone())),
+            ),
             ("upkeep", tokio::spawn(upkeep::run(store.clone(), cancel.clone()))),
             looped("audit", audit, store, &cancel),
             looped("changes", engine::changes::Changes, store, &cancel),

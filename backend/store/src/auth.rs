@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
+use crate::server_keys::{self, ServerKey};
 use crate::wakeups::Claimed;
-use crate::{Result, Store, TenantScope, TenantTx, configuration};
+use crate::{Result, Store, TenantScope, TenantTx, audit, configuration, hosts};
 
 /// What a member may do, from most to least.
 pub use domain::access::Role;
@@ -94,6 +95,15 @@ pub fn by_claim(claimed: &Claimed) -> TenantScope {
     TenantScope { tenant_id: claimed.tenant_id, client_ids: None, actor: format!("loop {}", claimed.queue.name()) }
 }
 
+/// What a new key of the server's own comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotated {
+    /// Tenants, each with an entry in its audit.
+    pub tenants: usize,
+    /// Hosts that hold an older one.
+    pub hosts: i64,
+}
+
 /// The operator on the server's own machine (`up --seed`, `apply`, `demo`), from the command line only: one transaction
 /// on the owner's login that makes a tenant and its logins as `app_system`, then does all else as `app_tenant`.
 #[derive(Debug)]
@@ -123,6 +133,22 @@ impl OperatorTx {
             .execute(self.0.conn())
             .await?;
         Ok(jumped.map(jiff::SignedDuration::from_millis))
+    }
+
+    /// Adds a key of the server's own, and says so in every tenant's audit; nothing of it without the rest.
+    pub async fn insert_server_key(mut self, kind: server_keys::Kind, key: &ServerKey) -> Result<Rotated> {
+        let ids = self.list_tenants().await?;
+        let now = self.0.now().await?;
+        server_keys::insert_at(self.0.conn(), now, kind, key).await?;
+        let (mut tx, mut done) = (self.0, Rotated { tenants: ids.len(), hosts: 0 });
+        let detail = serde_json::json!({ "kind": kind.name(), "version": key.version });
+        for tenant_id in ids {
+            tx = tx.enter_tenant(tenant_id).await?;
+            done.hosts += hosts::count_holding_before(&mut tx, key.version).await?;
+            audit::insert_tenant_wide(&mut tx, "keys.rotated", "tenant", tenant_id, detail.clone()).await?;
+        }
+        tx.commit().await?;
+        Ok(done)
     }
 
     /// Commits.

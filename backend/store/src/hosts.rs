@@ -68,6 +68,8 @@ pub struct Host {
     pub attested: bool,
     /// Grows with each change of its checks.
     pub config_version: i64,
+    /// The version of the dispatch key that it holds, by its own word.
+    pub dispatch_version: i32,
 }
 
 /// The host.
@@ -76,7 +78,7 @@ pub async fn find(tx: &mut TenantTx, host_id: Uuid) -> Result<Option<Host>> {
     Ok(sqlx::query_as!(
         Host,
         r#"SELECT h.client_id, c.name AS client, h.name, h.tags, h.public_key, h.state, h.seen_fence,
-             h.attested_at IS NOT NULL AS "attested!", h.config_version
+             h.attested_at IS NOT NULL AS "attested!", h.config_version, h.dispatch_version
            FROM hosts h JOIN clients c ON c.tenant_id = h.tenant_id AND c.client_id = h.client_id
            WHERE h.tenant_id = $1 AND h.host_id = $2"#,
         tenant_id,
@@ -119,6 +121,32 @@ pub async fn mark_said(tx: &mut TenantTx, host_id: Uuid, said: &Said) -> Result<
     .fetch_one(tx.conn())
     .await?;
     Ok(booted_at.to_jiff())
+}
+
+/// Remembers which version of the dispatch key the host holds.
+pub async fn mark_dispatch_version(tx: &mut TenantTx, host_id: Uuid, version: u32) -> Result<()> {
+    let (tenant_id, version) = (tx.tenant_id(), i32::try_from(version).unwrap_or(i32::MAX).max(1));
+    let done = sqlx::query!(
+        "UPDATE hosts SET dispatch_version = $3 WHERE tenant_id = $1 AND host_id = $2",
+        tenant_id,
+        host_id,
+        version
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("hosts::mark_dispatch_version", done.rows_affected())
+}
+
+/// How many hosts hold an older dispatch key than `version`.
+pub async fn count_holding_before(tx: &mut TenantTx, version: i32) -> Result<i64> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!(
+        r#"SELECT count(*) AS "n!" FROM hosts WHERE tenant_id = $1 AND state <> 'retired' AND dispatch_version < $2"#,
+        tenant_id,
+        version
+    )
+    .fetch_one(tx.conn())
+    .await?)
 }
 
 /// Takes the trust from a trusted host; says whether it had any.

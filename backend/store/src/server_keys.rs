@@ -1,6 +1,8 @@
 //! Table `server_keys`: the installation's own keys, sealed with the master key that lives outside the database.
 
+use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
+use sqlx::PgConnection;
 
 use crate::{Result, Store};
 
@@ -32,17 +34,21 @@ pub struct ServerKey {
     pub public_key: Vec<u8>,
     /// The private half, sealed.
     pub sealed: Vec<u8>,
+    /// What its predecessor says of it; none for the first.
+    pub certificate: Option<String>,
+    /// The predecessor's signature over that.
+    pub certificate_signature: Option<String>,
 }
 
-/// The newest key of `kind`.
-pub async fn find(store: &Store, kind: Kind) -> Result<Option<ServerKey>> {
+/// Every key of `kind`, the first first.
+pub async fn list(store: &Store, kind: Kind) -> Result<Vec<ServerKey>> {
     let mut tx = store.system().await?;
     Ok(sqlx::query_as!(
         ServerKey,
-        "SELECT version, public_key, sealed FROM server_keys WHERE kind = $1 ORDER BY version DESC LIMIT 1",
+        "SELECT version, public_key, sealed, certificate, certificate_signature FROM server_keys WHERE kind = $1 ORDER BY version",
         kind.name()
     )
-    .fetch_optional(tx.conn())
+    .fetch_all(tx.conn())
     .await?)
 }
 
@@ -50,15 +56,24 @@ pub async fn find(store: &Store, kind: Kind) -> Result<Option<ServerKey>> {
 pub async fn insert(store: &Store, kind: Kind, key: &ServerKey) -> Result<()> {
     let mut tx = store.system().await?;
     let now = tx.now().await?;
+    insert_at(tx.conn(), now, kind, key).await?;
+    tx.commit().await
+}
+
+/// The same inside a transaction of the operator.
+pub(crate) async fn insert_at(conn: &mut PgConnection, now: Timestamp, kind: Kind, key: &ServerKey) -> Result<()> {
     sqlx::query!(
-        "INSERT INTO server_keys (kind, version, public_key, sealed, created_at) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO server_keys (kind, version, public_key, sealed, certificate, certificate_signature, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
         kind.name(),
         key.version,
         key.public_key,
         key.sealed,
+        key.certificate,
+        key.certificate_signature,
         now.to_sqlx() as _
     )
-    .execute(tx.conn())
+    .execute(conn)
     .await?;
-    tx.commit().await
+    Ok(())
 }

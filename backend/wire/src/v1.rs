@@ -93,6 +93,11 @@ pub enum Up {
     Result(JobResult),
     /// Answers [`Down::Diagnose`].
     Diagnosed(Diagnosed),
+    /// Answers [`Down::DispatchKeys`]: which key the host holds now, kept on its disk.
+    Pinned {
+        /// Its version: the newest of the chain, or the one before if the chain was refused.
+        dispatch_version: u32,
+    },
     /// The agent ends on purpose.
     Goodbye {
         /// Why, as a word: `shutdown`, `reboot`, `update`.
@@ -110,6 +115,12 @@ pub enum Down {
     Enrolled(Enrolled),
     /// The link stands.
     Welcome(Welcome),
+    /// The dispatch key was succeeded; answered with [`Up::Pinned`]. Sent only to an agent whose [`Hello`] says a version,
+    /// and until it answers it is handed no job.
+    DispatchKeys {
+        /// One certificate a succession, from the key that the host holds to the newest.
+        chain: Vec<DispatchCertificate>,
+    },
     /// All checks of the host; replaces what was sent before.
     Config(Config),
     /// Run this check now and answer with the request id.

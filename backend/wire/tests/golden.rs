@@ -51,6 +51,25 @@ fn what_a_host_could_not_read_is_absent_and_not_zero() {
 }
 
 #[test]
+fn a_succession_of_dispatch_keys_and_its_answer() {
+    let certificate = |version: u32| DispatchCertificate {
+        body: format!(r#"{{"key":"{}","previous":"{}","version":{version}}}"#, "cd".repeat(32), "ab".repeat(32)),
+        signature: "ef".repeat(64),
+    };
+    golden("dispatch_keys.json", &Down::DispatchKeys { chain: vec![certificate(2), certificate(3)] });
+    golden("pinned.json", &Up::Pinned { dispatch_version: 3 });
+}
+
+#[test]
+fn a_server_that_says_no_version_of_its_dispatch_key_has_its_first() {
+    let nil = "00000000-0000-0000-0000-000000000000";
+    let text = format!(
+        r#"{{"tenant_id":"{nil}","client_id":"{nil}","host_id":"{nil}","playbook_keys":[],"dispatch_key":"ab"}}"#
+    );
+    assert_eq!(serde_json::from_str::<Enrolled>(&text).unwrap().dispatch_version, 1);
+}
+
+#[test]
 fn a_field_that_a_later_agent_adds_is_passed_over() {
     let up: Up = serde_json::from_str(r#"{"type":"report","age_ms":1,"over_ms":2,"gpu":{"busy":1}}"#).unwrap();
     assert_eq!(up, Up::Report(Report { age_ms: 1, over_ms: 2, ..Report::default() }));

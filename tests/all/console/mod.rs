@@ -193,7 +193,7 @@ fn gateway(store: &Store) -> gateway::Gateway {
     let config = gateway::GatewayConfig {
         node_id: Store::new_id(),
         server_name: "test".into(),
-        dispatch_key: keys::SigningKey::from_bytes(&[8; 32]),
+        dispatch_keys: tokio::sync::watch::channel(keys::SigningKey::from_bytes(&[8; 32]).into()).1,
         elapsed: Arc::new(|| Duration::ZERO),
         random: Arc::new(|| [5; 32]),
     };

@@ -72,7 +72,7 @@ pub fn claimed(job: &Job) -> Option<(JobKey, i64)> {
 /// The first reason that forbids it, in the order of the protocol's table.
 pub fn admit(job: &Job, ground: &Ground<'_>) -> Result<Admitted, Refusal> {
     use RefusedReason as R;
-    verify(&ground.pinned.dispatch, Context::Envelope, &job.envelope, &job.envelope_signature)
+    verify(&ground.pinned.dispatch.key, Context::Envelope, &job.envelope, &job.envelope_signature)
         .or_else(|()| refuse(R::Signature, "the envelope is not signed by the pinned dispatch key"))?;
     let signed = |key| verify(key, Context::Playbook, &job.playbook, &job.playbook_signature).is_ok();
     if !ground.pinned.playbook.iter().any(signed) {

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use keys::succession::Pin;
 use keys::{SigningKey, to_canonical};
 use wire::v1::{Effect, Job, Purpose, Risk, Step};
 
@@ -17,7 +18,8 @@ struct Bench {
 
 fn bench() -> Bench {
     let (playbook_key, dispatch_key) = (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]));
-    let pinned = Pinned { playbook: vec![playbook_key.public()], dispatch: dispatch_key.public() };
+    let pinned =
+        Pinned { playbook: vec![playbook_key.public()], dispatch: Pin { version: 1, key: dispatch_key.public() } };
     let limits = toml::from_str("profile = \"low-risk\"\nmax_runs_per_hour = 2").unwrap();
     Bench { playbook_key, dispatch_key, pinned, limits, rate: Rate::default() }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use keys::{Context, PublicKey, SigningKey, to_canonical};
@@ -47,7 +47,7 @@ fn playbook_key() -> SigningKey {
     SigningKey::from_bytes(&[11; 32])
 }
 
-fn dispatch_key() -> SigningKey {
+pub fn dispatch_key() -> SigningKey {
     SigningKey::from_bytes(&[12; 32])
 }
 
@@ -58,6 +58,7 @@ pub fn enrolled() -> Enrolled {
         host_id: HOST,
         playbook_keys: vec![playbook_key().public().to_string()],
         dispatch_key: dispatch_key().public().to_string(),
+        dispatch_version: 1,
     }
 }
 
@@ -104,7 +105,19 @@ impl Bench {
     /// Starts the agent and links it.
     pub async fn run(&self, env: &[(&str, &str)]) -> Linked {
         let mut command = program();
-        command.arg("run").arg("--state-dir").arg(self.path("state")).envs(env.iter().copied());
+        command.envs(env.iter().copied());
+        self.link(command).await
+    }
+
+    /// The same with its log in a file.
+    pub async fn run_logged(&self, log: &Path) -> Linked {
+        let mut command = program();
+        command.stderr(fs::File::create(log).unwrap());
+        self.link(command).await
+    }
+
+    async fn link(&self, mut command: Command) -> Linked {
+        command.arg("run").arg("--state-dir").arg(self.path("state"));
         let process = command.spawn().unwrap();
         let mut peer = self.server.accept().await;
         let (prove, hello) = fake::welcome(&mut peer, &self.host_key, TENANT, false).await;

@@ -10,6 +10,7 @@ mod gauges;
 mod jobs;
 mod metrics;
 mod real;
+mod rotation;
 mod services;
 mod systemd1;
 mod unit_files;

@@ -67,6 +67,23 @@ pub struct Enrolled {
     pub playbook_keys: Vec<String>,
     /// Public key that signs envelopes, 32 bytes, hex. Pinned; a new one is accepted only signed by this one.
     pub dispatch_key: String,
+    /// Its version.
+    #[serde(default = "first")]
+    pub dispatch_version: u32,
+}
+
+/// The version of the key that was pinned before versions were said.
+fn first() -> u32 {
+    1
+}
+
+/// A dispatch key's word about its successor, exactly as it was signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DispatchCertificate {
+    /// Canonical text: `key` and `previous` (32 bytes each, hex), and `version`, the successor's.
+    pub body: String,
+    /// The predecessor over the body, 64 bytes, hex.
+    pub signature: String,
 }
 
 /// Proves the host key.
@@ -114,6 +131,9 @@ pub struct Hello {
     /// Things a person should know, as sentences (a file system that cannot promise preallocation, say).
     #[serde(default)]
     pub notes: Vec<String>,
+    /// The version of the dispatch key that the host has pinned; absent from agents that cannot follow another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispatch_version: Option<u32>,
 }
 
 /// The state of the agent's journal.
