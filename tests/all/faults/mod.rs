@@ -14,5 +14,6 @@ mod judge;
 mod kills;
 mod leftovers;
 mod mails;
+mod rotation;
 mod shipped;
 mod victim;
