@@ -2,7 +2,9 @@
 
 pub mod approvals;
 pub mod board;
+pub mod clients;
 pub mod guardrails;
+pub mod healed;
 pub mod hosts;
 pub mod incident;
 pub mod incidents;

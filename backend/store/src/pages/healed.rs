@@ -1,0 +1,43 @@
+//! How much was healed without a person, over a stretch of time.
+//!
+//! Healed: closed as fixed, nobody was called or asked for a yes, and no fix of it came back. It is held against what was
+//! healed or needed a person; what recovered by itself before anybody was called, and what is still open, is not counted.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use uuid::Uuid;
+
+use crate::{Result, TenantTx};
+
+/// Two counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Healed {
+    /// Incidents that were healed without a person.
+    pub healed: i64,
+    /// Those, and the ones that needed a person.
+    pub counted: i64,
+}
+
+/// By client, of what opened after `since`; clients without an incident are left out.
+pub async fn by_client(tx: &mut TenantTx, client_id: Option<Uuid>, since: Timestamp) -> Result<BTreeMap<Uuid, Healed>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        r#"SELECT i.client_id, count(*) FILTER (WHERE i.outcome = 'fixed' AND i.escalated_at IS NULL AND back.incident_id IS NULL AND asked.incident_id IS NULL) AS "healed!",
+             count(*) AS "counted!"
+           FROM incidents i
+           LEFT JOIN (SELECT DISTINCT m.incident_id FROM remediations m WHERE m.tenant_id = $1 AND m.relapsed_at IS NOT NULL) back ON back.incident_id = i.incident_id
+           LEFT JOIN (SELECT DISTINCT r.incident_id FROM approvals a JOIN runs r ON r.tenant_id = $1 AND r.run_id = a.run_id
+                      WHERE a.tenant_id = $1 AND a.answered_at >= $2) asked ON asked.incident_id = i.incident_id
+           WHERE i.tenant_id = $1 AND ($3::uuid IS NULL OR i.client_id = $3) AND i.opened_at >= $2
+             AND (i.escalated_at IS NOT NULL OR i.outcome <> 'recovered')
+           GROUP BY i.client_id"#,
+        tenant_id,
+        since.to_sqlx() as _,
+        client_id
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|r| (r.client_id, Healed { healed: r.healed, counted: r.counted })).collect())
+}
