@@ -9,6 +9,3 @@ CALL protect('contacts', true);
 GRANT SELECT, INSERT, UPDATE, DELETE ON contacts TO app_tenant;
 
 ALTER TABLE clients ADD COLUMN archived_by text;
-
--- Few fixes come back: the share that was healed without a person leaves them out.
-CREATE INDEX remediations_relapsed ON remediations (tenant_id, incident_id) WHERE relapsed_at IS NOT NULL;

@@ -9,6 +9,8 @@ pub mod approvals;
 pub mod assets;
 pub mod board;
 pub mod changes;
+pub mod client;
+pub mod clients;
 mod clock;
 pub mod demo;
 pub mod error;

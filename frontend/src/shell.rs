@@ -9,6 +9,8 @@ pub enum Nav {
     Incidents,
     /// Fixes that wait for a yes.
     Approvals,
+    /// Clients.
+    Clients,
     /// Hosts.
     Hosts,
     /// The kill switch, what is stopped, and the limits.

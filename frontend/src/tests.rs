@@ -114,6 +114,7 @@ fn a_link_leads_only_to_a_route_that_exists() {
                 || [
                     "/incidents",
                     "/approvals",
+                    "/clients",
                     "/hosts",
                     "/guardrails",
                     "/changes",

@@ -5,6 +5,7 @@ pub mod access;
 pub mod change;
 pub mod classify;
 pub mod detect;
+pub mod fleet;
 pub mod metrics;
 pub mod notify;
 pub mod remediate;

@@ -84,7 +84,8 @@ pub async fn find_seat(tx: &mut TenantTx, login_id: Uuid) -> Result<Option<Seat>
     let seat = sqlx::query_as!(
         Seat,
         r#"SELECT m.name AS member, t.name AS organization,
-             (SELECT count(*) FROM incidents i WHERE i.tenant_id = $1 AND i.state = 'escalated') AS "needs_you!",
+             (SELECT count(*) FROM incidents i WHERE i.tenant_id = $1 AND i.state = 'escalated'
+               AND NOT EXISTS (SELECT 1 FROM clients x WHERE x.tenant_id = $1 AND x.client_id = i.client_id AND x.archived_at IS NOT NULL)) AS "needs_you!",
              (SELECT count(*) FROM proposed_changes c WHERE c.tenant_id = $1 AND c.state = 'proposed') AS "to_confirm!",
              (SELECT count(*) FROM runs r WHERE r.tenant_id = $1 AND r.state = 'awaiting_approval') AS "to_approve!",
              (EXISTS (SELECT 1 FROM platform_state WHERE frozen)

@@ -29,11 +29,11 @@ pub struct Telling<'a> {
     pub why: &'a str,
 }
 
-/// Queues a mail for each of the tenant's addresses. One of a kind and topic about one run (or about an incident without
+/// Queues a mail for each of the addresses that are told of the client's incidents. One of a kind and topic about one run (or about an incident without
 /// a run) is enough: said again, it becomes due at the earlier time, and one that was withdrawn is queued anew.
 pub async fn insert(tx: &mut TenantTx, t: &Telling<'_>) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    for address in fleet::list_email_channels(tx).await? {
+    for address in fleet::list_told(tx, t.client_id).await? {
         let subject = t.run_id.unwrap_or(t.incident_id).simple();
         let to = hex::encode(&keys::digest(format!("{address}\n{}", t.topic).as_bytes()).0[..8]);
         sqlx::query!(

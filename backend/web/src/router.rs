@@ -57,6 +57,8 @@ fn members() -> Vec<Route> {
         write("/incidents/{id}/approval", pages::incident::answer_approval),
         write("/incidents/{id}/doubt", pages::incident::answer_doubt),
         read("/approvals", pages::approval::list),
+        read("/clients", pages::client::list),
+        read("/clients/{id}", pages::client::show),
         read("/hosts", pages::host::list),
         read("/hosts/{id}", pages::host::show),
         write("/hosts/{id}/hands-off", pages::host::start_hands_off),

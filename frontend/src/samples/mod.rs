@@ -3,6 +3,7 @@
 mod approvals;
 mod board;
 mod changes;
+mod clients;
 mod demo;
 mod guardrails;
 mod host;
@@ -20,6 +21,9 @@ use uuid::Uuid;
 pub use approvals::approvals_page;
 pub use board::{board_page, empty_board};
 pub use changes::changes_page;
+pub use clients::{
+    archived_client_page, client_page, clients_page, new_client_page, no_clients_page, wrong_clients_page,
+};
 pub use demo::{demo_page, mail_page, mails_page};
 pub use guardrails::{guardrails_of_client, guardrails_page};
 pub use host::{host_page, hosts_page};

@@ -4,6 +4,7 @@ mod acting;
 mod approval;
 mod board;
 mod changes;
+mod clients;
 mod demo;
 mod doubt;
 mod events;

@@ -37,6 +37,8 @@ const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ),
     ("POST", "/incidents/{id}/doubt", "&run_id={run}&answer=ran", Named),
     ("GET", "/approvals", "", OwnOnly),
+    ("GET", "/clients", "", OwnOnly),
+    ("GET", "/clients/{id}", "", Named),
     ("GET", "/hosts", "", OwnOnly),
     ("GET", "/hosts/{id}", "", Named),
     ("POST", "/hosts/{id}/hands-off", "&hours=1&reason=", Named),
@@ -88,7 +90,7 @@ impl Console {
         let named = ["/incidents", "/changes", "/guardrails/interlocks"].iter().any(|start| path.starts_with(start));
         let ours = match path {
             _ if named => self.ours.incident,
-            _ if path.starts_with("/guardrails") => self.ours.client,
+            _ if path.starts_with("/guardrails") || path.starts_with("/clients") => self.ours.client,
             _ => self.ours.host,
         };
         let file = "none.css";

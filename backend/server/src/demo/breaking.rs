@@ -95,7 +95,7 @@ pub async fn reset(store: &Store, member: &Member, victim: &Victim, files: &File
 async fn until_ok(store: &Store, member: &Member, host_id: Uuid) -> Result<()> {
     loop {
         let mut tx = store.begin(&member.scope).await?;
-        let row = hosts::list(&mut tx, Some(host_id), 1).await?.pop().context("the host is gone")?;
+        let row = hosts::list(&mut tx, hosts::Of::Host(host_id), 1).await?.pop().context("the host is gone")?;
         drop(tx);
         if row.critical + row.warning + row.no_data == 0 {
             return Ok(());
@@ -112,7 +112,7 @@ pub async fn member(store: &Store, login_id: Uuid) -> Result<Member> {
 /// The host of this name: its client and itself.
 pub async fn find_host(store: &Store, member: &Member, name: &str) -> Result<(Uuid, Uuid)> {
     let mut tx = store.begin(&member.scope).await?;
-    let rows = hosts::list(&mut tx, None, 100).await?;
+    let rows = hosts::list(&mut tx, hosts::Of::All, 100).await?;
     let row = rows.iter().find(|row| row.name == name).with_context(|| format!("no host {name}"))?;
     Ok((row.client_id, row.host_id))
 }

@@ -239,7 +239,7 @@ async fn wait_until_well(store: &Store, member: &Member, victim: &Victim) -> Res
     let waiting = async {
         loop {
             let mut tx = store.begin(&member.scope).await?;
-            let rows = hosts::list(&mut tx, None, 100).await?;
+            let rows = hosts::list(&mut tx, hosts::Of::All, 100).await?;
             drop(tx);
             let well =
                 |r: &&hosts::Row| r.unlinked_at.is_none() && r.ok == checks && r.critical + r.no_data + r.warning == 0;

@@ -6,6 +6,7 @@ use super::document::{Document, Limits, Member};
 use super::known::Known;
 use super::rules::{Both, checks, mappings, playbooks};
 use domain::access::Role;
+use domain::fleet;
 
 /// What is done about a name that nothing has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl Faults {
 
     /// A name that people read: not empty, not endless, one line.
     pub(super) fn name(&mut self, path: String, name: &str) {
-        if name.trim().is_empty() || name.len() > 200 || name.chars().any(char::is_control) {
+        if !fleet::is_name(name) {
             self.add(path, "a name has 1 to 200 characters in one line");
         }
     }
@@ -67,12 +68,7 @@ impl Faults {
     }
 
     fn email(&mut self, path: String, address: &str) {
-        let sound = address
-            .split_once('@')
-            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
-            && address.len() <= 254
-            && !address.chars().any(|c| c.is_whitespace() || c.is_control() || "<>,;".contains(c));
-        if !sound {
+        if !fleet::is_email(address) {
             self.add(path, format!("{address:?} is no e-mail address"));
         }
     }

@@ -40,7 +40,7 @@ pub async fn list_needs(tx: &mut TenantTx, most: i64) -> Result<Vec<Need>> {
         r#"SELECT i.incident_id, i.title, i.severity, c.name AS client, h.name AS "host?", coalesce(i.escalated_at, i.opened_at) AS "since!",
              i.escalation_reason, w.asks AS "asks!", o.address AS "told?", o.state AS "told_state?", coalesce(o.ended_at, o.created_at) AS "told_at?"
            FROM incidents i
-           JOIN clients c ON c.tenant_id = $1 AND c.client_id = i.client_id
+           JOIN clients c ON c.tenant_id = $1 AND c.client_id = i.client_id AND c.archived_at IS NULL
            LEFT JOIN LATERAL (SELECT a.host_id FROM alerts a WHERE a.tenant_id = $1 AND a.incident_id = i.incident_id
                               ORDER BY a.opened_at, a.alert_id LIMIT 1) a ON true
            LEFT JOIN hosts h ON h.tenant_id = $1 AND h.host_id = a.host_id
@@ -105,7 +105,7 @@ pub async fn list_unrun(tx: &mut TenantTx, since: Timestamp, most: i64) -> Resul
            FROM runs r
            JOIN playbooks p ON p.tenant_id = $1 AND p.playbook_id = r.playbook_id
            JOIN hosts h ON h.tenant_id = $1 AND h.host_id = r.host_id
-           JOIN clients c ON c.tenant_id = $1 AND c.client_id = r.client_id
+           JOIN clients c ON c.tenant_id = $1 AND c.client_id = r.client_id AND c.archived_at IS NULL
            WHERE r.tenant_id = $1 AND (r.state = 'held' OR (r.state = 'expired' AND r.admitted_at IS NULL AND r.mode = 'approve' AND r.ended_at > $2))
            ORDER BY (r.state = 'held') DESC, CASE WHEN r.state = 'held' THEN r.planned_at END, r.ended_at DESC, r.run_id LIMIT $3"#,
         tenant_id,
@@ -158,6 +158,7 @@ pub async fn find_watch(tx: &mut TenantTx, since: Timestamp) -> Result<Watch> {
              (SELECT count(*) FROM outbox o WHERE o.tenant_id = $1 AND o.state = 'failed' AND o.ended_at > $3) AS "mails_failed!",
              (SELECT count(*) FROM outbox o WHERE o.tenant_id = $1 AND o.state = 'queued') AS "mails_queued!"
            FROM hosts h
+           JOIN clients c ON c.tenant_id = $1 AND c.client_id = h.client_id AND c.archived_at IS NULL
            LEFT JOIN host_links l ON l.tenant_id = $1 AND l.host_id = h.host_id
            LEFT JOIN nodes n ON n.node_id = l.node_id
            WHERE h.tenant_id = $1 AND h.state <> 'retired'"#,
@@ -196,6 +197,7 @@ pub async fn list_silent(tx: &mut TenantTx, most: i64) -> Result<Vec<Silent>> {
         r#"SELECT h.host_id, h.name, coalesce(l.unlinked_at, greatest(n.seen_at, l.linked_at)) AS "since!"
            FROM host_links l
            JOIN hosts h ON h.tenant_id = $1 AND h.host_id = l.host_id AND h.state <> 'retired'
+           JOIN clients c ON c.tenant_id = $1 AND c.client_id = h.client_id AND c.archived_at IS NULL
            LEFT JOIN nodes n ON n.node_id = l.node_id
            WHERE l.tenant_id = $1 AND l.epoch > 0 AND (l.unlinked_at IS NULL AND n.seen_at > $2) IS NOT TRUE
            ORDER BY 3, h.host_id LIMIT $3"#,

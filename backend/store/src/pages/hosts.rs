@@ -14,6 +14,8 @@ pub struct Row {
     pub host_id: Uuid,
     /// Its client's id.
     pub client_id: Uuid,
+    /// Where it stands.
+    pub site_id: Option<Uuid>,
     /// Its name.
     pub name: String,
     /// Its client's name.
@@ -46,12 +48,28 @@ pub struct Row {
     pub no_data: i64,
 }
 
-/// The hosts that are not retired: all, or one.
-pub async fn list(tx: &mut TenantTx, host_id: Option<Uuid>, limit: i64) -> Result<Vec<Row>> {
+/// Which hosts are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// All of them.
+    All,
+    /// A client's.
+    Client(Uuid),
+    /// One.
+    Host(Uuid),
+}
+
+/// The hosts that are not retired.
+pub async fn list(tx: &mut TenantTx, of: Of, limit: i64) -> Result<Vec<Row>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let alive = now - nodes::DEAD_AFTER;
+    let (host_id, client_id) = match of {
+        Of::All => (None, None),
+        Of::Client(client_id) => (None, Some(client_id)),
+        Of::Host(host_id) => (Some(host_id), None),
+    };
     let rows = sqlx::query!(
-        r#"SELECT h.host_id, h.client_id, h.name, c.name AS client, h.state, h.quarantine_reason, h.tags, h.agent_version, h.booted_at, h.own_limits, h.notes,
+        r#"SELECT h.host_id, h.client_id, h.site_id, h.name, c.name AS client, h.state, h.quarantine_reason, h.tags, h.agent_version, h.booted_at, h.own_limits, h.notes,
              CASE WHEN l.epoch > 0 THEN l.linked_at END AS "linked_at?",
              coalesce(l.unlinked_at, CASE WHEN n.seen_at > $4 THEN NULL ELSE greatest(n.seen_at, l.linked_at) END) AS "unlinked_at?",
              s.ok AS "ok!", s.warning AS "warning!", s.critical AS "critical!", s.no_data AS "no_data!"
@@ -63,12 +81,13 @@ pub async fn list(tx: &mut TenantTx, host_id: Option<Uuid>, limit: i64) -> Resul
              SELECT count(*) FILTER (WHERE verdict = 'ok') AS ok, count(*) FILTER (WHERE verdict = 'warning') AS warning,
                     count(*) FILTER (WHERE verdict = 'critical') AS critical, count(*) FILTER (WHERE verdict = 'no_data') AS no_data
              FROM check_states s WHERE s.tenant_id = h.tenant_id AND s.host_id = h.host_id) s
-           WHERE h.tenant_id = $1 AND h.state <> 'retired' AND ($2::uuid IS NULL OR h.host_id = $2)
+           WHERE h.tenant_id = $1 AND h.state <> 'retired' AND ($2::uuid IS NULL OR h.host_id = $2) AND ($5::uuid IS NULL OR h.client_id = $5)
            ORDER BY c.name, h.name, h.host_id LIMIT $3"#,
         tenant_id,
         host_id,
         limit,
-        alive.to_sqlx() as _
+        alive.to_sqlx() as _,
+        client_id
     )
     .fetch_all(tx.conn())
     .await?;
@@ -77,6 +96,7 @@ pub async fn list(tx: &mut TenantTx, host_id: Option<Uuid>, limit: i64) -> Resul
         .map(|r| Row {
             host_id: r.host_id,
             client_id: r.client_id,
+            site_id: r.site_id,
             name: r.name,
             client: r.client,
             state: r.state,
@@ -102,6 +122,20 @@ pub async fn count(tx: &mut TenantTx) -> Result<i64> {
     Ok(sqlx::query_scalar!(
         r#"SELECT count(*) AS "n!" FROM hosts WHERE tenant_id = $1 AND state <> 'retired'"#,
         tenant_id
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
+/// How many hosts of a client are planned and have not enrolled.
+pub async fn count_planned(tx: &mut TenantTx, client_id: Uuid) -> Result<i64> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    Ok(sqlx::query_scalar!(
+        r#"SELECT count(DISTINCT host_name) AS "n!" FROM enrolments
+           WHERE tenant_id = $1 AND client_id = $2 AND spent_at IS NULL AND expires_at > $3"#,
+        tenant_id,
+        client_id,
+        now.to_sqlx() as _
     )
     .fetch_one(tx.conn())
     .await?)

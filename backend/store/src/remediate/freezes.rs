@@ -34,13 +34,14 @@ pub async fn insert(tx: &mut TenantTx, place: Place, why: &str, by: &str) -> Res
     Ok(Some(running))
 }
 
-/// Lets a place act again; what was held is decided anew. False: it was not stopped.
+/// Lets a place act again; what was held is decided anew. False: it was not stopped, or it is a client that is archived.
 pub async fn release(tx: &mut TenantTx, place: Place) -> Result<bool> {
     let key = place.lock(tx).await?;
     let tenant_id = tx.tenant_id();
     let done = sqlx::query!(
         "UPDATE guardrail_buckets SET frozen = false, frozen_by = NULL, frozen_why = NULL, frozen_at = NULL
-         WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key = $3 AND frozen",
+         WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key = $3 AND frozen
+           AND NOT EXISTS (SELECT 1 FROM clients c WHERE c.tenant_id = $1 AND $2 = 'client' AND c.client_id::text = $3 AND c.archived_at IS NOT NULL)",
         tenant_id,
         place.kind().word(),
         key

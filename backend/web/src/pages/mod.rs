@@ -4,6 +4,7 @@ pub mod approval;
 pub mod asset;
 pub mod board;
 pub mod change;
+pub mod client;
 pub mod events;
 #[cfg(feature = "gallery")]
 pub mod gallery;

@@ -29,7 +29,7 @@ pub async fn show(
     let now = tx.now().await?;
     let off = hosts::list_hands_off(&mut tx, now).await?;
     let mut cards = Vec::new();
-    for row in hosts::list(&mut tx, None, 100).await? {
+    for row in hosts::list(&mut tx, hosts::Of::All, 100).await? {
         if let Some(victim) = VICTIMS.iter().find(|victim| victim.host == row.name) {
             cards.push(card(&mut tx, victim, row, &off, now).await?);
         }

@@ -4,4 +4,4 @@ mod act;
 mod show;
 
 pub use act::{close_breaker, go, go_client, hands_off, hands_on, release, stop, stop_client};
-pub use show::{breaker as standing_breaker, of_client, show, stop as standing_stop};
+pub use show::{all_limits as limits, breaker as standing_breaker, of_client, show, stop as standing_stop};

@@ -191,7 +191,7 @@ pub fn breaker(breaker: &stored::Breaker, may_close: bool) -> Standing {
 }
 
 /// The windows, and for a client what bounds the damage there.
-async fn all_limits(tx: &mut TenantTx, client_id: Option<Uuid>, now: Timestamp) -> Result<Vec<Limit>, Failure> {
+pub async fn all_limits(tx: &mut TenantTx, client_id: Option<Uuid>, now: Timestamp) -> Result<Vec<Limit>, Failure> {
     let mut all = limits(&stored::list_windows(tx, client_id).await?);
     all.retain(|limit| limit.state.is_none()); // the notice tells that it is stopped
     if let Some(id) = client_id {

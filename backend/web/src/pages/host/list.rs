@@ -25,7 +25,7 @@ pub async fn list(State(app): State<App>, member: Member) -> Result<Response, Fa
     let now = tx.now().await?;
     let off = hosts::list_hands_off(&mut tx, now).await?;
     let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
-    let rows = hosts::list(&mut tx, None, SHOWN).await?.into_iter().map(|row| HostRow {
+    let rows = hosts::list(&mut tx, hosts::Of::All, SHOWN).await?.into_iter().map(|row| HostRow {
         id: row.host_id,
         link: link(&row),
         trust: trust(&row),

@@ -33,7 +33,7 @@ pub async fn show(
     member.must(Act::Read)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     let mut tx = member.begin(&app).await?;
-    let row = hosts::list(&mut tx, Some(id), 1).await?.pop().ok_or(Failure::NOT_FOUND)?;
+    let row = hosts::list(&mut tx, hosts::Of::Host(id), 1).await?.pop().ok_or(Failure::NOT_FOUND)?;
     let shell = member.shell(&mut tx, Nav::Hosts).await?;
     let now = tx.now().await?;
     let off = hosts::list_hands_off(&mut tx, now).await?;

@@ -32,7 +32,7 @@ pub async fn show(
     let now = tx.now().await?;
     let alerts = incident::list_alerts(&mut tx, id).await?;
     let host = match alerts.first() {
-        Some(alert) => hosts::list(&mut tx, Some(alert.host_id), 1).await?.pop(),
+        Some(alert) => hosts::list(&mut tx, hosts::Of::Host(alert.host_id), 1).await?.pop(),
         None => None,
     };
     let mut hands_off = hosts::list_hands_off(&mut tx, incident.opened_at - BEFORE).await?;

@@ -19,6 +19,10 @@ pub enum Destination {
     Incident(Uuid),
     /// `/approvals`
     Approvals,
+    /// `/clients`
+    Clients,
+    /// `/clients/{client}`
+    ClientPage(Uuid),
     /// `/hosts`
     Hosts,
     /// `/hosts/{id}`
@@ -39,6 +43,8 @@ impl Destination {
             ["incidents"] => Some(Destination::Incidents),
             ["incidents", id] => id.parse().ok().map(Destination::Incident),
             ["approvals"] => Some(Destination::Approvals),
+            ["clients"] => Some(Destination::Clients),
+            ["clients", id] => id.parse().ok().map(Destination::ClientPage),
             ["hosts"] => Some(Destination::Hosts),
             ["hosts", id] => id.parse().ok().map(Destination::Host),
             ["demo"] => Some(Destination::Demo),
@@ -57,6 +63,8 @@ impl fmt::Display for Destination {
             Destination::Incidents => f.write_str("/incidents"),
             Destination::Incident(id) => write!(f, "/incidents/{id}"),
             Destination::Approvals => f.write_str("/approvals"),
+            Destination::Clients => f.write_str("/clients"),
+            Destination::ClientPage(id) => write!(f, "/clients/{id}"),
             Destination::Hosts => f.write_str("/hosts"),
             Destination::Host(id) => write!(f, "/hosts/{id}"),
             Destination::Demo => f.write_str("/demo"),

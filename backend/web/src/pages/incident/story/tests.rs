@@ -70,6 +70,7 @@ fn facts() -> Facts {
         }],
         host: Some(hosts::Row {
             host_id: HOST,
+            site_id: None,
             client_id: Uuid::from_u128(2),
             name: "web-01".into(),
             client: "Acme".into(),
