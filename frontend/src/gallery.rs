@@ -79,6 +79,12 @@ pub const PAGES: &[(&str, Sample)] = &[
     ("client", || samples::client_page().render()),
     ("client-new", || samples::new_client_page().render()),
     ("client-archived", || samples::archived_client_page().render()),
+    ("client-edit", || samples::edit_page(false).render()),
+    ("client-edit-wrong", || samples::wrong_edit_page().render()),
+    ("client-edit-archived", || samples::edit_page(true).render()),
+    ("clients-import", || samples::import_page(false, true).render()),
+    ("clients-import-sound", || samples::import_page(true, true).render()),
+    ("clients-import-wrong", || samples::import_page(true, false).render()),
     ("hosts", || samples::hosts_page(false).render()),
     ("hosts-none", || samples::hosts_page(true).render()),
     ("host", || samples::host_page(Trust::Trusted, false).render()),
@@ -87,6 +93,8 @@ pub const PAGES: &[(&str, Sample)] = &[
         let not_yet = Trust::NotYet { reason: "Its journal is older than what it told before.".to_owned() };
         samples::host_page(not_yet, true).render()
     }),
+    ("host-edit", || samples::host_edit_page(false).render()),
+    ("host-edit-wrong", || samples::host_edit_page(true).render()),
     ("guardrails", || samples::guardrails_page().render()),
     ("guardrails-of-a-client", || samples::guardrails_of_client(false).render()),
     ("guardrails-of-a-stopped-client", || samples::guardrails_of_client(true).render()),

@@ -26,8 +26,12 @@ pub struct HostPage {
     pub id: Uuid,
     /// Its name.
     pub name: String,
+    /// Its client's id.
+    pub client_id: Uuid,
     /// Its client.
     pub client: String,
+    /// Where it stands.
+    pub site: Option<String>,
     /// Its tags.
     pub tags: Vec<String>,
     /// Whether it is heard.
@@ -52,6 +56,8 @@ pub struct HostPage {
     pub limits: Vec<Limit>,
     /// Recent incidents, newest first.
     pub incidents: Vec<IncidentRow>,
+    /// Whether this member may change its site and tags.
+    pub may_manage: bool,
     /// Whether this member may act on it.
     pub may_act: bool,
     /// Whether this member may say that it is the same machine.

@@ -8,7 +8,13 @@ if (stored === "dark" || stored === "light") root.dataset.theme = stored;
 
 const isDark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
 const label = () => document.querySelectorAll("[data-theme-switch]").forEach((b) => { b.hidden = false; b.setAttribute("aria-pressed", isDark()); });
-document.addEventListener("DOMContentLoaded", () => { label(); listen(); wait(); });
+document.addEventListener("DOMContentLoaded", () => { label(); listen(); wait(); document.querySelectorAll("[data-file-for]").forEach((f) => { f.hidden = false; }); });
+
+/* A file that is chosen is read into the field that it is for: it is sent as text, after it was looked at. */
+document.addEventListener("change", async ({ target }) => {
+  const field = document.getElementById(target.closest("[data-file-for]")?.dataset.fileFor);
+  if (field && target.files?.[0]) field.value = await target.files[0].text();
+});
 
 document.addEventListener("click", ({ target }) => {
   if (target.closest("[data-theme-switch]")) {

@@ -86,7 +86,9 @@ pub fn host_page(trust: Trust, hands_off: bool) -> HostPage {
         clock: clock(),
         id: id(1),
         name: text("web-01"),
+        client_id: id(50),
         client: text("Acme Dental"),
+        site: Some(text("Main building")),
         tags: vec![text("role=web"), text("env=prod")],
         link: Link::Linked { since_at: before(3 * HOUR) },
         trust,
@@ -148,6 +150,7 @@ pub fn host_page(trust: Trust, hands_off: bool) -> HostPage {
                 "“Restart a failed service” v4",
             ),
         ],
+        may_manage: true,
         may_act: true,
         may_trust: true,
     }

@@ -3,6 +3,7 @@
 mod approvals;
 mod board;
 mod changes;
+mod client_edit;
 mod clients;
 mod demo;
 mod guardrails;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 pub use approvals::approvals_page;
 pub use board::{board_page, empty_board};
 pub use changes::changes_page;
+pub use client_edit::{edit_page, host_edit_page, import_page, wrong_edit_page};
 pub use clients::{
     archived_client_page, client_page, clients_page, new_client_page, no_clients_page, wrong_clients_page,
 };

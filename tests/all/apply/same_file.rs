@@ -14,6 +14,7 @@ notify: [oncall@odd.example]
 clients:
   - name: "null"
     sites: ["off", "- x"]
+    contacts: [{name: "on: call", email: "yes@odd.example", phone: "+49 (30) 1", told: true}, {name: "~", email: "no@odd.example"}]
     hosts:
       - {name: "0x1F", site: "off", tags: {"12": "true", "a: b": " lead", "été": "☃"}}
       - {name: "1e3"}

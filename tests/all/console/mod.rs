@@ -228,8 +228,14 @@ async fn organization(
         seeding::insert_membership(&mut tx, login, name, &email, role).await.unwrap();
     }
     let client = seeding::insert_client(&mut tx, &format!("{name} client"), "UTC").await.unwrap();
-    let check =
-        seeding::insert_check(&mut tx, "answers", "service", serde_json::json!({"hold_secs": 2})).await.unwrap();
+    let check = seeding::insert_check(
+        &mut tx,
+        "answers",
+        "service",
+        serde_json::json!({"name": "answers", "kind": "service", "target": "shop-web", "hold_secs": 2}),
+    )
+    .await
+    .unwrap();
     let key_id = Store::new_id();
     let key = tenant_keys::TenantKey { key_id, version: 1, public_key: vec![1; 32], sealed: None };
     tenant_keys::insert(&mut tx, &key).await.unwrap();
@@ -241,7 +247,9 @@ async fn organization(
         key_id,
     };
     seeding::insert_playbook_version(&mut tx, &version).await.unwrap();
-    seeding::insert_mapping(&mut tx, "web", "auto", serde_json::json!({})).await.unwrap();
+    let mapping =
+        serde_json::json!({"name": "web", "when": {}, "ladder": [], "verify": {"settle_secs": 1, "stable_secs": 1}});
+    seeding::insert_mapping(&mut tx, "web", "auto", mapping).await.unwrap();
     tx.commit().await.unwrap();
     let (host, incident) = (Store::new_id(), Store::new_id());
     let sql = format!(

@@ -38,9 +38,22 @@ const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("POST", "/incidents/{id}/doubt", "&run_id={run}&answer=ran", Named),
     ("GET", "/approvals", "", OwnOnly),
     ("GET", "/clients", "", OwnOnly),
+    ("POST", "/clients", "&name=Dock&zone=UTC", OwnOnly),
+    ("GET", "/clients/import", "", OwnOnly),
+    ("POST", "/clients/import", "&step=preview&text=client%0ADock", OwnOnly),
     ("GET", "/clients/{id}", "", Named),
+    ("POST", "/clients/{id}", "&name=Ours+client&zone=UTC", Named),
+    ("GET", "/clients/{id}/edit", "", Named),
+    ("POST", "/clients/{id}/sites", "&name=Yard", Named),
+    ("POST", "/clients/{id}/sites/{site}", "&name=Quay&answer=remove", Named),
+    ("POST", "/clients/{id}/contacts", "&name=Bo&email=bo%40ours.example", Named),
+    ("POST", "/clients/{id}/contacts/{contact}", "&answer=remove", Named),
+    ("POST", "/clients/{id}/archive", "", Named),
+    ("POST", "/clients/{id}/restore", "", Named),
     ("GET", "/hosts", "", OwnOnly),
     ("GET", "/hosts/{id}", "", Named),
+    ("GET", "/hosts/{id}/edit", "", Named),
+    ("POST", "/hosts/{id}/edit", "&tags=role%3Dweb", Named),
     ("POST", "/hosts/{id}/hands-off", "&hours=1&reason=", Named),
     ("POST", "/hosts/{id}/release", "", Named),
     ("POST", "/hosts/{id}/same-machine", "", Named),
@@ -94,8 +107,16 @@ impl Console {
             _ => self.ours.host,
         };
         let file = "none.css";
-        let with = |id: Uuid| path.replace("{id}", &id.to_string()).replace("{file}", file);
-        (with(ours), with(Uuid::from_u128(1)))
+        // So have our site and our contact.
+        let of = self.ours.incident;
+        let with = |id: Uuid, of: Uuid| {
+            let of = of.to_string();
+            path.replace("{id}", &id.to_string())
+                .replace("{file}", file)
+                .replace("{site}", &of)
+                .replace("{contact}", &of)
+        };
+        (with(ours, of), with(Uuid::from_u128(1), Uuid::from_u128(1)))
     }
 
     async fn member(&self, email: &str) -> Seat {
@@ -103,7 +124,7 @@ impl Console {
         Seat { cookie, csrf }
     }
 
-    /// A change of ours that waits for a second person, an interlock and a breaker.
+    /// A change of ours that waits for a second person, an interlock, a breaker, a site and a contact.
     async fn proposed(&mut self) {
         let (tenant, id) = (self.ours.tenant, self.ours.incident);
         self.execute(format!(
@@ -112,7 +133,12 @@ impl Console {
         ))
         .await;
         self.interlock(id).await;
-        let host = self.ours.host;
+        let (host, client) = (self.ours.host, self.ours.client);
+        self.execute(format!(
+            "INSERT INTO sites (tenant_id, client_id, site_id, name) VALUES ('{tenant}', '{client}', '{id}', 'Ours client site');
+             INSERT INTO contacts (tenant_id, client_id, contact_id, name, email) VALUES ('{tenant}', '{client}', '{id}', 'Ours client', 'x@ours.example')"
+        ))
+        .await;
         self.execute(format!(
             "INSERT INTO breakers (tenant_id, scope_kind, scope_key, state, changed_at) VALUES ('{tenant}', 'host', '{host}', 'open', clock_timestamp())"
         ))

@@ -10,9 +10,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use store::classify::mappings;
 use store::configuration::{self, Host, Member, Site};
+use store::contacts::{self, Contact, Person};
 use store::detect::checks;
 use store::fleet::Client;
-use store::{StoreError, TenantTx, fleet};
+use store::{StoreError, TenantTx, clients, fleet};
 use uuid::Uuid;
 use wire::v1::Playbook;
 
@@ -56,6 +57,10 @@ pub struct Known {
     pub clients: Vec<Client>,
     /// Their places.
     pub sites: Vec<Site>,
+    /// The names of those that are archived: a file does not tell of them, and cannot mean them.
+    pub archived: Vec<String>,
+    /// Their people.
+    pub contacts: Vec<Contact>,
     /// Their hosts.
     pub hosts: Vec<Host>,
     /// The checks, with their ids.
@@ -75,7 +80,9 @@ impl Known {
             document: Document::empty(),
             members: Vec::new(),
             clients: Vec::new(),
+            archived: Vec::new(),
             sites: Vec::new(),
+            contacts: Vec::new(),
             hosts: Vec::new(),
             checks: Vec::new(),
             versions: BTreeMap::new(),
@@ -92,7 +99,9 @@ impl Known {
         let mut known = Known {
             members: configuration::list_members(tx).await?,
             clients: fleet::list_clients(tx).await?,
+            archived: clients::list_archived_names(tx).await?,
             sites: configuration::list_sites(tx).await?,
+            contacts: contacts::list(tx, None).await?,
             hosts: configuration::list_hosts(tx).await?,
             checks: checks::list(tx).await?,
             versions: versions(tx).await?,
@@ -141,6 +150,7 @@ impl Known {
             name: c.name.clone(),
             time_zone: Some(c.time_zone.clone()).filter(|zone| *zone != tenant.time_zone),
             sites: self.sites.iter().filter(|s| s.client_id == c.client_id).map(|s| s.name.clone()).collect(),
+            contacts: self.contacts.iter().filter(|k| k.client_id == c.client_id).map(tell_contact).collect(),
             hosts: self.hosts.iter().filter(|h| h.client_id == c.client_id).map(|h| self.tell_host(h)).collect(),
         });
         let mappings = self.mappings.iter().map(|m| self.tell_mapping(m));
@@ -178,6 +188,12 @@ impl Known {
         }
         MappingEntry { name, mode: row.mode, when, ladder, verify }
     }
+}
+
+/// A contact in the file's words.
+pub fn tell_contact(contact: &Contact) -> document::Contact {
+    let Person { name, email, phone, is_told } = contact.person.clone();
+    document::Contact { name, email, phone, told: is_told }
 }
 
 /// Reads what our own code has written.

@@ -178,6 +178,12 @@ fn odd_texts_come_back_from_a_written_file() {
         document.clients.push(document::Client {
             name: (*odd).to_owned(),
             time_zone: None,
+            contacts: vec![document::Contact {
+                name: (*odd).to_owned(),
+                email: (*odd).to_owned(),
+                phone: Some((*odd).to_owned()),
+                told: true,
+            }],
             sites: vec![(*odd).to_owned()],
             hosts: vec![document::Host {
                 name: (*odd).to_owned(),

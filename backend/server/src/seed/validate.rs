@@ -169,6 +169,19 @@ fn clients(both: Both<'_>, faults: &mut Faults) {
         if let Some(zone) = &client.time_zone {
             faults.time_zone(at("time_zone"), zone);
         }
+        if both.known.archived.contains(&client.name) {
+            faults
+                .add(at("name"), format!("the client {:?} is archived; restore it in the console first", client.name));
+        }
+        for (j, contact) in client.contacts.iter().enumerate() {
+            faults.name(at(&format!("contacts[{j}].name")), &contact.name);
+            faults.email(at(&format!("contacts[{j}].email")), &contact.email);
+            if let Some(phone) = contact.phone.as_ref().filter(|phone| !fleet::is_phone(phone)) {
+                faults.add(at(&format!("contacts[{j}].phone")), format!("{phone:?} is no telephone number"));
+            }
+        }
+        let emails = client.contacts.iter().enumerate();
+        faults.unique("an address", emails.map(|(j, c)| (at(&format!("contacts[{j}].email")), c.email.as_str())));
         for (j, site) in client.sites.iter().enumerate() {
             faults.name(at(&format!("sites[{j}]")), site);
         }

@@ -8,6 +8,7 @@ use domain::remediate::guardrails::BucketKind;
 use keys::token::{Kind, mint};
 use serde_json::json;
 use store::configuration::{self, Machine};
+use store::contacts::{self, Person};
 use store::remediate::guardrails;
 use store::seeding::{self, HostPlan};
 use store::{StoreError, TenantTx};
@@ -15,7 +16,8 @@ use uuid::Uuid;
 
 use super::{ApplyError, SeededHost, Work};
 use crate::random::rng;
-use crate::seed::document::{Client, Document, Host};
+use crate::seed::document::{Client, Contact, Document, Host};
+use crate::seed::known::tell_contact;
 
 /// How long the tokens for planned hosts live.
 const TOKEN_LIVES: Duration = Duration::from_secs(72 * 3600);
@@ -58,6 +60,7 @@ impl Work<'_> {
             };
             ids.insert(client.name.clone(), client_id);
             self.write_sites(tx, client_id, client).await?;
+            self.write_contacts(tx, client_id, client).await?;
         }
         for other in &self.known.clients {
             if !document.clients.iter().any(|client| client.name == other.name) {
@@ -75,6 +78,32 @@ impl Work<'_> {
         }
         for site in self.known.sites.iter().filter(|s| s.client_id == client_id && !client.sites.contains(&s.name)) {
             self.report.not_in_file(format!("client {:?}: site {:?}", client.name, site.name));
+        }
+        Ok(())
+    }
+
+    async fn write_contacts(&mut self, tx: &mut TenantTx, client_id: Uuid, client: &Client) -> Result<(), ApplyError> {
+        let known: Vec<_> = self.known.contacts.iter().filter(|k| k.client_id == client_id).cloned().collect();
+        let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
+        for contact in &client.contacts {
+            let what = format!("client {:?}: contact {}", client.name, contact.email);
+            let Contact { name, email, phone, told } = contact.clone();
+            let person = Person { name, email, phone, is_told: told };
+            match known.iter().find(|k| same(&k.person.email, &contact.email)) {
+                None => {
+                    self.report.created(what);
+                    contacts::insert(tx, client_id, &person).await?;
+                }
+                Some(old) => {
+                    let was = serde_json::to_value(tell_contact(old))?;
+                    if self.report.changed(&what, &was, &serde_json::to_value(contact)?) {
+                        contacts::update(tx, client_id, old.contact_id, &person).await?;
+                    }
+                }
+            }
+        }
+        for old in known.iter().filter(|k| !client.contacts.iter().any(|c| same(&c.email, &k.person.email))) {
+            self.report.not_in_file(format!("client {:?}: contact {}", client.name, old.person.email));
         }
         Ok(())
     }

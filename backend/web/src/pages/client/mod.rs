@@ -1,7 +1,84 @@
 //! Clients: the list, one client's own page, and changing it.
 
+mod archive;
+mod contact;
+mod details;
+mod edit;
+mod import;
 mod list;
 mod show;
+mod site;
 
+pub use archive::{archive, restore};
+pub use contact::{add as add_contact, answer as answer_contact};
+pub use details::{add, change};
+pub use edit::show as edit;
+pub use import::{answer as import, show as show_import};
 pub use list::list;
 pub use show::show;
+pub use site::{add as add_site, answer as answer_site};
+
+use axum::extract::{Path, rejection::PathRejection};
+use axum::http::StatusCode;
+use axum::response::Response;
+use jiff::tz::TimeZone;
+use store::{TenantTx, clients};
+use uuid::Uuid;
+
+use crate::Failure;
+use crate::layers::{Dressed, page};
+
+/// The id of a path.
+type Id = Result<Path<Uuid>, PathRejection>;
+/// The ids of a path: the client, and something of it.
+type Ids = Result<Path<(Uuid, Uuid)>, PathRejection>;
+
+/// Implements [`crate::posted::Input`] for forms.
+macro_rules! inputs {
+    ($($form:ty),*) => {$(
+        impl $crate::posted::Input for $form {
+            fn csrf(&self) -> &str {
+                &self.csrf
+            }
+        }
+    )*};
+}
+use inputs;
+
+/// The client of a path, if it is theirs to see.
+async fn named(tx: &mut TenantTx, id: Uuid) -> Result<clients::Client, Failure> {
+    clients::find(tx, id).await?.ok_or(Failure::NOT_FOUND)
+}
+
+/// A page that says what was not taken.
+fn refused<T: views::Template>(shown: &T) -> Response {
+    let mut answer = page(shown);
+    *answer.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    answer.extensions_mut().insert(Dressed);
+    answer
+}
+
+/// A name as it is stored, or a sentence about it.
+fn name(typed: &str) -> Result<String, String> {
+    let name = typed.trim();
+    if domain::fleet::is_name(name) {
+        Ok(name.to_owned())
+    } else {
+        Err("a name has 1 to 200 characters in one line".to_owned())
+    }
+}
+
+/// Whether the tz database knows it.
+fn is_zone(name: &str) -> bool {
+    TimeZone::get(name).is_ok()
+}
+
+/// A time zone as it is stored, or a sentence about it.
+fn zone(typed: &str) -> Result<String, String> {
+    let zone = typed.trim();
+    if is_zone(zone) {
+        Ok(zone.to_owned())
+    } else {
+        Err(format!("“{zone}” is no time zone; write one like Europe/Berlin"))
+    }
+}

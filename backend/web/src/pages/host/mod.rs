@@ -1,5 +1,6 @@
 //! Hosts: the list, and one host.
 
+mod edit;
 mod hands_off;
 mod limits;
 mod list;
@@ -8,6 +9,7 @@ mod parts;
 mod same_machine;
 mod show;
 
+pub use edit::{edit, place};
 pub use hands_off::{release, start as start_hands_off};
 pub use limits::limits;
 pub use list::list;

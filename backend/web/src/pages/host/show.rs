@@ -44,6 +44,7 @@ pub async fn show(
     let newest = store::metrics::find_now(&mut tx, id).await?;
     let (span, past) = store::metrics::list(&mut tx, id).await?;
     let clock = clock(&app, now);
+    let sites = store::sites::list(&mut tx, row.client_id).await?;
     Ok(page(&HostPage {
         shell,
         id,
@@ -58,10 +59,13 @@ pub async fn show(
         checks,
         limits: limits::limits(&buckets),
         incidents,
+        site: sites.into_iter().find(|site| Some(site.site_id) == row.site_id).map(|site| site.name),
+        may_manage: member.may(Act::ManageClients),
         may_act: member.may(Act::WorkIncidents),
         may_trust: member.may(Act::TrustHost),
         clock,
         name: row.name,
+        client_id: row.client_id,
         client: row.client,
         agent: row.agent_version,
     }))

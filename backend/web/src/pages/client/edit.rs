@@ -1,0 +1,56 @@
+//! `GET /clients/{id}/edit`: everything of a client that can be changed.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use domain::access::Act;
+use store::pages::guardrails;
+use store::{TenantTx, clients, contacts, sites};
+use uuid::Uuid;
+use views::Nav;
+use views::client::SiteRow;
+use views::client_edit::{EditPage, TypedContact};
+use views::clients::Typed;
+use views::guardrails::Reach;
+
+use super::show::contact;
+use super::{Id, named};
+use crate::layers::page;
+use crate::member::{Member, clock};
+use crate::{App, Failure, pages::count};
+
+/// The page, for those who may change the client.
+pub async fn show(State(app): State<App>, member: Member, id: Id) -> Result<Response, Failure> {
+    member.must(Act::ManageClients)?;
+    let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
+    let mut tx = member.begin(&app).await?;
+    let client = named(&mut tx, id).await?;
+    Ok(page(&filled(&app, &member, &mut tx, id, client).await?))
+}
+
+/// The page as the rows stand.
+pub(super) async fn filled(
+    app: &App,
+    member: &Member,
+    tx: &mut TenantTx,
+    id: Uuid,
+    client: clients::Client,
+) -> Result<EditPage, Failure> {
+    let shell = member.shell(tx, Nav::Clients).await?;
+    let now = tx.now().await?;
+    let reach = guardrails::find_reach(tx, Some(id)).await?;
+    let sites = sites::list(tx, id).await?.into_iter();
+    Ok(EditPage {
+        shell,
+        clock: clock(app, now),
+        id,
+        typed: Typed { name: client.name.clone(), zone: client.time_zone },
+        name: client.name,
+        sites: sites.map(|site| SiteRow { id: site.site_id, name: site.name, hosts: count(site.hosts) }).collect(),
+        new_site: String::new(),
+        contacts: contacts::list(tx, Some(id)).await?.into_iter().map(contact).collect(),
+        new_contact: TypedContact { told: true, ..TypedContact::default() },
+        archived: client.archived_at.is_some(),
+        reach: Reach { hosts: count(reach.hosts), waiting: count(reach.waiting), running: count(reach.running) },
+        wrong: None,
+    })
+}

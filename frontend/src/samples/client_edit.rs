@@ -1,0 +1,82 @@
+//! Changing a client, and importing many.
+
+use super::clients::{contacts, sites};
+use super::{clock, id, shell, text};
+use crate::Nav;
+use crate::client_edit::{EditPage, Part, TypedContact};
+use crate::clients::Typed;
+use crate::clients_import::{ImportPage, Line, Outcome};
+use crate::guardrails::Reach;
+use crate::host_edit::HostEditPage;
+
+/// The page that changes a client.
+pub fn edit_page(archived: bool) -> EditPage {
+    EditPage {
+        shell: shell(Nav::Clients),
+        clock: clock(),
+        id: id(52),
+        name: text("Riverside School"),
+        typed: Typed { name: text("Riverside School"), zone: text("Europe/Berlin") },
+        sites: sites(),
+        new_site: String::new(),
+        contacts: contacts(),
+        new_contact: TypedContact { told: true, ..TypedContact::default() },
+        archived,
+        reach: Reach { hosts: 58, waiting: 2, running: 1 },
+        wrong: None,
+    }
+}
+
+/// The same with a site that was not taken.
+pub fn wrong_edit_page() -> EditPage {
+    let wrong = Some((Part::Sites, text("there is a site “Annexe” already")));
+    EditPage { wrong, new_site: text("annexe"), ..edit_page(false) }
+}
+
+/// The import before a table was pasted, and with what comes of each line.
+pub fn import_page(looked_at: bool, sound: bool) -> ImportPage {
+    let line = |number, about: &str, outcome| Line { number, about: text(about), outcome };
+    let adds = |things: &[&str]| Outcome::Adds(things.iter().map(|thing| text(thing)).collect());
+    let mut lines = vec![
+        line(
+            2,
+            "Alder Logistics",
+            adds(&["the client, in Europe/Vienna", "the site Depot", "the contact R. Okafor (ops@alder.example)"]),
+        ),
+        line(3, "Alder Logistics", adds(&["the site Quay 4"])),
+        line(4, "Riverside School", Outcome::Nothing),
+    ];
+    if !sound {
+        lines.push(line(
+            5,
+            "Café Brandt · Mars/North",
+            Outcome::Wrong(text("“Mars/North” is no time zone; write one like Europe/Berlin")),
+        ));
+    }
+    let table = "client,time_zone,site,contact,email\nAlder Logistics,Europe/Vienna,Depot,R. Okafor,ops@alder.example\nAlder Logistics,,Quay 4,,\nRiverside School,,,,\n";
+    ImportPage {
+        shell: shell(Nav::Clients),
+        clock: clock(),
+        zone: text("Europe/Berlin"),
+        columns: &["client", "time_zone", "site", "contact", "email", "phone"],
+        text: if looked_at { text(table) } else { String::new() },
+        lines: looked_at.then_some(lines),
+        seen: text("sample"),
+        wrong: None,
+    }
+}
+
+/// The page that changes a host's site and tags.
+pub fn host_edit_page(wrong: bool) -> HostEditPage {
+    HostEditPage {
+        shell: shell(Nav::Hosts),
+        clock: clock(),
+        id: id(1),
+        name: text("moodle-01"),
+        client: (id(52), text("Riverside School")),
+        sites: sites().into_iter().map(|site| (site.id, site.name)).collect(),
+        site: Some(id(300)),
+        tags: if wrong { text("role=web\nprod") } else { text("env=prod\nrole=web") },
+        wrong: wrong.then(|| text("“prod” is no tag; write key=value")),
+    }
+}
