@@ -208,6 +208,7 @@ impl World {
             hours: Vec::new(),
             max_run_secs: None,
             max_memory_mib: None,
+            scripts: false,
             services: vec!["shop".into()],
             units: vec![],
             path: "/p".into(),

@@ -182,6 +182,7 @@ impl Around {
             hours: Vec::new(),
             max_run_secs: None,
             max_memory_mib: None,
+            scripts: false,
             services: vec!["shop".into()],
             units: vec![],
             path: "/load".into(),

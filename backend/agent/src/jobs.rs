@@ -38,7 +38,7 @@ use crate::journal::{Entry, Journal};
 use crate::limits::Limits;
 use crate::service::declared::Service;
 use crate::state::{Identity, Pinned, StateDir};
-use admission::{Ground, Refusal, admit, claimed};
+use admission::{Ground, Refusal, Steps, admit, claimed};
 use beginning::PERMIT_ANSWER;
 use pool::Pool;
 use rate::Rate;
@@ -123,7 +123,7 @@ struct Current {
 
 enum Phase {
     /// The triggering check, or a service that the fix names, is being looked at; nothing is written.
-    Checking { envelope: Box<Envelope>, steps: Vec<record::OrderedStep>, services: Vec<String> },
+    Checking { envelope: Box<Envelope>, steps: Steps, services: Vec<String> },
     /// `INTENT` is written; when the permit was asked for on this link, oldest first.
     Waiting { slot: u16, asks: VecDeque<Duration> },
     /// `STARTED` is written. The runner, if it is a child of this process that still lives.

@@ -34,6 +34,8 @@ pub struct Limits {
     /// The most data that a process of a fix may hold, in MiB. A service's own commands are not held to it: the
     /// service would live under it.
     pub max_memory_mib: Option<u64>,
+    /// Whether a step may be a script. Not said: as the profile goes, and only `all-signed` allows them.
+    pub scripts: Option<bool>,
     /// Below this cgroup v2 the groups of runs are made; none: below the agent's own.
     pub cgroup: Option<PathBuf>,
     /// Where systemd is asked about units: a D-Bus address; the system bus if none is said.
@@ -144,7 +146,8 @@ impl Limits {
                  # Fixes begin in these hours only, by this host's clock and zone. Without: at any time.\n\
                  # hours = [\"mon-fri 22:00-06:00\", \"sat,sun 00:00-24:00\"]\n\
                  # A fix that may take longer is not begun; no process of a fix holds more memory.\n\
-                 # max_run_secs = 900\n# max_memory_mib = 512\n",
+                 # max_run_secs = 900\n# max_memory_mib = 512\n\
+                 # Whether a step may be a script of the playbook. Without: only under all-signed.\n# scripts = true\n",
                 six()
             ),
             Err(e) => return Err(Error::Read(path.to_owned(), e)),
@@ -192,8 +195,20 @@ impl Limits {
             }
             _ => {}
         }
+        if playbook.has_script() && !self.allows_scripts() {
+            return Some(format!("{name} runs a script, and the host allows none (scripts in its agent.toml)"));
+        }
         let narrowed = !self.allowed_playbooks.is_empty() && !self.allowed_playbooks.contains(name);
         narrowed.then(|| format!("{name} is not among the host's allowed playbooks"))
+    }
+
+    /// Whether a step may be a script.
+    pub fn allows_scripts(&self) -> bool {
+        match self.profile {
+            Profile::ReadOnly => false,
+            Profile::LowRisk => self.scripts.unwrap_or(false),
+            Profile::AllSigned => self.scripts.unwrap_or(true),
+        }
     }
 
     /// The most data that a process of a fix may hold, in bytes.
@@ -210,6 +225,7 @@ impl Limits {
             hours: self.hours.iter().map(ToString::to_string).collect(),
             max_run_secs: self.max_run_secs,
             max_memory_mib: self.max_memory_mib,
+            scripts: self.allows_scripts(),
             services: self.services.keys().cloned().collect(),
             units: self
                 .services
@@ -231,7 +247,7 @@ pub fn is_service_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::v1::Effect;
+    use wire::v1::{Effect, Interpreter, Script, Step};
 
     fn parse(text: &str) -> Result<Limits, Error> {
         Limits::parse(Path::new("agent.toml"), text)
@@ -307,6 +323,28 @@ mod tests {
             (with(Profile::AllSigned, &["q", "p"]), Risk::L, true),
         ] {
             assert_eq!(limits.forbid_playbook(&playbook("p", risk)).is_none(), allowed, "{limits:?} {risk:?}");
+        }
+    }
+
+    #[test]
+    fn a_script_runs_where_the_profile_or_the_host_says_so_and_never_read_only() {
+        let script = Script { interpreter: Interpreter::Sh, text: "true".into() };
+        let step = Step { title: String::new(), argv: Vec::new(), script: Some(script), limit_secs: 1 };
+        let fixes = Playbook { steps: vec![step.clone()], ..playbook("p", Risk::L) };
+        let undoes = Playbook { undo: vec![step], ..playbook("p", Risk::L) };
+        for (text, allowed) in [
+            ("", false),
+            ("scripts = true", false),
+            ("profile = \"low-risk\"", false),
+            ("profile = \"low-risk\"\nscripts = true", true),
+            ("profile = \"all-signed\"", true),
+            ("profile = \"all-signed\"\nscripts = false", false),
+        ] {
+            let limits = parse(text).unwrap();
+            for playbook in [&fixes, &undoes] {
+                assert_eq!(limits.forbid_playbook(playbook).is_none(), allowed, "{text}");
+            }
+            assert_eq!(limits.shown(Path::new("agent.toml")).scripts, allowed, "{text}");
         }
     }
 

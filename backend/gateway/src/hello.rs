@@ -195,6 +195,7 @@ mod tests {
             hours: vec![],
             max_run_secs: None,
             max_memory_mib: None,
+            scripts: false,
             services: vec![],
             units: vec![],
             path: String::new(),

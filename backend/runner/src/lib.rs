@@ -11,6 +11,7 @@ mod event;
 pub mod output;
 pub mod perform;
 pub mod record;
+mod script;
 #[allow(unsafe_code)]
 pub mod spawn;
 pub mod supervise;

@@ -9,6 +9,7 @@ use crate::confine::{self, Group};
 use crate::crash::{Point, reach};
 use crate::output::Output;
 use crate::record::{Abort, Error, Event, Locked, Order, OrderedStep, Record, Rest, StepEnd, What, output_path};
+use crate::script::Script;
 use crate::supervise::{End, GRACE, Program, run};
 
 /// What bounds a run beside its order.
@@ -114,14 +115,27 @@ fn one_step(
         let made = Group::make(root, &name);
         made.inspect_err(|error| output.take(format!("no cgroup for this step: {error}\n").as_bytes())).ok()
     });
-    let (argv, memory_bytes) = (&step.argv, confinement.memory_bytes);
-    let program = Program { argv, env: &env, limit, grace: GRACE, memory_bytes, group: group.as_ref() };
+    let mut argv = step.argv.clone();
+    // Held until the step has ended.
+    let script = step.script.as_deref().map(Script::hold).transpose();
+    if let Ok(Some(script)) = &script {
+        argv.push(script.path());
+        env.extend(order.script_env.iter().cloned());
+    }
+    let memory_bytes = confinement.memory_bytes;
+    let program = Program { argv: &argv, env: &env, limit, grace: GRACE, memory_bytes, group: group.as_ref() };
     let mut take = |bytes: &[u8]| {
         output.take(bytes);
         // Whoever looks meanwhile sees less; nothing else depends on it.
         let _ = record.set_kept(order.fence, output.kept());
     };
-    let end = run(program, clock, &mut take)?;
+    let end = match &script {
+        Ok(_) => run(program, clock, &mut take)?,
+        Err(error) => {
+            take(format!("the script cannot be handed over: {error}\n").as_bytes());
+            End::Exited(126)
+        }
+    };
     let rest = match end {
         End::Exited(0) if !last => Rest::More,
         _ => Rest::Over,

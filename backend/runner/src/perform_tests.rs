@@ -16,6 +16,7 @@ fn slot_with(scripts: &[&str], limit_secs: u64, confinement: Option<confine::Con
     let step = |(i, script): (usize, &&str)| OrderedStep {
         step: u16::try_from(i + 1).unwrap(),
         argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
+        script: None,
         limit_secs,
         confined: confinement.is_some(),
     };
@@ -27,6 +28,7 @@ fn slot_with(scripts: &[&str], limit_secs: u64, confinement: Option<confine::Con
         steps: scripts.iter().enumerate().map(step).collect(),
         limit_secs: 120,
         env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        script_env: Vec::new(),
         confinement: confinement.clone().unwrap_or_default(),
     };
     let record = Record::open(dir.path(), 0).unwrap().lock().unwrap();

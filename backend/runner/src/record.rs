@@ -77,6 +77,9 @@ pub struct Order {
     pub limit_secs: u64,
     /// The steps' whole environment.
     pub env: Vec<(String, String)>,
+    /// What its scripts find beside it in theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub script_env: Vec<(String, String)>,
     /// What the steps that are confined are held to.
     #[serde(default)]
     pub confinement: crate::confine::Confinement,
@@ -87,8 +90,11 @@ pub struct Order {
 pub struct OrderedStep {
     /// Its number in the playbook, from 1.
     pub step: u16,
-    /// The program and its arguments.
+    /// The program and its arguments; of a script, the interpreter and its own.
     pub argv: Vec<String>,
+    /// The script's text, which its interpreter reads from memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<String>,
     /// Seconds it may take.
     pub limit_secs: u64,
     /// Whether it is held to the order's confinement. A service that it starts would live in it, so a

@@ -8,9 +8,16 @@ fn order(fence: i64) -> Order {
         fence,
         notes: serde_json::Value::Null,
         boot_id: "boot".into(),
-        steps: vec![OrderedStep { step: 1, argv: vec!["/bin/true".into()], limit_secs: 5, confined: true }],
+        steps: vec![OrderedStep {
+            step: 1,
+            argv: vec!["/bin/true".into()],
+            script: None,
+            limit_secs: 5,
+            confined: true,
+        }],
         limit_secs: 10,
         env: Vec::new(),
+        script_env: Vec::new(),
         confinement: crate::confine::Confinement::default(),
     }
 }

@@ -19,7 +19,11 @@ fn waiting() -> Vec<Waiting> {
         playbook: v(title, 4),
         place: text(place),
         risk: text(risk),
-        steps: vec![text("Stop what is left of it: {service.stop}"), text("Start it again: {service.start}")],
+        steps: vec![
+            text("Stop what is left of it: {service.stop}"),
+            text("Start it again: {service.start}"),
+            text("Forget what is stale: /bin/sh reads\nfind /var/cache/shop -type f -mmin +\"$MW_MINUTES\" -delete"),
+        ],
         with: vec![Pair { label: text("service"), value: text("shop-web") }],
         asked_at: before(asked),
         lapses_at: before(-lapses),

@@ -30,6 +30,17 @@ playbooks:
     parameters: {service: {type: service_name}, tries: {type: int, min: -3, max: 7}, how: {type: enum, values: ["on", "off"]}, file: {type: path_under, root: /var}}
     steps:
       - {title: "one: two", argv: ["{service.start}", "--x", "{how}", "multi\nline\t"], limit_secs: 5}
+      - title: "a script"
+        script:
+          interpreter: /usr/bin/python3
+          text: |
+            # {service.start} stays as it is: "#", 'é', \ and tabs	too
+            import os
+
+            if os.environ["MW_HOW"] == "on":
+                print("multi: line")
+        limit_secs: 6
+    undo: [{title: back, script: {interpreter: /bin/sh, text: "exit 0"}, limit_secs: 1}]
 mappings:
   - name: "@m"
     mode: approve

@@ -42,9 +42,18 @@ pub struct Admitted {
     /// The SHA-256 of the envelope's text, hex.
     pub digest: String,
     /// Its steps, resolved.
-    pub steps: Vec<OrderedStep>,
+    pub steps: Steps,
     /// The declared services that it names.
     pub services: Vec<String>,
+}
+
+/// What a runner is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Steps {
+    /// One after the other.
+    pub ordered: Vec<OrderedStep>,
+    /// What scripts among them find in their environment.
+    pub script_env: Vec<(String, String)>,
 }
 
 /// Why it may not, and a sentence for the page.
@@ -134,7 +143,7 @@ fn services(playbook: &Playbook, envelope: &Envelope) -> Vec<String> {
 }
 
 /// The envelope's leg of the playbook, with parameters put in.
-fn steps(playbook: &Playbook, envelope: &Envelope, limits: &Limits) -> Result<Vec<OrderedStep>, String> {
+fn steps(playbook: &Playbook, envelope: &Envelope, limits: &Limits) -> Result<Steps, String> {
     let (first, last) = envelope.steps;
     let declared = playbook.steps_of(envelope.job.purpose);
     if first < 1 || first > last || usize::from(last) > declared.len() {
@@ -144,14 +153,15 @@ fn steps(playbook: &Playbook, envelope: &Envelope, limits: &Limits) -> Result<Ve
         return Err(format!("more than {MAX_STEPS} steps"));
     }
     let bound = bind(playbook, declared, &envelope.parameters, limits)?;
-    let steps = (1..).zip(declared.iter().zip(bound));
-    Ok(steps
+    let steps = (1..).zip(declared.iter().zip(bound.steps));
+    let ordered = steps
         .filter(|(number, _)| (first..=last).contains(number))
         .map(|(step, (written, line))| {
             let limit_secs = written.limit_secs;
-            OrderedStep { step, argv: line.argv, limit_secs, confined: !line.declared }
+            OrderedStep { step, argv: line.argv, script: line.script, limit_secs, confined: !line.declared }
         })
-        .collect())
+        .collect();
+    Ok(Steps { ordered, script_env: bound.script_env })
 }
 
 #[cfg(test)]

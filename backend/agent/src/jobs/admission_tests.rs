@@ -25,7 +25,7 @@ fn bench() -> Bench {
 }
 
 fn playbook() -> Playbook {
-    let step = |argv: &str| Step { title: String::new(), argv: vec![argv.to_owned()], limit_secs: 5 };
+    let step = |argv: &str| Step { title: String::new(), argv: vec![argv.to_owned()], script: None, limit_secs: 5 };
     Playbook {
         name: "restart".into(),
         title: "Restart".into(),
@@ -92,7 +92,7 @@ fn a_signed_job_for_this_host_is_admitted_with_the_steps_of_its_leg() {
     let bench = bench();
     let envelope = Envelope { steps: (2, 3), ..envelope(&playbook()) };
     let admitted = bench.admit(&bench.job(&playbook(), &envelope)).unwrap();
-    let steps: Vec<_> = admitted.steps.iter().map(|step| (step.step, step.argv[0].as_str())).collect();
+    let steps: Vec<_> = admitted.steps.ordered.iter().map(|step| (step.step, step.argv[0].as_str())).collect();
     assert_eq!(steps, [(2, "/bin/two"), (3, "/bin/three")]);
     assert_eq!(admitted.digest, keys::digest(to_canonical(&envelope).unwrap().as_bytes()).to_string());
 }
@@ -100,14 +100,14 @@ fn a_signed_job_for_this_host_is_admitted_with_the_steps_of_its_leg() {
 #[test]
 fn an_undo_performs_what_the_playbook_declares_as_one_and_diagnostics_perform_no_fix() {
     let bench = bench();
-    let back = Step { title: String::new(), argv: vec!["/bin/back".to_owned()], limit_secs: 5 };
+    let back = Step { title: String::new(), argv: vec!["/bin/back".to_owned()], script: None, limit_secs: 5 };
     let undoable = Playbook { undo: vec![back], ..playbook() };
     let of = |purpose, playbook: &Playbook, steps| {
         let good = envelope(playbook);
         let envelope = Envelope { job: JobKey { purpose, ..good.job }, steps, ..good };
         bench.admit(&bench.job(playbook, &envelope)).map(|admitted| admitted.steps)
     };
-    assert_eq!(of(Purpose::Undo, &undoable, (1, 1)).unwrap()[0].argv, ["/bin/back"]);
+    assert_eq!(of(Purpose::Undo, &undoable, (1, 1)).unwrap().ordered[0].argv, ["/bin/back"]);
     for (purpose, playbook) in [(Purpose::Undo, playbook()), (Purpose::Diagnostics, undoable)] {
         assert_eq!(of(purpose, &playbook, (1, 1)).unwrap_err(), RefusedReason::Parameter);
     }
@@ -226,6 +226,6 @@ fn what_the_host_declared_for_a_service_is_not_confined_and_what_a_playbook_says
     let mut envelope = envelope(&playbook);
     envelope.parameters.insert("service".into(), Value::Text("shop-web".into()));
     let admitted = bench.admit(&bench.job(&playbook, &envelope)).unwrap();
-    assert_eq!(admitted.steps.iter().map(|step| step.confined).collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(admitted.steps.ordered.iter().map(|step| step.confined).collect::<Vec<_>>(), [true, false, true]);
     assert_eq!(admitted.services, ["shop-web"]);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use wire::v1::{ParameterType, Playbook, Step, Value};
+use wire::v1::{Interpreter, ParameterType, Playbook, Script, Step, Value, script_variable};
 
 use crate::limits::{Limits, is_service_name};
 use crate::service::declared::Service;
@@ -22,13 +22,24 @@ enum Bound<'a> {
 /// A step with its parameters put in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// The program and its arguments.
+    /// The program and its arguments; of a script, its interpreter.
     pub argv: Vec<String>,
+    /// The text of a script, as it was signed.
+    pub script: Option<String>,
     /// Whether the program is one that the host declared for a service.
     pub declared: bool,
 }
 
-/// The arguments of each of `steps`, which are `playbook`'s, in order, with `values` put in.
+/// Steps with their parameters put in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lines {
+    /// Each step, in order.
+    pub steps: Vec<Line>,
+    /// The parameters as scripts find them in their environment; empty if no step is a script.
+    pub script_env: Vec<(String, String)>,
+}
+
+/// Each of `steps`, which are `playbook`'s, with `values` put in: into arguments, and for scripts into the environment.
 ///
 /// # Errors
 /// A sentence: which value does not fit, and why.
@@ -37,7 +48,7 @@ pub fn bind(
     steps: &[Step],
     values: &BTreeMap<String, Value>,
     limits: &Limits,
-) -> Result<Vec<Line>, String> {
+) -> Result<Lines, String> {
     if let Some(name) = values.keys().find(|name| !playbook.parameters.contains_key(*name)) {
         return Err(format!("the playbook has no parameter {name}"));
     }
@@ -47,7 +58,47 @@ pub fn bind(
         let value = fit(kind, value, limits).map_err(|why| format!("parameter {name}: {why}"))?;
         bound.insert(name.as_str(), value);
     }
-    steps.iter().map(|step| arguments(&step.argv, &bound, limits.bus.as_deref())).collect()
+    let lines = steps.iter().map(|step| match &step.script {
+        None => arguments(&step.argv, &bound, limits.bus.as_deref()),
+        Some(script) => read_by(script, &step.argv),
+    });
+    let lines: Vec<Line> = lines.collect::<Result<_, _>>()?;
+    let has_script = lines.iter().any(|line| line.script.is_some());
+    let script_env = if has_script { environment(&bound)? } else { Vec::new() };
+    Ok(Lines { steps: lines, script_env })
+}
+
+/// A script's interpreter. Its text is left as it was signed: nothing is ever put into it.
+fn read_by(script: &Script, argv: &[String]) -> Result<Line, String> {
+    if !argv.is_empty() {
+        return Err("a step is a program or a script, not both".to_owned());
+    }
+    if script.text.contains('\0') {
+        return Err("a script holds a zero byte".to_owned());
+    }
+    let mut argv = vec![script.interpreter.program().to_owned()];
+    if script.interpreter == Interpreter::Python3 {
+        // Isolated: neither the environment nor a folder beside the script says what it imports.
+        argv.push("-I".to_owned());
+    }
+    Ok(Line { argv, script: Some(script.text.clone()), declared: false })
+}
+
+/// Each parameter as an environment value: text, whatever it holds.
+fn environment(bound: &BTreeMap<&str, Bound<'_>>) -> Result<Vec<(String, String)>, String> {
+    bound
+        .iter()
+        .map(|(name, value)| {
+            let variable = script_variable(name).ok_or_else(|| {
+                format!("parameter {name} cannot be a script's: lower-case letters, digits and _, a letter first")
+            })?;
+            let value = match value {
+                Bound::Text(text) => text.clone(),
+                Bound::Service(service, _) => (*service).to_owned(),
+            };
+            Ok((variable, value))
+        })
+        .collect()
 }
 
 fn fit<'a>(kind: &ParameterType, value: &Value, limits: &'a Limits) -> Result<Bound<'a>, String> {
@@ -139,7 +190,7 @@ fn arguments(argv: &[String], bound: &BTreeMap<&str, Bound<'_>>, bus: Option<&st
     if arguments.iter().any(|argument| argument.contains('\0')) {
         return Err("an argument holds a zero byte".to_owned());
     }
-    Ok(Line { argv: arguments, declared: declared_program })
+    Ok(Line { argv: arguments, script: None, declared: declared_program })
 }
 
 fn declared_command(name: &str, service: &Service, part: &str, bus: Option<&str>) -> Result<Vec<String>, String> {
@@ -182,11 +233,16 @@ mod tests {
             risk: Risk::L,
             effect: Effect::Once,
             parameters: BTreeMap::from([("p".to_owned(), kind)]),
-            steps: vec![Step { title: String::new(), argv: argv.iter().map(|a| (*a).into()).collect(), limit_secs: 1 }],
+            steps: vec![Step {
+                title: String::new(),
+                argv: argv.iter().map(|a| (*a).into()).collect(),
+                script: None,
+                limit_secs: 1,
+            }],
             undo: Vec::new(),
             weight: 1,
         };
-        let lines = bind(&playbook, &playbook.steps, &BTreeMap::from([("p".to_owned(), value)]), &limits())?;
+        let lines = bind(&playbook, &playbook.steps, &BTreeMap::from([("p".to_owned(), value)]), &limits())?.steps;
         for line in &lines {
             assert_eq!(line.declared, argv[0].starts_with("{p."), "{argv:?}");
         }
@@ -261,6 +317,63 @@ mod tests {
         for path in [root.join("link"), root.join("../out"), root.clone(), root.join("missing"), "in".into()] {
             assert!(try_path(path.clone()).is_err(), "{path:?}");
         }
+    }
+
+    fn scripted(parameter: &str, kind: ParameterType, script: Script) -> Playbook {
+        let step = |script| Step { title: String::new(), argv: Vec::new(), script, limit_secs: 1 };
+        Playbook {
+            name: "p".into(),
+            title: String::new(),
+            risk: Risk::L,
+            effect: Effect::Once,
+            parameters: BTreeMap::from([(parameter.to_owned(), kind)]),
+            steps: vec![step(Some(script))],
+            undo: Vec::new(),
+            weight: 1,
+        }
+    }
+
+    fn bind_script(parameter: &str, kind: ParameterType, script: Script, value: Value) -> Result<Lines, String> {
+        let playbook = scripted(parameter, kind, script);
+        bind(&playbook, &playbook.steps, &BTreeMap::from([(parameter.to_owned(), value)]), &limits())
+    }
+
+    #[test]
+    fn nothing_is_put_into_a_script_and_its_parameters_are_environment_values() {
+        let signed = "echo {word} {word.start} $MW_WORD ${MW_WORD}\n";
+        for word in ["$(id)", "`id`", "'; id; '", "\"; id; \"", "{word}", "a b  c", "%s", "\\n", "*", "☃"] {
+            let kind = ParameterType::Enum { values: vec![word.to_owned()] };
+            let script = Script { interpreter: Interpreter::Sh, text: signed.to_owned() };
+            let lines = bind_script("word", kind, script, text(word)).unwrap();
+            assert_eq!(lines.script_env, [("MW_WORD".to_owned(), word.to_owned())]);
+            assert_eq!(lines.steps[0].argv, ["/bin/sh"]);
+            assert_eq!(lines.steps[0].script.as_deref(), Some(signed));
+        }
+        let named = |kind, value| {
+            let script = Script { interpreter: Interpreter::Python3, text: signed.to_owned() };
+            let lines = bind_script("a_name2", kind, script, value).unwrap();
+            assert_eq!(lines.steps[0].argv, ["/usr/bin/python3", "-I"]);
+            lines.script_env
+        };
+        let service = named(ParameterType::ServiceName, text("shop-web"));
+        assert_eq!(service, [("MW_A_NAME2".to_owned(), "shop-web".to_owned())]);
+        let number = named(ParameterType::Int { min: 0, max: 9 }, Value::Number(7.0));
+        assert_eq!(number, [("MW_A_NAME2".to_owned(), "7".to_owned())]);
+    }
+
+    #[test]
+    fn a_script_that_cannot_be_told_apart_or_is_two_things_is_refused() {
+        let script = || Script { interpreter: Interpreter::Bash, text: "true".into() };
+        for name in ["A", "a-b", "a b", "_a", "1a", "a=b", "é", ""] {
+            let int = ParameterType::Int { min: 0, max: 9 };
+            assert!(bind_script(name, int, script(), Value::Number(1.0)).is_err(), "{name:?}");
+        }
+        let zero = Script { text: "a\0b".into(), ..script() };
+        assert!(bind_script("a", ParameterType::Int { min: 0, max: 9 }, zero, Value::Number(1.0)).is_err());
+        let mut both = scripted("a", ParameterType::Int { min: 0, max: 9 }, script());
+        both.steps[0].argv = vec!["/bin/true".into()];
+        let values = BTreeMap::from([("a".to_owned(), Value::Number(1.0))]);
+        assert!(bind(&both, &both.steps, &values, &limits()).is_err());
     }
 
     #[test]

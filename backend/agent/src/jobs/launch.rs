@@ -5,17 +5,18 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use runner::confine::Confinement;
-use runner::record::{Order, OrderedStep};
+use runner::record::Order;
 use runner::spawn::own_session;
 use uuid::Uuid;
 use wire::v1::{Envelope, Purpose};
 
 use super::Notes;
+use super::admission::Steps;
 
 /// The order for a job.
 pub(super) fn order(
     envelope: &Envelope,
-    steps: Vec<OrderedStep>,
+    Steps { ordered: steps, script_env }: Steps,
     boot_id: Uuid,
     digest: &str,
     deadline: Duration,
@@ -44,6 +45,7 @@ pub(super) fn order(
         steps,
         limit_secs: envelope.limit_secs,
         env: env.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+        script_env,
         confinement: confinement.clone(),
     }
 }

@@ -221,12 +221,24 @@ pub fn job(instance_id: Uuid, fence: i64, argvs: &[&[&str]]) -> (Job, JobKey) {
 
 /// The same with an envelope that differs.
 pub fn job_but(instance_id: Uuid, fence: i64, argvs: &[&[&str]], change: impl FnOnce(&mut Envelope)) -> (Job, JobKey) {
+    job_of(instance_id, fence, argvs, |_| (), change)
+}
+
+/// The same with a playbook that differs too.
+pub fn job_of(
+    instance_id: Uuid,
+    fence: i64,
+    argvs: &[&[&str]],
+    write: impl FnOnce(&mut Playbook),
+    change: impl FnOnce(&mut Envelope),
+) -> (Job, JobKey) {
     let step = |argv: &&[&str]| Step {
         title: "step".into(),
         argv: argv.iter().map(|a| (*a).to_owned()).collect(),
+        script: None,
         limit_secs: 60,
     };
-    let playbook = to_canonical(&Playbook {
+    let mut playbook = Playbook {
         name: "restart".into(),
         title: "Restart".into(),
         risk: Risk::L,
@@ -235,8 +247,10 @@ pub fn job_but(instance_id: Uuid, fence: i64, argvs: &[&[&str]], change: impl Fn
         steps: argvs.iter().map(step).collect(),
         undo: Vec::new(),
         weight: 1,
-    })
-    .unwrap();
+    };
+    write(&mut playbook);
+    let steps = u16::try_from(playbook.steps.len()).unwrap();
+    let playbook = to_canonical(&playbook).unwrap();
     let key = JobKey { run_id: Uuid::from_u128(50), purpose: Purpose::Fix, leg: 1, attempt: 1 };
     let mut envelope = Envelope {
         tenant_id: TENANT,
@@ -245,7 +259,7 @@ pub fn job_but(instance_id: Uuid, fence: i64, argvs: &[&[&str]], change: impl Fn
         job: key,
         fence,
         playbook_digest: keys::digest(playbook.as_bytes()).to_string(),
-        steps: (1, u16::try_from(argvs.len()).unwrap()),
+        steps: (1, steps),
         parameters: BTreeMap::from([("service".to_owned(), Value::Text(SERVICE.into()))]),
         check_id: CHECK,
         target: SERVICE.into(),

@@ -11,6 +11,7 @@ mod jobs;
 mod metrics;
 mod real;
 mod rotation;
+mod scripts;
 mod services;
 mod systemd1;
 mod unit_files;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::classify::mapping::{Mode, Parameter};
-use wire::v1::{ParameterType, Playbook, Risk};
+use wire::v1::{MAX_SCRIPT_BYTES, ParameterType, Playbook, Risk, script_variable};
 
 use super::document::{Client, Document, MappingEntry};
 use super::known::Known;
@@ -55,6 +55,7 @@ pub(super) fn playbooks(playbooks: &[Playbook], faults: &mut Faults) {
                 faults.add(at(&format!("parameters.{name}")), wrong);
             }
         }
+        scripts(playbook, i, faults);
         if playbook.steps.is_empty() {
             faults.add(at("steps"), "a playbook has at least one step");
         }
@@ -69,8 +70,17 @@ pub(super) fn playbooks(playbooks: &[Playbook], faults: &mut Faults) {
             if !(1..=86_400).contains(&step.limit_secs) {
                 faults.add(at(&format!("{place}.limit_secs")), "a step may take 1 s to one day");
             }
-            if step.argv.is_empty() {
-                faults.add(at(&format!("{place}.argv")), "a step needs a program");
+            match &step.script {
+                None if step.argv.is_empty() => faults.add(at(&place), "a step needs a program (argv) or a script"),
+                None => {}
+                Some(_) if !step.argv.is_empty() => {
+                    faults.add(at(&format!("{place}.script")), "a step is a program or a script, not both");
+                }
+                Some(script) => {
+                    if let Some(wrong) = script_text(&script.text) {
+                        faults.add(at(&format!("{place}.script.text")), wrong);
+                    }
+                }
             }
             for (k, word) in step.argv.iter().enumerate() {
                 if let Some(wrong) = placeholder(playbook, word, k == 0) {
@@ -79,6 +89,35 @@ pub(super) fn playbooks(playbooks: &[Playbook], faults: &mut Faults) {
             }
         }
     }
+}
+
+/// What is wrong with the scripts of a playbook, beside each one's text.
+fn scripts(playbook: &Playbook, i: usize, faults: &mut Faults) {
+    if !playbook.has_script() {
+        return;
+    }
+    for name in playbook.parameters.keys().filter(|name| script_variable(name).is_none()) {
+        faults.add(
+            format!("playbooks[{i}].parameters.{name}"),
+            "a script reads it as MW_NAME: a name has lower-case letters, digits and _, a letter first, 64 at most",
+        );
+    }
+    for (key, steps) in [("steps", &playbook.steps), ("undo", &playbook.undo)] {
+        let bytes: usize = steps.iter().filter_map(|step| step.script.as_ref()).map(|script| script.text.len()).sum();
+        if bytes > MAX_SCRIPT_BYTES {
+            let wrong = format!("its scripts have {bytes} bytes together; {MAX_SCRIPT_BYTES} are the most");
+            faults.add(format!("playbooks[{i}].{key}"), wrong);
+        }
+    }
+}
+
+/// What is wrong with a script's text.
+fn script_text(text: &str) -> Option<&'static str> {
+    if text.trim().is_empty() {
+        return Some("a script has a text");
+    }
+    let odd = text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t'));
+    odd.then_some("a script's lines end with a line feed alone, and hold no other control character but tabs")
 }
 
 /// What is wrong with a word of an argv.

@@ -73,6 +73,56 @@ fn a_step_may_only_name_declared_parameters() {
     assert!(text.contains("playbooks[0].steps[0].argv[0]: there is no parameter \"other\""), "{text}");
 }
 
+fn scripted(parameters: &str, step: &str) -> String {
+    faults(&format!(
+        "playbooks:\n  - name: p\n    title: t\n    risk: M\n    effect: once\n    parameters: {parameters}\n    steps:\n      - {step}\n"
+    ))
+}
+
+#[test]
+fn a_script_is_told_what_is_wrong_with_it_at_its_line() {
+    assert_eq!(scripted("{}", "{title: s, script: {interpreter: /bin/sh, text: 'exit 0'}, limit_secs: 5}"), "");
+    for (parameters, step, told) in [
+        ("{}", "{title: s, limit_secs: 5}", "seed.yaml:11:9: playbooks[0].steps[0]: a step needs a program"),
+        (
+            "{}",
+            "{title: s, argv: [/bin/true], script: {interpreter: /bin/sh, text: x}, limit_secs: 5}",
+            "seed.yaml:11:47: playbooks[0].steps[0].script: a step is a program or a script, not both",
+        ),
+        (
+            "{}",
+            "{title: s, script: {interpreter: /bin/zsh, text: x}, limit_secs: 5}",
+            "seed.yaml:11:42: playbooks[0].steps[0].script.interpreter: unknown variant `/bin/zsh`",
+        ),
+        (
+            "{}",
+            "{title: s, script: {interpreter: /bin/sh, text: x, env: {}}, limit_secs: 5}",
+            "playbooks[0].steps[0].script.env: unknown field `env`",
+        ),
+        (
+            "{}",
+            "{title: s, script: {interpreter: /bin/sh, text: ' '}, limit_secs: 5}",
+            "playbooks[0].steps[0].script.text: a script has a text",
+        ),
+        (
+            "{}",
+            "{title: s, script: {interpreter: /bin/sh, text: \"a\\r\\nb\"}, limit_secs: 5}",
+            "playbooks[0].steps[0].script.text: a script's lines end with a line feed alone",
+        ),
+        (
+            "{Word: {type: enum, values: [a]}}",
+            "{title: s, script: {interpreter: /bin/sh, text: x}, limit_secs: 5}",
+            "playbooks[0].parameters.Word: a script reads it as MW_NAME",
+        ),
+    ] {
+        let text = scripted(parameters, step);
+        assert!(text.contains(told), "{told}\n{text}");
+    }
+    let long = format!("{{title: s, script: {{interpreter: /bin/sh, text: '{}'}}, limit_secs: 5}}", "x".repeat(8193));
+    let text = scripted("{}", &long);
+    assert!(text.contains("playbooks[0].steps: its scripts have 8193 bytes together; 8192 are the most"), "{text}");
+}
+
 const WEB: &str = "clients: [{name: Dock, hosts: [{name: h1}]}]\nchecks: [{name: web, kind: service, target: shop}]\nplaybooks:\n  - name: p\n    title: t\n    risk: H\n    effect: idempotent\n    parameters: {service: {type: service_name}, tries: {type: int, min: 1, max: 3}}\n    steps: [{title: s, argv: ['{service.start}'], limit_secs: 5}]\n";
 
 fn mapping(when: &str, playbook: &str, parameters: &str) -> String {

@@ -194,6 +194,9 @@ pub struct HostLimits {
     /// The most data that a process of a fix may hold, in MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_memory_mib: Option<u64>,
+    /// Whether a step may be a script.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub scripts: bool,
     /// Services declared on the host.
     #[serde(default)]
     pub services: Vec<String>,
@@ -202,6 +205,11 @@ pub struct HostLimits {
     pub units: Vec<String>,
     /// Where the file is, for "change it with".
     pub path: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_no(said: &bool) -> bool {
+    !*said
 }
 
 /// The link stands.

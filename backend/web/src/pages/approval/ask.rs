@@ -26,9 +26,14 @@ pub fn ask(asked: Asked<'_>, plan: &Plan) -> Option<Ask> {
     let said = |key: &str| content[key].as_str().map(|word| word.replace('_', " "));
     let step = |step: &Value| {
         let argv = step["argv"].as_array().map(|argv| argv.iter().map(plain).collect::<Vec<_>>().join(" "));
-        match argv {
-            Some(argv) => format!("{}: {argv}", plain(&step["title"])),
-            None => plain(&step["title"]),
+        let script = step["script"]["interpreter"].as_str().zip(step["script"]["text"].as_str());
+        match (argv, script) {
+            // The whole of it: this is what a yes is for.
+            (_, Some((interpreter, text))) => {
+                format!("{}: {interpreter} reads\n{}", plain(&step["title"]), text.trim_end())
+            }
+            (Some(argv), None) => format!("{}: {argv}", plain(&step["title"])),
+            (None, None) => plain(&step["title"]),
         }
     };
     let with = plan.parameters.as_object().into_iter().flatten();
@@ -47,4 +52,26 @@ pub fn ask(asked: Asked<'_>, plan: &Plan) -> Option<Ask> {
         asked_at: plan.asked_at?,
         lapses_at: plan.lapses_at?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    #[test]
+    fn whoever_is_asked_reads_the_whole_script() {
+        let content = json!({"name": "p", "title": "Trims", "risk": "M", "effect": "once", "steps": [
+            {"title": "Trim", "limit_secs": 5, "script": {"interpreter": "/bin/sh", "text": "find /var\nrm -r \"$MW_AT\"\n"}},
+            {"title": "Look", "limit_secs": 5, "argv": ["/bin/df", "-h"]},
+        ]})
+        .to_string();
+        let at = Timestamp::from_second(100).ok();
+        let plan = Plan { digest: [1; 32], parameters: json!({}), asked_at: at, lapses_at: at };
+        let (run_id, place) = (Uuid::nil(), String::new());
+        let asked = Asked { run_id, playbook: "p", version: 1, content: &content, place };
+        let steps = ask(asked, &plan).map(|ask| ask.steps).unwrap_or_default();
+        assert_eq!(steps, ["Trim: /bin/sh reads\nfind /var\nrm -r \"$MW_AT\"", "Look: /bin/df -h"]);
+    }
 }

@@ -111,6 +111,11 @@ fn own_limits(limits: &Value) -> Vec<OwnLimit> {
         Some("all-signed") => rows.push(one("May run", "every signed playbook")),
         _ => {}
     }
+    match limits.get("scripts").and_then(Value::as_bool) {
+        Some(true) => rows.push(one("Scripts", "a step may be a script of its playbook")),
+        _ if rows.is_empty() => {}
+        _ => rows.push(one("Scripts", "none: it would refuse a playbook that has one")),
+    }
     let allowed = texts("allowed_playbooks");
     if !allowed.is_empty() {
         rows.push(names("Only these", allowed));
@@ -147,6 +152,23 @@ mod tests {
 
     fn labels(limits: &Value) -> Vec<String> {
         own_limits(limits).into_iter().map(|row| row.label).collect()
+    }
+
+    #[test]
+    fn it_is_said_whether_the_host_would_refuse_a_script() {
+        let says = |limits: Value| {
+            let rows = own_limits(&limits).into_iter();
+            rows.filter(|row| row.label == "Scripts").find_map(|row| match row.says {
+                Says::Words(words) => Some(words),
+                Says::Names(_) => None,
+            })
+        };
+        let refuses = "none: it would refuse a playbook that has one";
+        assert_eq!(says(json!({"profile": "low-risk"})).as_deref(), Some(refuses));
+        assert_eq!(says(json!({"profile": "all-signed", "scripts": false})).as_deref(), Some(refuses));
+        let allows = says(json!({"profile": "all-signed", "scripts": true}));
+        assert_eq!(allows.as_deref(), Some("a step may be a script of its playbook"));
+        assert_eq!(says(json!({"services": []})), None, "nothing is known of it");
     }
 
     #[test]

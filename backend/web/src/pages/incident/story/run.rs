@@ -216,9 +216,11 @@ fn performed(declared: Option<&Value>, body: &Value, state: &RunState) -> Vec<St
             },
         };
         let argv = declared.get("argv").and_then(Value::as_array);
+        let interpreter = declared.pointer("/script/interpreter").and_then(Value::as_str);
+        let script = interpreter.map(|interpreter| format!("a script, read by {interpreter}"));
         Step {
             title: declared.get("title").and_then(Value::as_str).unwrap_or("a step").to_owned(),
-            command: argv.map(|argv| argv.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")),
+            command: argv.map(|argv| argv.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")).or(script),
             state,
             took: result.and_then(|result| result.get("took_ms")).and_then(Value::as_u64).map(Duration::from_millis),
             exit_code,
