@@ -46,7 +46,10 @@ fn the_digest_of_a_playbook_with_a_script_is_the_known_one() {
         r#""title":"Trim"},{"argv":["/bin/true"],"limit_secs":5,"title":"Look"}],"title":"Trims logs"}"#,
     );
     assert_eq!(canonical, known);
-    assert_eq!(keys::digest(canonical.as_bytes()).to_string(), "4a8c36ee3387997bb23e32efe2f41e47d4d10dd24f813e8ab2659beb8e888886");
+    assert_eq!(
+        keys::digest(canonical.as_bytes()).to_string(),
+        "4a8c36ee3387997bb23e32efe2f41e47d4d10dd24f813e8ab2659beb8e888886"
+    );
     let read: wire::v1::Playbook = keys::parse_canonical(&canonical).unwrap();
     assert_eq!(read, playbook, "what is read back is the same");
 }
