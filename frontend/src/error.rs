@@ -15,6 +15,8 @@ pub enum Kind {
     Conflict,
     /// 413: more was sent than is taken.
     TooLarge,
+    /// 428: what they want is asked of somebody who has just proven that it is them.
+    Stale,
     /// 429: too often.
     TooMany,
     /// 500: our mistake.
@@ -44,6 +46,7 @@ impl Kind {
             Kind::NotFound => 404,
             Kind::Conflict => 409,
             Kind::TooLarge => 413,
+            Kind::Stale => 428,
             Kind::TooMany => 429,
             Kind::Broken => 500,
             Kind::Busy => 503,
@@ -58,6 +61,7 @@ impl Kind {
             Kind::NotFound => "Nothing here",
             Kind::Conflict => "It has changed meanwhile",
             Kind::TooLarge => "That is too much at once",
+            Kind::Stale => "Confirm that it is you",
             Kind::TooMany => "Too often just now",
             Kind::Broken => "Something broke on our side",
             Kind::Busy => "Too busy just now",
@@ -76,6 +80,9 @@ impl Kind {
                 "Somebody or something was faster. Nothing was done by this click; look at the page as it is now."
             }
             Kind::TooLarge => "Send less in one go.",
+            Kind::Stale => {
+                "This changes who may do what, so it is asked of somebody who has just signed in. Nothing was done yet; confirm, then do it once more."
+            }
             Kind::TooMany => "Wait a minute, then try again.",
             Kind::Broken => {
                 "Nothing you did was wrong. The work of healing goes on without this page; try again, and if it stays, give the id below to whoever runs Mendwright."

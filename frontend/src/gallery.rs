@@ -3,7 +3,9 @@
 
 use askama::Template;
 
-use crate::{Clock, Link, Meter, Nav, Shell, State, error, hosts::Trust, samples, signin::SignInPage};
+use crate::settings::Second;
+use crate::signin::{NotePage, ResetPage, SecondPage, SignInPage};
+use crate::{Clock, Link, Meter, Nav, Shell, State, error, hosts::Trust, samples};
 
 /// The page `/dev/gallery`, for development only.
 #[derive(Template)]
@@ -107,8 +109,22 @@ pub const PAGES: &[(&str, Sample)] = &[
     ("sign-in", || {
         let error = Some("That e-mail and password do not belong together.".to_owned());
         let email = "sam@northwind.example".to_owned();
-        SignInPage { email, error, csrf: "sample-token".to_owned(), next: Some("/hosts".to_owned()) }.render()
+        SignInPage { email, error, csrf: "sample-token".to_owned(), next: Some("/hosts".to_owned()), may_sign_up: true }.render()
     }),
+    ("sign-in-second", || SecondPage { error: None }.render()),
+    ("sign-up", || samples::sign_up_page(true).render()),
+    ("sign-up-closed", || samples::sign_up_page(false).render()),
+    ("sign-up-on-its-way", || NotePage::on_its_way().render()),
+    ("link-dead", || NotePage::dead_link().render()),
+    ("reset", || ResetPage { email: String::new(), error: None }.render()),
+    ("invitation", || samples::invitation_page().render()),
+    ("confirm-address", || samples::confirm_page().render()),
+    ("prove", || samples::prove_page().render()),
+    ("settings", || samples::you_page(samples::second_on()).render()),
+    ("settings-without-second-factor", || samples::you_page(Second::Off { is_asked_for: true }).render()),
+    ("settings-second-factor", || samples::second_factor_page().render()),
+    ("settings-codes", || samples::codes_page().render()),
+    ("settings-people", || samples::people_page().render()),
     ("not-found", || failed(error::Kind::NotFound).render()),
     ("error", || failed(error::Kind::Broken).render()),
     ("gallery", || GalleryPage::sample().render()),

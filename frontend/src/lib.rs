@@ -30,6 +30,7 @@ pub mod metrics;
 mod part;
 #[cfg(any(test, feature = "gallery"))]
 pub mod samples;
+pub mod settings;
 pub mod shell;
 pub mod signin;
 pub mod story;

@@ -1,5 +1,7 @@
 //! The shell of every page after sign-in: navigation, who is signed in, the switch of theme, sign out.
 
+use crate::settings::Tab;
+
 /// Which part of the navigation a page belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nav {
@@ -17,6 +19,8 @@ pub enum Nav {
     Guardrails,
     /// Changes that wait for a second person.
     Changes,
+    /// One's own account, and what concerns the organization.
+    Settings,
     /// The demo's own pages.
     Demo,
     /// None of them (error pages).
@@ -44,6 +48,8 @@ pub struct Shell {
     pub to_approve: u32,
     /// True while all actions are stopped.
     pub frozen: bool,
+    /// The settings' pages for this member.
+    pub settings: Vec<Tab>,
     /// True where the demo's pages are: then the navigation leads there.
     pub demo: bool,
 }

@@ -8,6 +8,7 @@ pub mod detect;
 pub mod fleet;
 pub mod metrics;
 pub mod notify;
+pub mod people;
 pub mod remediate;
 pub mod run;
 pub mod seconds;

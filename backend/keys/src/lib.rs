@@ -13,6 +13,7 @@ pub mod seal;
 pub mod sign;
 pub mod succession;
 pub mod token;
+pub mod totp;
 
 pub use canonical::{parse_canonical, to_canonical};
 pub use digest::{Digest, digest};

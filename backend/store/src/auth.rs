@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
+use crate::people::letters;
 use crate::server_keys::{self, ServerKey};
 use crate::wakeups::Claimed;
 use crate::{Result, Store, TenantScope, TenantTx, audit, configuration, hosts};
@@ -20,20 +21,127 @@ pub struct Member {
     pub login_id: Uuid,
     /// Their role.
     pub role: Role,
+    /// Whether the tenant asks for a second factor that the login does not have: then nothing but making one is open.
+    pub lacks_second_factor: bool,
 }
 
-/// A session's login and its membership; role and client limit are read anew for each request.
-pub async fn by_login(store: &Store, login_id: Uuid) -> Result<Option<Member>> {
+/// A session's login and its membership in the tenant that the session chose (none chosen: the first); role and client
+/// limit are read anew for each request. A tenant that is not active has no members.
+pub async fn by_session(store: &Store, login_id: Uuid, tenant_id: Option<Uuid>) -> Result<Option<Member>> {
     let mut tx = store.system().await?;
-    let row = sqlx::query!("SELECT tenant_id, role, client_ids FROM memberships WHERE login_id = $1 LIMIT 1", login_id)
-        .fetch_optional(tx.conn())
-        .await?;
+    let row = sqlx::query!(
+        r#"SELECT m.tenant_id, m.role, m.client_ids,
+             (t.requires_second_factor AND g.totp_since IS NULL) AS "lacks_second_factor!"
+           FROM memberships m JOIN tenants t ON t.tenant_id = m.tenant_id JOIN logins g ON g.login_id = m.login_id
+           WHERE m.login_id = $1 AND ($2::uuid IS NULL OR m.tenant_id = $2) AND t.state = 'active'
+           ORDER BY m.tenant_id LIMIT 1"#,
+        login_id,
+        tenant_id
+    )
+    .fetch_optional(tx.conn())
+    .await?;
     Ok(row.and_then(|r| {
         let role = Role::parse(&r.role)?;
         let scope =
             TenantScope { tenant_id: r.tenant_id, client_ids: r.client_ids, actor: format!("member {login_id}") };
-        Some(Member { scope, login_id, role })
+        Some(Member { scope, login_id, role, lacks_second_factor: r.lacks_second_factor })
     }))
+}
+
+/// A login's membership, as a session that chose no tenant has it.
+pub async fn by_login(store: &Store, login_id: Uuid) -> Result<Option<Member>> {
+    by_session(store, login_id, None).await
+}
+
+/// The tenants where a login has a seat and that are active.
+pub async fn list_seats(store: &Store, login_id: Uuid) -> Result<Vec<Uuid>> {
+    let mut tx = store.system().await?;
+    Ok(sqlx::query_scalar!(
+        "SELECT m.tenant_id FROM memberships m JOIN tenants t ON t.tenant_id = m.tenant_id
+         WHERE m.login_id = $1 AND t.state = 'active' ORDER BY m.tenant_id",
+        login_id
+    )
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+/// Somebody who follows the link of an invitation: the scope may accept it.
+#[derive(Debug)]
+pub struct Invited {
+    /// The scope; it may do this one thing.
+    pub scope: TenantScope,
+    /// The row of `invitations`.
+    pub invitation_id: Uuid,
+    /// The letter that is used up by accepting.
+    pub letter_id: Uuid,
+    /// The address that is proven by following the link.
+    pub email: String,
+}
+
+/// The invitation whose link has this SHA-256, while it can be followed; whether it is open is judged where it is accepted.
+pub async fn by_invitation(store: &Store, secret_hash: &[u8]) -> Result<Option<Invited>> {
+    let followed = letters::follow(store, secret_hash).await?.filter(|letter| letter.kind == letters::Kind::Invitation);
+    Ok(followed.and_then(|letter| {
+        let id = |name: &str| letter.facts[name].as_str().and_then(|text| text.parse::<Uuid>().ok());
+        let (tenant_id, invitation_id) = (id("tenant")?, id("invitation")?);
+        let scope = TenantScope { tenant_id, client_ids: None, actor: format!("invitation {invitation_id}") };
+        Some(Invited { scope, invitation_id, letter_id: letter.letter_id, email: letter.address })
+    }))
+}
+
+/// Somebody who signs up: their login and the tenant that was just made for them.
+#[derive(Debug)]
+pub struct Founder {
+    /// The scope of the new tenant.
+    pub scope: TenantScope,
+    /// Their login.
+    pub login_id: Uuid,
+    /// The letter that is used up when the tenant is whole.
+    pub letter: letters::Followed,
+}
+
+/// Makes tenant and login for whoever follows the link of a sign-up; none if it cannot be followed, or the address has an
+/// account already. The tenant has the letter's id: doing it again after a crash goes on with the same.
+pub async fn by_sign_up(store: &Store, secret_hash: &[u8], password_hash: &str) -> Result<Option<Founder>> {
+    let mut tx = store.system().await?;
+    let Some(letter) = letters::follow_in(&mut tx, secret_hash).await? else { return Ok(None) };
+    if letter.kind != letters::Kind::SignUp {
+        return Ok(None);
+    }
+    let (tenant_id, now) = (letter.letter_id, tx.now().await?);
+    let name = letter.facts["organization"].as_str().unwrap_or_default();
+    let is_new = sqlx::query!(
+        "INSERT INTO tenants (tenant_id, name, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        tenant_id,
+        name,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?
+    .rows_affected()
+        == 1;
+    let known = sqlx::query_scalar!("SELECT login_id FROM logins WHERE lower(email) = lower($1)", letter.address)
+        .fetch_optional(tx.conn())
+        .await?;
+    let login_id = match known {
+        Some(_) if is_new => return Ok(None),
+        Some(login_id) => login_id,
+        None => {
+            let login_id = Store::new_id();
+            sqlx::query!(
+                "INSERT INTO logins (login_id, email, password_hash) VALUES ($1, $2, $3)",
+                login_id,
+                letter.address,
+                password_hash
+            )
+            .execute(tx.conn())
+            .await?;
+            login_id
+        }
+    };
+    tx.commit().await?;
+    let scope = TenantScope { tenant_id, client_ids: None, actor: format!("member {login_id}") };
+    Ok(Some(Founder { scope, login_id, letter }))
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub mod nodes;
 pub mod notify;
 pub mod outbox;
 pub mod pages;
+pub mod people;
 pub mod remediate;
 pub mod scope;
 pub mod seeding;

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
-use crate::{Result, Store, TenantTx};
+use crate::people::letters;
+use crate::{Queue, Result, Store, SystemTx, TenantTx};
 
 /// What came of asking to try a password.
 #[derive(Clone, Debug)]
@@ -59,6 +61,161 @@ pub async fn mark_signed_in(store: &Store, login_id: Uuid) -> Result<()> {
         .execute(tx.conn())
         .await?;
     tx.commit().await
+}
+
+/// An account, as its owner sees it.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The address.
+    pub email: String,
+    /// The hash of its password, if it has one.
+    pub password_hash: Option<String>,
+    /// Since when a second factor counts.
+    pub second_factor_since: Option<Timestamp>,
+}
+
+/// The account of a login.
+pub async fn find_account(store: &Store, login_id: Uuid) -> Result<Option<Account>> {
+    let mut tx = store.system().await?;
+    let row = sqlx::query!("SELECT email, password_hash, totp_since FROM logins WHERE login_id = $1", login_id)
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(row.map(|row| Account {
+        email: row.email,
+        password_hash: row.password_hash,
+        second_factor_since: row.totp_since.map(jiff_sqlx::Timestamp::to_jiff),
+    }))
+}
+
+/// The login of an address.
+pub async fn find_by_email(store: &Store, email: &str) -> Result<Option<Uuid>> {
+    let mut tx = store.system().await?;
+    Ok(sqlx::query_scalar!("SELECT login_id FROM logins WHERE lower(email) = lower($1)", email)
+        .fetch_optional(tx.conn())
+        .await?)
+}
+
+/// Makes a login; its address must be nobody's (`logins_email_key`).
+pub async fn insert(store: &Store, email: &str, password_hash: &str) -> Result<Uuid> {
+    let mut tx = store.system().await?;
+    let login_id = Store::new_id();
+    sqlx::query!(
+        "INSERT INTO logins (login_id, email, password_hash) VALUES ($1, $2, $3)",
+        login_id,
+        email,
+        password_hash
+    )
+    .execute(tx.conn())
+    .await?;
+    tx.commit().await?;
+    Ok(login_id)
+}
+
+/// Sets a new password and ends the login's sessions but `kept`; a letter tells the owner.
+pub async fn set_password(
+    store: &Store,
+    login_id: Uuid,
+    password_hash: &str,
+    kept: Option<&[u8]>,
+    told: &serde_json::Value,
+) -> Result<()> {
+    let mut tx = store.system().await?;
+    set_password_in(&mut tx, login_id, password_hash, kept, told).await?;
+    tx.commit().await?;
+    store.wake().wake_everywhere(Queue::Letters);
+    Ok(())
+}
+
+async fn set_password_in(
+    tx: &mut SystemTx,
+    login_id: Uuid,
+    password_hash: &str,
+    kept: Option<&[u8]>,
+    told: &serde_json::Value,
+) -> Result<()> {
+    let email = sqlx::query_scalar!(
+        "UPDATE logins SET password_hash = $2, failed_count = 0, locked_until = NULL WHERE login_id = $1 RETURNING email",
+        login_id,
+        password_hash
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    sqlx::query!(
+        "DELETE FROM sessions WHERE login_id = $1 AND ($2::bytea IS NULL OR session_hash <> $2)",
+        login_id,
+        kept
+    )
+    .execute(tx.conn())
+    .await?;
+    letters::insert_in(tx, letters::Kind::AccountChanged, &email, Some(login_id), told).await
+}
+
+/// Sets a new password by the link of a letter, which is used up; false if the link cannot be followed.
+pub async fn reset_password(
+    store: &Store,
+    secret_hash: &[u8],
+    password_hash: &str,
+    told: &serde_json::Value,
+) -> Result<bool> {
+    let mut tx = store.system().await?;
+    let letter = letters::follow_in(&mut tx, secret_hash).await?;
+    let Some((letter_id, login_id)) = letter
+        .filter(|letter| letter.kind == letters::Kind::Reset)
+        .and_then(|letter| Some((letter.letter_id, letter.login_id?)))
+    else {
+        return Ok(false);
+    };
+    letters::mark_used_in(&mut tx, letter_id).await?;
+    set_password_in(&mut tx, login_id, password_hash, None, told).await?;
+    tx.commit().await?;
+    store.wake().wake_everywhere(Queue::Letters);
+    Ok(true)
+}
+
+/// What came of following the link that proves a new address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// The address is the login's.
+    Done,
+    /// The link cannot be followed.
+    NoLink,
+    /// Somebody else has an account with it.
+    Taken,
+}
+
+/// Gives a login the address that the link of a letter proves; the old address is told.
+pub async fn change_email(store: &Store, secret_hash: &[u8]) -> Result<Moved> {
+    let mut tx = store.system().await?;
+    let letter = letters::follow_in(&mut tx, secret_hash).await?;
+    let Some((letter, login_id)) = letter
+        .filter(|letter| letter.kind == letters::Kind::ConfirmAddress)
+        .and_then(|letter| letter.login_id.map(|login_id| (letter, login_id)))
+    else {
+        return Ok(Moved::NoLink);
+    };
+    let taken = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM logins WHERE lower(email) = lower($2) AND login_id <> $1) AS "taken!""#,
+        login_id,
+        letter.address
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    if taken {
+        return Ok(Moved::Taken);
+    }
+    letters::mark_used_in(&mut tx, letter.letter_id).await?;
+    let old = sqlx::query_scalar!("SELECT email FROM logins WHERE login_id = $1 FOR UPDATE", login_id)
+        .fetch_one(tx.conn())
+        .await?;
+    sqlx::query!("UPDATE logins SET email = $2 WHERE login_id = $1", login_id, letter.address).execute(tx.conn()).await?;
+    sqlx::query!("UPDATE memberships SET email = $2 WHERE login_id = $1", login_id, letter.address)
+        .execute(tx.conn())
+        .await?;
+    let told = serde_json::json!({ "what": "address", "to": letter.address });
+    letters::insert_in(&mut tx, letters::Kind::AccountChanged, &old, Some(login_id), &told).await?;
+    tx.commit().await?;
+    store.wake().wake_everywhere(Queue::Letters);
+    Ok(Moved::Done)
 }
 
 /// What stands around every page of a member.

@@ -303,7 +303,7 @@ impl TenantTx {
     /// will be, since its sleep may be too long.
     pub async fn commit(mut self) -> Result<()> {
         let due = std::mem::take(&mut self.due);
-        for (queue, at) in &due {
+        for (queue, at) in due.iter().filter(|(queue, _)| queue.has_wakeups()) {
             sqlx::query!(
                 "INSERT INTO tenant_wakeups (tenant_id, queue, due_at) VALUES ($1, $2, $3)",
                 self.tenant_id,

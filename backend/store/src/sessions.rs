@@ -123,6 +123,52 @@ pub async fn delete(store: &Store, hash: &[u8]) -> Result<()> {
     tx.commit().await
 }
 
+/// A session of a login that lasts still.
+#[derive(Clone, Debug)]
+pub struct Open {
+    /// What it is found by; no secret.
+    pub session_hash: Vec<u8>,
+    /// What it holds.
+    pub data: Value,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was used last, to a minute.
+    pub seen_at: Timestamp,
+}
+
+/// The sessions of a login that last still, newest use first.
+pub async fn list_of_login(store: &Store, login_id: Uuid) -> Result<Vec<Open>> {
+    let mut tx = store.system().await?;
+    let now = tx.now().await?;
+    let rows = sqlx::query!(
+        "SELECT session_hash, data, created_at, seen_at FROM sessions WHERE login_id = $1 AND expires_at > $2
+         ORDER BY seen_at DESC, session_hash LIMIT 100",
+        login_id,
+        now.to_sqlx() as _
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Open {
+            session_hash: row.session_hash,
+            data: row.data,
+            created_at: row.created_at.to_jiff(),
+            seen_at: row.seen_at.to_jiff(),
+        })
+        .collect())
+}
+
+/// Ends one session of a login; false if it has none of this hash.
+pub async fn delete_of(store: &Store, login_id: Uuid, hash: &[u8]) -> Result<bool> {
+    let mut tx = store.system().await?;
+    let done = sqlx::query!("DELETE FROM sessions WHERE login_id = $1 AND session_hash = $2", login_id, hash)
+        .execute(tx.conn())
+        .await?;
+    tx.commit().await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Ends every session of a login: "sign out everywhere". Says how many there were.
 pub async fn delete_of_login(store: &Store, login_id: Uuid) -> Result<u64> {
     let mut tx = store.system().await?;

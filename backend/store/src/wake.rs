@@ -60,13 +60,20 @@ pub enum Queue {
     Changes,
     /// Audit entries to link.
     Audit,
+    /// Letters to people about their accounts; they are no tenant's and have no wake-ups.
+    Letters,
 }
 
 impl Queue {
     /// Every queue that a node of this id works on.
-    fn all(node_id: Uuid) -> [Queue; 11] {
-        use Queue::{Audit, Changes, Classify, Detect, Dispatch, Notify, Plan, Remediate, Silence, Sweep, Verify};
-        [Detect, Plan, Classify, Remediate, Verify, Dispatch(node_id), Notify, Silence, Sweep, Changes, Audit]
+    fn all(node_id: Uuid) -> [Queue; 12] {
+        use Queue::{Audit, Changes, Classify, Detect, Dispatch, Letters, Notify, Plan, Remediate, Silence, Sweep, Verify};
+        [Detect, Plan, Classify, Remediate, Verify, Dispatch(node_id), Notify, Silence, Sweep, Changes, Audit, Letters]
+    }
+
+    /// Whether tenants' wake-ups say that it has work; the others' rows are no tenant's.
+    pub(crate) fn has_wakeups(self) -> bool {
+        self != Queue::Letters
     }
 
     /// Its name in `tenant_wakeups`.
@@ -83,6 +90,7 @@ impl Queue {
             Queue::Sweep => "sweep".into(),
             Queue::Changes => "changes".into(),
             Queue::Audit => "audit".into(),
+            Queue::Letters => "letters".into(),
         }
     }
 

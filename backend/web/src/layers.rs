@@ -75,9 +75,12 @@ pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Re
 pub async fn dress(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().map_or_else(Uuid::nil, |id| id.0);
     let is_head = request.method() == Method::HEAD;
-    // A form hangs below the page that shows it: what was refused is looked at there.
-    let form = (request.method() == Method::POST).then(|| request.uri().path().rsplit_once('/')).flatten();
-    let shown_by = form.and_then(|(page, _)| Destination::parse(page));
+    // A form hangs below the page that shows it, or is that page's own: what was refused is looked at there.
+    let form = (request.method() == Method::POST).then(|| request.uri().path().to_owned());
+    let shown_by = form.and_then(|path| {
+        let mut above = std::iter::successors(Some(path.as_str()), |path| path.rsplit_once('/').map(|(page, _)| page));
+        above.find_map(Destination::parse)
+    });
     let response = next.run(request).await;
     let Some(kind) = kind(response.status()) else { return response };
     if response.extensions().get::<Dressed>().is_some() {
@@ -102,6 +105,7 @@ fn kind(status: StatusCode) -> Option<Kind> {
         401 | 403 => Kind::Forbidden,
         409 => Kind::Conflict,
         413 => Kind::TooLarge,
+        428 => Kind::Stale,
         429 => Kind::TooMany,
         408 | 502..=504 => Kind::Busy,
         400..500 => Kind::BadRequest,
@@ -119,6 +123,16 @@ pub fn page(template: &impl views::Template) -> Response {
             crate::Failure::BROKEN.into_response()
         }
     }
+}
+
+/// A form that is shown again with what was wrong with it.
+pub fn refusing(template: &impl views::Template) -> Response {
+    let mut response = page(template);
+    if response.status().is_success() {
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+        response.extensions_mut().insert(Dressed);
+    }
+    response
 }
 
 /// A page that panicked: the process lives, the cause is in the log, the reader gets the request's id.

@@ -6,6 +6,7 @@
 //! status and a kind, dressed as a page with the request's id in one place, never with its source.
 #![forbid(unsafe_code)]
 
+mod entry;
 mod failure;
 mod layers;
 mod member;
@@ -15,6 +16,7 @@ mod posted;
 mod router;
 mod sessions;
 mod streams;
+mod vault;
 
 /// What routes of other crates say as ours do.
 pub mod parts {
@@ -35,6 +37,7 @@ pub use layers::page;
 pub use member::{Member, clock};
 pub use peer::Peer;
 pub use posted::{Input, Posted};
+pub use vault::Vault;
 pub use router::{Route, read, router, router_with, routes, write};
 
 /// What the console needs to know of where it runs.
@@ -83,4 +86,6 @@ pub struct App {
     pub store: Store,
     /// Where we run.
     pub config: Config,
+    /// Seals what pages keep secret.
+    pub vault: Vault,
 }

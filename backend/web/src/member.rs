@@ -8,17 +8,22 @@ use jiff::Timestamp;
 use store::{Origin, TenantTx, auth, logins};
 use tower_sessions::Session;
 use uuid::Uuid;
-use views::{Clock, Nav, Shell};
+use views::settings::{Sees, Tab};
+use views::{Clock, Nav, Shell, error::Kind};
 
-use crate::{App, Failure, pages::sign_in::Destination, peer, sessions::key};
+use crate::{App, Failure, entry, peer, pages::sign_in::Destination, sessions::key};
 
 /// A signed-in member. Role and client limit are read anew for each request.
 pub struct Member {
     member: auth::Member,
     csrf: String,
+    proven_at: i64,
     demo: bool,
     origin: Origin,
 }
+
+/// As [`Member`], also while the organization asks for a second factor that they do not have: for the pages that make one.
+pub struct Newcomer(pub Member);
 
 impl Member {
     /// Begins a transaction in the member's scope.
@@ -63,6 +68,16 @@ impl Member {
         if self.may(act) { Ok(()) } else { Err(Failure::FORBIDDEN) }
     }
 
+    /// Goes on only if it was proven a short while ago that it is them: for what changes who may do what.
+    pub async fn must_be_proven(&self, app: &App) -> Result<(), Failure> {
+        if entry::counts(self.proven_at, entry::now(&app.store).await?) { Ok(()) } else { Err(Failure(Kind::Stale)) }
+    }
+
+    /// The token that forms carry.
+    pub fn csrf(&self) -> &str {
+        &self.csrf
+    }
+
     /// Goes on only if `token` is the session's.
     pub fn check_token(&self, token: &str) -> Result<(), Failure> {
         // Digests compare in constant time.
@@ -76,7 +91,7 @@ impl Member {
         Ok(Shell {
             organization: seat.organization,
             member: seat.member,
-            role: role_words(self.member.role).to_owned(),
+            role: self.member.role.label().to_owned(),
             csrf: self.csrf.clone(),
             current,
             needs_you: u32::try_from(seat.needs_you).unwrap_or(0),
@@ -87,6 +102,7 @@ impl Member {
             },
             to_approve: u32::try_from(seat.to_approve).unwrap_or(0),
             frozen: seat.frozen,
+            settings: Tab::of(self.member.role, if self.sees_all() { Sees::All } else { Sees::Some }),
             demo: self.demo,
         })
     }
@@ -97,13 +113,31 @@ pub fn clock(app: &App, now: Timestamp) -> Clock {
     Clock { now, zone: app.config.zone.clone() }
 }
 
-fn role_words(role: Role) -> &'static str {
-    match role {
-        Role::Owner => "Owner",
-        Role::Admin => "Admin",
-        Role::Technician => "Technician",
-        Role::Viewer => "Viewer",
-        Role::ClientViewer => "Client viewer",
+
+impl FromRequestParts<App> for Newcomer {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Newcomer, Response> {
+        let session = parts.extensions.get::<Session>().cloned().ok_or_else(|| Failure::BROKEN.into_response())?;
+        // A session that cannot be reached is no sign that there is none.
+        let busy = |_| Failure::BUSY.into_response();
+        let login: Option<Uuid> = session.get(key::LOGIN).await.map_err(busy)?;
+        let csrf: Option<String> = session.get(key::CSRF).await.map_err(busy)?;
+        let tenant: Option<Uuid> = session.get(key::TENANT).await.map_err(busy)?;
+        let proven: Option<i64> = session.get(key::PROVEN).await.map_err(busy)?;
+        let member = match login {
+            Some(login_id) => auth::by_session(&app.store, login_id, tenant)
+                .await
+                .map_err(|error| Failure::from(error).into_response())?,
+            None => None,
+        };
+        match (member, csrf) {
+            (Some(member), Some(csrf)) => {
+                let (proven_at, origin) = (proven.unwrap_or(0), peer::origin(parts));
+                Ok(Newcomer(Member { member, csrf, proven_at, demo: app.config.demo, origin }))
+            }
+            _ => Err(to_sign_in(parts)),
+        }
     }
 }
 
@@ -111,22 +145,11 @@ impl FromRequestParts<App> for Member {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Member, Response> {
-        let session = parts.extensions.get::<Session>().cloned().ok_or_else(|| Failure::BROKEN.into_response())?;
-        // A session that cannot be reached is no sign that there is none.
-        let busy = |_| Failure::BUSY.into_response();
-        let login: Option<Uuid> = session.get(key::LOGIN).await.map_err(busy)?;
-        let csrf: Option<String> = session.get(key::CSRF).await.map_err(busy)?;
-        let member = match login {
-            Some(login_id) => {
-                auth::by_login(&app.store, login_id).await.map_err(|error| Failure::from(error).into_response())?
-            }
-            None => None,
-        };
-        match (member, csrf) {
-            (Some(member), Some(csrf)) => {
-                Ok(Member { member, csrf, demo: app.config.demo, origin: peer::origin(parts) })
-            }
-            _ => Err(to_sign_in(parts)),
+        let Newcomer(member) = Newcomer::from_request_parts(parts, app).await?;
+        match (member.member.lacks_second_factor, &parts.method) {
+            (false, _) => Ok(member),
+            (true, &Method::GET) => Err(Redirect::to("/settings/second-factor").into_response()),
+            (true, _) => Err(Failure::FORBIDDEN.into_response()),
         }
     }
 }

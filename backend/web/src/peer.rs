@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use store::Origin;
 
@@ -19,4 +20,16 @@ pub fn address(parts: &Parts) -> Option<IpAddr> {
 /// What audit rows say of where a request comes from.
 pub fn origin(parts: &Parts) -> Origin {
     Origin { address: address(parts), request_id: parts.extensions.get::<RequestId>().map(|id| id.0) }
+}
+
+/// Where a request comes from, for handlers of those who are not signed in.
+#[derive(Clone, Copy, Debug)]
+pub struct Came(pub Origin);
+
+impl<S: Sync> FromRequestParts<S> for Came {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Came, Self::Rejection> {
+        Ok(Came(origin(parts)))
+    }
 }

@@ -1,11 +1,16 @@
 //! A form that a member sent: signed in, with the session's token, with no field that the route does not know.
 
-use axum::extract::{Form, FromRequest, FromRequestParts as _, Request};
-use axum::response::{IntoResponse as _, Response};
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts as _, Request};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use views::error::Kind;
 
-use crate::{App, Failure, member::Member};
+use crate::{
+    App, Failure,
+    member::{Member, Newcomer},
+};
 
 /// The longest reason that is stored, in characters.
 const REASON: usize = 200;
@@ -32,17 +37,51 @@ impl<T: Input> FromRequest<App> for Posted<T> {
     async fn from_request(request: Request, app: &App) -> Result<Posted<T>, Response> {
         let (mut parts, body) = request.into_parts();
         let member = Member::from_request_parts(&mut parts, app).await?;
-        let Form(input) =
-            Form::<T>::from_request(Request::from_parts(parts, body), app).await.map_err(|rejection| {
-                // Only too large a body keeps its own answer.
-                let response = rejection.into_response();
-                if response.status().as_u16() == 413 {
-                    Failure(Kind::TooLarge).into_response()
-                } else {
-                    Failure(Kind::BadRequest).into_response()
-                }
-            })?;
-        member.check_token(input.csrf()).map_err(axum::response::IntoResponse::into_response)?;
-        Ok(Posted(member, input))
+        read(Request::from_parts(parts, body), app, member).await
+    }
+}
+
+/// As [`Posted`], by somebody who may still owe a second factor that the organization asks for.
+pub struct PostedByNewcomer<T>(pub Member, pub T);
+
+impl<T: Input> FromRequest<App> for PostedByNewcomer<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &App) -> Result<PostedByNewcomer<T>, Response> {
+        let (mut parts, body) = request.into_parts();
+        let Newcomer(member) = Newcomer::from_request_parts(&mut parts, app).await?;
+        let Posted(member, input) = read(Request::from_parts(parts, body), app, member).await?;
+        Ok(PostedByNewcomer(member, input))
+    }
+}
+
+/// The form of `member`, with the session's token.
+async fn read<T: Input>(request: Request, app: &App, member: Member) -> Result<Posted<T>, Response> {
+    let input: T = fields(request, app).await.map_err(IntoResponse::into_response)?;
+    member.check_token(input.csrf()).map_err(IntoResponse::into_response)?;
+    Ok(Posted(member, input))
+}
+
+/// The fields of a form; one that may come several times is a list.
+pub async fn fields<T: DeserializeOwned>(request: Request, app: &App) -> Result<T, Failure> {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.starts_with("application/x-www-form-urlencoded") {
+        return Err(Failure(Kind::BadRequest));
+    }
+    // Only too large a body keeps its own answer.
+    let body = Bytes::from_request(request, app).await.map_err(|rejection| {
+        Failure(if rejection.status().as_u16() == 413 { Kind::TooLarge } else { Kind::BadRequest })
+    })?;
+    serde_html_form::from_bytes(&body).map_err(|_| Failure(Kind::BadRequest))
+}
+
+/// A form that somebody sent who need not be signed in.
+pub struct Fields<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Fields<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, app: &App) -> Result<Fields<T>, Failure> {
+        fields(request, app).await.map(Fields)
     }
 }

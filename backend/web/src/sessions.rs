@@ -20,6 +20,16 @@ pub mod key {
     pub const LOGIN: &str = "login_id";
     /// The token that forms must carry.
     pub const CSRF: &str = "csrf";
+    /// The tenant that was chosen, where the login has seats in several.
+    pub const TENANT: &str = "tenant_id";
+    /// When it was last proven that it is them, in seconds since 1970.
+    pub const PROVEN: &str = "proven_at";
+    /// The browser, as it calls itself.
+    pub const AGENT: &str = "agent";
+    /// The address it was begun from.
+    pub const ADDRESS: &str = "address";
+    /// Who gave the right password and owes the second factor.
+    pub const PENDING: &str = "pending";
 }
 
 /// The adapter.

@@ -1,8 +1,9 @@
 //! Mails: outcome first in the subject, the same facts in HTML and in text.
 //!
-//! Three kinds: [`Fixed`] (nothing to do), [`NeedsYou`] (a person has to look), [`Held`] (a fix wanted to run
-//! and something holds it). All are plain facts; the words and the layout are made here.
+//! Three kinds tell of incidents: [`Fixed`] (nothing to do), [`NeedsYou`] (a person has to look), [`Held`] (a fix wanted to run
+//! and something holds it). [`AccountMail`] tells one person of their own account. All are plain facts; the words and the layout are made here.
 
+mod account;
 mod letter;
 #[cfg(any(test, feature = "gallery"))]
 pub mod samples;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::{Clock, State, back_in, took};
+pub use account::{Account, AccountMail};
 use letter::Letter;
 
 /// A mail ready to be sent.

@@ -9,10 +9,12 @@ mod demo;
 mod guardrails;
 mod host;
 mod incident;
+mod settings;
 mod undone;
 
 use std::time::Duration;
 
+use domain::access::Role;
 use jiff::{
     SignedDuration, Timestamp,
     tz::{TimeZone, offset},
@@ -30,11 +32,15 @@ pub use demo::{demo_page, mail_page, mails_page};
 pub use guardrails::{guardrails_of_client, guardrails_page};
 pub use host::{host_page, hosts_page};
 pub use incident::{asks_first, fixed, held_then_fixed, in_doubt, unmapped, watching_only};
+pub use settings::{
+    codes_page, confirm_page, invitation_page, people_page, prove_page, second_factor_page, second_on, sign_up_page, you_page,
+};
 pub use undone::{made_worse, undone};
 
 use crate::{
     Clock, HostRef, Nav, Shell,
     incident_filter::{Filter, Wanted},
+    settings::{Sees, Tab},
     incidents::{Found, IncidentRow, IncidentsPage, Standing},
 };
 
@@ -80,6 +86,7 @@ pub fn shell(current: Nav) -> Shell {
         to_confirm: 1,
         to_approve: 1,
         frozen: false,
+        settings: Tab::of(Role::Admin, Sees::All),
         demo: false,
     }
 }

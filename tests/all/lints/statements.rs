@@ -6,14 +6,16 @@ use serde_json::Value;
 
 /// Tables that tell of no tenant.
 const OF_NO_TENANT: &[&str] =
-    &["logins", "sessions", "server_keys", "nodes", "platform_state", "pg_roles", "pg_class", "pg_database"];
+    &["logins", "sessions", "letters", "links", "sources", "recovery_codes", "server_keys", "nodes", "platform_state", "pg_roles", "pg_class", "pg_database"];
 
 /// How statements begin that `app_system` sends before a tenant is known.
 const BEFORE_A_TENANT: &[&str] = &[
     r#"select count(tenant_id) as "n!" from tenants"#,
     "select tenant_id from tenants order by tenant_id",
     "select tenant_id, subject_id from credentials where kind = $1 and secret_hash = $2 ",
-    "select tenant_id, role, client_ids from memberships where login_id = $1 ",
+    "select m.tenant_id, m.role, m.client_ids, (t.requires_second_factor and ",
+    "select m.tenant_id from memberships m join tenants t on t.tenant_id = m.tenant_id where m.login_id = $1 ",
+    "update memberships set email = $2 where login_id = $1",
     "select min(due_at) from tenant_wakeups where queue = $1",
     "insert into tenant_wakeups (tenant_id, queue, due_at) select t.tenant_id, q.queue, $1 from tenants t ",
     "with t as (select tenant_id from tenant_wakeups where queue = $1 and due_at <= $2 order by due_at limit 1 for update skip locked), ",

@@ -27,6 +27,10 @@ pub enum Destination {
     Hosts,
     /// `/hosts/{id}`
     Host(Uuid),
+    /// `/settings`
+    Settings,
+    /// `/settings/people`
+    People,
     /// `/demo`, where a demo runs
     Demo,
     /// `/demo/mails`
@@ -47,6 +51,8 @@ impl Destination {
             ["clients", id] => id.parse().ok().map(Destination::ClientPage),
             ["hosts"] => Some(Destination::Hosts),
             ["hosts", id] => id.parse().ok().map(Destination::Host),
+            ["settings"] => Some(Destination::Settings),
+            ["settings", "people"] => Some(Destination::People),
             ["demo"] => Some(Destination::Demo),
             ["demo", "mails"] => Some(Destination::Mails),
             _ => None,
@@ -67,6 +73,8 @@ impl fmt::Display for Destination {
             Destination::ClientPage(id) => write!(f, "/clients/{id}"),
             Destination::Hosts => f.write_str("/hosts"),
             Destination::Host(id) => write!(f, "/hosts/{id}"),
+            Destination::Settings => f.write_str("/settings"),
+            Destination::People => f.write_str("/settings/people"),
             Destination::Demo => f.write_str("/demo"),
             Destination::Mails => f.write_str("/demo/mails"),
         }
@@ -102,6 +110,8 @@ mod tests {
             Destination::Approvals,
             Destination::Hosts,
             Destination::Host(id),
+            Destination::Settings,
+            Destination::People,
             Destination::Demo,
             Destination::Mails,
         ] {

@@ -1,0 +1,144 @@
+//! What a person may call themselves, sign in with, and guess how often. Each refusal is a sentence that says the way out.
+
+use std::time::Duration;
+
+/// The shortest password, in characters (more than the 8 that OWASP ASVS 5.0 asks for, 6.2.1).
+pub const PASSWORD_MIN: usize = 12;
+/// The longest, in bytes.
+pub const PASSWORD_MAX: usize = 256;
+/// The longest address there can be (RFC 5321).
+pub const EMAIL_MAX: usize = 254;
+/// The longest name, in characters.
+pub const NAME_MAX: usize = 100;
+
+/// What guessers try first, among passwords of this length: these, repeated, reversed or with digits at the end.
+const COMMON: [&str; 12] = [
+    "password", "qwerty", "letmein", "welcome", "administrator", "iloveyou", "changeme", "mendwright", "abcdefgh", "123456",
+    "passw0rd", "secret",
+];
+
+/// A password that may be used with the address `email`.
+///
+/// # Errors
+/// Why it may not.
+pub fn check_password(password: &str, email: &str) -> Result<(), &'static str> {
+    if password.chars().count() < PASSWORD_MIN {
+        return Err("The password is too short: 12 characters at least. A sentence is easy to remember.");
+    }
+    if password.len() > PASSWORD_MAX {
+        return Err("The password is too long: 256 bytes at most.");
+    }
+    let plain: String = password.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
+    let local = email.split('@').next().unwrap_or_default().to_lowercase();
+    let mut rest = plain.clone();
+    for word in COMMON.iter().copied().chain((local.len() >= 4).then_some(local.as_str())) {
+        rest = rest.replace(word, "");
+    }
+    let rest = rest.trim_matches(|c: char| c.is_ascii_digit());
+    let kinds = plain.chars().collect::<std::collections::BTreeSet<_>>().len();
+    if rest.chars().count() < 4 || kinds < 5 {
+        return Err("The password is one that is guessed early: common words, your own address or one repeated letter.");
+    }
+    Ok(())
+}
+
+/// An address as it is stored: trimmed.
+///
+/// # Errors
+/// Why it is none.
+pub fn check_email(email: &str) -> Result<String, &'static str> {
+    const NONE: &str = "That is no e-mail address. It looks like name@example.com.";
+    let email = email.trim();
+    let (local, domain) = email.rsplit_once('@').ok_or(NONE)?;
+    let clean = |c: char| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | ':' | '"' | '\\' | '[' | ']' | '@');
+    let host = |label: &str| !label.is_empty() && label.len() <= 63 && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let ok = email.len() <= EMAIL_MAX
+        && !local.is_empty()
+        && local.len() <= 64
+        && local.chars().all(clean)
+        && !local.starts_with('.')
+        && !local.ends_with('.')
+        && !local.contains("..")
+        && domain.contains('.')
+        && domain.split('.').all(host);
+    if ok { Ok(email.to_owned()) } else { Err(NONE) }
+}
+
+/// A person's or an organization's name as it is stored: trimmed.
+///
+/// # Errors
+/// Why it may not be one.
+pub fn check_name(name: &str) -> Result<String, &'static str> {
+    let name = name.trim();
+    if name.is_empty() {
+        return Err("The name is missing.");
+    }
+    if name.chars().count() > NAME_MAX {
+        return Err("The name is too long: 100 characters at most.");
+    }
+    if name.chars().any(char::is_control) {
+        return Err("The name holds characters that cannot be shown.");
+    }
+    // A name stands in mails that we send: a link in it would be an advertisement under our name.
+    if name.contains("://") || name.to_lowercase().contains("www.") {
+        return Err("A name holds no link.");
+    }
+    Ok(name.to_owned())
+}
+
+/// How long a login rests after so many tries without success: four are free, then it doubles up to 15 minutes.
+pub fn rest_of_login(tries: u32) -> Duration {
+    rest(tries, 4)
+}
+
+/// How long a source rests after so many tries that failed: thirty are free, for an office has many people.
+pub fn rest_of_source(tries: u32) -> Duration {
+    rest(tries, 30)
+}
+
+fn rest(tries: u32, free: u32) -> Duration {
+    match tries.checked_sub(free + 1) {
+        None => Duration::ZERO,
+        Some(more) => Duration::from_secs(1 << more.min(10)).min(Duration::from_secs(900)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_tries_are_free_and_no_wait_is_longer_than_a_quarter_of_an_hour() {
+        assert_eq!([1, 4, 5, 6, 10].map(|n| rest_of_login(n).as_secs()), [0, 0, 1, 2, 32]);
+        assert_eq!([30, 31, 32].map(|n| rest_of_source(n).as_secs()), [0, 1, 2]);
+        assert_eq!(rest_of_login(u32::MAX).as_secs(), 900);
+    }
+
+    #[test]
+    fn a_password_is_long_and_none_that_is_guessed_early() {
+        for good in ["correct horse battery staple", "Dächer über München", "x9!kfP2#qLw8z"] {
+            assert_eq!(check_password(good, "sam@msp.example"), Ok(()), "{good}");
+        }
+        let long = "ab1".repeat(90);
+        for bad in ["short", "password1234", "Passwordpassword", "aaaaaaaaaaaaaaa", "qwerty123456", "samantha2026", &long] {
+            assert!(check_password(bad, "samantha@msp.example").is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_one_and_adds_no_header() {
+        assert_eq!(check_email(" sam@msp.example "), Ok("sam@msp.example".to_owned()));
+        let long = format!("{}@msp.example", "x".repeat(65));
+        for bad in ["", "sam", "sam@", "@msp.example", "sam@msp", "a@b.example\r\nBcc: x@y.example", "a b@c.example", "a@@b.example", "a@b..example", &long] {
+            assert!(check_email(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_can_be_shown_and_is_no_advertisement() {
+        assert_eq!(check_name(" Northwind IT "), Ok("Northwind IT".to_owned()));
+        for bad in ["", " ", "a\nb", "see https://evil.example", "WWW.evil.example", &"x".repeat(101)] {
+            assert!(check_name(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! People: their letters, invitations, seats and what they prove themselves with.
+
+pub mod founding;
+pub mod invitations;
+pub mod letters;
+pub mod members;
+pub mod second_factor;
+pub mod sources;

@@ -1,0 +1,227 @@
+//! Who somebody is: the guess at a password and at a code, beginning a session, proving anew.
+
+use std::net::IpAddr;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::{header, request::Parts};
+use domain::people::{EMAIL_MAX, rest_of_login, rest_of_source};
+use jiff::{SignedDuration, Timestamp};
+use keys::password::{DUMMY_HASH, verify};
+use keys::totp;
+use serde::{Deserialize, Serialize};
+use store::Store;
+use store::logins::{self, Attempt};
+use store::people::{second_factor, sources};
+use tokio::sync::Semaphore;
+use tower_sessions::Session;
+use uuid::Uuid;
+
+use crate::vault::rng;
+use crate::{App, Failure, peer, sessions::key};
+
+/// Password hashes computed side by side: each takes 19 MiB and a core.
+static HASHING: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
+/// How long a sign-in waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the second factor may be owed.
+const SECOND_WITHIN: SignedDuration = SignedDuration::from_mins(5);
+/// How long a proof counts for what changes who may do what.
+const PROOF_COUNTS: SignedDuration = SignedDuration::from_mins(10);
+/// What is kept of a browser's name for itself.
+const AGENT_MAX: usize = 200;
+
+/// Who sends a request, as far as that can be told before they sign in.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// The other end of the connection.
+    pub address: Option<IpAddr>,
+    /// What the browser calls itself.
+    pub agent: String,
+}
+
+impl Visitor {
+    /// What tries are counted by: an address, and of the long ones the network that one customer gets.
+    fn source(&self) -> String {
+        match self.address {
+            Some(IpAddr::V6(address)) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+            Some(address) => address.to_string(),
+            None => "nowhere".to_owned(),
+        }
+    }
+
+    fn address(&self) -> String {
+        self.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Visitor {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Visitor, Self::Rejection> {
+        let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Ok(Visitor { address: peer::address(parts), agent: agent.chars().take(AGENT_MAX).collect() })
+    }
+}
+
+/// The database's time.
+pub async fn now(store: &Store) -> Result<Timestamp, Failure> {
+    Ok(store.system().await?.now().await?)
+}
+
+/// Whether a source may try anything that is counted.
+pub async fn may_try(app: &App, visitor: &Visitor) -> Result<bool, Failure> {
+    Ok(sources::may_try(&app.store, &visitor.source()).await?)
+}
+
+/// Counts something that a source tries and that costs us: a wrong guess, a letter.
+pub async fn count_try(app: &App, visitor: &Visitor) -> Result<(), Failure> {
+    Ok(sources::mark_failed(&app.store, &visitor.source(), rest_of_source).await?)
+}
+
+/// The login whose address and password these are. The same work for a wrong password, an unknown account, one that
+/// rests and a source that rests.
+pub async fn password_is_of(app: &App, visitor: &Visitor, email: &str, password: String) -> Result<Option<Uuid>, Failure> {
+    let may = may_try(app, visitor).await?;
+    let attempt = match may && email.len() <= EMAIL_MAX {
+        true => logins::claim_attempt(&app.store, email, rest_of_login).await?,
+        false => Attempt::Unknown,
+    };
+    let (login_id, stored) = match attempt {
+        Attempt::Compare { login_id, password_hash } => (Some(login_id), password_hash),
+        Attempt::Unknown | Attempt::Locked => (None, DUMMY_HASH.to_owned()),
+    };
+    let right = matches(password, stored).await?;
+    match login_id.filter(|_| right) {
+        Some(login_id) => {
+            logins::mark_signed_in(&app.store, login_id).await?;
+            Ok(Some(login_id))
+        }
+        None => {
+            count_try(app, visitor).await?;
+            Ok(None)
+        }
+    }
+}
+
+async fn matches(password: String, stored: String) -> Result<bool, Failure> {
+    match blocking(move || verify(&password, &stored)).await? {
+        Ok(right) => Ok(right),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a stored password hash cannot be read");
+            Ok(false)
+        }
+    }
+}
+
+/// The hash of a new password.
+pub async fn hashed(password: String) -> Result<String, Failure> {
+    blocking(move || keys::password::hash(&password, &mut rng())).await?.map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "a password could not be hashed");
+        Failure::BROKEN
+    })
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let turn = tokio::time::timeout(PATIENCE, HASHING.acquire())
+        .await
+        .map_err(|_| Failure::BUSY)?
+        .map_err(|_| Failure::BROKEN)?;
+    let done = tokio::task::spawn_blocking(work).await;
+    drop(turn);
+    done.map_err(|_| Failure::BROKEN)
+}
+
+/// Whether this is a code of the login's second factor: of this moment and not taken before, or a recovery code.
+pub async fn code_is_of(app: &App, login_id: Uuid, code: &str) -> Result<bool, Failure> {
+    if !second_factor::claim_attempt(&app.store, login_id, rest_of_login).await? {
+        return Ok(false);
+    }
+    if let Some(hash) = totp::code_hash(code) {
+        return Ok(second_factor::spend_code(&app.store, login_id, &hash).await?);
+    }
+    let Some(sealed) = second_factor::find(&app.store, login_id).await?.filter(|sealed| sealed.since.is_some()) else {
+        return Ok(false);
+    };
+    let secret = app.vault.open_shared_secret(login_id, sealed.version, &sealed.sealed)?;
+    let now = now(&app.store).await?.as_second().unsigned_abs();
+    let step = totp::step_of(&secret, code, now).map_err(|_| Failure::BROKEN)?;
+    match step {
+        Some(step) => Ok(second_factor::spend_step(&app.store, login_id, sealed.version, step).await?),
+        None => Ok(false),
+    }
+}
+
+/// Who gave the right password and owes the second factor.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Pending {
+    /// The login.
+    pub login_id: Uuid,
+    /// Until when, in seconds since 1970.
+    until: i64,
+    /// Where they wanted to go.
+    pub next: Option<String>,
+}
+
+/// Notes that the second factor is owed. The session opens nothing.
+pub async fn owe_second(app: &App, session: &Session, login_id: Uuid, next: Option<String>) -> Result<(), Failure> {
+    let until = (now(&app.store).await? + SECOND_WITHIN).as_second();
+    session.clear().await;
+    session.cycle_id().await.map_err(|_| Failure::BUSY)?;
+    session.insert(key::PENDING, Pending { login_id, until, next }).await.map_err(|_| Failure::BUSY)
+}
+
+/// Who owes the second factor, if it is not too late.
+pub async fn owing(app: &App, session: &Session) -> Result<Option<Pending>, Failure> {
+    let pending: Option<Pending> = session.get(key::PENDING).await.map_err(|_| Failure::BUSY)?;
+    let now = now(&app.store).await?.as_second();
+    Ok(pending.filter(|pending| pending.until > now))
+}
+
+/// Begins a session: a new id and a new token, and nothing from before goes on.
+pub async fn begin(
+    app: &App,
+    session: &Session,
+    visitor: &Visitor,
+    login_id: Uuid,
+    tenant_id: Option<Uuid>,
+) -> Result<(), Failure> {
+    let now = now(&app.store).await?.as_second();
+    let begun = async {
+        session.clear().await;
+        session.cycle_id().await?;
+        session.insert(key::LOGIN, login_id).await?;
+        if let Some(tenant_id) = tenant_id {
+            session.insert(key::TENANT, tenant_id).await?;
+        }
+        session.insert(key::PROVEN, now).await?;
+        session.insert(key::AGENT, &visitor.agent).await?;
+        session.insert(key::ADDRESS, visitor.address()).await?;
+        session.insert(key::CSRF, token()).await
+    };
+    begun.await.map_err(|_: tower_sessions::session::Error| Failure::BUSY)?;
+    tracing::info!(%login_id, "signed in");
+    Ok(())
+}
+
+/// Somebody proved anew that it is them: the same session under a new id.
+pub async fn prove(app: &App, session: &Session) -> Result<(), Failure> {
+    let now = now(&app.store).await?.as_second();
+    session.cycle_id().await.map_err(|_| Failure::BUSY)?;
+    session.insert(key::PROVEN, now).await.map_err(|_| Failure::BUSY)
+}
+
+/// Whether the proof of `proven_at` (seconds since 1970) counts still.
+pub fn counts(proven_at: i64, now: Timestamp) -> bool {
+    now.as_second() - proven_at < PROOF_COUNTS.as_secs()
+}
+
+fn token() -> String {
+    let mut bytes = [0_u8; 32];
+    rand::fill(&mut bytes);
+    hex::encode(bytes)
+}

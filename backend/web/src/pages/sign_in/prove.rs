@@ -1,0 +1,79 @@
+//! `/confirm`: a member proves anew that it is them, before what changes who may do what.
+
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use serde::Deserialize;
+use store::logins;
+use tower_sessions::Session;
+use views::signin::ProvePage;
+
+use super::Destination;
+use crate::entry::{self, Visitor};
+use crate::layers::{page, refusing};
+use crate::member::{Member, Newcomer};
+use crate::posted::{Input, PostedByNewcomer};
+use crate::{App, Failure};
+
+/// The query.
+#[derive(Deserialize)]
+pub struct Asked {
+    #[serde(default)]
+    next: String,
+}
+
+/// The form.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    csrf: String,
+    password: String,
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    next: String,
+}
+
+impl Input for Proof {
+    fn csrf(&self) -> &str {
+        &self.csrf
+    }
+}
+
+/// The empty form.
+pub async fn ask(State(app): State<App>, Newcomer(member): Newcomer, Query(asked): Query<Asked>) -> Result<Response, Failure> {
+    let next = Destination::parse(&asked.next);
+    Ok(page(&form(&app, &member, next, None).await?))
+}
+
+/// Notes the proof, and leads back to where it was asked for.
+pub async fn submit(
+    State(app): State<App>,
+    session: Session,
+    visitor: Visitor,
+    PostedByNewcomer(member, input): PostedByNewcomer<Proof>,
+) -> Result<Response, Failure> {
+    let next = Destination::parse(&input.next);
+    let account = logins::find_account(&app.store, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
+    let known = entry::password_is_of(&app, &visitor, &account.email, input.password).await?;
+    let mut right = known == Some(member.login_id());
+    if right && account.second_factor_since.is_some() {
+        right = entry::code_is_of(&app, member.login_id(), &input.code).await?;
+    }
+    if !right {
+        let error = "That did not work. After several tries, wait a minute.".to_owned();
+        return Ok(refusing(&form(&app, &member, next, Some(error)).await?));
+    }
+    entry::prove(&app, &session).await?;
+    Ok(Redirect::to(&next.unwrap_or(Destination::Settings).to_string()).into_response())
+}
+
+async fn form(app: &App, member: &Member, next: Option<Destination>, error: Option<String>) -> Result<ProvePage, Failure> {
+    let account = logins::find_account(&app.store, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
+    Ok(ProvePage {
+        csrf: member.csrf().to_owned(),
+        next: next.map(|next| next.to_string()),
+        email: account.email,
+        with_code: account.second_factor_since.is_some(),
+        error,
+    })
+}

@@ -1,0 +1,144 @@
+//! Mails to one person about their own account.
+
+use std::time::Duration;
+
+use super::{Rendered, letter::Letter};
+use crate::{State, took};
+
+/// What a mail about an account says.
+#[derive(Clone, Debug)]
+pub enum Account {
+    /// Their address is proven by following the link; then the organization is made.
+    SignUp {
+        /// The organization they asked for.
+        organization: String,
+    },
+    /// Somebody signed up with an address that has an account.
+    HasAccount,
+    /// They are asked to join.
+    Invitation {
+        /// The organization.
+        organization: String,
+        /// Who asks.
+        by: String,
+        /// As what: "Technician".
+        role: String,
+    },
+    /// They may set a new password.
+    Reset,
+    /// A new address is proven by following the link.
+    ConfirmAddress,
+    /// The password was set anew.
+    PasswordChanged,
+    /// The address is another now.
+    AddressChanged {
+        /// Which.
+        to: String,
+    },
+    /// The second factor counts from now on, or no more.
+    SecondFactor {
+        /// Whether it counts.
+        is_on: bool,
+    },
+}
+
+/// A mail about an account.
+#[derive(Clone, Debug)]
+pub struct AccountMail {
+    /// What it says.
+    pub says: Account,
+    /// Where its button leads, absolute.
+    pub link: String,
+    /// How long the link can be followed, where it ends.
+    pub lasts: Option<Duration>,
+}
+
+impl AccountMail {
+    /// Subject, HTML and text.
+    pub fn render(&self) -> Rendered {
+        let (status, subject, lead, button): (&str, String, String, &'static str) = match &self.says {
+            Account::SignUp { organization } => (
+                "One step left",
+                format!("Confirm your address to begin {organization}"),
+                format!("Choose a password, and {organization} is yours. Nothing is made before."),
+                "Choose a password",
+            ),
+            Account::HasAccount => (
+                "You have an account",
+                "You have a Mendwright account already".to_owned(),
+                "Somebody, perhaps you, wanted to sign up with this address. It has an account: sign in with it, or set a \
+                 new password there if you forgot it."
+                    .to_owned(),
+                "Sign in",
+            ),
+            Account::Invitation { organization, by, role } => (
+                "Invitation",
+                format!("{by} invites you to {organization}"),
+                format!("You would join {organization} as {}. Accept, and you see what it sees.", with_article(role)),
+                "Look at the invitation",
+            ),
+            Account::Reset => (
+                "New password",
+                "Set a new password".to_owned(),
+                "Somebody, perhaps you, asked for a new password. It changes when you set one, and not before.".to_owned(),
+                "Set a new password",
+            ),
+            Account::ConfirmAddress => (
+                "New address",
+                "Confirm your new address".to_owned(),
+                "From then on you sign in with this address.".to_owned(),
+                "Confirm this address",
+            ),
+            Account::PasswordChanged => (
+                "For your information",
+                "Your password was changed".to_owned(),
+                "Everybody who was signed in with the old one was signed out. If it was not you, set a new one now.".to_owned(),
+                "Sign in",
+            ),
+            Account::AddressChanged { to } => (
+                "For your information",
+                "Your address was changed".to_owned(),
+                format!("From now on {to} signs in. If it was not you, tell an owner of your organization now."),
+                "Sign in",
+            ),
+            Account::SecondFactor { is_on } => {
+                let word = if *is_on { "on" } else { "off" };
+                (
+                    "For your information",
+                    format!("Your second factor is {word}"),
+                    if *is_on {
+                        "Signing in asks for a code of your app from now on.".to_owned()
+                    } else {
+                        "Signing in asks for the password alone from now on. If it was not you, set a new password now.".to_owned()
+                    },
+                    "Sign in",
+                )
+            }
+        };
+        let small_print = match self.lasts {
+            Some(lasts) => format!(
+                "The link works once, for {} from when this was sent. If you did not ask for it, do nothing: nothing happens.",
+                took(lasts)
+            ),
+            None => "You get this because it is about your own account.".to_owned(),
+        };
+        Letter {
+            title: subject.clone(),
+            subject,
+            state: State::Idle,
+            status: status.to_owned(),
+            lead,
+            rows: Vec::new(),
+            button,
+            link: self.link.clone(),
+            small_print,
+        }
+        .render()
+    }
+}
+
+fn with_article(role: &str) -> String {
+    let role = role.to_lowercase();
+    let article = if role.starts_with(['a', 'o']) { "an" } else { "a" };
+    format!("{article} {role}")
+}

@@ -1,0 +1,152 @@
+//! Samples of the settings, and of the pages before sign-in.
+
+use domain::access::Role;
+
+use super::{DAY, HOUR, MINUTE, before, clock, id, shell, text};
+use crate::Nav;
+use crate::settings::{
+    ClientChoice, CodesPage, Invited, MemberRow, Organization, PeoplePage, Second, SecondFactorPage, SessionRow, Tab, YouPage,
+};
+use crate::signin::{ConfirmPage, PasswordPage, ProvePage, SignUpPage};
+
+/// One's own page, with or without a second factor.
+pub fn you_page(second: Second) -> YouPage {
+    let session = |id: &str, browser: &str, address: &str, began, seen, is_this| SessionRow {
+        id: text(id),
+        browser: text(browser),
+        address: text(address),
+        began_at: before(began),
+        seen_at: before(seen),
+        is_this,
+    };
+    YouPage {
+        shell: shell(Nav::Settings),
+        clock: clock(),
+        tab: Tab::You,
+        email: text("sam@northwind.example"),
+        second,
+        sessions: vec![
+            session("a1", "Firefox on Linux", "192.0.2.17", 2 * HOUR, 0, true),
+            session("b2", "Safari on iPhone", "198.51.100.4", 20 * HOUR, 40 * MINUTE, false),
+        ],
+        organizations: vec![
+            Organization { id: id(1), name: text("Northwind IT"), is_this: true },
+            Organization { id: id(2), name: text("Harbor Services"), is_this: false },
+        ],
+        done: None,
+        error: None,
+    }
+}
+
+/// A second factor that counts.
+pub fn second_on() -> Second {
+    Second::On { since_at: before(40 * DAY), codes_left: 2 }
+}
+
+/// The page that turns it on.
+pub fn second_factor_page() -> SecondFactorPage {
+    SecondFactorPage {
+        shell: shell(Nav::Settings),
+        tab: Tab::You,
+        side: 21,
+        // A pattern like a code's; the real one is made of the link.
+        path: (0..21).flat_map(|y| (0..21).filter(move |x| (x * 7 + y * 5 + x * y) % 3 == 0).map(move |x| format!("M{x} {y}h1v1h-1z"))).collect(),
+        link: text("otpauth://totp/Mendwright:sam%40northwind.example?secret=GEZDGNBVGY3TQOJQ&issuer=Mendwright"),
+        spelled: text("GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ"),
+        is_asked_for: true,
+        error: Some(text("That was not the code of this moment. Is the phone’s clock right?")),
+    }
+}
+
+/// The recovery codes.
+pub fn codes_page() -> CodesPage {
+    let codes = (0..10).map(|n| format!("abcd-efgh-jkmn-p{:03}", n * 37 + 203)).collect();
+    CodesPage { shell: shell(Nav::Settings), tab: Tab::You, codes }
+}
+
+fn choices(chosen: &[&str]) -> Vec<ClientChoice> {
+    ["Acme Dental", "Pine & Co Law", "Riverside School", "Tidewater Clinic"]
+        .iter()
+        .enumerate()
+        .map(|(n, name)| ClientChoice { id: id(300 + n as u128), name: text(name), is_chosen: chosen.contains(name) })
+        .collect()
+}
+
+/// The members.
+pub fn people_page() -> PeoplePage {
+    let member = |n, name: &str, role, clients: Option<&[&str]>, is_you, may_change| MemberRow {
+        id: id(n),
+        name: text(name),
+        email: format!("{}@northwind.example", name.split(' ').next().unwrap_or_default().to_lowercase()),
+        role,
+        clients: clients.map(|names| names.iter().map(|name| text(name)).collect()),
+        choices: choices(clients.unwrap_or_default()),
+        is_you,
+        may_change,
+    };
+    PeoplePage {
+        shell: shell(Nav::Settings),
+        clock: clock(),
+        tab: Tab::People,
+        members: vec![
+            member(1, "Jun Tanaka", Role::Owner, None, false, false),
+            member(2, "Sam Rivera", Role::Admin, None, true, false),
+            member(3, "Noor Haddad", Role::Technician, Some(&["Acme Dental", "Riverside School"]), false, true),
+            member(4, "Ada Pine", Role::ClientViewer, Some(&["Pine & Co Law"]), false, true),
+        ],
+        invited: vec![Invited {
+            id: id(9),
+            email: text("lee@northwind.example"),
+            role: Role::Technician,
+            clients: None,
+            by: text("Sam Rivera"),
+            expires_at: before(-40 * HOUR),
+        }],
+        clients: choices(&[]),
+        roles: vec![Role::Admin, Role::Technician, Role::Viewer, Role::ClientViewer],
+        requires_second_factor: false,
+        may_require: true,
+        done: Some("The invitation is on its way to lee@northwind.example."),
+        error: None,
+    }
+}
+
+/// Signing up, where everybody may or nobody.
+pub fn sign_up_page(is_open: bool) -> SignUpPage {
+    SignUpPage { is_open, organization: text("Northwind IT"), name: text(""), email: text(""), error: None }
+}
+
+/// Accepting an invitation as somebody new.
+pub fn invitation_page() -> PasswordPage {
+    PasswordPage {
+        title: text("Join Northwind IT"),
+        lead: text("Sam Rivera invites you as a technician. You sign in with lee@northwind.example."),
+        action: text("/invitation/sample"),
+        email: Some(text("lee@northwind.example")),
+        name: Some(text("")),
+        is_known: false,
+        error: None,
+        button: "Join",
+    }
+}
+
+/// Confirming a new address.
+pub fn confirm_page() -> ConfirmPage {
+    ConfirmPage {
+        title: text("Confirm your new address"),
+        lead: text("From then on you sign in with sam@harbor.example."),
+        action: text("/confirm-address/sample"),
+        button: "Confirm it",
+    }
+}
+
+/// Proving anew that it is you.
+pub fn prove_page() -> ProvePage {
+    ProvePage {
+        csrf: text("sample-token"),
+        next: Some(text("/settings/people")),
+        email: text("sam@northwind.example"),
+        with_code: true,
+        error: None,
+    }
+}

@@ -1,0 +1,77 @@
+//! The pages under *Settings*: one's own account, and what concerns the organization.
+
+mod people;
+mod you;
+
+use domain::access::{Act, Role};
+
+pub use people::{ClientChoice, Invited, MemberRow, PeoplePage};
+pub use you::{CodesPage, Organization, Second, SecondFactorPage, SessionRow, YouPage};
+
+/// A page of the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tab {
+    /// One's own name, password, second factor and sessions.
+    You,
+    /// The members and who is invited.
+    People,
+}
+
+impl Tab {
+    /// All, in the order they are shown.
+    pub const ALL: [Tab; 2] = [Tab::You, Tab::People];
+
+    /// Where it is.
+    pub fn path(self) -> &'static str {
+        match self {
+            Tab::You => "/settings",
+            Tab::People => "/settings/people",
+        }
+    }
+
+    /// What it is called.
+    pub fn label(self) -> &'static str {
+        match self {
+            Tab::You => "You",
+            Tab::People => "People",
+        }
+    }
+
+    /// What a member must be allowed to do to be shown it; nothing: everybody has it.
+    pub fn act(self) -> Option<Act> {
+        match self {
+            Tab::You => None,
+            Tab::People => Some(Act::ManagePeople),
+        }
+    }
+
+    /// The pages for a member of `role`; most concern the whole organization, which is kept from a member of `some` clients.
+    pub fn of(role: Role, sees: Sees) -> Vec<Tab> {
+        let may = |tab: &Tab| match tab.act() {
+            None => true,
+            Some(act) => sees == Sees::All && role.may(act),
+        };
+        Tab::ALL.into_iter().filter(may).collect()
+    }
+}
+
+/// Whose rows a member may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sees {
+    /// Every client's.
+    All,
+    /// Some clients' only.
+    Some,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_manages_nothing_or_sees_some_clients_only_has_their_own_page_alone() {
+        assert_eq!(Tab::of(Role::Owner, Sees::All), Tab::ALL);
+        assert_eq!(Tab::of(Role::Owner, Sees::Some), [Tab::You]);
+        assert_eq!(Tab::of(Role::Viewer, Sees::All), [Tab::You]);
+    }
+}
