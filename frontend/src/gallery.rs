@@ -109,7 +109,8 @@ pub const PAGES: &[(&str, Sample)] = &[
     ("sign-in", || {
         let error = Some("That e-mail and password do not belong together.".to_owned());
         let email = "sam@northwind.example".to_owned();
-        SignInPage { email, error, csrf: "sample-token".to_owned(), next: Some("/hosts".to_owned()), may_sign_up: true }.render()
+        SignInPage { email, error, csrf: "sample-token".to_owned(), next: Some("/hosts".to_owned()), may_sign_up: true }
+            .render()
     }),
     ("sign-in-second", || SecondPage { error: None }.render()),
     ("sign-up", || samples::sign_up_page(true).render()),

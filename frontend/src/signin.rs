@@ -82,7 +82,8 @@ impl NotePage {
     pub fn dead_link() -> NotePage {
         NotePage {
             title: "This link does not work any more".to_owned(),
-            lead: "It was used, it is too old, or it was cut off on its way. Ask for a new one; nothing is lost.".to_owned(),
+            lead: "It was used, it is too old, or it was cut off on its way. Ask for a new one; nothing is lost."
+                .to_owned(),
             leads_to: "/sign-in".to_owned(),
             button: "To sign-in".to_owned(),
         }

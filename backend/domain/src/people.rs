@@ -13,8 +13,18 @@ pub const NAME_MAX: usize = 100;
 
 /// What guessers try first, among passwords of this length: these, repeated, reversed or with digits at the end.
 const COMMON: [&str; 12] = [
-    "password", "qwerty", "letmein", "welcome", "administrator", "iloveyou", "changeme", "mendwright", "abcdefgh", "123456",
-    "passw0rd", "secret",
+    "password",
+    "qwerty",
+    "letmein",
+    "welcome",
+    "administrator",
+    "iloveyou",
+    "changeme",
+    "mendwright",
+    "abcdefgh",
+    "123456",
+    "passw0rd",
+    "secret",
 ];
 
 /// A password that may be used with the address `email`.
@@ -37,7 +47,9 @@ pub fn check_password(password: &str, email: &str) -> Result<(), &'static str> {
     let rest = rest.trim_matches(|c: char| c.is_ascii_digit());
     let kinds = plain.chars().collect::<std::collections::BTreeSet<_>>().len();
     if rest.chars().count() < 4 || kinds < 5 {
-        return Err("The password is one that is guessed early: common words, your own address or one repeated letter.");
+        return Err(
+            "The password is one that is guessed early: common words, your own address or one repeated letter.",
+        );
     }
     Ok(())
 }
@@ -50,8 +62,12 @@ pub fn check_email(email: &str) -> Result<String, &'static str> {
     const NONE: &str = "That is no e-mail address. It looks like name@example.com.";
     let email = email.trim();
     let (local, domain) = email.rsplit_once('@').ok_or(NONE)?;
-    let clean = |c: char| c.is_ascii_graphic() && !matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | ':' | '"' | '\\' | '[' | ']' | '@');
-    let host = |label: &str| !label.is_empty() && label.len() <= 63 && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let clean = |c: char| {
+        c.is_ascii_graphic() && !matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | ':' | '"' | '\\' | '[' | ']' | '@')
+    };
+    let host = |label: &str| {
+        !label.is_empty() && label.len() <= 63 && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    };
     let ok = email.len() <= EMAIL_MAX
         && !local.is_empty()
         && local.len() <= 64
@@ -120,7 +136,9 @@ mod tests {
             assert_eq!(check_password(good, "sam@msp.example"), Ok(()), "{good}");
         }
         let long = "ab1".repeat(90);
-        for bad in ["short", "password1234", "Passwordpassword", "aaaaaaaaaaaaaaa", "qwerty123456", "samantha2026", &long] {
+        for bad in
+            ["short", "password1234", "Passwordpassword", "aaaaaaaaaaaaaaa", "qwerty123456", "samantha2026", &long]
+        {
             assert!(check_password(bad, "samantha@msp.example").is_err(), "{bad}");
         }
     }
@@ -129,7 +147,18 @@ mod tests {
     fn an_address_is_one_and_adds_no_header() {
         assert_eq!(check_email(" sam@msp.example "), Ok("sam@msp.example".to_owned()));
         let long = format!("{}@msp.example", "x".repeat(65));
-        for bad in ["", "sam", "sam@", "@msp.example", "sam@msp", "a@b.example\r\nBcc: x@y.example", "a b@c.example", "a@@b.example", "a@b..example", &long] {
+        for bad in [
+            "",
+            "sam",
+            "sam@",
+            "@msp.example",
+            "sam@msp",
+            "a@b.example\r\nBcc: x@y.example",
+            "a b@c.example",
+            "a@@b.example",
+            "a@b..example",
+            &long,
+        ] {
             assert!(check_email(bad).is_err(), "{bad:?}");
         }
     }

@@ -73,7 +73,8 @@ impl Letters {
             _ => ("/sign-in".to_owned(), None),
         };
         let rendered = AccountMail { says: says(letter), link: format!("{}{path}", self.public_url), lasts }.render();
-        let domain = self.sender.rsplit_once('@').map_or("mendwright.invalid", |(_, domain)| domain.trim_end_matches('>'));
+        let domain =
+            self.sender.rsplit_once('@').map_or("mendwright.invalid", |(_, domain)| domain.trim_end_matches('>'));
         // Each try has a link of its own, so it is a mail of its own.
         let envelope = Envelope {
             message_id: format!("<letter.{}.{}@{domain}>", letter.letter_id.simple(), letter.attempts),

@@ -7,6 +7,7 @@ pub mod changes;
 pub mod classify;
 mod ladder;
 pub mod lease;
+pub mod letters;
 pub mod notify;
 pub mod probes;
 pub mod remediate;

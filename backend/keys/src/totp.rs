@@ -46,6 +46,14 @@ pub fn step_of(secret: &[u8], code: &str, now_secs: u64) -> Result<Option<i64>, 
     Ok(found.and_then(|step| i64::try_from(step).ok()))
 }
 
+/// The code that an app shows at an instant, in seconds since 1970.
+///
+/// # Errors
+/// The secret is none.
+pub fn code_at(secret: &[u8], at_secs: u64) -> Result<String, Unusable> {
+    Ok(totp(secret, "account")?.generate(at_secs).to_string())
+}
+
 /// What an app for one-time codes reads, as a link or in a QR code.
 ///
 /// # Errors
@@ -89,7 +97,9 @@ mod tests {
     #[test]
     fn the_codes_are_those_of_the_standard() {
         let secret = b"12345678901234567890";
-        for (now, code) in [(59, "287082"), (1_111_111_109, "081804"), (1_111_111_111, "050471"), (20_000_000_000, "353130")] {
+        for (now, code) in
+            [(59, "287082"), (1_111_111_109, "081804"), (1_111_111_111, "050471"), (20_000_000_000, "353130")]
+        {
             assert_eq!(step_of(secret, code, now), Ok(i64::try_from(now / 30).ok()), "{now}");
         }
         assert_eq!(step_of(secret, "287 082", 59 + 30), Ok(Some(1)), "one step late is taken, as the step it is of");

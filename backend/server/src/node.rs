@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use engine::lease::Stage;
+use engine::letters::Letters;
 use engine::notify::Notify;
 use engine::probes::Probes;
 use gateway::{Gateway, GatewayConfig};
@@ -92,8 +93,10 @@ impl Node {
             },
         );
         let notify = notify(config, &public_url)?;
+        let letters = notify.as_ref().map(letters);
+        let vault = web::Vault::new(keystore.master.clone());
         let probes = Probes { connector: connector(config)? };
-        let routes = routes(store, &public_url, &gateway, more);
+        let routes = routes(store, &public_url, vault, &gateway, more);
         let accepting = Accepting::start(listener, tls, config.transport)?;
         let mut tasks = vec![
             ("gateway", tokio::spawn(gateway.run(cancel.clone()))),
@@ -116,6 +119,9 @@ impl Node {
         tasks.push(looped("plan", engine::probes::Plan, store, &cancel));
         // Targets that keep silent hold up the probes of one tenant at a time, and of one loop.
         tasks.extend((0..PROBE_LOOPS).map(|_| looped("probes", probes.clone(), store, &cancel)));
+        if let Some(letters) = letters {
+            tasks.push(("letters", tokio::spawn(letters.run(store.clone(), cancel.clone()))));
+        }
         match notify {
             Some(stage) => tasks.push(looped("notify", stage, store, &cancel)),
             None => tracing::warn!("no mail server is set (--smtp): mail waits in the outbox, and nobody is called"),
@@ -158,9 +164,20 @@ fn notify(config: &NodeConfig, public_url: &str) -> Result<Option<Notify>> {
     }))
 }
 
+/// What sends letters about accounts, the way that mails about incidents go.
+fn letters(notify: &Notify) -> Letters {
+    Letters {
+        mailer: notify.mailer.clone(),
+        sender: notify.sender.clone(),
+        public_url: notify.public_url.clone(),
+        mint: Arc::new(|kind| keys::token::mint(kind, &mut random::rng())),
+    }
+}
+
 /// Pages and links on one address; they meet in the rows alone.
-fn routes(store: &Store, public_url: &str, gateway: &Gateway, more: Vec<web::Route>) -> Router {
-    let app = web::App { store: store.clone(), config: web::Config::new(public_url) };
+fn routes(store: &Store, public_url: &str, vault: web::Vault, gateway: &Gateway, more: Vec<web::Route>) -> Router {
+    let starter = web::Starter::nothing();
+    let app = web::App { store: store.clone(), config: web::Config::new(public_url), vault, starter };
     web::router_with(app, more).merge(gateway.router())
 }
 

@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use store::people::{letters, sources};
 use store::{Store, migrate, sessions, wakeups};
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +40,11 @@ pub async fn pass(store: &Store) {
         Ok(0) => {}
         Ok(count) => tracing::debug!(count, "sessions that had ended were deleted"),
         Err(error) => tracing::warn!(error = &error as &dyn Error, "sessions that have ended could not be deleted"),
+    }
+    let forgotten =
+        async { Ok::<_, store::StoreError>((sources::delete_quiet(store).await?, letters::delete_old(store).await?)) };
+    if let Err(error) = forgotten.await {
+        tracing::warn!(error = &error as &dyn Error, "old letters and quiet sources could not be deleted");
     }
     if let Err(error) = migrate::ensure_days(store).await {
         tracing::warn!(error = &error as &dyn Error, "partitions for the days ahead could not be made");

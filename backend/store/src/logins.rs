@@ -207,7 +207,9 @@ pub async fn change_email(store: &Store, secret_hash: &[u8]) -> Result<Moved> {
     let old = sqlx::query_scalar!("SELECT email FROM logins WHERE login_id = $1 FOR UPDATE", login_id)
         .fetch_one(tx.conn())
         .await?;
-    sqlx::query!("UPDATE logins SET email = $2 WHERE login_id = $1", login_id, letter.address).execute(tx.conn()).await?;
+    sqlx::query!("UPDATE logins SET email = $2 WHERE login_id = $1", login_id, letter.address)
+        .execute(tx.conn())
+        .await?;
     sqlx::query!("UPDATE memberships SET email = $2 WHERE login_id = $1", login_id, letter.address)
         .execute(tx.conn())
         .await?;

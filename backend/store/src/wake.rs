@@ -67,7 +67,9 @@ pub enum Queue {
 impl Queue {
     /// Every queue that a node of this id works on.
     fn all(node_id: Uuid) -> [Queue; 12] {
-        use Queue::{Audit, Changes, Classify, Detect, Dispatch, Letters, Notify, Plan, Remediate, Silence, Sweep, Verify};
+        use Queue::{
+            Audit, Changes, Classify, Detect, Dispatch, Letters, Notify, Plan, Remediate, Silence, Sweep, Verify,
+        };
         [Detect, Plan, Classify, Remediate, Verify, Dispatch(node_id), Notify, Silence, Sweep, Changes, Audit, Letters]
     }
 

@@ -85,7 +85,12 @@ pub async fn count_try(app: &App, visitor: &Visitor) -> Result<(), Failure> {
 
 /// The login whose address and password these are. The same work for a wrong password, an unknown account, one that
 /// rests and a source that rests.
-pub async fn password_is_of(app: &App, visitor: &Visitor, email: &str, password: String) -> Result<Option<Uuid>, Failure> {
+pub async fn password_is_of(
+    app: &App,
+    visitor: &Visitor,
+    email: &str,
+    password: String,
+) -> Result<Option<Uuid>, Failure> {
     let may = may_try(app, visitor).await?;
     let attempt = match may && email.len() <= EMAIL_MAX {
         true => logins::claim_attempt(&app.store, email, rest_of_login).await?,

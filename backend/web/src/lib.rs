@@ -15,6 +15,7 @@ mod peer;
 mod posted;
 mod router;
 mod sessions;
+mod starter;
 mod streams;
 mod vault;
 
@@ -37,8 +38,9 @@ pub use layers::page;
 pub use member::{Member, clock};
 pub use peer::Peer;
 pub use posted::{Input, Posted};
-pub use vault::Vault;
 pub use router::{Route, read, router, router_with, routes, write};
+pub use starter::Starter;
+pub use vault::Vault;
 
 /// What the console needs to know of where it runs.
 #[derive(Clone, Debug)]
@@ -88,4 +90,6 @@ pub struct App {
     pub config: Config,
     /// Seals what pages keep secret.
     pub vault: Vault,
+    /// What a new organization begins with.
+    pub starter: Starter,
 }

@@ -3,7 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::{Method, request::Parts};
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::access::{Act, Role};
+use domain::access::Act;
 use jiff::Timestamp;
 use store::{Origin, TenantTx, auth, logins};
 use tower_sessions::Session;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use views::settings::{Sees, Tab};
 use views::{Clock, Nav, Shell, error::Kind};
 
-use crate::{App, Failure, entry, peer, pages::sign_in::Destination, sessions::key};
+use crate::{App, Failure, entry, pages::sign_in::Destination, peer, sessions::key};
 
 /// A signed-in member. Role and client limit are read anew for each request.
 pub struct Member {
@@ -112,7 +112,6 @@ impl Member {
 pub fn clock(app: &App, now: Timestamp) -> Clock {
     Clock { now, zone: app.config.zone.clone() }
 }
-
 
 impl FromRequestParts<App> for Newcomer {
     type Rejection = Response;

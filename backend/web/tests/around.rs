@@ -5,7 +5,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use store::{Clock, Store, StoreConfig};
 use tower::ServiceExt as _;
-use web::{App, Config, router};
+use web::{App, Config, Starter, Vault, router};
 
 /// A console whose database cannot be reached.
 fn app(public_url: &str) -> App {
@@ -16,7 +16,11 @@ fn app(public_url: &str) -> App {
         tenant_connections: 1,
         clock: Clock::Database,
     });
-    App { store: store.unwrap(), config: Config::new(public_url) }
+    App { store: store.unwrap(), config: Config::new(public_url), vault: vault(), starter: Starter::nothing() }
+}
+
+fn vault() -> Vault {
+    Vault::new(std::sync::Arc::new(keys::seal::MasterKey::from_bytes([7; 32])))
 }
 
 async fn ask(public_url: &str, request: Request<Body>) -> (StatusCode, HeaderMap, String) {

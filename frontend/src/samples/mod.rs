@@ -33,15 +33,16 @@ pub use guardrails::{guardrails_of_client, guardrails_page};
 pub use host::{host_page, hosts_page};
 pub use incident::{asks_first, fixed, held_then_fixed, in_doubt, unmapped, watching_only};
 pub use settings::{
-    codes_page, confirm_page, invitation_page, people_page, prove_page, second_factor_page, second_on, sign_up_page, you_page,
+    codes_page, confirm_page, invitation_page, people_page, prove_page, second_factor_page, second_on, sign_up_page,
+    you_page,
 };
 pub use undone::{made_worse, undone};
 
 use crate::{
     Clock, HostRef, Nav, Shell,
     incident_filter::{Filter, Wanted},
-    settings::{Sees, Tab},
     incidents::{Found, IncidentRow, IncidentsPage, Standing},
+    settings::{Sees, Tab},
 };
 
 /// The samples' clock: 24 November 2026, 07:02:11 in Berlin.

@@ -5,7 +5,8 @@ use domain::access::Role;
 use super::{DAY, HOUR, MINUTE, before, clock, id, shell, text};
 use crate::Nav;
 use crate::settings::{
-    ClientChoice, CodesPage, Invited, MemberRow, Organization, PeoplePage, Second, SecondFactorPage, SessionRow, Tab, YouPage,
+    ClientChoice, CodesPage, Invited, MemberRow, Organization, PeoplePage, Second, SecondFactorPage, SessionRow, Tab,
+    YouPage,
 };
 use crate::signin::{ConfirmPage, PasswordPage, ProvePage, SignUpPage};
 
@@ -50,7 +51,11 @@ pub fn second_factor_page() -> SecondFactorPage {
         tab: Tab::You,
         side: 21,
         // A pattern like a code's; the real one is made of the link.
-        path: (0..21).flat_map(|y| (0..21).filter(move |x| (x * 7 + y * 5 + x * y) % 3 == 0).map(move |x| format!("M{x} {y}h1v1h-1z"))).collect(),
+        path: (0..21)
+            .flat_map(|y| {
+                (0..21).filter(move |x| (x * 7 + y * 5 + x * y) % 3 == 0).map(move |x| format!("M{x} {y}h1v1h-1z"))
+            })
+            .collect(),
         link: text("otpauth://totp/Mendwright:sam%40northwind.example?secret=GEZDGNBVGY3TQOJQ&issuer=Mendwright"),
         spelled: text("GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ"),
         is_asked_for: true,

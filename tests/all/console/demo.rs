@@ -2,7 +2,7 @@
 
 use axum::http::{StatusCode, header};
 use server::demo::{pages, sink::Sink};
-use web::{App, Config, router_with};
+use web::{Config, router_with};
 
 use super::Console;
 
@@ -23,7 +23,7 @@ impl Console {
         let routes = pages::routes(pages::Theatre::new("/nonexistent".into(), sink.into()));
         let declared: Vec<_> = routes.iter().map(|route| (route.method, route.path)).collect();
         assert_eq!(declared, ROUTES, "every route is tried");
-        let app = App { store: console.store.clone(), config: Config::new("https://mend.example") };
+        let app = console.app(Config::new("https://mend.example"));
         console.router = router_with(app, routes);
         console
     }

@@ -7,7 +7,7 @@ use store::{Store, decisions};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
-use web::{App, Config, router};
+use web::{Config, router};
 
 use super::Console;
 
@@ -61,7 +61,7 @@ impl Console {
     async fn serve(&self, beat: Duration) -> std::net::SocketAddr {
         let mut config = Config::new("https://mend.example");
         config.events_beat = beat;
-        let routes = router(App { store: self.store.clone(), config });
+        let routes = router(self.app(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, routes).await });

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use cargo_metadata::MetadataCommand;
-use web::{App, Config, router_with};
+use web::{Config, router_with};
 
 use super::Console;
 use crate::support::workspace;
@@ -15,7 +15,7 @@ async fn without_its_switch_the_gallery_does_not_exist_and_with_it_every_page_is
     for path in ["/dev/gallery", "/dev/gallery/board", "/dev/gallery/incident-made-worse"] {
         assert_eq!(console.get(path, &cookie).await.0, StatusCode::NOT_FOUND, "{path}");
     }
-    let app = App { store: console.store.clone(), config: Config::new("https://mend.example") };
+    let app = console.app(Config::new("https://mend.example"));
     console.router = router_with(app, web::gallery());
     let (status, headers, page) = console.get("/dev/gallery", "").await;
     assert_eq!(status, StatusCode::OK);

@@ -11,6 +11,7 @@ mod events;
 mod gallery;
 mod guardrails;
 mod incidents;
+mod people;
 mod sessions;
 mod strangers;
 mod telling;
@@ -28,7 +29,7 @@ use sqlx::Executor as _;
 use store::{Clock, Store, TenantTx, auth::OperatorTx, clock::Moved, seeding, tenant_keys};
 use tower::ServiceExt as _;
 use uuid::Uuid;
-use web::{App, Config, router};
+use web::{App, Config, Starter, Vault, router};
 
 use crate::support::TestDb;
 
@@ -38,6 +39,7 @@ const MALLORY: &str = "<script>alert(1)</script>";
 /// What stands in one organization.
 struct Organization {
     tenant: Uuid,
+    technician: Uuid,
     client: Uuid,
     check: Uuid,
     host: Uuid,
@@ -55,6 +57,11 @@ struct Console {
     db: TestDb,
 }
 
+fn app_of(store: &Store, config: Config) -> App {
+    let vault = Vault::new(Arc::new(keys::seal::MasterKey::from_bytes([7; 32])));
+    App { store: store.clone(), config, vault, starter: Starter::nothing() }
+}
+
 impl Console {
     /// Two organizations with one host and one incident each: `ours` with the members sam (technician), owner and
     /// viewer, `theirs` with tess and owner.
@@ -65,10 +72,15 @@ impl Console {
         let mut rows = db.admin().await;
         let ours = organization(&store, &db, "Ours", "sam", &mut rows).await;
         let theirs = organization(&store, &db, "Theirs", "tess", &mut rows).await;
-        let app = App { store: store.clone(), config: Config::new("https://mend.example") };
+        let app = app_of(&store, Config::new("https://mend.example"));
         // As the server puts them together.
         let router = router(app).merge(gateway(&store).router());
         Console { router, store, clock, rows, ours, theirs, db }
+    }
+
+    /// The console's facts, with another configuration.
+    fn app(&self, config: Config) -> App {
+        app_of(&self.store, config)
     }
 
     /// The operator's transaction in our organization.
@@ -149,7 +161,7 @@ impl Console {
 
     /// A run on our alert in a state of ours to choose, with its job and an admission of the host's bucket; its id.
     async fn run(&mut self, state: &str, job: &str) -> Uuid {
-        let Organization { tenant, client, check, host, incident } = self.ours;
+        let Organization { tenant, client, check, host, incident, .. } = self.ours;
         let run = Store::new_id();
         let waits = matches!(state, "held" | "awaiting_approval");
         let (admitted, due, hold) = if state == "awaiting_approval" {
@@ -222,6 +234,7 @@ async fn organization(
         let email = format!("{member}@{domain}.example");
         members.push((operator.insert_login(&email, password_hash()).await.unwrap(), email, role));
     }
+    let logins: Vec<Uuid> = members.iter().map(|(login, ..)| *login).collect();
     let mut tx = operator.into_tenant(tenant).await.unwrap();
     for (login, email, role) in members {
         let name = if role == Role::Technician { "A member" } else { role.word() };
@@ -261,7 +274,7 @@ async fn organization(
            VALUES ('{tenant}', '{client}', '{incident}', '{incident}', '{host}', '{check}', 'shop-web', '\\x02', 'critical', 'open', clock_timestamp(), 1);"
     );
     rows.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await.unwrap();
-    Organization { tenant, client, check, host, incident }
+    Organization { tenant, technician: logins[0], client, check, host, incident }
 }
 
 fn token(page: &str) -> String {

@@ -26,7 +26,39 @@ const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("GET", "/", "", OwnOnly),
     ("GET", "/sign-in", "", Everybody),
     ("POST", "/sign-in", "email=nobody%40ours.example&password=x", Everybody),
+    ("GET", "/sign-in/second", "", Everybody),
+    ("POST", "/sign-in/second", "code=123456", Everybody),
+    ("GET", "/sign-up", "", Everybody),
+    ("POST", "/sign-up", "organization=Acme&name=A&email=a%40acme.example", Everybody),
+    ("GET", "/sign-up/{token}", "", Everybody),
+    ("POST", "/sign-up/{token}", "password=x", Everybody),
+    ("GET", "/reset", "", Everybody),
+    ("POST", "/reset", "email=nobody%40ours.example", Everybody),
+    ("GET", "/reset/{token}", "", Everybody),
+    ("POST", "/reset/{token}", "password=x", Everybody),
+    ("GET", "/invitation/{token}", "", Everybody),
+    ("POST", "/invitation/{token}", "name=A&password=x", Everybody),
+    ("GET", "/confirm-address/{token}", "", Everybody),
+    ("POST", "/confirm-address/{token}", "", Everybody),
+    ("GET", "/confirm", "", OwnOnly),
+    ("POST", "/confirm", "&password=x", OwnOnly),
     ("POST", "/sign-out", "", OwnOnly),
+    ("GET", "/settings", "", OwnOnly),
+    ("POST", "/settings/password", "&old=x&new=y", OwnOnly),
+    ("POST", "/settings/address", "&email=other%40theirs.example", OwnOnly),
+    ("POST", "/settings/organization", "&tenant={host}", OwnOnly),
+    ("POST", "/settings/sessions/end", "", OwnOnly),
+    ("POST", "/settings/sessions/{session}/end", "", OwnOnly),
+    ("GET", "/settings/second-factor", "", OwnOnly),
+    ("POST", "/settings/second-factor", "&code=x", OwnOnly),
+    ("POST", "/settings/second-factor/off", "", OwnOnly),
+    ("POST", "/settings/codes", "", OwnOnly),
+    ("GET", "/settings/people", "", OwnOnly),
+    ("POST", "/settings/people", "&email=new%40theirs.example&role=viewer&sees=all", OwnOnly),
+    ("POST", "/settings/people/second-factor", "&required=no", OwnOnly),
+    ("POST", "/settings/people/{id}", "&role=viewer&sees=all", Named),
+    ("POST", "/settings/people/{id}/remove", "", Named),
+    ("POST", "/settings/invitations/{id}/revoke", "", Named),
     ("GET", "/incidents", "", OwnOnly),
     ("GET", "/incidents/{id}", "", Named),
     (
@@ -90,7 +122,11 @@ impl Console {
         match method {
             "GET" => self.get(path, &seat.cookie).await,
             "POST" => {
-                let form = if path == "/sign-in" { form.to_owned() } else { format!("csrf={}{form}", seat.csrf) };
+                let of_strangers = ["/sign-in", "/sign-up", "/reset", "/invitation/", "/confirm-address/"];
+                let form = match of_strangers.iter().any(|start| path.starts_with(start)) {
+                    true => form.to_owned(),
+                    false => format!("csrf={}{form}", seat.csrf),
+                };
                 self.post(path, &seat.cookie, form).await
             }
             other => panic!("{other} is no method of ours"),
@@ -99,10 +135,12 @@ impl Console {
 
     /// The path with the real id of our row, and with one that nobody has.
     fn paths(&self, path: &str) -> (String, String) {
-        // Our proposed change and our interlock have the incident's id.
-        let named = ["/incidents", "/changes", "/guardrails/interlocks"].iter().any(|start| path.starts_with(start));
+        // Our proposed change, our interlock and our invitation have the incident's id.
+        let starts = ["/incidents", "/changes", "/guardrails/interlocks", "/settings/invitations"];
+        let named = starts.iter().any(|start| path.starts_with(start));
         let ours = match path {
             _ if named => self.ours.incident,
+            _ if path.starts_with("/settings/people") => self.ours.technician,
             _ if path.starts_with("/guardrails") || path.starts_with("/clients") => self.ours.client,
             _ => self.ours.host,
         };
@@ -115,6 +153,8 @@ impl Console {
                 .replace("{file}", file)
                 .replace("{site}", &of)
                 .replace("{contact}", &of)
+                .replace("{token}", "mw_setup_none")
+                .replace("{session}", "ab")
         };
         (with(ours, of), with(Uuid::from_u128(1), Uuid::from_u128(1)))
     }
@@ -130,6 +170,11 @@ impl Console {
         self.execute(format!(
             "INSERT INTO proposed_changes (tenant_id, change_id, kind, subject_key, subject, was, wanted, state, proposed_at, proposed_by, lapses_at)
              VALUES ('{tenant}', '{id}', 'mode', '{id}', 'Ours client', '{{}}', '{{}}', 'proposed', clock_timestamp(), 'Ours', '2100-01-01')"
+        ))
+        .await;
+        self.execute(format!(
+            "INSERT INTO invitations (tenant_id, invitation_id, email, role, invited_by, invited_at, expires_at)
+             VALUES ('{tenant}', '{id}', 'new@ours.example', 'viewer', 'Ours', clock_timestamp(), '2100-01-01')"
         ))
         .await;
         self.interlock(id).await;
@@ -249,7 +294,8 @@ async fn what_is_ours_does_not_exist_for_other_members() {
     };
     console.execute(limit("ARRAY[gen_random_uuid()]")).await;
     let before = console.traces().await;
-    for (method, path, form, gives) in ROUTES.iter().filter(|(_, path, ..)| *path != "/sign-out") {
+    let ends = |path: &str| path == "/sign-out" || path == "/settings/sessions/end";
+    for (method, path, form, gives) in ROUTES.iter().filter(|(_, path, ..)| !ends(path)) {
         let (real, unknown) = console.paths(path);
         let form = filled(form);
         for seat in [&theirs, &limited] {

@@ -5,8 +5,20 @@ use std::path::Path;
 use serde_json::Value;
 
 /// Tables that tell of no tenant.
-const OF_NO_TENANT: &[&str] =
-    &["logins", "sessions", "letters", "links", "sources", "recovery_codes", "server_keys", "nodes", "platform_state", "pg_roles", "pg_class", "pg_database"];
+const OF_NO_TENANT: &[&str] = &[
+    "logins",
+    "sessions",
+    "letters",
+    "links",
+    "sources",
+    "recovery_codes",
+    "server_keys",
+    "nodes",
+    "platform_state",
+    "pg_roles",
+    "pg_class",
+    "pg_database",
+];
 
 /// How statements begin that `app_system` sends before a tenant is known.
 const BEFORE_A_TENANT: &[&str] = &[

@@ -98,13 +98,7 @@ pub struct Followed {
 }
 
 /// Queues a letter. The answer takes as long whether it is or not, because the commit does not wait for the disk.
-pub async fn insert(
-    store: &Store,
-    kind: Kind,
-    address: &str,
-    login_id: Option<Uuid>,
-    facts: &Value,
-) -> Result<()> {
+pub async fn insert(store: &Store, kind: Kind, address: &str, login_id: Option<Uuid>, facts: &Value) -> Result<()> {
     let mut tx = store.system().await?;
     insert_in(&mut tx, kind, address, login_id, facts).await?;
     tx.commit_soon().await?;

@@ -59,10 +59,9 @@ pub async fn delete(tx: &mut TenantTx, login_id: Uuid) -> Result<()> {
 /// Sets whether every member must have a second factor.
 pub async fn set_second_factor(tx: &mut TenantTx, required: bool) -> Result<()> {
     let tenant_id = tx.tenant_id();
-    let done =
-        sqlx::query!("UPDATE tenants SET requires_second_factor = $2 WHERE tenant_id = $1", tenant_id, required)
-            .execute(tx.conn())
-            .await?;
+    let done = sqlx::query!("UPDATE tenants SET requires_second_factor = $2 WHERE tenant_id = $1", tenant_id, required)
+        .execute(tx.conn())
+        .await?;
     exactly_one("members::set_second_factor", done.rows_affected())
 }
 

@@ -191,12 +191,9 @@ pub async fn spend_code(store: &Store, login_id: Uuid, code_hash: &[u8]) -> Resu
     if done.rows_affected() != 1 {
         return Ok(false);
     }
-    sqlx::query!(
-        "UPDATE logins SET second_failed_count = 0, second_locked_until = NULL WHERE login_id = $1",
-        login_id
-    )
-    .execute(tx.conn())
-    .await?;
+    sqlx::query!("UPDATE logins SET second_failed_count = 0, second_locked_until = NULL WHERE login_id = $1", login_id)
+        .execute(tx.conn())
+        .await?;
     tx.commit().await?;
     Ok(true)
 }

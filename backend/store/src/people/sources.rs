@@ -48,8 +48,9 @@ pub async fn mark_failed(store: &Store, source: &str, wait: fn(u32) -> Duration)
 pub async fn delete_quiet(store: &Store) -> Result<u64> {
     let mut tx = store.system().await?;
     let now = tx.now().await?;
-    let done =
-        sqlx::query!("DELETE FROM sources WHERE last_at < $1", (now - FORGET_AFTER).to_sqlx() as _).execute(tx.conn()).await?;
+    let done = sqlx::query!("DELETE FROM sources WHERE last_at < $1", (now - FORGET_AFTER).to_sqlx() as _)
+        .execute(tx.conn())
+        .await?;
     tx.commit().await?;
     Ok(done.rows_affected())
 }

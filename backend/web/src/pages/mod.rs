@@ -11,7 +11,9 @@ pub mod gallery;
 pub mod guardrails;
 pub mod host;
 pub mod incident;
+pub mod letters;
 pub mod limit;
+pub mod settings;
 pub mod sign_in;
 pub mod sign_out;
 

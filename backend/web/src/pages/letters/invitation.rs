@@ -45,9 +45,12 @@ async fn offer(app: &App, text: &str) -> Result<Option<Offer>, Failure> {
     let tenant = configuration::find_tenant(&mut tx).await?;
     tx.rollback().await?;
     let is_known = logins::find_by_email(&app.store, &invited.email).await?.is_some();
-    Ok(invitation
-        .zip(tenant)
-        .map(|(invitation, tenant)| Offer { invited, invitation, organization: tenant.name, is_known }))
+    Ok(invitation.zip(tenant).map(|(invitation, tenant)| Offer {
+        invited,
+        invitation,
+        organization: tenant.name,
+        is_known,
+    }))
 }
 
 /// Says what is offered, and asks for a password.

@@ -36,7 +36,11 @@ pub async fn show() -> Response {
 }
 
 /// Sends the mail if there is such an account; the answer is the same.
-pub async fn submit(State(app): State<App>, visitor: Visitor, Fields(input): Fields<Forgot>) -> Result<Response, Failure> {
+pub async fn submit(
+    State(app): State<App>,
+    visitor: Visitor,
+    Fields(input): Fields<Forgot>,
+) -> Result<Response, Failure> {
     let email = match check_email(&input.email) {
         Ok(email) => email,
         Err(error) => return Ok(refusing(&ResetPage { email: input.email, error: Some(error.to_owned()) })),

@@ -102,7 +102,10 @@ pub async fn finish(
     let zone = app.config.zone.iana_name().unwrap_or("UTC");
     founding::begin(&mut tx, founder.login_id, name, email, zone).await?;
     app.starter.write(&mut tx).await.map_err(|error| {
-        tracing::error!(error = &*error as &dyn std::error::Error, "a new organization could not be given its first rules");
+        tracing::error!(
+            error = &*error as &dyn std::error::Error,
+            "a new organization could not be given its first rules"
+        );
         Failure::BROKEN
     })?;
     let detail = json!({ "organization": letter.facts["organization"], "owner": email });

@@ -40,7 +40,11 @@ impl Input for Proof {
 }
 
 /// The empty form.
-pub async fn ask(State(app): State<App>, Newcomer(member): Newcomer, Query(asked): Query<Asked>) -> Result<Response, Failure> {
+pub async fn ask(
+    State(app): State<App>,
+    Newcomer(member): Newcomer,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Failure> {
     let next = Destination::parse(&asked.next);
     Ok(page(&form(&app, &member, next, None).await?))
 }
@@ -67,7 +71,12 @@ pub async fn submit(
     Ok(Redirect::to(&next.unwrap_or(Destination::Settings).to_string()).into_response())
 }
 
-async fn form(app: &App, member: &Member, next: Option<Destination>, error: Option<String>) -> Result<ProvePage, Failure> {
+async fn form(
+    app: &App,
+    member: &Member,
+    next: Option<Destination>,
+    error: Option<String>,
+) -> Result<ProvePage, Failure> {
     let account = logins::find_account(&app.store, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
     Ok(ProvePage {
         csrf: member.csrf().to_owned(),

@@ -39,7 +39,8 @@ pub async fn submit(
     };
     if !entry::code_is_of(&app, pending.login_id, &input.code).await? {
         entry::count_try(&app, &visitor).await?;
-        let error = "That code does not count. Each counts once, for half a minute; after several tries, wait a minute.";
+        let error =
+            "That code does not count. Each counts once, for half a minute; after several tries, wait a minute.";
         return Ok(refusing(&SecondPage { error: Some(error.to_owned()) }));
     }
     entry::begin(&app, &session, &visitor, pending.login_id, None).await?;

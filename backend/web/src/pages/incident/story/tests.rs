@@ -173,6 +173,7 @@ fn page(facts: Facts) -> views::incident::IncidentPage {
         needs_you: 0,
         to_confirm: 0,
         frozen: false,
+        settings: Vec::new(),
         demo: false,
     };
     tell(facts, shell, Clock { now: at(100), zone: jiff::tz::TimeZone::UTC }, May { act: true, approve: true })

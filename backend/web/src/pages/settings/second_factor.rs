@@ -1,0 +1,165 @@
+//! `/settings/second-factor`: turning it on and off, and new recovery codes.
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use keys::totp;
+use qrcode::{Color, EcLevel, QrCode};
+use serde::Deserialize;
+use serde_json::json;
+use store::people::{letters, second_factor};
+use store::{audit, logins};
+use views::Nav;
+use views::settings::{CodesPage, SecondFactorPage, Tab};
+use zeroize::Zeroizing;
+
+use super::you::Click;
+use crate::entry;
+use crate::layers::{page, refusing};
+use crate::member::{Member, Newcomer};
+use crate::posted::{Input, PostedByNewcomer};
+use crate::vault::rng;
+use crate::{App, Failure};
+
+/// The form: the first code of the app.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct First {
+    csrf: String,
+    code: String,
+}
+
+impl Input for First {
+    fn csrf(&self) -> &str {
+        &self.csrf
+    }
+}
+
+/// The secret for the app; the same one until its first code was shown, so that loading the page again harms nothing.
+pub async fn show(State(app): State<App>, Newcomer(member): Newcomer) -> Result<Response, Failure> {
+    member.must_be_proven(&app).await?;
+    match secret(&app, &member).await? {
+        Some((_, secret)) => Ok(page(&form(&app, &member, &secret, None).await?)),
+        None => Ok(Redirect::to("/settings").into_response()),
+    }
+}
+
+/// The secret that does not count yet, with its version; none if one counts already.
+async fn secret(app: &App, member: &Member) -> Result<Option<(i32, Zeroizing<Vec<u8>>)>, Failure> {
+    let login_id = member.login_id();
+    if let Some(sealed) = second_factor::find(&app.store, login_id).await? {
+        if sealed.since.is_some() {
+            return Ok(None);
+        }
+        return Ok(Some((sealed.version, app.vault.open_shared_secret(login_id, sealed.version, &sealed.sealed)?)));
+    }
+    let (version, secret) = (second_factor::next_version(&app.store, login_id).await?, totp::new_secret(&mut rng()));
+    let sealed = app.vault.seal_shared_secret(login_id, version, &secret);
+    match second_factor::insert(&app.store, login_id, &sealed, version).await? {
+        true => Ok(Some((version, secret))),
+        false => Err(Failure::CONFLICT), // two pages at once: the next look finds the other's
+    }
+}
+
+async fn form(app: &App, member: &Member, secret: &[u8], error: Option<&str>) -> Result<SecondFactorPage, Failure> {
+    let account = logins::find_account(&app.store, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
+    let link = totp::link(secret, &account.email).map_err(|_| Failure::BROKEN)?;
+    let code = QrCode::with_error_correction_level(&link, EcLevel::M).map_err(|_| Failure::BROKEN)?;
+    let side = code.width();
+    let path = path_of(&code);
+    let mut tx = member.begin(app).await?;
+    let shell = member.shell(&mut tx, Nav::Settings).await?;
+    Ok(SecondFactorPage {
+        shell,
+        tab: Tab::You,
+        side,
+        path,
+        link,
+        spelled: totp::spelled(secret),
+        is_asked_for: member.seat().lacks_second_factor,
+        error: error.map(str::to_owned),
+    })
+}
+
+/// The dark modules of a QR code, each run of them in a row as one rectangle.
+fn path_of(code: &QrCode) -> String {
+    let colors = code.to_colors();
+    let rows = colors.chunks(code.width()).enumerate();
+    let runs = rows.flat_map(|(y, row)| {
+        let mut x = 0;
+        row.chunk_by(|a, b| a == b).filter_map(move |run| {
+            let (from, length) = (x, run.len());
+            x += length;
+            (run[0] == Color::Dark).then(|| format!("M{from} {y}h{length}v1h-{length}z"))
+        })
+    });
+    runs.collect()
+}
+
+/// From now on it counts; its recovery codes are shown once.
+pub async fn turn_on(
+    State(app): State<App>,
+    PostedByNewcomer(member, input): PostedByNewcomer<First>,
+) -> Result<Response, Failure> {
+    member.must_be_proven(&app).await?;
+    let Some((version, secret)) = secret(&app, &member).await? else { return Err(Failure::CONFLICT) };
+    let now = entry::now(&app.store).await?.as_second().unsigned_abs();
+    let Some(step) = totp::step_of(&secret, &input.code, now).map_err(|_| Failure::BROKEN)? else {
+        let error = "That was not the code of this moment. Is the phone’s clock right?";
+        return Ok(refusing(&form(&app, &member, &secret, Some(error)).await?));
+    };
+    let codes = totp::new_codes(&mut rng());
+    let hashes: Vec<[u8; 32]> = codes.iter().filter_map(|code| totp::code_hash(code)).collect();
+    if !second_factor::mark_proven(&app.store, member.login_id(), version, step, &hashes).await? {
+        return Err(Failure::CONFLICT);
+    }
+    tell(&app, &member, "second factor on", "member.second_factor_on").await?;
+    show_codes(&app, &member, codes).await
+}
+
+/// Gives new recovery codes; the old ones count no more.
+pub async fn new_codes(
+    State(app): State<App>,
+    PostedByNewcomer(member, _): PostedByNewcomer<Click>,
+) -> Result<Response, Failure> {
+    member.must_be_proven(&app).await?;
+    must_be_on(&app, &member).await?;
+    let codes = totp::new_codes(&mut rng());
+    let hashes: Vec<[u8; 32]> = codes.iter().filter_map(|code| totp::code_hash(code)).collect();
+    second_factor::insert_codes(&app.store, member.login_id(), &hashes).await?;
+    show_codes(&app, &member, codes).await
+}
+
+/// Goes on only if a second factor counts.
+async fn must_be_on(app: &App, member: &Member) -> Result<(), Failure> {
+    let account = logins::find_account(&app.store, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
+    account.second_factor_since.map(|_| ()).ok_or(Failure::CONFLICT)
+}
+
+async fn show_codes(app: &App, member: &Member, codes: Vec<String>) -> Result<Response, Failure> {
+    let mut tx = member.begin(app).await?;
+    let shell = member.shell(&mut tx, Nav::Settings).await?;
+    Ok(page(&CodesPage { shell, tab: Tab::You, codes }))
+}
+
+/// The password alone lets in from now on.
+pub async fn turn_off(
+    State(app): State<App>,
+    PostedByNewcomer(member, _): PostedByNewcomer<Click>,
+) -> Result<Redirect, Failure> {
+    member.must_be_proven(&app).await?;
+    must_be_on(&app, &member).await?;
+    second_factor::delete(&app.store, member.login_id()).await?;
+    tell(&app, &member, "second factor off", "member.second_factor_off").await?;
+    Ok(Redirect::to("/settings?done=off"))
+}
+
+/// Tells the member by mail, and the organization by its audit.
+async fn tell(app: &App, member: &Member, what: &str, action: &str) -> Result<(), Failure> {
+    let login_id = member.login_id();
+    let account = logins::find_account(&app.store, login_id).await?.ok_or(Failure::NOT_FOUND)?;
+    let facts = json!({ "what": what });
+    letters::insert(&app.store, letters::Kind::AccountChanged, &account.email, Some(login_id), &facts).await?;
+    let mut tx = member.begin(app).await?;
+    audit::insert_tenant_wide(&mut tx, action, "member", login_id, json!({})).await?;
+    Ok(tx.commit().await?)
+}
