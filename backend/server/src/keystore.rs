@@ -43,7 +43,6 @@ impl Keystore {
         let master_file = dir.join(MASTER);
         let master = MasterKey::load_or_create(&master_file, &mut rng())
             .with_context(|| format!("the master key {} cannot be used", master_file.display()))?;
-        let master = Arc::new(master);
         let authority = authority(dir)?;
         Ok(Keystore { dir: dir.to_owned(), master: Arc::new(master), authority })
     }
