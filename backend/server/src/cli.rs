@@ -39,6 +39,9 @@ pub enum Command {
     Apply(Apply),
     /// Write the file that tells an organization as it stands.
     Export(Export),
+    /// An organization's audit as a file, and whether such a file is what was written.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Show the whole loop on this machine: real agents, real services to break.
     Demo(crate::demo::DemoArgs),
     /// A service of the demo.
@@ -86,6 +89,37 @@ pub enum Keys {
     /// when it is linked, and until then gets its jobs signed by the key that it holds.
     RotateDispatch(Rows),
 }
+
+/// Under `audit`.
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Write every linked entry of an organization to a new file: JSON lines, the last one a signed head.
+    Export {
+        /// The file; it must not be there yet.
+        file: PathBuf,
+        /// The organization, by name or id [default: the only one].
+        #[arg(long)]
+        tenant: Option<String>,
+        /// Where the rows are.
+        #[command(flatten)]
+        rows: Rows,
+    },
+    /// Say whether a file is what was written. Needs no database.
+    #[command(after_help = VERIFY_HELP)]
+    Verify {
+        /// The file.
+        file: PathBuf,
+        /// A head that is known from elsewhere: the chain must contain it.
+        #[arg(long, value_name = "NUMBER:HASH")]
+        head: Option<keys::chain::file::Known>,
+        /// The key that must have signed it, as 64 hex digits.
+        #[arg(long)]
+        key: Option<keys::PublicKey>,
+    },
+}
+
+const VERIFY_HELP: &str = "\
+Exit status: 0 the file is what was written; 2 it was altered or cut off, and the line says where; 1 it cannot be read.";
 
 /// Under `interlock`.
 #[derive(Debug, Subcommand)]

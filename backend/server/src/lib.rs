@@ -1,6 +1,7 @@
-//! mendwright: up, serve, migrate, guardrails, keys, interlock, apply, export, demo. The only place that reads the environment and wires crates together.
+//! mendwright: up, serve, migrate, guardrails, keys, interlock, apply, export, audit, demo. The only place that reads the environment and wires crates together.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod breakers;
 pub mod cli;
 mod clock;
@@ -72,6 +73,7 @@ async fn command(command: Command) -> Result<ExitCode> {
         Command::Interlock(command) => interlock::run(command).await,
         Command::Apply(args) => configure::apply(args).await,
         Command::Export(args) => configure::export(args).await,
+        Command::Audit(command) => audit::run(command).await,
         Command::Demo(args) => demo::run(args).await,
         Command::DemoVictim { dir } => demo::victim::run(&dir).await.map(|()| ExitCode::SUCCESS),
         Command::DemoCtl { action, dir } => demo::ctl::run(action, &dir),

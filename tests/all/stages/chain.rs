@@ -6,6 +6,7 @@ use engine::sweep::Sweep;
 use jiff::Timestamp;
 use keys::SigningKey;
 use keys::chain::GENESIS;
+use keys::chain::file::{Fault, Known, Verifier, Whole};
 use serde_json::json;
 use store::audit::{self, chain};
 use store::{Origin, wakeups};
@@ -141,4 +142,62 @@ async fn the_sweep_finds_what_nobody_linked_for_a_minute() {
     w.pass(61);
     w.work(&Sweep).await;
     assert_eq!(w.list(due).await, [""; 0]);
+}
+
+/// The organization's chain as the operator writes it, and what `mendwright audit verify` says of it.
+async fn exported(w: &World, known: Option<Known>) -> (Vec<u8>, Result<Whole, Fault>) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    server::audit::export(&w.store, &w.db.owner_url(), None, &file).await.unwrap();
+    let said = server::audit::verify(&file, Verifier::new(known, Some(loop_().key.public()))).unwrap();
+    (std::fs::read(file).unwrap(), said)
+}
+
+#[tokio::test]
+async fn an_export_is_whole_until_a_row_is_edited_or_gone() {
+    let mut w = World::new(Setup::default()).await;
+    let host = w.hosts[0];
+    for part in 0..3 {
+        let mut tx = w.tx().await;
+        for n in 0..90 {
+            let detail = json!({ "n": n, "part": part, "text": "\u{1f}\"\\ü\n", "x": 0.1 });
+            audit::insert(&mut tx, host.client_id, "test", "host", host.host_id, detail).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        w.pass(2);
+        w.work(&loop_()).await;
+    }
+    let (first, said) = exported(&w, None).await;
+    let whole = said.unwrap();
+    let n: i64 = w.one("SELECT count(*) FROM audit_chain").await;
+    assert!(n > 200, "more than one part");
+    assert_eq!((whole.entries, first.iter().filter(|b| **b == b'\n').count() as i64), (n, n + 1));
+    let known = Known { seq: whole.entries, hash: whole.hash };
+
+    w.pass(2);
+    w.work(&loop_()).await;
+    let (second, said) = exported(&w, Some(known)).await;
+    assert_eq!(said.unwrap().entries, n + 1, "the first export is an entry of the second");
+    let entries = first.len() - first[..first.len() - 1].iter().rev().position(|b| *b == b'\n').unwrap();
+    assert!(second.starts_with(&first[..entries]), "what was written before is written again, byte for byte");
+
+    w.change("UPDATE audit SET detail = jsonb_set(detail, '{n}', '91') WHERE detail @> '{\"n\": 7, \"part\": 1}'")
+        .await;
+    let fault = exported(&w, None).await.1.unwrap_err();
+    assert!(fault.what.contains("altered"), "{fault}");
+    w.change("UPDATE audit SET detail = jsonb_set(detail, '{n}', '7') WHERE detail @> '{\"n\": 91, \"part\": 1}'")
+        .await;
+    assert!(exported(&w, Some(known)).await.1.is_ok());
+
+    let rolled_back =
+        "DELETE FROM audit_chain WHERE seq > (SELECT min(seq) FROM audit_chain WHERE signature IS NOT NULL)";
+    w.change(rolled_back).await;
+    assert!(exported(&w, None).await.1.is_ok(), "by itself an older end of the chain looks like a whole one");
+    let fault = exported(&w, Some(known)).await.1.unwrap_err();
+    assert!(fault.what.contains("ends before the known head"), "{fault}");
+
+    w.change("DELETE FROM audit WHERE audit_id = (SELECT audit_id FROM audit_chain WHERE seq = 5)").await;
+    w.change("DELETE FROM tenant_audit WHERE audit_id = (SELECT audit_id FROM audit_chain WHERE seq = 5)").await;
+    let fault = exported(&w, None).await.1.unwrap_err();
+    assert_eq!((fault.line, fault.what.contains("gone")), (5, true), "{fault}");
 }

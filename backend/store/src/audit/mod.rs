@@ -3,8 +3,10 @@
 
 pub mod chain;
 mod entries;
+mod export;
 
 pub use entries::{Filter, Place, Row, count_unlinked, list};
+pub use export::Export;
 
 use jiff::{SignedDuration, Timestamp, Unit};
 use jiff_sqlx::ToSqlx;
