@@ -120,6 +120,7 @@ async fn raise(tx: &mut TenantTx, change: &Change, mapping_id: Uuid) -> store::R
     }
     let version = mappings::publish(tx, mapping_id, mapping.version, mode.word(), &mapping.definition).await?;
     let detail = json!({ "mapping": mapping.name, "version": version, "mode": mode.word(), "by": change.answered_by, "proposed_by": change.proposed_by });
-    audit::insert_tenant_wide(tx, "mapping_promoted", "mapping", mapping_id, detail).await?;
+    let modes = (change.was.clone(), change.wanted.clone());
+    audit::insert_change(tx, None, "mapping_promoted", ("mapping", mapping_id), detail, modes).await?;
     Ok(Ok(()))
 }

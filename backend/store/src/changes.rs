@@ -156,7 +156,7 @@ pub async fn propose(tx: &mut TenantTx, new: &NewChange<'_>) -> Result<bool> {
     .execute(tx.conn())
     .await?;
     let detail = json!({ "what": new.name, "was": new.was, "wanted": new.wanted, "by": new.by });
-    crate::audit::insert_tenant_wide(tx, "change.proposed", "change", change_id, detail).await?;
+    note(tx, "change.proposed", change_id, detail, (Value::Null, said("proposed"))).await?;
     tx.due(Queue::Changes, lapses_at);
     Ok(true)
 }
@@ -225,6 +225,14 @@ async fn select(tx: &mut TenantTx, change_id: Option<Uuid>, limit: i64) -> Resul
         .collect())
 }
 
+fn said(state: &str) -> Value {
+    json!({ "state": state })
+}
+
+async fn note(tx: &mut TenantTx, action: &str, change_id: Uuid, detail: Value, states: (Value, Value)) -> Result<()> {
+    crate::audit::insert_change(tx, None, action, ("change", change_id), detail, states).await
+}
+
 /// How many people own the tenant.
 pub async fn count_owners(tx: &mut TenantTx) -> Result<u32> {
     let tenant_id = tx.tenant_id();
@@ -260,8 +268,8 @@ pub async fn mark_confirmed(
     .await?;
     exactly_one("changes::mark_confirmed", done.rows_affected())?;
     tx.due(Queue::Changes, due_at);
-    crate::audit::insert_tenant_wide(tx, "change.confirmed", "change", change_id, json!({ "by": by, "reason": reason }))
-        .await
+    let detail = json!({ "by": by, "reason": reason });
+    note(tx, "change.confirmed", change_id, detail, (said("proposed"), said("confirmed"))).await
 }
 
 /// Somebody said no.
@@ -280,8 +288,8 @@ pub async fn mark_rejected(tx: &mut TenantTx, change_id: Uuid, by: &str, reason:
     .execute(tx.conn())
     .await?;
     exactly_one("changes::mark_rejected", done.rows_affected())?;
-    crate::audit::insert_tenant_wide(tx, "change.rejected", "change", change_id, json!({ "by": by, "reason": reason }))
-        .await
+    let detail = json!({ "by": by, "reason": reason });
+    note(tx, "change.rejected", change_id, detail, (said("open"), said("rejected"))).await
 }
 
 /// It is over: applied, stale or lapsed.
@@ -300,7 +308,7 @@ pub async fn mark_ended(tx: &mut TenantTx, change_id: Uuid, state: State, why: &
     .await?;
     exactly_one("changes::mark_ended", done.rows_affected())?;
     let action = format!("change.{}", state.word());
-    crate::audit::insert_tenant_wide(tx, &action, "change", change_id, json!({ "why": why })).await
+    note(tx, &action, change_id, json!({ "why": why }), (said("open"), said(state.word()))).await
 }
 
 /// Changes whose time has come: to take effect, or to lapse.

@@ -195,9 +195,11 @@ pub async fn mark_attested(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid, by
     .execute(tx.conn())
     .await?;
     exactly_one("hosts::mark_attested", done.rows_affected())?;
-    let detail = json!({ "by": by, "reason": before.quarantine_reason, "seen_fence": before.seen_fence });
+    let was = json!({ "state": "quarantined", "reason": before.quarantine_reason, "seen_fence": before.seen_fence });
+    let states = (was, json!({ "state": "trusted", "seen_fence": 0 }));
     tx.changes(Kind::Host, client_id, host_id);
-    audit::insert(tx, client_id, "host.attested", "host", host_id, detail).await?;
+    let (subject, detail) = (("host", host_id), json!({ "by": by }));
+    audit::insert_change(tx, Some(client_id), "host.attested", subject, detail, states).await?;
     Ok(true)
 }
 

@@ -17,18 +17,17 @@ use crate::live::Kind;
 use crate::{Queue, Result, Store, TenantTx};
 
 /// What an entry tells.
-#[derive(Debug, Clone)]
-pub struct Entry<'a> {
+struct Entry<'a> {
     /// What was done.
-    pub action: &'a str,
+    action: &'a str,
     /// To what kind of thing.
-    pub subject_kind: &'a str,
+    subject_kind: &'a str,
     /// To which.
-    pub subject_id: Uuid,
+    subject_id: Uuid,
     /// More about it.
-    pub detail: Value,
+    detail: Value,
     /// How it was before and is after; either is none where there was or is nothing.
-    pub change: Option<(Option<Value>, Option<Value>)>,
+    change: Option<(Option<Value>, Option<Value>)>,
 }
 
 /// Writes an entry that tells about one client; the actor is the scope's.
@@ -54,8 +53,22 @@ pub async fn insert_tenant_wide(
     write(tx, None, Entry { action, subject_kind, subject_id, detail, change: None }).await
 }
 
+/// Writes an entry of something that was `before` and is `after`; either is null where there was or is nothing. Without a
+/// client it tells nothing of one.
+pub async fn insert_change(
+    tx: &mut TenantTx,
+    client_id: Option<Uuid>,
+    action: &str,
+    (subject_kind, subject_id): (&str, Uuid),
+    detail: Value,
+    (before, after): (Value, Value),
+) -> Result<()> {
+    let change = Some([before, after].map(|side| (!side.is_null()).then_some(side)).into());
+    write(tx, client_id, Entry { action, subject_kind, subject_id, detail, change }).await
+}
+
 /// Writes an entry, of one client or of none; actor and origin are the transaction's.
-pub async fn write(tx: &mut TenantTx, client_id: Option<Uuid>, entry: Entry<'_>) -> Result<()> {
+async fn write(tx: &mut TenantTx, client_id: Option<Uuid>, entry: Entry<'_>) -> Result<()> {
     let (tenant_id, id, now, actor) = (tx.tenant_id(), Store::new_id(), tx.now().await?, tx.actor().to_owned());
     let origin = tx.origin();
     let source = origin.address.map(|address| address.to_canonical().to_string());

@@ -113,7 +113,9 @@ pub async fn answer(tx: &mut TenantTx, run: &Run, answer: &Answer) -> Result<boo
     )
     .execute(tx.conn())
     .await?;
-    crate::audit::insert(tx, run.client_id, "run.answered", "run", run.run_id, detail).await?;
+    let states = (json!({ "state": State::AwaitingApproval.word() }), json!({ "state": to.word() }));
+    let subject = ("run", run.run_id);
+    crate::audit::insert_change(tx, Some(run.client_id), "run.answered", subject, detail, states).await?;
     if !answer.yes {
         runs::close_remediation(tx, run.run_id, "denied").await?;
         incidents::mark_escalated(tx, run.incident_id, &format!("{cause}. Nothing was touched.")).await?;

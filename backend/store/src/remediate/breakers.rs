@@ -109,12 +109,11 @@ pub async fn close(tx: &mut TenantTx, scope: Scope, key: &str, reason: &str) -> 
     };
     guardrails::lock_one(tx, scope.bucket().word(), &bucket).await?;
     let all = list_not_closed(tx).await?;
-    if !all.iter().any(|row| row.breaker.scope == scope && row.key == key) {
-        return Ok(false);
-    }
+    let Some(row) = all.iter().find(|row| row.breaker.scope == scope && row.key == key) else { return Ok(false) };
+    let states = (json!({ "state": row.breaker.state.word() }), json!({ "state": State::Closed.word() }));
     save(tx, scope, key, State::Closed, 0, None).await?;
     let detail = json!({ "breaker": format!("{}:{key}", scope.word()), "reason": reason });
-    audit::insert_tenant_wide(tx, "breaker.closed_by_person", "tenant", tenant_id, detail).await?;
+    audit::insert_change(tx, None, "breaker.closed_by_person", ("tenant", tenant_id), detail, states).await?;
     runs::make_held_due(tx, None).await?;
     Ok(true)
 }

@@ -65,7 +65,9 @@ pub async fn answer(tx: &mut TenantTx, run: &Run, answer: Answer, by: &str) -> R
             incidents::mark_escalated(tx, run.incident_id, &reason).await?;
         }
     }
-    crate::audit::insert(tx, run.client_id, "run.doubt_answered", "run", run.run_id, detail).await?;
+    let states = (json!({ "state": State::Unknown.word() }), json!({ "state": to.word() }));
+    let subject = ("run", run.run_id);
+    crate::audit::insert_change(tx, Some(run.client_id), "run.doubt_answered", subject, detail, states).await?;
     let now = tx.now().await?;
     tx.due(Queue::Remediate, now);
     Ok(true)

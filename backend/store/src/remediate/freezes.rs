@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::runs::Running;
@@ -30,8 +30,12 @@ pub async fn insert(tx: &mut TenantTx, place: Place, why: &str, by: &str) -> Res
         return Ok(None);
     }
     let running = place.forbid(tx, "all actions were stopped").await?;
-    place.note(tx, "freeze.set", json!({ "why": why, "running": running.len() })).await?;
+    place.note(tx, "freeze.set", json!({ "why": why, "running": running.len() }), frozen(false, true)).await?;
     Ok(Some(running))
+}
+
+fn frozen(before: bool, after: bool) -> (Value, Value) {
+    (json!({ "frozen": before }), json!({ "frozen": after }))
 }
 
 /// Lets a place act again; what was held is decided anew. False: it was not stopped, or it is a client that is archived.
@@ -52,7 +56,7 @@ pub async fn release(tx: &mut TenantTx, place: Place) -> Result<bool> {
         return Ok(false);
     }
     place.allow(tx).await?;
-    place.note(tx, "freeze.released", json!({})).await?;
+    place.note(tx, "freeze.released", json!({}), frozen(true, false)).await?;
     Ok(true)
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use jiff_sqlx::ToSqlx;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::runs::Running;
@@ -61,7 +61,8 @@ pub async fn insert(tx: &mut TenantTx, whose: Whose, hours: u8, reason: &str, by
     .execute(tx.conn())
     .await?;
     let running = place.forbid(tx, "hands off").await?;
-    place.note(tx, "hands_off.start", json!({ "hours": hours, "reason": reason })).await?;
+    let off = json!({ "until": ends_at.to_string(), "reason": reason });
+    place.note(tx, "hands_off.start", json!({ "hours": hours }), (Value::Null, off)).await?;
     tx.due(Queue::Remediate, ends_at);
     Ok(running)
 }
@@ -83,6 +84,7 @@ pub async fn release(tx: &mut TenantTx, whose: Whose, by: &str) -> Result<u64> {
     .execute(tx.conn())
     .await?;
     place.allow(tx).await?;
-    place.note(tx, "hands_off.release", json!({ "ended": done.rows_affected() })).await?;
+    let was = json!({ "stretches": done.rows_affected() });
+    place.note(tx, "hands_off.release", json!({}), (was, Value::Null)).await?;
     Ok(done.rows_affected())
 }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::runs::Running;
@@ -40,7 +40,8 @@ pub async fn insert(tx: &mut TenantTx, place: Place, lasts: SignedDuration, reas
     .execute(tx.conn())
     .await?;
     let running = place.forbid(tx, "an interlock").await?;
-    place.note(tx, "interlock.set", json!({ "until": ends_at.to_string(), "reason": reason, "by": by })).await?;
+    let set = json!({ "until": ends_at.to_string(), "reason": reason, "by": by });
+    place.note(tx, "interlock.set", json!({}), (Value::Null, set)).await?;
     tx.due(Queue::Remediate, ends_at);
     Ok(Set { interlock_id, ends_at, running })
 }
@@ -84,6 +85,6 @@ pub async fn release(tx: &mut TenantTx, interlock_id: Uuid, by: &str) -> Result<
         return Ok(false);
     }
     place.allow(tx).await?;
-    place.note(tx, "interlock.released", json!({ "by": by })).await?;
+    place.note(tx, "interlock.released", json!({ "by": by }), (json!({ "held": true }), Value::Null)).await?;
     Ok(true)
 }

@@ -66,16 +66,14 @@ impl Place {
         Ok(key)
     }
 
-    /// Writes the audit entry of what was done here.
-    pub(super) async fn note(self, tx: &mut TenantTx, action: &str, detail: Value) -> Result<()> {
-        match self {
-            Place::Tenant => {
-                let tenant_id = tx.tenant_id();
-                audit::insert_tenant_wide(tx, action, "tenant", tenant_id, detail).await
-            }
-            Place::Client(client_id) => audit::insert(tx, client_id, action, "client", client_id, detail).await,
-            Place::Host { client_id, host_id } => audit::insert(tx, client_id, action, "host", host_id, detail).await,
-        }
+    /// Writes the audit entry of what was done here, and how it was before and is after.
+    pub(super) async fn note(self, tx: &mut TenantTx, action: &str, detail: Value, change: (Value, Value)) -> Result<()> {
+        let (client_id, subject) = match self {
+            Place::Tenant => (None, ("tenant", tx.tenant_id())),
+            Place::Client(client_id) => (Some(client_id), ("client", client_id)),
+            Place::Host { client_id, host_id } => (Some(client_id), ("host", host_id)),
+        };
+        audit::insert_change(tx, client_id, action, subject, detail, change).await
     }
 
     /// Takes back what has no permit yet, tells the agents, and answers what was permitted before and still runs.

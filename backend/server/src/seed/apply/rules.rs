@@ -169,7 +169,8 @@ impl Work<'_> {
         let id = seeding::insert_mapping(tx, name, begins.word(), serde_json::to_value(definition)?).await?;
         let action = if begins == Mode::Auto { "mapping_promoted" } else { "mapping_created" };
         let detail = json!({"mapping": name, "version": 1, "mode": begins.word(), "by": self.author.name});
-        audit::insert_tenant_wide(tx, action, "mapping", id, detail).await?;
+        let made = serde_json::to_value(definition)?;
+        audit::insert_change(tx, None, action, ("mapping", id), detail, (Value::Null, made)).await?;
         if begins != mode {
             self.propose_mode(tx, id, 1, name, begins, mode).await?;
         }
@@ -194,12 +195,13 @@ impl Work<'_> {
         let raised = of_mode(old_mode, mode) == Direction::Looser;
         let now = if raised { old_mode } else { mode };
         let mut version = before;
-        if self.report.changed(&what, &form(&known.definition, old_mode)?, &form(definition, now)?) {
+        let forms = (form(&known.definition, old_mode)?, form(definition, now)?);
+        if self.report.changed(&what, &forms.0, &forms.1) {
             version = Self::publish(tx, id, before, now.word(), &serde_json::to_value(definition)?).await?;
             let detail =
                 json!({"mapping": definition.name, "version": version, "mode": now.word(), "by": self.author.name});
             let action = if now == old_mode { "mapping_changed" } else { "mapping_demoted" };
-            audit::insert_tenant_wide(tx, action, "mapping", id, detail).await?;
+            audit::insert_change(tx, None, action, ("mapping", id), detail, forms).await?;
         }
         if now != old_mode {
             for host_id in runs::list_hosts_unpermitted(tx, Some(id)).await? {
