@@ -67,7 +67,13 @@ impl Place {
     }
 
     /// Writes the audit entry of what was done here, and how it was before and is after.
-    pub(super) async fn note(self, tx: &mut TenantTx, action: &str, detail: Value, change: (Value, Value)) -> Result<()> {
+    pub(super) async fn note(
+        self,
+        tx: &mut TenantTx,
+        action: &str,
+        detail: Value,
+        change: (Value, Value),
+    ) -> Result<()> {
         let (client_id, subject) = match self {
             Place::Tenant => (None, ("tenant", tx.tenant_id())),
             Place::Client(client_id) => (Some(client_id), ("client", client_id)),
