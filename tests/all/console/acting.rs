@@ -80,7 +80,7 @@ async fn an_owner_says_that_a_quarantined_host_is_the_same_machine() {
     let trusted =
         "hosts WHERE state = 'trusted' AND seen_fence = 0 AND quarantine_reason IS NULL AND attested_at IS NOT NULL";
     assert_eq!(console.count(trusted).await, 1);
-    let audit = "audit WHERE action = 'host.attested' AND actor LIKE 'member %' AND detail->>'seen_fence' = '7'";
+    let audit = "audit WHERE action = 'host.attested' AND actor LIKE 'member %' AND before->>'seen_fence' = '7' AND after->>'state' = 'trusted' AND request_id IS NOT NULL";
     assert_eq!(console.count(audit).await, 1);
     assert_eq!(console.count("runs WHERE state = 'held' AND due_at <= clock_timestamp()").await, 1);
     assert_eq!(console.count("tenant_wakeups WHERE queue = 'remediate' AND due_at <= clock_timestamp()").await, 1);
