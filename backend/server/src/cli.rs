@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use store::people::founding::SignUp;
 
 use crate::config::{NodeConfig, Transport};
 
@@ -28,6 +29,9 @@ pub enum Command {
     /// What the operator does about the limits on acting.
     #[command(subcommand)]
     Guardrails(Guardrails),
+    /// Who may begin an organization here, and the organizations there are.
+    #[command(subcommand)]
+    Platform(Platform),
     /// What the operator does about the server's own keys.
     #[command(subcommand)]
     Keys(Keys),
@@ -80,6 +84,77 @@ pub enum Guardrails {
         #[command(flatten)]
         at: OwnerArgs,
     },
+}
+
+/// Under `platform`.
+#[derive(Debug, Subcommand)]
+pub enum Platform {
+    /// Say who may begin an organization, or ask.
+    SignUp {
+        /// From now on; not said: who may now is printed.
+        #[arg(value_enum)]
+        set: Option<SignUpArg>,
+        /// Where.
+        #[command(flatten)]
+        at: OwnerArgs,
+    },
+    /// Send somebody the mail with which they begin an organization.
+    Invite {
+        /// Their address.
+        email: String,
+        /// The organization's name.
+        #[arg(long)]
+        organization: String,
+        /// Their own name.
+        #[arg(long)]
+        name: String,
+        /// Where.
+        #[command(flatten)]
+        at: OwnerArgs,
+    },
+    /// The organizations, with counts and no content.
+    List(OwnerArgs),
+    /// Shut the members of an organization out and stop all actions on its hosts; they are watched on.
+    Suspend {
+        /// By name or id.
+        tenant: String,
+        /// Why; it stands in the organization's audit.
+        #[arg(long)]
+        reason: String,
+        /// Where.
+        #[command(flatten)]
+        at: OwnerArgs,
+    },
+    /// Let the members of a suspended organization in again.
+    Resume {
+        /// By name or id.
+        tenant: String,
+        /// Where.
+        #[command(flatten)]
+        at: OwnerArgs,
+    },
+}
+
+/// Who may begin an organization.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum SignUpArg {
+    /// Everybody.
+    Open,
+    /// Whom the operator invites.
+    Invitation,
+    /// Nobody.
+    Closed,
+}
+
+impl SignUpArg {
+    /// As the store knows it.
+    pub fn sign_up(self) -> SignUp {
+        match self {
+            SignUpArg::Open => SignUp::Open,
+            SignUpArg::Invitation => SignUp::Invitation,
+            SignUpArg::Closed => SignUp::Closed,
+        }
+    }
 }
 
 /// Under `keys`.

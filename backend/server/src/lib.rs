@@ -1,4 +1,5 @@
-//! mendwright: up, serve, migrate, guardrails, keys, interlock, apply, export, audit, demo. The only place that reads the environment and wires crates together.
+//! mendwright: up, serve, migrate, guardrails, platform, keys, interlock, apply, export, audit, demo. The only place that reads the
+//! environment and wires crates together.
 #![forbid(unsafe_code)]
 
 pub mod audit;
@@ -14,6 +15,7 @@ pub mod interlock;
 pub mod keystore;
 mod listen;
 pub mod node;
+pub mod platform;
 mod random;
 pub mod seed;
 pub mod up;
@@ -69,6 +71,7 @@ async fn command(command: Command) -> Result<ExitCode> {
         Command::Guardrails(cli::Guardrails::CloseBreaker { breaker, reason, at }) => {
             breakers::close(at, &breaker, &reason).await.map(|()| ExitCode::SUCCESS)
         }
+        Command::Platform(command) => platform::run(command).await.map(|()| ExitCode::SUCCESS),
         Command::Keys(cli::Keys::RotateDispatch(rows)) => dispatch_keys::run(rows).await.map(|()| ExitCode::SUCCESS),
         Command::Interlock(command) => interlock::run(command).await,
         Command::Apply(args) => configure::apply(args).await,

@@ -95,8 +95,11 @@ impl Node {
         let notify = notify(config, &public_url)?;
         let letters = notify.as_ref().map(letters);
         let vault = web::Vault::new(keystore.master.clone());
+        let starter = crate::seed::starter(keystore.master.clone());
         let probes = Probes { connector: connector(config)? };
-        let routes = routes(store, &public_url, vault, &gateway, more);
+        // Pages and links on one address; they meet in the rows alone.
+        let app = web::App { store: store.clone(), config: web::Config::new(&public_url), vault, starter };
+        let routes = web::router_with(app, more).merge(gateway.router());
         let accepting = Accepting::start(listener, tls, config.transport)?;
         let mut tasks = vec![
             ("gateway", tokio::spawn(gateway.run(cancel.clone()))),
@@ -172,13 +175,6 @@ fn letters(notify: &Notify) -> Letters {
         public_url: notify.public_url.clone(),
         mint: Arc::new(|kind| keys::token::mint(kind, &mut random::rng())),
     }
-}
-
-/// Pages and links on one address; they meet in the rows alone.
-fn routes(store: &Store, public_url: &str, vault: web::Vault, gateway: &Gateway, more: Vec<web::Route>) -> Router {
-    let starter = web::Starter::nothing();
-    let app = web::App { store: store.clone(), config: web::Config::new(public_url), vault, starter };
-    web::router_with(app, more).merge(gateway.router())
 }
 
 /// Says with each request where it comes from.

@@ -223,6 +223,14 @@ impl OperatorTx {
         Ok(OperatorTx(store.begin_operator(owner_url).await?))
     }
 
+    pub(crate) fn conn(&mut self) -> &mut sqlx::PgConnection {
+        self.0.conn()
+    }
+
+    pub(crate) async fn now(&mut self) -> Result<Timestamp> {
+        self.0.now().await
+    }
+
     /// How many tenants there are: a seed is for an empty database.
     pub async fn count_tenants(&mut self) -> Result<i64> {
         Ok(sqlx::query_scalar!(r#"SELECT count(tenant_id) AS "n!" FROM tenants"#).fetch_one(self.0.conn()).await?)

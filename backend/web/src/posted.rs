@@ -85,3 +85,15 @@ impl<T: DeserializeOwned> FromRequest<App> for Fields<T> {
         fields(request, app).await.map(Fields)
     }
 }
+
+/// Says of forms that each carries its token in the field `csrf`.
+macro_rules! inputs {
+    ($($form:ty),*) => {$(
+        impl $crate::posted::Input for $form {
+            fn csrf(&self) -> &str {
+                &self.csrf
+            }
+        }
+    )*};
+}
+pub(crate) use inputs;

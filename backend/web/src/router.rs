@@ -93,6 +93,7 @@ fn members() -> Vec<Route> {
         write("/hosts/{id}/hands-off", pages::host::start_hands_off),
         write("/hosts/{id}/release", pages::host::release),
         write("/hosts/{id}/same-machine", pages::host::same_machine),
+        write("/hosts/{id}/watch", pages::host::watch),
         read("/guardrails", pages::guardrails::show),
         read("/guardrails/{id}", pages::guardrails::of_client),
         write("/guardrails/stop", pages::guardrails::stop),

@@ -29,7 +29,7 @@ use sqlx::Executor as _;
 use store::{Clock, Store, TenantTx, auth::OperatorTx, clock::Moved, seeding, tenant_keys};
 use tower::ServiceExt as _;
 use uuid::Uuid;
-use web::{App, Config, Starter, Vault, router};
+use web::{App, Config, Vault, router};
 
 use crate::support::TestDb;
 
@@ -58,8 +58,9 @@ struct Console {
 }
 
 fn app_of(store: &Store, config: Config) -> App {
-    let vault = Vault::new(Arc::new(keys::seal::MasterKey::from_bytes([7; 32])));
-    App { store: store.clone(), config, vault, starter: Starter::nothing() }
+    let master = Arc::new(keys::seal::MasterKey::from_bytes([7; 32]));
+    let starter = server::seed::starter(master.clone());
+    App { store: store.clone(), config, vault: Vault::new(master), starter }
 }
 
 impl Console {

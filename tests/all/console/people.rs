@@ -11,6 +11,7 @@ use keys::token;
 use mail::Mailer;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use server::cli::{OwnerArgs, Platform, SignUpArg};
 use uuid::Uuid;
 
 use super::{Console, PASSWORD, token as csrf_of};
@@ -116,6 +117,13 @@ async fn an_organization_begins_with_a_proven_address_and_its_owner_is_in() {
         console.count("guardrail_buckets b JOIN tenants t USING (tenant_id) WHERE t.name = 'Harbor IT'").await,
         1
     );
+
+    // It begins with rules that are signed with a key of its own, and a service that its host declares is one click away.
+    let of = "t JOIN tenants USING (tenant_id) WHERE tenants.name = 'Harbor IT'";
+    for (table, rows) in [("tenant_keys", 1), ("playbook_versions", 1), ("mappings", 1), ("checks", 2), ("channels", 1)]
+    {
+        assert_eq!(console.count(&format!("{table} {of}")).await, rows, "{table}");
+    }
 
     // Once more with the same address: another letter, the same answer.
     let (_, _, again) = console.post("/sign-up", "", wish).await;
@@ -526,4 +534,46 @@ async fn who_guesses_at_many_accounts_is_slowed_down_and_others_are_not() {
     assert_eq!(right("192.0.2.7").await, StatusCode::SEE_OTHER);
     console.clock.advance(SignedDuration::from_mins(16));
     assert_eq!(right("2001:db8:1:2::17").await, StatusCode::SEE_OTHER, "it waits, it is not shut out");
+}
+
+/// Runs `mendwright platform …`.
+async fn platform(console: &Console, command: impl FnOnce(OwnerArgs) -> Platform) -> anyhow::Result<()> {
+    let at = OwnerArgs { database_owner_url: Some(console.db.owner_url()), data: None };
+    server::platform::run(command(at)).await
+}
+
+#[tokio::test]
+async fn the_operator_says_who_may_begin_an_organization_invites_and_suspends() {
+    let mut console = Console::new().await;
+    let invite = |at| Platform::Invite {
+        email: "noor@harbor.example".to_owned(),
+        organization: "Harbor IT".to_owned(),
+        name: "Noor".to_owned(),
+        at,
+    };
+    let refused = platform(&console, invite).await.unwrap_err().to_string();
+    assert!(refused.contains("mendwright platform sign-up invitation"), "{refused}");
+    platform(&console, |at| Platform::SignUp { set: Some(SignUpArg::Invitation), at }).await.unwrap();
+    platform(&console, invite).await.unwrap();
+    let letter = console.letter().await;
+    let (status, headers, _) = console.post(&letter.path, "", format!("password={}", encoded(NEW))).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    let noor = cookie_of(&headers);
+    assert!(platform(&console, invite).await.unwrap_err().to_string().contains("has an account already"));
+
+    let reason = "unpaid".to_owned();
+    platform(&console, |at| Platform::Suspend { tenant: "Harbor IT".to_owned(), reason, at }).await.unwrap();
+    assert_eq!(leads_to(&console.get("/", &noor).await.1), "/sign-in?next=/");
+    assert_eq!(console.count("guardrail_buckets WHERE frozen").await, 1, "nothing acts on its hosts");
+    let sam = console.sign_in("sam@ours.example").await;
+    assert_eq!(console.get("/", &sam).await.0, StatusCode::OK, "nobody else is touched");
+    platform(&console, |at| Platform::Resume { tenant: "Harbor IT".to_owned(), at }).await.unwrap();
+    let (_, _, page) = console.get("/guardrails", &noor).await;
+    assert!(page.contains("the operator of the platform") && page.contains("unpaid"));
+    assert_eq!(
+        console.count("tenant_audit WHERE action LIKE 'organization.%' AND action <> 'organization.begun'").await,
+        2
+    );
+    assert!(platform(&console, |at| Platform::Resume { tenant: "Nobody".to_owned(), at }).await.is_err());
+    platform(&console, Platform::List).await.unwrap();
 }

@@ -89,6 +89,7 @@ const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("POST", "/hosts/{id}/hands-off", "&hours=1&reason=", Named),
     ("POST", "/hosts/{id}/release", "", Named),
     ("POST", "/hosts/{id}/same-machine", "", Named),
+    ("POST", "/hosts/{id}/watch", "&service=shop-web", Named),
     ("GET", "/guardrails", "", OwnOnly),
     ("GET", "/guardrails/{id}", "", Named),
     ("POST", "/guardrails/stop", "&reason=x", OwnOnly),
@@ -175,6 +176,12 @@ impl Console {
         self.execute(format!(
             "INSERT INTO invitations (tenant_id, invitation_id, email, role, invited_by, invited_at, expires_at)
              VALUES ('{tenant}', '{id}', 'new@ours.example', 'viewer', 'Ours', clock_timestamp(), '2100-01-01')"
+        ))
+        .await;
+        let (host, client) = (self.ours.host, self.ours.client);
+        self.execute(format!(
+            "INSERT INTO host_now (tenant_id, client_id, host_id, at, layout, samples, extra) VALUES ('{tenant}', '{client}', '{host}', clock_timestamp(), 1, '{{}}',
+               '{{\"services\": [{{\"name\": \"shop-web\", \"state\": \"running\", \"watched\": false}}]}}')"
         ))
         .await;
         self.interlock(id).await;

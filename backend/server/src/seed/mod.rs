@@ -7,6 +7,7 @@ mod export;
 mod known;
 mod report;
 mod rules;
+mod starter;
 mod tree;
 mod validate;
 
@@ -18,6 +19,7 @@ use domain::classify::mapping::Mode;
 pub use draft::{Draft, Rejected, Seed};
 pub use export::{ExportError, choose_tenant, export};
 pub use report::{Line, Report};
+pub use starter::starter;
 
 impl Seed {
     /// Reads a file that makes a tenant; `file` names it in messages, `env` answers for `password_env`.

@@ -2,8 +2,12 @@
 
 use domain::access::Role;
 use domain::remediate::guardrails::BucketKind;
+use jiff_sqlx::ToSqlx;
+use serde_json::Value;
 use uuid::Uuid;
 
+use crate::auth::OperatorTx;
+use crate::error::exactly_one;
 use crate::remediate::guardrails;
 use crate::{Queue, Result, Store, TenantTx, configuration, seeding};
 
@@ -45,4 +49,71 @@ pub async fn find_sign_up(store: &Store) -> Result<SignUp> {
     let mut tx = store.system().await?;
     let word = sqlx::query_scalar!("SELECT sign_up FROM platform_state").fetch_one(tx.conn()).await?;
     Ok(SignUp::ALL.iter().find(|(_, w)| *w == word).map_or(SignUp::Closed, |(sign_up, _)| *sign_up))
+}
+
+/// As [`find_sign_up`], for the operator.
+pub async fn find_sign_up_of(operator: &mut OperatorTx) -> Result<SignUp> {
+    let word = sqlx::query_scalar!("SELECT sign_up FROM platform_state").fetch_one(operator.conn()).await?;
+    Ok(SignUp::ALL.iter().find(|(_, w)| *w == word).map_or(SignUp::Closed, |(sign_up, _)| *sign_up))
+}
+
+/// Says who may begin one from now on.
+pub async fn set_sign_up(operator: &mut OperatorTx, sign_up: SignUp) -> Result<()> {
+    let word = SignUp::ALL.iter().find(|(s, _)| *s == sign_up).map_or("closed", |(_, word)| word);
+    sqlx::query!("UPDATE platform_state SET sign_up = $1, version = version + 1", word)
+        .execute(operator.conn())
+        .await?;
+    Ok(())
+}
+
+/// Queues the letter with which somebody begins an organization.
+pub async fn invite(operator: &mut OperatorTx, email: &str, facts: &Value) -> Result<()> {
+    let now = operator.now().await?;
+    sqlx::query!(
+        "INSERT INTO letters (letter_id, kind, address, facts, created_at, due_at) VALUES ($1, 'sign_up', $2, $3, $4, $4)",
+        Store::new_id(),
+        email,
+        facts,
+        now.to_sqlx() as _
+    )
+    .execute(operator.conn())
+    .await?;
+    Ok(())
+}
+
+/// Sets whether an organization is active.
+pub async fn set_state(operator: &mut OperatorTx, tenant_id: Uuid, state: &str) -> Result<()> {
+    let done = sqlx::query!("UPDATE tenants SET state = $2 WHERE tenant_id = $1", tenant_id, state)
+        .execute(operator.conn())
+        .await?;
+    exactly_one("founding::set_state", done.rows_affected())
+}
+
+/// What an organization has, in numbers.
+#[derive(Clone, Debug)]
+pub struct Counts {
+    /// `active`, `suspended`, `archived`.
+    pub state: String,
+    /// Clients that are not archived.
+    pub clients: i64,
+    /// Hosts that are not retired.
+    pub hosts: i64,
+    /// Members.
+    pub members: i64,
+}
+
+/// Counts what the transaction's tenant has.
+pub async fn count(tx: &mut TenantTx) -> Result<Counts> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_as!(
+        Counts,
+        r#"SELECT t.state,
+             (SELECT count(*) FROM clients c WHERE c.tenant_id = $1 AND c.archived_at IS NULL) AS "clients!",
+             (SELECT count(*) FROM hosts h WHERE h.tenant_id = $1 AND h.state <> 'retired') AS "hosts!",
+             (SELECT count(*) FROM memberships m WHERE m.tenant_id = $1) AS "members!"
+           FROM tenants t WHERE t.tenant_id = $1"#,
+        tenant_id
+    )
+    .fetch_one(tx.conn())
+    .await?)
 }

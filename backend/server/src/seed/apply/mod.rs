@@ -306,6 +306,20 @@ async fn finish(
     Ok(Seeded { tenant_id, members, hosts: work.hosts, report: work.report })
 }
 
+/// Writes the rules of `seed` (checks, playbooks, mappings) into a tenant that was made in this very transaction.
+pub(super) async fn write_rules(
+    tx: &mut TenantTx,
+    master: &MasterKey,
+    known: Known,
+    seed: &Seed,
+) -> Result<(), ApplyError> {
+    let mut work = Work::new(master, known, Author::operator(), Scope::Made);
+    let digests = work.write_playbooks(tx, &seed.document.playbooks).await?;
+    work.write_mappings(tx, &seed.document.mappings, &digests).await?;
+    work.write_checks(tx, &seed.document.checks).await?;
+    Ok(())
+}
+
 /// Who stands behind a file.
 #[derive(Clone, Debug)]
 struct Author {

@@ -14,18 +14,9 @@ use views::HANDS_OFF_HOURS;
 use views::error::Kind;
 
 use crate::member::Member;
-use crate::posted::{Input, Posted, reason};
+use crate::posted::{Posted, inputs, reason};
 use crate::{App, Failure};
 
-macro_rules! inputs {
-    ($($form:ty),*) => {$(
-        impl Input for $form {
-            fn csrf(&self) -> &str {
-                &self.csrf
-            }
-        }
-    )*};
-}
 inputs!(Stop, Button, HandsOff, Close);
 
 type Id = Result<Path<Uuid>, PathRejection>;

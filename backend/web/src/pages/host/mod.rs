@@ -8,6 +8,7 @@ mod metrics;
 mod parts;
 mod same_machine;
 mod show;
+mod watch;
 
 pub use edit::{edit, place};
 pub use hands_off::{release, start as start_hands_off};
@@ -16,3 +17,4 @@ pub use list::list;
 pub use parts::{aside, concerns, hands_off, link, tags, trust};
 pub use same_machine::submit as same_machine;
 pub use show::show;
+pub use watch::submit as watch;

@@ -16,7 +16,7 @@ use views::{Nav, error::Kind};
 use super::you::Click;
 use crate::layers::{page, refusing};
 use crate::member::{Member, clock};
-use crate::posted::{Input, Posted};
+use crate::posted::{Posted, inputs};
 use crate::{App, Failure};
 
 /// The query: what was just done.
@@ -57,10 +57,7 @@ pub struct Require {
     required: String,
 }
 
-macro_rules! carries_token {
-    ($($form:ty),*) => { $(impl Input for $form { fn csrf(&self) -> &str { &self.csrf } })* };
-}
-carries_token!(Invite, Change, Require);
+inputs!(Invite, Change, Require);
 
 fn done(word: &str) -> Option<&'static str> {
     match word {

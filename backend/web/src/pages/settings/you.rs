@@ -16,7 +16,7 @@ use crate::entry::{self, Visitor};
 use crate::layers::{page, refusing};
 use crate::member::{Member, Newcomer, clock};
 use crate::pages::count;
-use crate::posted::{Input, PostedByNewcomer};
+use crate::posted::{PostedByNewcomer, inputs};
 use crate::sessions::{hash, key};
 use crate::{App, Failure};
 
@@ -59,10 +59,7 @@ pub struct Choice {
     tenant: Uuid,
 }
 
-macro_rules! carries_token {
-    ($($form:ty),*) => { $(impl Input for $form { fn csrf(&self) -> &str { &self.csrf } })* };
-}
-carries_token!(Click, Passwords, Address, Choice);
+inputs!(Click, Passwords, Address, Choice);
 
 /// What was done, by the word in the address.
 fn done(word: &str) -> Option<&'static str> {

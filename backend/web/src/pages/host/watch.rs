@@ -1,0 +1,54 @@
+//! `POST /hosts/{id}/watch`: a service that its host declares is watched from now on.
+
+use axum::extract::{Path, State, rejection::PathRejection};
+use axum::response::Redirect;
+use domain::access::Act;
+use domain::detect::Check;
+use serde::Deserialize;
+use serde_json::json;
+use store::{audit, configuration, hosts, metrics, seeding};
+use uuid::Uuid;
+use views::error::Kind;
+
+use super::metrics::services;
+use crate::posted::{Posted, inputs};
+use crate::{App, Failure};
+
+inputs!(Watch);
+
+/// The form.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
+    csrf: String,
+    service: String,
+}
+
+/// Makes a check for this service on this host alone. What follows when it fails is for the mappings to say.
+pub async fn submit(
+    State(app): State<App>,
+    id: Result<Path<Uuid>, PathRejection>,
+    Posted(member, form): Posted<Watch>,
+) -> Result<Redirect, Failure> {
+    let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
+    member.must(Act::ManageClients)?;
+    let mut tx = member.begin(&app).await?;
+    let host = hosts::find(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+    let now = metrics::find_now(&mut tx, id).await?;
+    let declared = now.map(|now| services(&now.extra)).unwrap_or_default();
+    let service = declared.iter().find(|service| service.name == form.service).ok_or(Failure(Kind::BadRequest))?;
+    let definition = json!({
+        "name": format!("{} on {}", service.name, host.name),
+        "kind": "service",
+        "target": service.name,
+        "selector": { "client": host.client, "host": host.name },
+    });
+    let check: Check = serde_json::from_value(definition).map_err(|_| Failure::BROKEN)?;
+    let check = check.complete().map_err(|_| Failure(Kind::BadRequest))?;
+    let definition = serde_json::to_value(&check).map_err(|_| Failure::BROKEN)?;
+    let check_id = seeding::insert_check(&mut tx, &check.name, check.kind.word(), definition.clone()).await?;
+    audit::insert(&mut tx, host.client_id, "check.made", "check", check_id, definition).await?;
+    configuration::wake_hosts(&mut tx, &[id]).await?;
+    tx.commit().await?;
+    Ok(Redirect::to(&format!("/hosts/{id}")))
+}

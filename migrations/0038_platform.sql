@@ -1,0 +1,2 @@
+-- The operator suspends and resumes organizations.
+GRANT UPDATE (state) ON tenants TO app_system;
