@@ -10,6 +10,7 @@ use crate::{
     Clock, HandsOff, Limit, Link, Nav, Pair, Shell, Verdict,
     hosts::{Tally, Trust},
     incidents::IncidentRow,
+    inventory::Inventory,
     metrics::{Metrics, Service, bytes},
 };
 
@@ -42,6 +43,8 @@ pub struct HostPage {
     pub agent: Option<String>,
     /// What else the agent told: system, address, up since.
     pub inventory: Vec<Pair>,
+    /// What it is, once it has told.
+    pub found: Option<Inventory>,
     /// Hands off, while it lasts.
     pub hands_off: Option<HandsOff>,
     /// Its metrics; none before its first report.

@@ -25,6 +25,7 @@ pub mod hosts;
 pub mod incident;
 pub mod incident_filter;
 pub mod incidents;
+pub mod inventory;
 pub mod mail;
 pub mod metrics;
 mod part;

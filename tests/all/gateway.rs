@@ -27,6 +27,7 @@ use wire::v1::*;
 use crate::support::TestDb;
 
 mod diagnose;
+mod inventory;
 mod look_again;
 mod metrics;
 mod progress;

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
-use wire::v1::{Challenge, Diagnose, Diagnosed, Down, Hello, Job, PROTOCOL, Prove, Up, constants};
+use wire::v1::{Challenge, Diagnose, Diagnosed, Down, Found, Hello, Job, PROTOCOL, Prove, Up, constants};
 
 use crate::checks::Checks;
 use crate::collect::{self, Collected};
 use crate::diagnose;
+use crate::inventory;
 use crate::jobs::{Act, Host, Jobs};
 use crate::outbox::{Looked, Outbox};
 use crate::service::{self, Look, process};
@@ -46,6 +47,8 @@ pub enum Event {
     Collected(Collected),
     /// How the host looks was read because the server asked.
     Diagnosed(Diagnosed),
+    /// What the host is was read.
+    Inventoried(Box<Found>),
     /// A runner that this process spawned has ended.
     RunnerEnded {
         /// Its job's fence.
@@ -63,6 +66,8 @@ pub struct Agent {
     events: mpsc::Sender<Event>,
     /// How often the server asked how the host looks.
     asked: diagnose::Asked,
+    /// When what the host is was last told on this link, or is being read.
+    told: Option<Duration>,
     /// How often metrics are read.
     every: watch::Sender<Duration>,
     /// The fence of the job whose steps were last seen to run.
@@ -90,8 +95,17 @@ impl Agent {
         tokio::spawn(collect::run(host.clock, interval, events.clone()));
         let jobs = Jobs::recover(host)?;
         let outbox = Outbox::default();
-        let mut agent =
-            Self { jobs, outbox, checks, early: None, asked: diagnose::Asked::default(), events, every, running: None };
+        let mut agent = Self {
+            jobs,
+            outbox,
+            checks,
+            early: None,
+            asked: diagnose::Asked::default(),
+            events,
+            told: None,
+            every,
+            running: None,
+        };
         agent.tell_acting();
         Ok((agent, receiver))
     }
@@ -142,6 +156,7 @@ impl Agent {
                 self.every.send_if_modified(|now| std::mem::replace(now, every) != every);
                 let acts = self.jobs.welcomed(welcome.quarantined);
                 self.perform(acts);
+                self.inventory();
             }
             Down::DispatchKeys { chain } => {
                 let dispatch_version = self.jobs.follow(&chain);
@@ -220,6 +235,7 @@ impl Agent {
                 self.outbox.report(collected, services);
             }
             Event::Diagnosed(diagnosed) => self.outbox.direct(Up::Diagnosed(diagnosed)),
+            Event::Inventoried(found) => self.outbox.direct(Up::Found(found)),
             Event::RunnerEnded { fence } => {
                 let acts = self.jobs.runner_ended(fence);
                 self.perform(acts);
@@ -234,6 +250,9 @@ impl Agent {
         if let Some(progress) = self.jobs.progress() {
             self.outbox.direct(progress);
         }
+        if self.told.is_some_and(|told| self.now().saturating_sub(told) >= inventory::AGAIN) {
+            self.inventory();
+        }
     }
 
     /// Lets the checks know which units a run acts on: what becomes of them meanwhile is no person's doing.
@@ -242,6 +261,19 @@ impl Agent {
         if std::mem::replace(&mut self.running, running) != running {
             self.checks.acting_on(self.jobs.units());
         }
+    }
+
+    /// Reads what the host is, on a thread of its own.
+    fn inventory(&mut self) {
+        self.told = Some(self.now());
+        let Host { limits, clock, boot_id, .. } = self.jobs.host();
+        let (limits, clock, boot_id, events) = (limits.clone(), *clock, *boot_id, self.events.clone());
+        tokio::spawn(async move {
+            let read = tokio::task::spawn_blocking(move || inventory::collect(&limits, boot_id, clock));
+            if let Ok(found) = read.await {
+                let _ = events.send(Event::Inventoried(Box::new(found))).await;
+            }
+        });
     }
 
     /// Reads how the host looks, on a thread of its own.

@@ -14,6 +14,7 @@ pub mod diagnose;
 pub mod enroll;
 pub mod gauge;
 pub mod hours;
+pub mod inventory;
 pub mod jobs;
 pub mod journal;
 pub mod limits;

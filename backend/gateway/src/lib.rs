@@ -11,6 +11,7 @@ mod diagnose;
 mod dispatch;
 mod enroll;
 mod hello;
+mod inventory;
 mod jobs;
 mod keyring;
 mod link;

@@ -9,6 +9,7 @@ use wire::v1::{Config, Down, Up, Welcome, close, constants};
 
 use crate::diagnose;
 use crate::hello::{self, Begun};
+use crate::inventory::Told;
 use crate::jobs::{self, Again, Sent};
 use crate::links::Nudge;
 use crate::metrics::Metrics;
@@ -76,7 +77,7 @@ async fn talk(
     // The link's time: the database's at its beginning, and from there on the monotonic clock.
     let at = |began_at: Timestamp| began_at + elapsed().saturating_sub(began);
     let mut nudges = gateway.links.enter(link.identity.scope.tenant_id(), link.identity.host_id, link.epoch);
-    let mut sent = Sent::default();
+    let (mut sent, mut told) = (Sent::default(), Told::default());
     let mut dispatch_keys = gateway.config.dispatch_keys.clone();
     dispatch_keys.mark_unchanged();
     socket
@@ -113,6 +114,10 @@ async fn talk(
                 let up = match up {
                     Up::Report(report) => {
                         metrics.take(&gateway.store, link, report, at(link.began_at), heard).await;
+                        continue;
+                    }
+                    Up::Found(found) => {
+                        told.take(&gateway.store, link, *found, heard).await?;
                         continue;
                     }
                     up => up,
@@ -213,7 +218,7 @@ async fn receive(gateway: &Inner, link: &mut Begun, sent: &mut Sent, up: Up, at:
             progress::take(&gateway.store, link, &piece).await?;
             Vec::new()
         }
-        // Metrics went their own way; inventory is not stored yet.
+        // They went their own way.
         Up::Report(_) | Up::Found(_) => Vec::new(),
         Up::Enroll(_) | Up::Prove(_) | Up::Hello(_) => {
             return Err(End::malformed("this message belongs to the link's beginning"));

@@ -22,6 +22,7 @@ mod error;
 pub mod fleet;
 pub mod host_links;
 pub mod hosts;
+pub mod inventory;
 pub mod live;
 pub mod logins;
 pub mod metrics;

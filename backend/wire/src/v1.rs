@@ -2,6 +2,7 @@
 
 mod checks;
 mod diagnose;
+mod inventory;
 mod jobs;
 mod opening;
 mod playbook;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use checks::*;
 pub use diagnose::*;
+pub use inventory::*;
 pub use jobs::*;
 pub use opening::*;
 pub use playbook::*;
@@ -80,7 +82,7 @@ pub enum Up {
     /// A reading that may change a verdict; kept by the agent until acked.
     Observed(Observed),
     /// Inventory.
-    Found(Found),
+    Found(Box<Found>),
     /// Asks for the host's open job.
     Lease {},
     /// Asks for the permit of a leased job.

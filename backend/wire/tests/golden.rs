@@ -61,6 +61,42 @@ fn a_succession_of_dispatch_keys_and_its_answer() {
 }
 
 #[test]
+fn an_inventory() {
+    let found = Found {
+        hostname: Some("web-01".into()),
+        os: Some("Debian GNU/Linux 12 (bookworm)".into()),
+        kernel: Some("6.1.0-18-amd64".into()),
+        architecture: Some("x86_64".into()),
+        processors: 4,
+        processor: Some("A Processor @ 2.40GHz".into()),
+        memory: Some(8_589_934_592),
+        swap: Some(1_073_741_824),
+        boot_id: uuid::Uuid::from_u128(7),
+        uptime_secs: 86_400,
+        agent_version: "0.1.0".into(),
+        file_systems: vec![FileSystem { path: "/".into(), total: 42_949_672_960 }],
+        addresses: vec!["192.0.2.7".into(), "2001:db8::7".into()],
+        services: vec![
+            DeclaredService { name: "shop-web".into(), unit: false },
+            DeclaredService { name: "proxy".into(), unit: true },
+        ],
+        listening: vec![
+            Listening {
+                address: "0.0.0.0".into(),
+                port: 8080,
+                process: Some("shop".into()),
+                service: Some("shop-web".into()),
+            },
+            Listening { address: "127.0.0.1".into(), port: 5432, process: None, service: None },
+        ],
+        left_out: 3,
+    };
+    golden("found.json", &Up::Found(Box::new(found)));
+    let nothing = Found { boot_id: uuid::Uuid::from_u128(7), agent_version: "0.1.0".into(), ..Found::default() };
+    golden("found_nothing_read.json", &Up::Found(Box::new(nothing)));
+}
+
+#[test]
 fn a_server_that_says_no_version_of_its_dispatch_key_has_its_first() {
     let nil = "00000000-0000-0000-0000-000000000000";
     let text = format!(

@@ -6,6 +6,7 @@ use crate::{
     host::{CheckRow, HostPage, OwnLimit, Says},
     hosts::{HostRow, HostsPage, Tally, Trust},
     incidents::Standing,
+    inventory::{Inventory, Port, Unwatched},
     metrics::{Disk, Figure, Metrics, Service, Unit},
 };
 
@@ -97,6 +98,7 @@ pub fn host_page(trust: Trust, hands_off: bool) -> HostPage {
             Pair { label: text("System"), value: text("Debian 12.8, kernel 6.1.148") },
             Pair { label: text("Up"), value: text("16 days") },
         ],
+        found: Some(inventory()),
         hands_off: hands_off.then(|| HandsOff {
             by: text("J. Tanaka"),
             until_at: before(-88 * MINUTE),
@@ -153,6 +155,41 @@ pub fn host_page(trust: Trust, hands_off: bool) -> HostPage {
         may_manage: true,
         may_act: true,
         may_trust: true,
+    }
+}
+
+/// What the host said at its link.
+fn inventory() -> Inventory {
+    let pair = |label: &str, value: &str| Pair { label: text(label), value: text(value) };
+    let port = |at: &str, who: Option<&str>, check: Option<&str>| Port {
+        at: text(at),
+        who: who.map(text),
+        watched_by: check.map(text),
+    };
+    let unwatched = |what: &str, why: &str| Unwatched { what: text(what), why: text(why) };
+    Inventory {
+        told_at: before(3 * HOUR),
+        facts: vec![
+            pair("System", "Debian GNU/Linux 12 (bookworm), kernel 6.1.0-18-amd64, x86_64"),
+            pair("Processors", "4 × A Processor @ 2.40GHz"),
+            pair("Memory", "8.6\u{a0}GB, swap 1.1\u{a0}GB"),
+            pair("Calls itself", "web-01.northwind.example"),
+            pair("Addresses", "192.0.2.7, 2001:db8::7"),
+        ],
+        file_systems: vec![pair("/", "43\u{a0}GB"), pair("/var", "107\u{a0}GB")],
+        ports: vec![
+            port("0.0.0.0:22", Some("sshd"), None),
+            port("127.0.0.1:6379", Some("redis-server, of redis"), Some("redis runs")),
+            port("0.0.0.0:8080", Some("shop, of shop-web"), Some("shop-web answers")),
+            port("127.0.0.1:9100", None, None),
+        ],
+        left_out: 2,
+        unwatched: vec![
+            unwatched("cron", "declared in agent.toml"),
+            unwatched("port 22", "sshd listens on 0.0.0.0"),
+            unwatched("port 9100", "somebody listens on 127.0.0.1, the host’s own address"),
+        ],
+        all: 7,
     }
 }
 

@@ -5,7 +5,7 @@ mod changes;
 mod held;
 mod log;
 mod processes;
-mod sockets;
+pub(crate) mod sockets;
 
 use std::collections::VecDeque;
 use std::path::Path;

@@ -46,6 +46,10 @@ impl Server {
         format!("{scheme}://{}", self.listener.local_addr().unwrap())
     }
 
+    pub fn port(&self) -> u16 {
+        self.listener.local_addr().unwrap().port()
+    }
+
     /// The next connection that gets as far as a WebSocket.
     pub async fn accept(&self) -> Peer {
         let accept = async {

@@ -7,6 +7,7 @@ mod crashes;
 mod enrolment;
 mod fake;
 mod gauges;
+mod inventory;
 mod jobs;
 mod metrics;
 mod real;

@@ -1,5 +1,6 @@
 //! Stage detect: what a check's thresholds say of an observation, and when that becomes a signal.
 pub mod check;
+pub mod coverage;
 pub mod evaluate;
 pub mod reach;
 pub mod reading;

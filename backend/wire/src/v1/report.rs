@@ -1,7 +1,5 @@
 //! Metrics and inventory.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 /// Metrics of one instant, and what happened since the one before. What could not be read is absent, never 0.
@@ -101,11 +99,4 @@ pub struct ServiceState {
     pub state: String,
     /// Whether a check looks at it.
     pub watched: bool,
-}
-
-/// Inventory: names and values.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Found {
-    /// What was found.
-    pub items: BTreeMap<String, String>,
 }

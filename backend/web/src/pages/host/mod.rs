@@ -2,6 +2,7 @@
 
 mod edit;
 mod hands_off;
+mod inventory;
 mod limits;
 mod list;
 mod metrics;

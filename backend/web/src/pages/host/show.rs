@@ -14,6 +14,7 @@ use views::{
     host::{CheckRow, HostPage, OwnLimit, Says},
 };
 
+use super::inventory as found;
 use super::{hands_off, limits, link, metrics, tags, trust};
 use crate::layers::page;
 use crate::member::{Member, clock};
@@ -37,7 +38,9 @@ pub async fn show(
     let shell = member.shell(&mut tx, Nav::Hosts).await?;
     let now = tx.now().await?;
     let off = hosts::list_hands_off(&mut tx, now).await?;
-    let checks = hosts::list_checks(&mut tx, id).await?.into_iter().map(check).collect();
+    let checks = hosts::list_checks(&mut tx, id).await?;
+    let found = store::inventory::find(&mut tx, id).await?.map(|told| found::inventory(&told, &checks));
+    let checks = checks.into_iter().map(check).collect();
     let incidents: Vec<_> =
         incidents::list_of_host(&mut tx, id, INCIDENTS).await?.into_iter().map(incident::row).collect();
     let buckets = store::pages::limits::list(&mut tx, row.client_id, id).await?;
@@ -53,6 +56,7 @@ pub async fn show(
         tags: tags(&row),
         hands_off: hands_off(&off, &row, now),
         inventory: inventory(&row, &clock),
+        found,
         own_limits: row.own_limits.as_ref().map(own_limits).unwrap_or_default(),
         metrics: newest.as_ref().map(|newest| metrics::metrics(newest, span, &past, &incidents, now)),
         services: newest.map(|newest| metrics::services(&newest.extra)).unwrap_or_default(),
