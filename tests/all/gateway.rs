@@ -27,6 +27,7 @@ use wire::v1::*;
 use crate::support::TestDb;
 
 mod diagnose;
+mod enrolment;
 mod inventory;
 mod look_again;
 mod metrics;
@@ -170,6 +171,17 @@ impl World {
     }
 
     async fn enrol_with(&self, key: &SigningKey, token: &str) -> Result<Enrolled, u16> {
+        self.enrol_as(key, token, "h", None).await
+    }
+
+    /// As a machine that calls itself something.
+    async fn enrol_as(
+        &self,
+        key: &SigningKey,
+        token: &str,
+        hostname: &str,
+        machine: Option<&str>,
+    ) -> Result<Enrolled, u16> {
         let mut peer = Peer::open(&format!("{}{ENROLL_PATH}", self.url)).await;
         let Ok(Down::Challenge(challenge)) = peer.next().await else { panic!("no challenge") };
         let public_key = key.public().to_string();
@@ -179,8 +191,9 @@ impl World {
             agent_version: "1".into(),
             token: token.into(),
             public_key,
-            hostname: "h".into(),
+            hostname: hostname.into(),
             profile: Profile::LowRisk,
+            machine: machine.map(|id| digest(Enroll::machine_text(id).as_bytes()).to_string()),
             signature,
         };
         peer.send(Up::Enroll(enroll)).await;
@@ -640,6 +653,7 @@ async fn an_agent_of_another_protocol_is_told_both_numbers() {
         public_key: key(2).public().to_string(),
         hostname: "h".into(),
         profile: Profile::LowRisk,
+        machine: None,
         signature: String::new(),
     };
     let prove = Prove { protocol: 99, host_id: Uuid::nil(), instance_id: Uuid::from_u128(1), signature: String::new() };

@@ -159,7 +159,8 @@ impl Around {
         let signature = key.sign(Context::Enroll, &Enroll::signed_text(&challenge, &public_key));
         let (agent_version, hostname) = ("load".into(), "h".into());
         let (token, profile) = (token.to_owned(), Profile::LowRisk);
-        let enroll = Enroll { protocol: PROTOCOL, agent_version, token, public_key, hostname, profile, signature };
+        let (machine, protocol) = (None, PROTOCOL);
+        let enroll = Enroll { protocol, agent_version, token, public_key, hostname, profile, machine, signature };
         say(&mut peer, Up::Enroll(enroll)).await;
         match next(&mut peer).await {
             Some(Down::Enrolled(enrolled)) => enrolled,

@@ -1,5 +1,6 @@
 //! Enrolment: a token becomes a host.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -17,6 +18,9 @@ use crate::tls::Trust;
 /// How long the server may take to decide.
 const ANSWER: Duration = Duration::from_secs(30);
 
+/// Where a machine says what it calls itself, since its first boot.
+pub const MACHINE_ID: &str = "/etc/machine-id";
+
 /// What the person gave.
 #[derive(Debug)]
 pub struct Request {
@@ -28,6 +32,8 @@ pub struct Request {
     pub profile: Profile,
     /// SHA-256 of the server's own authority; none for public certificates.
     pub authority: Option<Digest>,
+    /// Where the machine says what it calls itself: [`MACHINE_ID`].
+    pub machine_id: Option<PathBuf>,
 }
 
 /// Why the host is not enrolled.
@@ -74,6 +80,7 @@ pub async fn enroll(dir: &StateDir, request: &Request, rng: &mut impl CryptoRng)
         public_key,
         hostname: hostname(),
         profile: request.profile,
+        machine: request.machine_id.as_deref().and_then(machine),
         signature,
     });
     socket.send(&up).await.map_err(link)?;
@@ -108,8 +115,38 @@ pub fn hostname() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
+/// The hash of what the machine calls itself. A file that is missing, empty or not yet written (`uninitialized`) is no name.
+fn machine(path: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let id = text.trim();
+    let is_id = id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()) && id.bytes().any(|b| b != b'0');
+    is_id.then(|| keys::digest(Enroll::machine_text(&id.to_lowercase()).as_bytes()).to_string())
+}
+
 fn pem(der: &[u8]) -> String {
     let text = base64::engine::general_purpose::STANDARD.encode(der);
     let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
     format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_is_known_by_a_hash_of_its_id_and_one_without_an_id_by_nothing() {
+        let path = std::env::temp_dir().join(format!("mendwright-machine-{}", std::process::id()));
+        let of = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            machine(&path)
+        };
+        let id = "0123456789abcdef0123456789ABCDEF";
+        let known = of(&format!("{id}\n")).unwrap();
+        assert!(known.len() == 64 && !known.contains(id) && of(&id.to_lowercase()).unwrap() == known);
+        for none in ["", "uninitialized\n", "short", &"0".repeat(32), &"x".repeat(32)] {
+            assert_eq!(of(none), None, "{none}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(machine(&path), None);
+    }
 }

@@ -56,6 +56,10 @@ enum Command {
         /// Where the agent keeps its state [default: /var/lib/mendwright].
         #[arg(long)]
         state_dir: Option<PathBuf>,
+        /// The file with what the machine calls itself; a hash of it is told, so that the same machine enrolled again is
+        /// known [default: /etc/machine-id; with --state-dir none].
+        #[arg(long)]
+        machine_id: Option<PathBuf>,
     },
     /// Watch and fix, until told to stop.
     Run {
@@ -128,9 +132,11 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
             println!("{}", done.said);
             return Ok(done.code.into());
         }
-        Command::Enroll { server, token, profile, authority, state_dir } => {
+        Command::Enroll { server, token, profile, authority, state_dir, machine_id } => {
             let dir = StateDir::open(state_dir.as_deref())?;
-            let request = enroll::Request { server, token, profile: profile.into(), authority };
+            // Agents with folders of their own may be many on one machine.
+            let machine_id = machine_id.or_else(|| state_dir.is_none().then(|| enroll::MACHINE_ID.into()));
+            let request = enroll::Request { server, token, profile: profile.into(), authority, machine_id };
             let identity = runtime.block_on(enroll(&dir, &request, &mut rand::rng()))?;
             println!("enrolled as host {}", identity.host_id);
         }

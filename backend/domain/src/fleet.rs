@@ -1,6 +1,7 @@
 //! Clients, sites, contacts and tags as people write them: what is a name, an address, a tag; and what a file of them adds.
 
 pub mod import;
+pub mod network;
 
 use std::collections::BTreeMap;
 

@@ -23,14 +23,15 @@ mod rotation;
 mod socket;
 mod watches;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
+use axum::{Extension, Router};
 use store::Store;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -118,8 +119,17 @@ pub fn routes() -> Vec<String> {
     table().into_iter().map(|(path, _)| path).collect()
 }
 
-async fn enroll_path(State(gateway): State<Gateway>, upgrade: WebSocketUpgrade) -> Response {
-    limited(upgrade).on_upgrade(move |socket| async move { enroll::serve(&gateway.0, socket).await })
+/// The other end of a connection; whoever accepts connections puts it into each request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+async fn enroll_path(
+    State(gateway): State<Gateway>,
+    peer: Option<Extension<Peer>>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let from = peer.map(|Extension(Peer(peer))| peer.ip());
+    limited(upgrade).on_upgrade(move |socket| async move { enroll::serve(&gateway.0, socket, from).await })
 }
 
 async fn link_path(State(gateway): State<Gateway>, Path(key_id): Path<String>, upgrade: WebSocketUpgrade) -> Response {

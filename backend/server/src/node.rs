@@ -180,6 +180,7 @@ fn letters(notify: &Notify) -> Letters {
 /// Says with each request where it comes from.
 async fn from_where(ConnectInfo(Remote(peer)): ConnectInfo<Remote>, mut request: Request) -> Request {
     request.extensions_mut().insert(web::Peer(peer));
+    request.extensions_mut().insert(gateway::Peer(peer));
     request
 }
 

@@ -34,3 +34,17 @@ pub async fn spend_enrolment_token(tx: &mut TenantTx, enrolment_id: Uuid) -> Res
     .await?;
     Ok(done.rows_affected() == 1)
 }
+
+/// The host's keys open nothing any more.
+pub async fn revoke_host_keys(tx: &mut TenantTx, host_id: Uuid) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    sqlx::query!(
+        "UPDATE credentials SET revoked_at = $3 WHERE tenant_id = $1 AND kind = 'host_key' AND subject_id = $2 AND revoked_at IS NULL",
+        tenant_id,
+        host_id,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}

@@ -18,6 +18,8 @@ pub struct Enrolment {
     pub host_name: String,
     /// Its tags.
     pub tags: Value,
+    /// The networks its token may be used from; none: any.
+    pub networks: Vec<String>,
     /// The key that spent it.
     pub public_key: Option<Vec<u8>>,
     /// The host it became.
@@ -29,7 +31,7 @@ pub async fn find_locked(tx: &mut TenantTx, enrolment_id: Uuid) -> Result<Option
     let tenant_id = tx.tenant_id();
     Ok(sqlx::query_as!(
         Enrolment,
-        "SELECT client_id, site_id, host_name, tags, public_key, host_id FROM enrolments
+        "SELECT client_id, site_id, host_name, tags, networks, public_key, host_id FROM enrolments
          WHERE tenant_id = $1 AND enrolment_id = $2 FOR UPDATE",
         tenant_id,
         enrolment_id

@@ -43,11 +43,19 @@ pub struct Enroll {
     pub hostname: String,
     /// The profile the person chose.
     pub profile: Profile,
+    /// SHA-256 (hex) of what the machine calls itself, see [`Enroll::machine_text`]; absent where it has no name of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
     /// Host key over [`Enroll::signed_text`] of the challenge, 64 bytes, hex.
     pub signature: String,
 }
 
 impl Enroll {
+    /// The text whose SHA-256 is sent as `machine`: the machine's own id never leaves it.
+    pub fn machine_text(machine_id: &str) -> String {
+        format!("mendwright machine v1\n{machine_id}")
+    }
+
     /// The text that `signature` covers; fields are separated by newlines and hold none themselves.
     pub fn signed_text(challenge: &Challenge, public_key: &str) -> String {
         format!("mendwright enroll v1\n{}\n{}\n{}", challenge.nonce, challenge.server_name, public_key)

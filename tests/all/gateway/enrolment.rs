@@ -1,0 +1,168 @@
+//! Tokens for many hosts, where they may be used from, and the same machine enrolled again.
+
+use super::*;
+use store::enrolment_tokens::{self, For, New};
+use store::{hosts, newcomers};
+
+const MANY: &str = "mw_enroll_a_token_for_many_of_this_test";
+const MACHINE: &str = "0123456789abcdef0123456789abcdef";
+
+impl World {
+    async fn make_token(&self, token: &str, whom: &For, networks: &[&str]) -> Uuid {
+        let mut tx = self.tx().await;
+        let networks: Vec<String> = networks.iter().map(|network| (*network).to_owned()).collect();
+        let new = New {
+            client_id: self.client,
+            site_id: None,
+            tags: &json!({"role": "web"}),
+            networks: &networks,
+            whom,
+            begins: "mw_enroll_test",
+            hash: keys::token::hash(token),
+            lives: Duration::from_secs(3600),
+            by: "test",
+        };
+        let token_id = enrolment_tokens::insert(&mut tx, &new).await.unwrap();
+        tx.commit().await.unwrap();
+        token_id
+    }
+
+    async fn uses_left(&mut self, token_id: Uuid) -> i32 {
+        sqlx::query_scalar("SELECT uses_left FROM credentials WHERE subject_id = $1")
+            .bind(token_id)
+            .fetch_one(&mut self.rows)
+            .await
+            .unwrap()
+    }
+}
+
+#[tokio::test]
+async fn fifty_agents_at_once_with_one_token_become_as_many_hosts_as_it_has_uses() {
+    let mut world = world().await;
+    let token_id = world.make_token(MANY, &For::Many(3), &[]).await;
+    let one = world.make_token("mw_enroll_one", &For::Host("single".into()), &[]).await;
+    for (token, wins) in [(MANY, 3), ("mw_enroll_one", 1)] {
+        let asking = (0..50).map(|n| {
+            let key = key(100 + n);
+            let world = &world;
+            async move { world.enrol_as(&key, token, &format!("many-{n}"), None).await }
+        });
+        let answers = futures_util::future::join_all(asking).await;
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), wins, "{token}");
+        assert!(
+            answers.iter().all(|answer| matches!(answer, Ok(_) | Err(close::TOKEN | close::HOST_KEY))),
+            "{answers:?}"
+        );
+        // The keys of those who won are free for the next round.
+        world.rows.execute("UPDATE hosts SET public_key = decode(md5(host_id::text), 'hex')").await.unwrap();
+    }
+    assert_eq!((world.uses_left(token_id).await, world.uses_left(one).await), (0, 0));
+}
+
+#[tokio::test]
+async fn a_host_of_a_token_for_many_gets_nothing_to_do_until_a_person_accepts_it() {
+    let mut world = world().await;
+    let token_id = world.make_token(MANY, &For::Many(2), &[]).await;
+    let key = key(1);
+    let enrolled = world.enrol_as(&key, MANY, "lab-01", None).await.unwrap();
+    let host = enrolled.host_id;
+    let row = "hosts WHERE state = 'quarantined' AND name = 'lab-01' AND token_id IS NOT NULL AND accepted_at IS NULL";
+    assert_eq!(world.count(row).await, 1);
+    let (_, welcome) = world.link(host, Uuid::from_u128(1), 0).await;
+    assert!(welcome.quarantined, "no jobs");
+    // Its answer is given again, and takes no second use... of a key that is known only with a machine's name.
+    assert_eq!(world.uses_left(token_id).await, 1);
+    let mut tx = world.tx().await;
+    assert!(newcomers::accept(&mut tx, world.client, host, "test").await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(world.count("hosts WHERE state = 'trusted' AND accepted_at IS NOT NULL").await, 1);
+    let (_, welcome) = world.link(host, Uuid::from_u128(2), 0).await;
+    assert!(!welcome.quarantined);
+    let mut tx = world.tx().await;
+    assert!(!newcomers::refuse(&mut tx, world.client, host).await.unwrap(), "what is accepted is not sent away");
+}
+
+#[tokio::test]
+async fn a_newcomer_that_is_refused_links_no_more_and_leaves_its_name() {
+    let mut world = world().await;
+    world.make_token(MANY, &For::Many(2), &[]).await;
+    let host = world.enrol_as(&key(1), MANY, "lab-01", None).await.unwrap().host_id;
+    let mut tx = world.tx().await;
+    assert!(newcomers::refuse(&mut tx, world.client, host).await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(world.count("credentials WHERE kind = 'host_key' AND revoked_at IS NULL").await, 0);
+    assert_eq!(world.count("audit WHERE action = 'host.refused'").await, 1);
+    assert!(world.enrol_as(&key(3), MANY, "lab-01", None).await.is_ok(), "the name is free again");
+}
+
+#[tokio::test]
+async fn a_token_of_a_network_is_used_from_there_only() {
+    let world = world().await;
+    world.make_token(MANY, &For::Many(5), &["192.0.2.0/24"]).await;
+    // The test's requests carry no address: in no network.
+    assert_eq!(world.enrol_as(&key(1), MANY, "lab-01", None).await.unwrap_err(), close::TOKEN);
+}
+
+#[tokio::test]
+async fn a_revoked_token_and_one_of_an_archived_client_enrol_nobody() {
+    let mut world = world().await;
+    let token_id = world.make_token(MANY, &For::Many(5), &[]).await;
+    let mut tx = world.tx().await;
+    assert!(enrolment_tokens::revoke(&mut tx, world.client, token_id).await.unwrap());
+    assert!(!enrolment_tokens::revoke(&mut tx, world.client, token_id).await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(world.enrol_as(&key(1), MANY, "lab-01", None).await.unwrap_err(), close::TOKEN);
+    let mut tx = world.tx().await;
+    store::clients::archive(&mut tx, world.client, "test").await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(world.enrol(&key(1)).await.unwrap_err(), close::TOKEN);
+    assert_eq!(world.count("hosts").await, 0);
+}
+
+#[tokio::test]
+async fn the_same_machine_enrolled_again_keeps_its_host_once_a_person_says_so() {
+    let mut world = world().await;
+    world.make_token(MANY, &For::Many(9), &[]).await;
+    let first = world.enrol_as(&key(7), MANY, "web-01", Some(MACHINE)).await.unwrap();
+    let again = world.enrol_as(&key(7), MANY, "web-01", Some(MACHINE)).await.unwrap();
+    assert_eq!(again.host_id, first.host_id, "the same key is answered the same");
+    // Reinstalled: another key.
+    let new = key(1);
+    assert_eq!(world.enrol_as(&new, MANY, "fresh", Some(MACHINE)).await.unwrap_err(), close::TOKEN);
+    assert_eq!(world.count("hosts").await, 1);
+    let mut tx = world.tx().await;
+    let claim = newcomers::find_claim(&mut tx, first.host_id).await.unwrap().unwrap();
+    assert_eq!((claim.hostname.as_str(), claim.public_key == new.public().to_bytes()), ("fresh", true));
+    let other = key(5).public().to_bytes();
+    assert!(!newcomers::accept_claim(&mut tx, world.client, first.host_id, &other, "test").await.unwrap());
+    tx.rollback().await.unwrap();
+    let mut tx = world.tx().await;
+    let asked = new.public().to_bytes();
+    assert!(newcomers::accept_claim(&mut tx, world.client, first.host_id, &asked, "test").await.unwrap());
+    tx.commit().await.unwrap();
+    let enrolled = world.enrol_as(&new, MANY, "fresh", Some(MACHINE)).await.unwrap();
+    assert_eq!(enrolled.host_id, first.host_id);
+    let (_, welcome) = world.link_with(first.host_id, Uuid::from_u128(1), 0, JournalState::New).await;
+    assert!(!welcome.quarantined, "a new journal of the same machine is trusted");
+    assert_eq!(
+        world.count("credentials WHERE kind = 'host_key' AND revoked_at IS NULL").await,
+        1,
+        "the old key opens nothing"
+    );
+    let mut tx = world.tx().await;
+    assert_eq!(hosts::find(&mut tx, first.host_id).await.unwrap().unwrap().name, "web-01");
+}
+
+#[tokio::test]
+async fn a_machine_that_is_said_to_be_another_one_changes_nothing() {
+    let mut world = world().await;
+    world.make_token(MANY, &For::Many(9), &[]).await;
+    let first = world.enrol_as(&key(7), MANY, "web-01", Some(MACHINE)).await.unwrap();
+    assert!(world.enrol_as(&key(1), MANY, "copy", Some(MACHINE)).await.is_err());
+    let mut tx = world.tx().await;
+    assert!(newcomers::refuse_claim(&mut tx, world.client, first.host_id).await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(world.count("host_claims").await, 0);
+    let again = world.enrol_as(&key(7), MANY, "web-01", Some(MACHINE)).await.unwrap();
+    assert_eq!(again.host_id, first.host_id);
+}
