@@ -138,6 +138,8 @@ pub struct ClientPage {
     pub healed: Healed,
     /// Whether the member may change it.
     pub may_manage: bool,
+    /// Whether the member may enrol hosts.
+    pub may_enrol: bool,
     /// Whether the member may say hands off.
     pub may_act: bool,
 }

@@ -87,10 +87,15 @@ pub const PAGES: &[(&str, Sample)] = &[
     ("clients-import", || samples::import_page(false, true).render()),
     ("clients-import-sound", || samples::import_page(true, true).render()),
     ("clients-import-wrong", || samples::import_page(true, false).render()),
+    ("enrolment", || samples::enrolment_page(false).render()),
+    ("enrolment-made", || samples::enrolment_page(true).render()),
+    ("enrolment-wrong", || samples::enrolment_page_without(true).render()),
+    ("enrolment-no-clients", || samples::enrolment_page_without(false).render()),
     ("hosts", || samples::hosts_page(false).render()),
     ("hosts-none", || samples::hosts_page(true).render()),
     ("host", || samples::host_page(Trust::Trusted, false).render()),
     ("host-before-its-first-report", || new_host().render()),
+    ("host-newcomer", || samples::host_page(Trust::Newcomer, false).render()),
     ("host-not-trusted-hands-off", || {
         let not_yet = Trust::NotYet { reason: "Its journal is older than what it told before.".to_owned() };
         samples::host_page(not_yet, true).render()

@@ -14,6 +14,19 @@ use crate::{
     metrics::{Metrics, Service, bytes},
 };
 
+/// A machine that asked to enrol and is this host by what it calls itself, but not by its key.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Its key, hex: the answer is about exactly this one.
+    pub key: String,
+    /// Its host name.
+    pub hostname: String,
+    /// Where it asked from.
+    pub address: Option<String>,
+    /// When.
+    pub asked_at: Timestamp,
+}
+
 /// The page `/hosts/{id}`. Its forms post to `hands-off` (fields `hours`, `reason`), `release` and
 /// `same-machine` below it.
 #[derive(Clone, Debug, Template)]
@@ -45,6 +58,8 @@ pub struct HostPage {
     pub inventory: Vec<Pair>,
     /// What it is, once it has told.
     pub found: Option<Inventory>,
+    /// A machine that says it is this host, with another key.
+    pub claim: Option<Claim>,
     /// Hands off, while it lasts.
     pub hands_off: Option<HandsOff>,
     /// Its metrics; none before its first report.

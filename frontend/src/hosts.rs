@@ -11,11 +11,28 @@ use crate::{Clock, Link, Nav, Shell};
 pub enum Trust {
     /// Yes.
     Trusted,
+    /// It came by a token for many hosts, and nobody has accepted it yet.
+    Newcomer,
     /// Not trusted yet: nothing is sent to it.
     NotYet {
         /// Why: "its journal is older than what we know", "enrolled by a counted token".
         reason: String,
     },
+}
+
+/// A host that came by a token for many and waits for a person.
+#[derive(Clone, Debug)]
+pub struct Newcomer {
+    /// Its id.
+    pub id: Uuid,
+    /// What it calls itself.
+    pub name: String,
+    /// Its client.
+    pub client: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Its agent: "0.1.0, low-risk".
+    pub agent: Option<String>,
 }
 
 /// How many checks of a host stand how.
@@ -58,6 +75,8 @@ pub struct HostRow {
     pub trust: Trust,
     /// Its checks.
     pub checks: Tally,
+    /// Its agent's version, and the profile of its own limits: "0.1.0, low-risk".
+    pub agent: Option<String>,
     /// Until when hands are off.
     pub hands_off_until_at: Option<Timestamp>,
 }
@@ -72,6 +91,12 @@ pub struct HostsPage {
     pub clock: Clock,
     /// The hosts.
     pub rows: Vec<HostRow>,
+    /// Those that wait for a person, the oldest first.
+    pub newcomers: Vec<Newcomer>,
+    /// Whether the member may accept them.
+    pub may_trust: bool,
+    /// Whether the member may enrol hosts.
+    pub may_enrol: bool,
     /// The command that enrols a host, for the empty page.
     pub enrol_command: Option<String>,
 }

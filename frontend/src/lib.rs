@@ -15,6 +15,7 @@ pub mod clients;
 pub mod clients_import;
 mod clock;
 pub mod demo;
+pub mod enrolment;
 pub mod error;
 #[cfg(any(test, feature = "gallery"))]
 pub mod gallery;

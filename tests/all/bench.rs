@@ -190,6 +190,7 @@ async fn crash_to_healed_to_verified() {
         listen: ([127, 0, 0, 1], 0).into(),
         transport: Transport::Tls,
         public_url: None,
+        agent_binary: None,
         smtp: None,
         mail_from: "bench@localhost".into(),
         allow_egress: Vec::new(),

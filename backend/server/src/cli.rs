@@ -392,6 +392,9 @@ pub struct NodeArgs {
     /// Plain HTTP, on a loopback address only.
     #[arg(long)]
     pub insecure_loopback: bool,
+    /// The agent's program that machines are given when they enrol [default: mendwright-agent beside this program].
+    #[arg(long, env = "MENDWRIGHT_AGENT_BINARY")]
+    pub agent_binary: Option<PathBuf>,
     /// Where mail goes: smtp://host:port, smtps://user:password@host.
     #[arg(long, env = "MENDWRIGHT_SMTP", hide_env_values = true)]
     pub smtp: Option<String>,
@@ -411,6 +414,7 @@ impl NodeArgs {
             listen: self.listen,
             transport,
             public_url: self.public_url.map(|url| url.trim_end_matches('/').to_owned()),
+            agent_binary: self.agent_binary,
             smtp: self.smtp,
             mail_from: self.mail_from,
             allow_egress: self.allow_egress,

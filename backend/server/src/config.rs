@@ -32,6 +32,8 @@ pub struct NodeConfig {
     pub transport: Transport,
     /// How people and agents reach us; none: from the address we listen on.
     pub public_url: Option<String>,
+    /// The agent's program that machines are given; none: the one beside this program, if there is one.
+    pub agent_binary: Option<PathBuf>,
     /// Where mail goes; none: it stays in the outbox.
     pub smtp: Option<String>,
     /// The address mail comes from.
@@ -158,6 +160,7 @@ mod tests {
             listen: "0.0.0.0:80".parse().unwrap(),
             transport: Transport::InsecureLoopback,
             public_url: None,
+            agent_binary: None,
             smtp: None,
             mail_from: "m@example.test".into(),
             allow_egress: Vec::new(),

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::config::{NodeConfig, Urls, url_host};
+use crate::config::{NodeConfig, Transport, Urls, url_host};
 use crate::keystore::Keystore;
 use crate::listen::{Accepting, Remote, tls_config};
 use crate::{clock, dispatch_keys, random, upkeep};
@@ -97,8 +97,12 @@ impl Node {
         let vault = web::Vault::new(keystore.master.clone());
         let starter = crate::seed::starter(keystore.master.clone());
         let probes = Probes { connector: connector(config)? };
+        let mut console = web::Config::new(&public_url);
+        console.agent = agent(config)?;
+        console.authority =
+            (config.transport == Transport::Tls || console.agent.is_some()).then(|| keystore.authority.fingerprint());
         // Pages and links on one address; they meet in the rows alone.
-        let app = web::App { store: store.clone(), config: web::Config::new(&public_url), vault, starter };
+        let app = web::App { store: store.clone(), config: console, vault, starter };
         let routes = web::router_with(app, more).merge(gateway.router());
         let accepting = Accepting::start(listener, tls, config.transport)?;
         let mut tasks = vec![
@@ -174,6 +178,24 @@ fn letters(notify: &Notify) -> Letters {
         sender: notify.sender.clone(),
         public_url: notify.public_url.clone(),
         mint: Arc::new(|kind| keys::token::mint(kind, &mut random::rng())),
+    }
+}
+
+/// The agent's program that machines are given: the one that was named, or the one beside this program.
+fn agent(config: &NodeConfig) -> Result<Option<web::install::Agent>> {
+    let beside =
+        || Some(std::env::current_exe().ok()?.with_file_name("mendwright-agent")).filter(|path| path.is_file());
+    match (&config.agent_binary, beside()) {
+        (Some(path), _) => {
+            let agent = web::install::Agent::open(path);
+            agent.map(Some).with_context(|| format!("--agent-binary {} cannot be given away", path.display()))
+        }
+        (None, Some(path)) => Ok(web::install::Agent::open(&path)
+            .inspect_err(|error| {
+                tracing::warn!(%error, path = %path.display(), "the program beside this one is not given away");
+            })
+            .ok()),
+        (None, None) => Ok(None),
     }
 }
 

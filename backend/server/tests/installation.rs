@@ -22,6 +22,7 @@ fn options(data: PathBuf, seed: Option<Seed>) -> Options {
         listen: ([127, 0, 0, 1], 0).into(),
         transport: Transport::InsecureLoopback,
         public_url: None,
+        agent_binary: None,
         smtp: None,
         mail_from: "mendwright@example.test".into(),
         allow_egress: Vec::new(),

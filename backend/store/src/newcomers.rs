@@ -196,9 +196,22 @@ pub async fn refuse_claim(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> 
     Ok(true)
 }
 
+/// Whether the host is a newcomer that nobody has answered.
+pub async fn is_waiting(tx: &mut TenantTx, host_id: Uuid) -> Result<bool> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM hosts WHERE tenant_id = $1 AND host_id = $2 AND token_id IS NOT NULL AND accepted_at IS NULL
+             AND state = 'quarantined') AS "waits!""#,
+        tenant_id,
+        host_id
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
 /// A newcomer is trusted from now on. False: it does not wait.
 pub async fn accept(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid, by: &str) -> Result<bool> {
-    if !hosts::mark_attested(tx, client_id, host_id, by).await? {
+    if !is_waiting(tx, host_id).await? || !hosts::mark_attested(tx, client_id, host_id, by).await? {
         return Ok(false);
     }
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);

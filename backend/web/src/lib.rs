@@ -8,6 +8,7 @@
 
 mod entry;
 mod failure;
+pub mod install;
 mod layers;
 mod member;
 mod pages;
@@ -57,6 +58,10 @@ pub struct Config {
     pub events_beat: Duration,
     /// The command that enrols a host, shown while there is none.
     pub enrol_command: Option<String>,
+    /// The agent's program that machines are given; none: nothing is given away.
+    pub agent: Option<install::Agent>,
+    /// SHA-256 of the authority that the server's certificate is from, where it is the installation's own.
+    pub authority: Option<keys::Digest>,
     /// Whether the demo's pages are there; [`router_with`] says so, nobody else.
     pub(crate) demo: bool,
 }
@@ -71,8 +76,15 @@ impl Config {
             session_absolute: Duration::from_secs(24 * 3_600),
             events_beat: Duration::from_secs(15),
             enrol_command: None,
+            agent: None,
+            authority: None,
             demo: false,
         }
+    }
+
+    /// How agents reach us: with TLS, also where browsers on the same machine may do without.
+    pub fn enrol_url(&self) -> String {
+        self.public_url.replacen("http://", "https://", 1)
     }
 
     /// Whether browsers reach us by https: then cookies are `__Host-` and HSTS is said.

@@ -87,13 +87,18 @@ fn members() -> Vec<Route> {
         write("/clients/{id}/archive", pages::client::archive),
         write("/clients/{id}/restore", pages::client::restore),
         read("/hosts", pages::host::list),
+        write("/hosts/newcomers", pages::enrolment::newcomers),
         read("/hosts/{id}", pages::host::show),
+        write("/hosts/{id}/claim", pages::enrolment::claim),
         read("/hosts/{id}/edit", pages::host::edit),
         write("/hosts/{id}/edit", pages::host::place),
         write("/hosts/{id}/hands-off", pages::host::start_hands_off),
         write("/hosts/{id}/release", pages::host::release),
         write("/hosts/{id}/same-machine", pages::host::same_machine),
         write("/hosts/{id}/watch", pages::host::watch),
+        read("/settings/enrolment", pages::enrolment::show),
+        write("/settings/enrolment", pages::enrolment::make),
+        write("/settings/enrolment/{id}/revoke", pages::enrolment::revoke),
         read("/guardrails", pages::guardrails::show),
         read("/guardrails/{id}", pages::guardrails::of_client),
         write("/guardrails/stop", pages::guardrails::stop),
@@ -128,7 +133,11 @@ fn members() -> Vec<Route> {
 
 /// Routes that give everybody the same.
 fn everybodys() -> Vec<Route> {
-    vec![read("/assets/{file}", pages::asset::show)]
+    vec![
+        read("/assets/{file}", pages::asset::show),
+        read("/install.sh", pages::install::script),
+        read("/install/{file}", pages::install::program),
+    ]
 }
 
 /// Every route there is: the console is made of this table, and a test tries each as a stranger.
@@ -150,8 +159,12 @@ pub fn router_with(mut app: App, more: Vec<Route>) -> Router {
     app.config.demo = more.iter().any(|route| route.path == DEMO);
     let not_for = NotForContentType::new;
     // Events are to be read as they come. Pages carry the session's token, and what is compressed beside a guess tells the guess: only assets are compressed.
-    let compress = CompressionLayer::new()
-        .compress_when(SizeAbove::new(512).and(not_for("text/html")).and(not_for("text/event-stream")));
+    let compress = CompressionLayer::new().compress_when(
+        SizeAbove::new(512)
+            .and(not_for("text/html"))
+            .and(not_for("text/event-stream"))
+            .and(not_for("application/octet-stream")),
+    );
     // Outermost first.
     let around = ServiceBuilder::new()
         .layer(middleware::from_fn(layers::identify))

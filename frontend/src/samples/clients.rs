@@ -198,6 +198,7 @@ pub fn client_page() -> ClientPage {
         month: Month { opened: 52, fixed: 42, recovered: 6, called: 3, open: 1 },
         healed: Healed { healed: 41, counted: 44 },
         may_manage: true,
+        may_enrol: true,
         may_act: true,
     }
 }
@@ -226,6 +227,7 @@ pub fn archived_client_page() -> ClientPage {
         archived: Some(Archived { by: Some(text("J. Tanaka")), at: before(40 * DAY) }),
         stopped: true,
         may_manage: false,
+        may_enrol: false,
         may_act: false,
         standing: Vec::new(),
         incidents: Vec::new(),

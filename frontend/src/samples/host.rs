@@ -3,12 +3,26 @@
 use super::{DAY, HOUR, MINUTE, before, clock, id, ms, row, shell, text};
 use crate::{
     HandsOff, Limit, LimitResult, Link, Nav, Pair, Used, Verdict,
-    host::{CheckRow, HostPage, OwnLimit, Says},
-    hosts::{HostRow, HostsPage, Tally, Trust},
+    host::{CheckRow, Claim, HostPage, OwnLimit, Says},
+    hosts::{HostRow, HostsPage, Newcomer, Tally, Trust},
     incidents::Standing,
     inventory::{Inventory, Port, Unwatched},
     metrics::{Disk, Figure, Metrics, Service, Unit},
 };
+
+fn newcomers() -> Vec<Newcomer> {
+    [("lab-17", 4), ("lab-18", 3)]
+        .into_iter()
+        .zip(6..)
+        .map(|((name, minutes), n)| Newcomer {
+            id: id(n),
+            name: text(name),
+            client: text("Riverside School"),
+            since: before(minutes * MINUTE),
+            agent: Some(text("0.1.0, low-risk")),
+        })
+        .collect()
+}
 
 /// A list with one of each; empty when asked for.
 pub fn hosts_page(empty: bool) -> HostsPage {
@@ -25,6 +39,7 @@ pub fn hosts_page(empty: bool) -> HostsPage {
         link,
         trust,
         checks: Tally { ok, warning, critical, no_data },
+        agent: (n != 5).then(|| text("0.1.0, low-risk")),
         hands_off_until_at: off.map(before),
     };
     let linked = || Link::Linked { since_at: before(3 * HOUR) };
@@ -56,12 +71,17 @@ pub fn hosts_page(empty: bool) -> HostsPage {
         shell: shell(Nav::Hosts),
         clock: clock(),
         rows: if empty { Vec::new() } else { rows },
+        newcomers: if empty { Vec::new() } else { newcomers() },
+        may_trust: true,
+        may_enrol: true,
         enrol_command: Some(text("mendwright-agent enrol --server https://mend.northwind.example --token TOKEN")),
     }
 }
 
 /// A host with something to say everywhere.
 pub fn host_page(trust: Trust, hands_off: bool) -> HostPage {
+    // A newcomer's page shows what is asked of it, and what another machine may ask.
+    let is_claimed = trust == Trust::Newcomer;
     let check = |name: &str, verdict, reading: &str, why: Option<&str>, since: i64| CheckRow {
         name: text(name),
         verdict,
@@ -99,6 +119,12 @@ pub fn host_page(trust: Trust, hands_off: bool) -> HostPage {
             Pair { label: text("Up"), value: text("16 days") },
         ],
         found: Some(inventory()),
+        claim: is_claimed.then(|| Claim {
+            key: text("00"),
+            hostname: text("web-01-new"),
+            address: Some(text("192.0.2.17")),
+            asked_at: before(3 * MINUTE),
+        }),
         hands_off: hands_off.then(|| HandsOff {
             by: text("J. Tanaka"),
             until_at: before(-88 * MINUTE),

@@ -6,6 +6,7 @@ mod changes;
 mod client_edit;
 mod clients;
 mod demo;
+mod enrolment;
 mod guardrails;
 mod host;
 mod incident;
@@ -29,6 +30,7 @@ pub use clients::{
     archived_client_page, client_page, clients_page, new_client_page, no_clients_page, wrong_clients_page,
 };
 pub use demo::{demo_page, mail_page, mails_page};
+pub use enrolment::{enrolment_page, enrolment_page_without};
 pub use guardrails::{guardrails_of_client, guardrails_page};
 pub use host::{host_page, hosts_page};
 pub use incident::{asks_first, fixed, held_then_fixed, in_doubt, unmapped, watching_only};

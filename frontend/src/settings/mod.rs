@@ -15,17 +15,20 @@ pub enum Tab {
     You,
     /// The members and who is invited.
     People,
+    /// Enrolment tokens.
+    Enrolment,
 }
 
 impl Tab {
     /// All, in the order they are shown.
-    pub const ALL: [Tab; 2] = [Tab::You, Tab::People];
+    pub const ALL: [Tab; 3] = [Tab::You, Tab::People, Tab::Enrolment];
 
     /// Where it is.
     pub fn path(self) -> &'static str {
         match self {
             Tab::You => "/settings",
             Tab::People => "/settings/people",
+            Tab::Enrolment => "/settings/enrolment",
         }
     }
 
@@ -34,6 +37,7 @@ impl Tab {
         match self {
             Tab::You => "You",
             Tab::People => "People",
+            Tab::Enrolment => "Enrolment",
         }
     }
 
@@ -42,6 +46,7 @@ impl Tab {
         match self {
             Tab::You => None,
             Tab::People => Some(Act::ManagePeople),
+            Tab::Enrolment => Some(Act::EnrolHosts),
         }
     }
 
@@ -49,6 +54,8 @@ impl Tab {
     pub fn of(role: Role, sees: Sees) -> Vec<Tab> {
         let may = |tab: &Tab| match tab.act() {
             None => true,
+            // Of the clients that the member sees.
+            Some(act @ Act::EnrolHosts) => role.may(act),
             Some(act) => sees == Sees::All && role.may(act),
         };
         Tab::ALL.into_iter().filter(may).collect()
@@ -71,7 +78,8 @@ mod tests {
     #[test]
     fn who_manages_nothing_or_sees_some_clients_only_has_their_own_page_alone() {
         assert_eq!(Tab::of(Role::Owner, Sees::All), Tab::ALL);
-        assert_eq!(Tab::of(Role::Owner, Sees::Some), [Tab::You]);
+        assert_eq!(Tab::of(Role::Owner, Sees::Some), [Tab::You, Tab::Enrolment]);
+        assert_eq!(Tab::of(Role::Technician, Sees::Some), [Tab::You, Tab::Enrolment]);
         assert_eq!(Tab::of(Role::Viewer, Sees::All), [Tab::You]);
     }
 }

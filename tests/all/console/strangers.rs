@@ -83,13 +83,18 @@ const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("POST", "/clients/{id}/archive", "", Named),
     ("POST", "/clients/{id}/restore", "", Named),
     ("GET", "/hosts", "", OwnOnly),
+    ("POST", "/hosts/newcomers", "&answer=accept&host={host}", OwnOnly),
     ("GET", "/hosts/{id}", "", Named),
+    ("POST", "/hosts/{id}/claim", "&answer=other", Named),
     ("GET", "/hosts/{id}/edit", "", Named),
     ("POST", "/hosts/{id}/edit", "&tags=role%3Dweb", Named),
     ("POST", "/hosts/{id}/hands-off", "&hours=1&reason=", Named),
     ("POST", "/hosts/{id}/release", "", Named),
     ("POST", "/hosts/{id}/same-machine", "", Named),
     ("POST", "/hosts/{id}/watch", "&service=shop-web", Named),
+    ("GET", "/settings/enrolment", "", OwnOnly),
+    ("POST", "/settings/enrolment", "&place={client}&profile=low-risk&days=1&whom=many&uses=2", OwnOnly),
+    ("POST", "/settings/enrolment/{id}/revoke", "", Named),
     ("GET", "/guardrails", "", OwnOnly),
     ("GET", "/guardrails/{id}", "", Named),
     ("POST", "/guardrails/stop", "&reason=x", OwnOnly),
@@ -104,6 +109,8 @@ const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("GET", "/changes", "", OwnOnly),
     ("POST", "/changes/{id}", "&answer=yes", Named),
     ("GET", "/assets/{file}", "", Everybody),
+    ("GET", "/install.sh", "", Everybody),
+    ("GET", "/install/{file}", "", Everybody),
 ];
 
 pub(super) type Answer = (StatusCode, HeaderMap, String);
@@ -136,8 +143,8 @@ impl Console {
 
     /// The path with the real id of our row, and with one that nobody has.
     fn paths(&self, path: &str) -> (String, String) {
-        // Our proposed change, our interlock and our invitation have the incident's id.
-        let starts = ["/incidents", "/changes", "/guardrails/interlocks", "/settings/invitations"];
+        // Our proposed change, our interlock our invitation and our token have the incident's id.
+        let starts = ["/incidents", "/changes", "/guardrails/interlocks", "/settings/invitations", "/settings/enrolment"];
         let named = starts.iter().any(|start| path.starts_with(start));
         let ours = match path {
             _ if named => self.ours.incident,
@@ -187,7 +194,11 @@ impl Console {
         self.interlock(id).await;
         let (host, client) = (self.ours.host, self.ours.client);
         self.execute(format!(
-            "INSERT INTO sites (tenant_id, client_id, site_id, name) VALUES ('{tenant}', '{client}', '{id}', 'Ours client site');
+            "INSERT INTO enrolment_tokens (tenant_id, client_id, token_id, begins, uses, created_at, created_by, expires_at)
+               VALUES ('{tenant}', '{client}', '{id}', 'mw_enroll_Ours', 5, clock_timestamp(), 'Ours', clock_timestamp() + interval '1 day');
+             INSERT INTO credentials (tenant_id, kind, secret_hash, subject_id, uses_left) VALUES ('{tenant}', 'enrolment_token', '\\x07', '{id}', 5);
+             INSERT INTO host_claims (tenant_id, client_id, host_id, public_key, key_id, hostname, asked_at) VALUES ('{tenant}', '{client}', '{host}', '\\x08', '\\x09', 'Ours-host', clock_timestamp());
+             INSERT INTO sites (tenant_id, client_id, site_id, name) VALUES ('{tenant}', '{client}', '{id}', 'Ours client site');
              INSERT INTO contacts (tenant_id, client_id, contact_id, name, email) VALUES ('{tenant}', '{client}', '{id}', 'Ours client', 'x@ours.example')"
         ))
         .await;
@@ -259,7 +270,8 @@ async fn a_stranger_is_asked_to_sign_in() {
     let run = console.run("unknown", "unknown").await.to_string();
     console.proposed().await;
     let host_id = console.ours.host.to_string();
-    let filled = |form: &str| form.replace("{run}", &run).replace("{host}", &host_id);
+    let client_id = console.ours.client.to_string();
+    let filled = |form: &str| form.replace("{run}", &run).replace("{host}", &host_id).replace("{client}", &client_id);
     let (stranger, before) = (Seat { cookie: String::new(), csrf: String::new() }, console.traces().await);
     let stale = Seat { cookie: format!("__Host-session={}", "A".repeat(22)), csrf: "guess".to_owned() };
     for (method, path, form, gives) in ROUTES {
@@ -285,7 +297,8 @@ async fn what_is_ours_does_not_exist_for_other_members() {
     let run = console.run("unknown", "unknown").await.to_string();
     console.proposed().await;
     let host_id = console.ours.host.to_string();
-    let filled = |form: &str| form.replace("{run}", &run).replace("{host}", &host_id);
+    let client_id = console.ours.client.to_string();
+    let filled = |form: &str| form.replace("{run}", &run).replace("{host}", &host_id).replace("{client}", &client_id);
     let host = console.ours.host;
     console
         .execute(format!(

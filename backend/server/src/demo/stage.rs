@@ -128,6 +128,7 @@ impl Stage {
             listen: ([127, 0, 0, 1], 0).into(),
             transport: Transport::InsecureLoopback,
             public_url: None,
+            agent_binary: None,
             smtp: Some(format!("smtp://{mail_addr}")),
             mail_from: "Mendwright <mendwright@harbour.example>".into(),
             // The server's own question goes to exactly this one port of this machine.

@@ -24,6 +24,10 @@ pub struct Row {
     pub state: String,
     /// Why it is quarantined.
     pub quarantine_reason: Option<String>,
+    /// Whether it came by a token for many and nobody has accepted it yet.
+    pub is_newcomer: bool,
+    /// When it enrolled.
+    pub enrolled_at: Timestamp,
     /// Its tags.
     pub tags: Value,
     /// Its agent's version.
@@ -69,7 +73,7 @@ pub async fn list(tx: &mut TenantTx, of: Of, limit: i64) -> Result<Vec<Row>> {
         Of::Host(host_id) => (Some(host_id), None),
     };
     let rows = sqlx::query!(
-        r#"SELECT h.host_id, h.client_id, h.site_id, h.name, c.name AS client, h.state, h.quarantine_reason, h.tags, h.agent_version, h.booted_at, h.own_limits, h.notes,
+        r#"SELECT h.host_id, h.client_id, h.site_id, h.name, c.name AS client, h.state, h.quarantine_reason, h.tags, h.enrolled_at, (h.token_id IS NOT NULL AND h.accepted_at IS NULL AND h.state = 'quarantined') AS "is_newcomer!", h.agent_version, h.booted_at, h.own_limits, h.notes,
              CASE WHEN l.epoch > 0 THEN l.linked_at END AS "linked_at?",
              coalesce(l.unlinked_at, CASE WHEN n.seen_at > $4 THEN NULL ELSE greatest(n.seen_at, l.linked_at) END) AS "unlinked_at?",
              s.ok AS "ok!", s.warning AS "warning!", s.critical AS "critical!", s.no_data AS "no_data!"
@@ -101,6 +105,8 @@ pub async fn list(tx: &mut TenantTx, of: Of, limit: i64) -> Result<Vec<Row>> {
             client: r.client,
             state: r.state,
             quarantine_reason: r.quarantine_reason,
+            is_newcomer: r.is_newcomer,
+            enrolled_at: r.enrolled_at.to_jiff(),
             tags: r.tags,
             agent_version: r.agent_version,
             booted_at: r.booted_at.map(|at| at.to_jiff()),

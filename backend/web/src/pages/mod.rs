@@ -5,12 +5,14 @@ pub mod asset;
 pub mod board;
 pub mod change;
 pub mod client;
+pub mod enrolment;
 pub mod events;
 #[cfg(feature = "gallery")]
 pub mod gallery;
 pub mod guardrails;
 pub mod host;
 pub mod incident;
+pub mod install;
 pub mod letters;
 pub mod limit;
 pub mod settings;

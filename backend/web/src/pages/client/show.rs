@@ -76,6 +76,7 @@ pub async fn show(
         },
         healed: share(healed),
         may_manage: member.may(Act::ManageClients),
+        may_enrol: member.may(Act::EnrolHosts),
         may_act: member.may(Act::WorkIncidents),
         local: zone.map(|zone| now.to_zoned(zone).strftime("%H:%M").to_string()),
         clock: clock(&app, now),

@@ -6,10 +6,10 @@ use domain::access::Act;
 use store::pages::hosts;
 use views::{
     Nav,
-    hosts::{HostRow, HostsPage, Tally},
+    hosts::{HostRow, HostsPage, Newcomer, Tally},
 };
 
-use super::{hands_off, link, trust};
+use super::{agent, hands_off, link, trust};
 use crate::layers::page;
 use crate::member::{Member, clock};
 use crate::{App, Failure};
@@ -25,7 +25,11 @@ pub async fn list(State(app): State<App>, member: Member) -> Result<Response, Fa
     let now = tx.now().await?;
     let off = hosts::list_hands_off(&mut tx, now).await?;
     let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
-    let rows = hosts::list(&mut tx, hosts::Of::All, SHOWN).await?.into_iter().map(|row| HostRow {
+    let all = hosts::list(&mut tx, hosts::Of::All, SHOWN).await?;
+    let mut newcomers: Vec<_> = all.iter().filter(|row| row.is_newcomer).map(newcomer).collect();
+    newcomers.sort_by_key(|host| host.since);
+    let rows = all.into_iter().map(|row| HostRow {
+        agent: agent(&row),
         id: row.host_id,
         link: link(&row),
         trust: trust(&row),
@@ -43,6 +47,19 @@ pub async fn list(State(app): State<App>, member: Member) -> Result<Response, Fa
         shell,
         clock: clock(&app, now),
         rows: rows.collect(),
+        newcomers,
+        may_trust: member.may(Act::TrustHost),
+        may_enrol: member.may(Act::EnrolHosts),
         enrol_command: app.config.enrol_command.clone(),
     }))
+}
+
+fn newcomer(row: &hosts::Row) -> Newcomer {
+    Newcomer {
+        id: row.host_id,
+        name: row.name.clone(),
+        client: row.client.clone(),
+        since: row.enrolled_at,
+        agent: agent(row),
+    }
 }

@@ -17,6 +17,7 @@ pub fn link(row: &Row) -> Link {
 /// Whether it is trusted.
 pub fn trust(row: &Row) -> Trust {
     match row.state.as_str() {
+        "quarantined" if row.is_newcomer => Trust::Newcomer,
         "quarantined" => {
             Trust::NotYet { reason: sentence(row.quarantine_reason.as_deref().unwrap_or("it is in quarantine")) }
         }
@@ -28,6 +29,13 @@ pub fn trust(row: &Row) -> Trust {
 fn sentence(reason: &str) -> String {
     let mut chars = reason.trim_end_matches('.').chars();
     chars.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), chars.as_str()))
+}
+
+/// Its agent's version, and the profile of its own limits.
+pub fn agent(row: &Row) -> Option<String> {
+    let version = row.agent_version.as_deref()?;
+    let profile = row.own_limits.as_ref().and_then(|limits| limits.get("profile")).and_then(Value::as_str);
+    Some(profile.map_or_else(|| version.to_owned(), |profile| format!("{version}, {profile}")))
 }
 
 /// Its tags as `key=value`.

@@ -33,6 +33,10 @@ pub async fn submit(
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     let mut tx = member.begin(&app).await?;
     let client_id = hosts::find_client(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+    // A newcomer is accepted or sent away, never only believed.
+    if store::newcomers::is_waiting(&mut tx, id).await? {
+        return Err(Failure::CONFLICT);
+    }
     let seat = logins::find_seat(&mut tx, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
     if !hosts::mark_attested(&mut tx, client_id, id, &seat.member).await? {
         return Err(Failure::CONFLICT);

@@ -7,11 +7,12 @@ use axum::response::Response;
 use domain::access::Act;
 use domain::detect::words::words;
 use serde_json::Value;
+use store::newcomers;
 use store::pages::{hosts, incidents};
 use uuid::Uuid;
 use views::{
     Nav, Pair,
-    host::{CheckRow, HostPage, OwnLimit, Says},
+    host::{CheckRow, Claim, HostPage, OwnLimit, Says},
 };
 
 use super::inventory as found;
@@ -54,6 +55,12 @@ pub async fn show(
         link: link(&row),
         trust: trust(&row),
         tags: tags(&row),
+        claim: newcomers::find_claim(&mut tx, id).await?.map(|claim| Claim {
+            key: hex::encode(&claim.public_key),
+            hostname: claim.hostname,
+            address: claim.address,
+            asked_at: claim.asked_at,
+        }),
         hands_off: hands_off(&off, &row, now),
         inventory: inventory(&row, &clock),
         found,

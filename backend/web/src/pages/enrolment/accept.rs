@@ -1,0 +1,104 @@
+//! `POST /hosts/newcomers` and `POST /hosts/{id}/claim`: a person's word on hosts that nobody has trusted yet.
+
+use axum::extract::{Path, State, rejection::PathRejection};
+use axum::response::Redirect;
+use domain::access::Act;
+use serde::Deserialize;
+use store::{hosts, newcomers as stored};
+use uuid::Uuid;
+use views::error::Kind;
+
+use crate::posted::{Input, Posted};
+use crate::{App, Failure};
+
+/// The most hosts that are answered at once.
+const MOST: usize = 500;
+
+/// The form: `csrf`, `answer`, and `host` as often as hosts are chosen.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub struct Chosen(Vec<(String, String)>);
+
+impl Chosen {
+    fn field(&self, name: &str) -> &str {
+        self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+    }
+}
+
+impl Input for Chosen {
+    fn csrf(&self) -> &str {
+        self.field("csrf")
+    }
+}
+
+/// Accepts the newcomers that were chosen, or sends them away. Each is a step of its own: one that was answered meanwhile
+/// holds up no other.
+pub async fn newcomers(State(app): State<App>, Posted(member, form): Posted<Chosen>) -> Result<Redirect, Failure> {
+    member.must(Act::TrustHost)?;
+    let known = ["csrf", "answer", "host"];
+    if form.0.iter().any(|(key, _)| !known.contains(&key.as_str())) {
+        return Err(Failure(Kind::BadRequest));
+    }
+    let accepts = match form.field("answer") {
+        "accept" => true,
+        "refuse" => false,
+        _ => return Err(Failure(Kind::BadRequest)),
+    };
+    let ids: Result<Vec<Uuid>, _> =
+        form.0.iter().filter(|(key, _)| key == "host").take(MOST).map(|(_, id)| id.parse::<Uuid>()).collect();
+    for id in ids.map_err(|_| Failure::NOT_FOUND)? {
+        let mut tx = member.begin(&app).await?;
+        let client_id = hosts::find_client(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+        let by = member.name(&mut tx).await?;
+        let done = match accepts {
+            true => stored::accept(&mut tx, client_id, id, &by).await?,
+            false => stored::refuse(&mut tx, client_id, id).await?,
+        };
+        if done {
+            tx.commit().await?;
+        }
+    }
+    Ok(Redirect::to("/hosts"))
+}
+
+/// The form of a claim: exactly the key that was shown.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    csrf: String,
+    answer: String,
+    #[serde(default)]
+    key: String,
+}
+
+impl Input for Claim {
+    fn csrf(&self) -> &str {
+        &self.csrf
+    }
+}
+
+/// It is the same machine, or it is another one.
+pub async fn claim(
+    State(app): State<App>,
+    id: Result<Path<Uuid>, PathRejection>,
+    Posted(member, form): Posted<Claim>,
+) -> Result<Redirect, Failure> {
+    member.must(Act::TrustHost)?;
+    let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
+    let mut tx = member.begin(&app).await?;
+    let client_id = hosts::find_client(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+    let by = member.name(&mut tx).await?;
+    let done = match form.answer.as_str() {
+        "same" => {
+            let key = hex::decode(&form.key).map_err(|_| Failure(Kind::BadRequest))?;
+            stored::accept_claim(&mut tx, client_id, id, &key, &by).await?
+        }
+        "other" => stored::refuse_claim(&mut tx, client_id, id).await?,
+        _ => return Err(Failure(Kind::BadRequest)),
+    };
+    if !done {
+        return Err(Failure::CONFLICT);
+    }
+    tx.commit().await?;
+    Ok(Redirect::to(&format!("/hosts/{id}")))
+}

@@ -1,0 +1,9 @@
+//! Enrolment tokens, and the hosts that wait for a person's word.
+
+mod accept;
+mod make;
+mod show;
+
+pub use accept::{claim, newcomers};
+pub use make::{make, revoke};
+pub use show::show;
