@@ -6,6 +6,7 @@ mod console;
 mod demo;
 mod faults;
 mod gateway;
+mod install;
 mod isolation;
 mod lints;
 mod load;

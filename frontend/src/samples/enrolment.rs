@@ -2,8 +2,8 @@
 
 use super::{DAY, HOUR, MINUTE, before, clock, id, shell, text};
 use crate::Nav;
-use crate::settings::Tab;
 use crate::enrolment::{EnrolmentPage, Made, Place, Standing, TokenRow, TypedToken};
+use crate::settings::Tab;
 
 fn typed() -> TypedToken {
     TypedToken {

@@ -7,6 +7,7 @@ mod changes;
 mod clients;
 mod demo;
 mod doubt;
+mod enrolment;
 mod events;
 mod gallery;
 mod guardrails;

@@ -144,7 +144,8 @@ impl Console {
     /// The path with the real id of our row, and with one that nobody has.
     fn paths(&self, path: &str) -> (String, String) {
         // Our proposed change, our interlock our invitation and our token have the incident's id.
-        let starts = ["/incidents", "/changes", "/guardrails/interlocks", "/settings/invitations", "/settings/enrolment"];
+        let starts =
+            ["/incidents", "/changes", "/guardrails/interlocks", "/settings/invitations", "/settings/enrolment"];
         let named = starts.iter().any(|start| path.starts_with(start));
         let ours = match path {
             _ if named => self.ours.incident,

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use store::enrolment_tokens::{self, Token};
 use store::{TenantTx, configuration, fleet};
 use views::Nav;
-use views::settings::Tab;
 use views::enrolment::{EnrolmentPage, Place, Standing, TokenRow, TypedToken};
+use views::settings::Tab;
 
 use crate::layers::page;
 use crate::member::{Member, clock};

@@ -71,6 +71,8 @@ fn facts() -> Facts {
         host: Some(hosts::Row {
             host_id: HOST,
             site_id: None,
+            is_newcomer: false,
+            enrolled_at: at(0),
             client_id: Uuid::from_u128(2),
             name: "web-01".into(),
             client: "Acme".into(),
