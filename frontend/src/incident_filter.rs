@@ -116,24 +116,27 @@ impl Filter {
     pub fn chips(&self) -> Vec<Chip> {
         let parts = self.parts();
         let others = |left_out: &str| {
-            parts.iter().filter(|(name, ..)| *name != left_out).map(|(n, v, _)| (*n, v.as_str())).collect::<Vec<_>>()
+            let kept = parts.iter().filter(|(name, ..)| *name != left_out).map(|(n, v, _)| (*n, Some(v.clone())));
+            address("/incidents", &kept.collect::<Vec<_>>())
         };
-        parts.iter().map(|(name, _, words)| Chip { words: words.clone(), without: address(&others(name)) }).collect()
+        parts.iter().map(|(name, _, words)| Chip { words: words.clone(), without: others(name) }).collect()
     }
 
     /// The list's address with this filter, from its beginning or after a place.
     pub fn address(&self, after: Option<&str>) -> String {
         let parts = self.parts();
-        let mut said: Vec<_> = parts.iter().map(|(name, value, _)| (*name, value.as_str())).collect();
-        said.extend(after.map(|place| ("after", place)));
-        address(&said)
+        let mut said: Vec<_> = parts.iter().map(|(name, value, _)| (*name, Some(value.clone()))).collect();
+        said.push(("after", after.map(str::to_owned)));
+        address("/incidents", &said)
     }
 }
 
-fn address(parts: &[(&str, &str)]) -> String {
+/// An address with those of its fields that are set.
+pub(crate) fn address(path: &str, parts: &[(&str, Option<String>)]) -> String {
+    let set = parts.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
     let said: Vec<_> =
-        parts.iter().filter_map(|(name, value)| urlencode(value).ok().map(|value| format!("{name}={value}"))).collect();
-    if said.is_empty() { "/incidents".to_owned() } else { format!("/incidents?{}", said.join("&")) }
+        set.filter_map(|(name, value)| urlencode(value).ok().map(|value| format!("{name}={value}"))).collect();
+    if said.is_empty() { path.to_owned() } else { format!("{path}?{}", said.join("&")) }
 }
 
 /// A kind of check in words.

@@ -5,6 +5,7 @@
 //! instant of the page is part of [`Clock`].
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod approvals;
 pub mod assets;
 pub mod board;

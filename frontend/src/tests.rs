@@ -125,6 +125,8 @@ fn a_link_leads_only_to_a_route_that_exists() {
                     "/guardrails",
                     "/changes",
                     "/settings",
+                    "/api/docs",
+                    "/api/v1/openapi.json",
                     "/sign-in",
                     "/sign-up",
                     "/reset",

@@ -12,4 +12,5 @@ pub mod people;
 pub mod remediate;
 pub mod run;
 pub mod seconds;
+pub mod token;
 pub mod verify;

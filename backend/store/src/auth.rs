@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::people::letters;
 use crate::server_keys::{self, ServerKey};
 use crate::wakeups::Claimed;
-use crate::{Result, Store, TenantScope, TenantTx, audit, configuration, hosts};
+use crate::{Result, Store, TenantScope, TenantTx, audit, configuration, hosts, tokens};
 
 /// What a member may do, from most to least.
 pub use domain::access::Role;
@@ -181,6 +181,38 @@ pub async fn by_enrolment_token(store: &Store, token_hash: &[u8]) -> Result<Opti
         scope: TenantScope { tenant_id, client_ids: None, actor: format!("enrolment {enrolment_id}") },
         enrolment_id,
     }))
+}
+
+/// A caller of the API, proven by a token.
+#[derive(Debug)]
+pub struct Bearer {
+    /// The token's maker as they are now; the actor names both.
+    pub member: Member,
+    /// The token.
+    pub token_id: Uuid,
+    /// The words of its scopes.
+    pub scopes: Vec<String>,
+    /// Networks it may be used from; none: all.
+    pub networks: Vec<String>,
+    /// Whether its use was written down a short while ago.
+    pub is_marked: bool,
+}
+
+/// The API token with this SHA-256. Its maker's role and client limit are read anew each time: where they are no member any
+/// more, or owe a second factor that is asked of everybody, there is no such token.
+pub async fn by_api_token(store: &Store, hash: &[u8]) -> Result<Option<Bearer>> {
+    let Some((tenant_id, token_id)) = by_secret(store, "api_token", hash).await? else { return Ok(None) };
+    // This scope reads the token's own row and is gone.
+    let scope = TenantScope { tenant_id, client_ids: Some(Vec::new()), actor: format!("token {token_id}") };
+    let mut tx = store.begin(&scope).await?;
+    let alive = tokens::find_alive(&mut tx, token_id).await?;
+    tx.rollback().await?;
+    let Some(alive) = alive else { return Ok(None) };
+    let maker = by_session(store, alive.login_id, Some(tenant_id)).await?;
+    let Some(mut member) = maker.filter(|maker| !maker.lacks_second_factor) else { return Ok(None) };
+    member.scope.actor = format!("token {token_id} of {}", member.scope.actor);
+    let (scopes, networks, is_marked) = (alive.scopes, alive.networks, alive.is_marked);
+    Ok(Some(Bearer { member, token_id, scopes, networks, is_marked }))
 }
 
 async fn by_secret(store: &Store, kind: &str, hash: &[u8]) -> Result<Option<(Uuid, Uuid)>> {

@@ -5,6 +5,7 @@
 //! Scopes are minted in [`auth`] alone.
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod audit;
 pub mod auth;
 pub mod changes;
@@ -41,6 +42,7 @@ pub mod server_keys;
 pub mod sessions;
 pub mod sites;
 pub mod tenant_keys;
+pub mod tokens;
 pub mod verify;
 pub mod wake;
 pub mod wakeups;

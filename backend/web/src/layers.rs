@@ -13,7 +13,7 @@ use views::{
     error::{ErrorPage, Kind},
 };
 
-use crate::{App, failure::RETRY_SECS, pages::sign_in::Destination};
+use crate::{App, api, api::Problem, failure::RETRY_SECS, pages::sign_in::Destination};
 
 /// No inline script or style, nothing from elsewhere, forms to ourselves only, framed by nobody.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
@@ -75,6 +75,7 @@ pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Re
 pub async fn dress(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().map_or_else(Uuid::nil, |id| id.0);
     let is_head = request.method() == Method::HEAD;
+    let is_api = request.uri().path().starts_with(api::PREFIX);
     // A form hangs below the page that shows it, or is that page's own: what was refused is looked at there.
     let form = (request.method() == Method::POST).then(|| request.uri().path().to_owned());
     let shown_by = form.and_then(|path| {
@@ -85,6 +86,9 @@ pub async fn dress(request: Request, next: Next) -> Response {
     let Some(kind) = kind(response.status()) else { return response };
     if response.extensions().get::<Dressed>().is_some() {
         return response;
+    }
+    if is_api {
+        return problem(response);
     }
     // A page that is not theirs, or not there, is nothing to go on with.
     let shown_by = shown_by.filter(|_| kind != Kind::NotFound);
@@ -97,6 +101,16 @@ pub async fn dress(request: Request, next: Next) -> Response {
     }
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     Response::from_parts(parts, if is_head { Body::empty() } else { Body::from(body) })
+}
+
+/// What no handler of the API answered, as the API says it.
+fn problem(response: Response) -> Response {
+    let (parts, _) = response.into_parts();
+    let mut problem = Problem::of_status(parts.status).into_response();
+    if let Some(allow) = parts.headers.get(header::ALLOW) {
+        problem.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    problem
 }
 
 fn kind(status: StatusCode) -> Option<Kind> {

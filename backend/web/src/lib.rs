@@ -6,6 +6,7 @@
 //! status and a kind, dressed as a page with the request's id in one place, never with its source.
 #![forbid(unsafe_code)]
 
+mod api;
 mod entry;
 mod failure;
 pub mod install;

@@ -4,6 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::{Method, request::Parts};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::access::Act;
+use domain::token::Scopes;
 use jiff::Timestamp;
 use store::{Origin, TenantTx, auth, logins};
 use tower_sessions::Session;
@@ -20,12 +21,19 @@ pub struct Member {
     proven_at: i64,
     demo: bool,
     origin: Origin,
+    /// What a token of theirs lets do; none: it is them.
+    scopes: Option<Scopes>,
 }
 
 /// As [`Member`], also while the organization asks for a second factor that they do not have: for the pages that make one.
 pub struct Newcomer(pub Member);
 
 impl Member {
+    /// Who made a token, as far as the token's scopes go; no page and no form is theirs.
+    pub fn by_token(member: auth::Member, scopes: Scopes, origin: Origin) -> Member {
+        Member { member, csrf: String::new(), proven_at: 0, demo: false, origin, scopes: Some(scopes) }
+    }
+
     /// Begins a transaction in the member's scope.
     pub async fn begin(&self, app: &App) -> Result<TenantTx, Failure> {
         let mut tx = app.store.begin(&self.member.scope).await?;
@@ -60,7 +68,10 @@ impl Member {
 
     /// Whether the member's role allows it.
     pub fn may(&self, act: Act) -> bool {
-        self.member.role.may(act)
+        match &self.scopes {
+            None => self.member.role.may(act),
+            Some(scopes) => scopes.may(self.member.role, act),
+        }
     }
 
     /// Goes on only if the member's role allows it.
@@ -133,7 +144,7 @@ impl FromRequestParts<App> for Newcomer {
         match (member, csrf) {
             (Some(member), Some(csrf)) => {
                 let (proven_at, origin) = (proven.unwrap_or(0), peer::origin(parts));
-                Ok(Newcomer(Member { member, csrf, proven_at, demo: app.config.demo, origin }))
+                Ok(Newcomer(Member { member, csrf, proven_at, demo: app.config.demo, origin, scopes: None }))
             }
             _ => Err(to_sign_in(parts)),
         }

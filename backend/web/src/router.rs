@@ -16,7 +16,7 @@ use tower_http::compression::{
 };
 use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
 
-use crate::{App, layers, pages, sessions, streams::Streams};
+use crate::{App, api, layers, pages, sessions, streams::Streams};
 
 /// The longest form we take: a few fields of text.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -126,6 +126,11 @@ fn members() -> Vec<Route> {
         write("/settings/people/{id}", pages::settings::people::change),
         write("/settings/people/{id}/remove", pages::settings::people::remove),
         write("/settings/invitations/{id}/revoke", pages::settings::people::revoke),
+        read("/settings/tokens", pages::settings::tokens::show),
+        write("/settings/tokens", pages::settings::tokens::make),
+        write("/settings/tokens/{id}/revoke", pages::settings::tokens::revoke),
+        read("/settings/audit", pages::settings::audit::list),
+        read("/settings/audit/file", pages::settings::audit::download),
         read("/changes", pages::change::list),
         write("/changes/{id}", pages::change::answer),
     ]
@@ -133,16 +138,17 @@ fn members() -> Vec<Route> {
 
 /// Routes that give everybody the same.
 fn everybodys() -> Vec<Route> {
-    vec![
+    let own = vec![
         read("/assets/{file}", pages::asset::show),
         read("/install.sh", pages::install::script),
         read("/install/{file}", pages::install::program),
-    ]
+    ];
+    own.into_iter().chain(api::everybodys()).collect()
 }
 
 /// Every route there is: the console is made of this table, and a test tries each as a stranger.
 pub fn routes() -> Vec<Route> {
-    members().into_iter().chain(everybodys()).collect()
+    members().into_iter().chain(everybodys()).chain(api::routes()).collect()
 }
 
 fn made_of(routes: Vec<Route>) -> Router<App> {
@@ -180,6 +186,10 @@ pub fn router_with(mut app: App, more: Vec<Route>) -> Router {
     let routes = made_of(members().into_iter().chain(more).collect())
         .layer(sessions::layer(&app))
         .layer(Extension(Streams::default()))
+        .merge(
+            made_of(api::routes())
+                .layer(middleware::from_fn_with_state((app.clone(), api::Limits::default()), api::gate)),
+        )
         .merge(made_of(everybodys()));
     routes.fallback(unknown).layer(around).with_state(app)
 }

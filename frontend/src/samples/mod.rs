@@ -1,6 +1,7 @@
 //! Sample data: one of each page in the states that matter. For tests and the development route only.
 
 mod approvals;
+mod audit;
 mod board;
 mod changes;
 mod client_edit;
@@ -23,6 +24,7 @@ use jiff::{
 use uuid::Uuid;
 
 pub use approvals::approvals_page;
+pub use audit::{api_page, audit_misread, audit_page, tokens_none, tokens_page};
 pub use board::{board_page, empty_board};
 pub use changes::changes_page;
 pub use client_edit::{edit_page, host_edit_page, import_page, wrong_edit_page};

@@ -1,11 +1,15 @@
 //! The pages under *Settings*: one's own account, and what concerns the organization.
 
+mod audit;
 mod people;
+mod tokens;
 mod you;
 
 use domain::access::{Act, Role};
 
+pub use audit::{AuditFilter, AuditPage, AuditRow};
 pub use people::{ClientChoice, Invited, MemberRow, PeoplePage};
+pub use tokens::{ScopeChoice, TokenRow, TokensPage, Typed};
 pub use you::{CodesPage, Organization, Second, SecondFactorPage, SessionRow, YouPage};
 
 /// A page of the settings.
@@ -17,11 +21,15 @@ pub enum Tab {
     People,
     /// Enrolment tokens.
     Enrolment,
+    /// Tokens of the API.
+    Tokens,
+    /// Who did what.
+    Audit,
 }
 
 impl Tab {
     /// All, in the order they are shown.
-    pub const ALL: [Tab; 3] = [Tab::You, Tab::People, Tab::Enrolment];
+    pub const ALL: [Tab; 5] = [Tab::You, Tab::People, Tab::Enrolment, Tab::Tokens, Tab::Audit];
 
     /// Where it is.
     pub fn path(self) -> &'static str {
@@ -29,6 +37,8 @@ impl Tab {
             Tab::You => "/settings",
             Tab::People => "/settings/people",
             Tab::Enrolment => "/settings/enrolment",
+            Tab::Tokens => "/settings/tokens",
+            Tab::Audit => "/settings/audit",
         }
     }
 
@@ -38,6 +48,8 @@ impl Tab {
             Tab::You => "You",
             Tab::People => "People",
             Tab::Enrolment => "Enrolment",
+            Tab::Tokens => "API tokens",
+            Tab::Audit => "Audit",
         }
     }
 
@@ -47,6 +59,8 @@ impl Tab {
             Tab::You => None,
             Tab::People => Some(Act::ManagePeople),
             Tab::Enrolment => Some(Act::EnrolHosts),
+            Tab::Tokens => Some(Act::MakeTokens),
+            Tab::Audit => Some(Act::ReadAudit),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The console on a real database: two organizations, and requests as a browser sends them.
 
 mod acting;
+mod api;
 mod approval;
 mod board;
 mod changes;

@@ -106,11 +106,18 @@ const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("POST", "/guardrails/{id}/hands-off", "&hours=1&reason=", Named),
     ("POST", "/guardrails/{id}/hands-on", "", Named),
     ("GET", "/events", "", OwnOnly),
+    ("GET", "/settings/tokens", "", OwnOnly),
+    ("POST", "/settings/tokens", "&name=a&scope=read&days=30", OwnOnly),
+    ("POST", "/settings/tokens/{id}/revoke", "", Named),
+    ("GET", "/settings/audit", "", OwnOnly),
+    ("GET", "/settings/audit/file", "", OwnOnly),
     ("GET", "/changes", "", OwnOnly),
     ("POST", "/changes/{id}", "&answer=yes", Named),
     ("GET", "/assets/{file}", "", Everybody),
     ("GET", "/install.sh", "", Everybody),
     ("GET", "/install/{file}", "", Everybody),
+    ("GET", "/api/v1/openapi.json", "", Everybody),
+    ("GET", "/api/docs", "", Everybody),
 ];
 
 pub(super) type Answer = (StatusCode, HeaderMap, String);
@@ -144,8 +151,14 @@ impl Console {
     /// The path with the real id of our row, and with one that nobody has.
     fn paths(&self, path: &str) -> (String, String) {
         // Our proposed change, our interlock our invitation and our token have the incident's id.
-        let starts =
-            ["/incidents", "/changes", "/guardrails/interlocks", "/settings/invitations", "/settings/enrolment"];
+        let starts = [
+            "/incidents",
+            "/changes",
+            "/guardrails/interlocks",
+            "/settings/invitations",
+            "/settings/enrolment",
+            "/settings/tokens",
+        ];
         let named = starts.iter().any(|start| path.starts_with(start));
         let ours = match path {
             _ if named => self.ours.incident,
@@ -193,6 +206,12 @@ impl Console {
         ))
         .await;
         self.interlock(id).await;
+        self.execute(format!(
+            "INSERT INTO api_tokens (tenant_id, token_id, name, hint, login_id, scopes, networks, made_at, expires_at)
+               SELECT '{tenant}', '{id}', 'Ours client', 'mw_api_', login_id, '{{read}}', '{{}}', clock_timestamp(), '2100-01-01' FROM memberships WHERE tenant_id = '{tenant}' LIMIT 1;
+             INSERT INTO credentials (kind, secret_hash, tenant_id, subject_id) VALUES ('api_token', '\\x07', '{tenant}', '{id}')"
+        ))
+        .await;
         let (host, client) = (self.ours.host, self.ours.client);
         self.execute(format!(
             "INSERT INTO enrolment_tokens (tenant_id, client_id, token_id, begins, uses, created_at, created_by, expires_at)
@@ -224,9 +243,12 @@ impl Console {
 fn every_route_is_tried() {
     let tried: BTreeSet<(&str, &str)> = ROUTES.iter().map(|(method, path, ..)| (*method, *path)).collect();
     let routes = web::routes();
-    let declared: BTreeSet<(&str, &str)> = routes.iter().map(|route| (route.method, route.path)).collect();
+    let all = || routes.iter().map(|route| (route.method, route.path));
+    let (api, declared): (BTreeSet<_>, BTreeSet<_>) =
+        all().partition(|(_, path)| path.starts_with("/api/v1/") && *path != "/api/v1/openapi.json");
     assert_eq!(tried, declared, "what stands in web::routes() stands in ROUTES, and the reverse");
-    assert_eq!(declared.len(), routes.len(), "each stands there once");
+    assert_eq!(super::api::ROUTES.iter().copied().collect::<BTreeSet<_>>(), api, "and those that ask for a token");
+    assert_eq!(declared.len() + api.len(), routes.len(), "each stands there once");
 }
 
 #[test]

@@ -123,7 +123,7 @@ async fn values(admin: &mut PgConnection, table: &Table, tenant: Uuid, client: U
                WHEN 'boolean' THEN 'true'
                WHEN 'timestamp with time zone' THEN quote_literal(clock_timestamp())
                WHEN 'smallint' THEN ($4::bigint)::text WHEN 'integer' THEN ($4::bigint)::text WHEN 'bigint' THEN ($4::bigint)::text
-               WHEN 'uuid[]' THEN quote_literal('{}') WHEN 'real[]' THEN quote_literal('{}')
+               WHEN 'text[]' THEN quote_literal('{}') WHEN 'uuid[]' THEN quote_literal('{}') WHEN 'real[]' THEN quote_literal('{}')
              END END, ', ' ORDER BY attnum) || ')'
          FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '' AND attidentity = ''",
     )

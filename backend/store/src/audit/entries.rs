@@ -71,7 +71,7 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limi
              (SELECT a.tenant_id, a.audit_id, a.at, a.actor, a.source, a.request_id, a.action, a.subject_kind, a.subject_id, a.client_id,
                 a.detail, a.before, a.after
               FROM audit a WHERE a.tenant_id = $1 AND (a.at, a.audit_id) < ($2, $3) AND a.at >= $4 AND a.at < $5
-                AND ($6::text IS NULL OR position(lower($6) IN lower(a.actor)) > 0 OR a.actor = ANY (ARRAY(
+                AND ($6::text IS NULL OR position(lower($6) IN lower(a.actor)) > 0 OR right(a.actor, 43) = ANY (ARRAY(
                   SELECT 'member ' || m.login_id FROM memberships m WHERE m.tenant_id = $1 AND position(lower($6) IN lower(m.name)) > 0)))
                 AND ($7::text IS NULL OR starts_with(a.action, $7)) AND ($8::uuid IS NULL OR a.subject_id = $8) AND ($9::uuid IS NULL OR a.client_id = $9)
               ORDER BY a.at DESC, a.audit_id DESC LIMIT $10)
@@ -79,14 +79,14 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limi
              (SELECT t.tenant_id, t.audit_id, t.at, t.actor, t.source, t.request_id, t.action, t.subject_kind, t.subject_id, NULL::uuid,
                 t.detail, t.before, t.after
               FROM tenant_audit t WHERE t.tenant_id = $1 AND (t.at, t.audit_id) < ($2, $3) AND t.at >= $4 AND t.at < $5
-                AND ($6::text IS NULL OR position(lower($6) IN lower(t.actor)) > 0 OR t.actor = ANY (ARRAY(
+                AND ($6::text IS NULL OR position(lower($6) IN lower(t.actor)) > 0 OR right(t.actor, 43) = ANY (ARRAY(
                   SELECT 'member ' || m.login_id FROM memberships m WHERE m.tenant_id = $1 AND position(lower($6) IN lower(m.name)) > 0)))
                 AND ($7::text IS NULL OR starts_with(t.action, $7)) AND ($8::uuid IS NULL OR t.subject_id = $8) AND $9::uuid IS NULL
               ORDER BY t.at DESC, t.audit_id DESC LIMIT $10)) both_tables
              ORDER BY at DESC, audit_id DESC LIMIT $10) e
            LEFT JOIN audit_chain c ON c.tenant_id = e.tenant_id AND c.audit_id = e.audit_id
            LEFT JOIN clients k ON k.tenant_id = e.tenant_id AND k.client_id = e.client_id
-           LEFT JOIN memberships m ON m.tenant_id = e.tenant_id AND e.actor = 'member ' || m.login_id
+           LEFT JOIN memberships m ON m.tenant_id = e.tenant_id AND position('member ' || m.login_id IN e.actor) > 0
            ORDER BY e.at DESC, e.audit_id DESC"#,
         tenant_id,
         place.at.to_sqlx() as _,

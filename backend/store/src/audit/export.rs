@@ -26,6 +26,11 @@ impl Export {
         Ok(chain::find_end(tx).await?.map(|end| Export { end, seq: 0, prev: GENESIS, is_over: false }))
     }
 
+    /// How many entries it has.
+    pub fn entries(&self) -> i64 {
+        self.end.seq
+    }
+
     /// The next lines: entries, at last the signed head, then nothing.
     pub async fn next(&mut self, tx: &mut TenantTx) -> Result<Option<String>> {
         if self.is_over {

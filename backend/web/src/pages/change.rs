@@ -8,7 +8,7 @@ use domain::classify::Mode;
 use serde::Deserialize;
 use serde_json::Value;
 use store::changes::{self, Change, Subject};
-use store::logins;
+use store::{TenantTx, logins};
 use uuid::Uuid;
 use views::changes::{Ask, ChangeRow, ChangesPage, Standing};
 use views::{Nav, error::Kind, took};
@@ -77,30 +77,39 @@ pub async fn answer(
         return Err(Failure(Kind::BadRequest));
     }
     let mut tx = member.begin(&app).await?;
-    let change = changes::find_locked(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+    say(&mut tx, &member, id, word, reason).await?;
+    tx.commit().await?;
+    Ok(Redirect::to("/changes"))
+}
+
+/// Stores a word on a change of the organization. One that is not what it was proposed for any more is over instead.
+pub async fn say(tx: &mut TenantTx, member: &Member, id: Uuid, word: Word, reason: &str) -> Result<(), Failure> {
+    if !member.sees_all() {
+        return Err(Failure::NOT_FOUND);
+    }
+    let change = changes::find_locked(tx, id).await?.ok_or(Failure::NOT_FOUND)?;
     let (login_id, role) = (member.login_id(), member.seat().role);
     may_answer(change.state, change.proposed_login_id, login_id, role, word).map_err(|refusal| match refusal {
         Refusal::Role | Refusal::Own => Failure::FORBIDDEN,
         Refusal::Over => Failure::CONFLICT,
     })?;
-    let by = logins::find_seat(&mut tx, login_id).await?.ok_or(Failure::NOT_FOUND)?.member;
+    let by = logins::find_seat(tx, login_id).await?.ok_or(Failure::NOT_FOUND)?.member;
     let current = match change.subject {
-        Some(subject) => changes::find_current(&mut tx, subject).await?,
+        Some(subject) => changes::find_current(tx, subject).await?,
         None => None,
     };
     match word {
-        Word::No => changes::mark_rejected(&mut tx, id, &by, reason).await?,
+        Word::No => changes::mark_rejected(tx, id, &by, reason).await?,
         Word::Yes if current.as_ref() != Some(&change.was) => {
             let why = "what it changes was changed meanwhile";
-            changes::mark_ended(&mut tx, id, change::State::Stale, why).await?;
+            changes::mark_ended(tx, id, change::State::Stale, why).await?;
         }
         Word::Yes => {
-            let due_at = tx.now().await? + change::delay(changes::count_owners(&mut tx).await?);
-            changes::mark_confirmed(&mut tx, id, &by, reason, due_at).await?;
+            let due_at = tx.now().await? + change::delay(changes::count_owners(tx).await?);
+            changes::mark_confirmed(tx, id, &by, reason, due_at).await?;
         }
     }
-    tx.commit().await?;
-    Ok(Redirect::to("/changes"))
+    Ok(())
 }
 
 fn row(member: &Member, change: Change) -> ChangeRow {

@@ -72,12 +72,24 @@ pub async fn stop_client(
 async fn stop_at(app: &App, member: &Member, client_id: Option<Uuid>, form: &Stop) -> Result<Redirect, Failure> {
     member.must(Act::StopActions)?;
     let mut tx = member.begin(app).await?;
-    let place = place(&mut tx, member, client_id).await?;
-    let reason = reason(&form.reason).ok_or(Failure(Kind::BadRequest))?;
-    let by = member.name(&mut tx).await?;
-    freezes::insert(&mut tx, place, &reason, &by).await?;
+    let reason = reason(&form.reason);
+    stop_place(&mut tx, member, client_id, reason.as_deref()).await?;
     tx.commit().await?;
-    Ok(back(place))
+    Ok(back(client_id))
+}
+
+/// Stops all actions of a client, or of the organization. False: they were stopped.
+pub async fn stop_place(
+    tx: &mut TenantTx,
+    member: &Member,
+    client_id: Option<Uuid>,
+    reason: Option<&str>,
+) -> Result<bool, Failure> {
+    member.must(Act::StopActions)?;
+    let place = place(tx, member, client_id).await?;
+    let reason = reason.ok_or(Failure(Kind::BadRequest))?;
+    let by = member.name(tx).await?;
+    Ok(freezes::insert(tx, place, reason, &by).await?.is_some())
 }
 
 /// Lets the organization act again.
@@ -94,10 +106,16 @@ pub async fn go_client(State(app): State<App>, id: Id, Posted(member, _): Posted
 async fn go_at(app: &App, member: &Member, client_id: Option<Uuid>) -> Result<Redirect, Failure> {
     member.must(Act::LetAct)?;
     let mut tx = member.begin(app).await?;
-    let place = place(&mut tx, member, client_id).await?;
-    freezes::release(&mut tx, place).await?;
+    let_act(&mut tx, member, client_id).await?;
     tx.commit().await?;
-    Ok(back(place))
+    Ok(back(client_id))
+}
+
+/// Lets a client, or the organization, act again. False: it was not stopped.
+pub async fn let_act(tx: &mut TenantTx, member: &Member, client_id: Option<Uuid>) -> Result<bool, Failure> {
+    member.must(Act::LetAct)?;
+    let place = place(tx, member, client_id).await?;
+    Ok(freezes::release(tx, place).await?)
 }
 
 /// Says hands off for a client.
@@ -108,16 +126,29 @@ pub async fn hands_off(
 ) -> Result<Redirect, Failure> {
     member.must(Act::WorkIncidents)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
-    if !HANDS_OFF_HOURS.contains(&form.hours) {
+    let mut tx = member.begin(&app).await?;
+    begin_hands_off(&mut tx, &member, id, form.hours, reason(&form.reason).as_deref()).await?;
+    tx.commit().await?;
+    Ok(back(Some(id)))
+}
+
+/// Hands off a client, for some hours of the list.
+pub async fn begin_hands_off(
+    tx: &mut TenantTx,
+    member: &Member,
+    client_id: Uuid,
+    hours: u8,
+    reason: Option<&str>,
+) -> Result<(), Failure> {
+    member.must(Act::WorkIncidents)?;
+    if !HANDS_OFF_HOURS.contains(&hours) {
         return Err(Failure(Kind::BadRequest));
     }
-    let mut tx = member.begin(&app).await?;
-    let place = place(&mut tx, &member, Some(id)).await?;
-    let by = member.name(&mut tx).await?;
-    let reason = reason(&form.reason).unwrap_or_else(|| "no reason given".to_owned());
-    store::remediate::hands_off::insert(&mut tx, Whose::Client(id), form.hours, &reason, &by).await?;
-    tx.commit().await?;
-    Ok(back(place))
+    place(tx, member, Some(client_id)).await?;
+    let by = member.name(tx).await?;
+    let reason = reason.unwrap_or("no reason given");
+    store::remediate::hands_off::insert(tx, Whose::Client(client_id), hours, reason, &by).await?;
+    Ok(())
 }
 
 /// Ends hands off for a client.
@@ -125,11 +156,17 @@ pub async fn hands_on(State(app): State<App>, id: Id, Posted(member, _): Posted<
     member.must(Act::WorkIncidents)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     let mut tx = member.begin(&app).await?;
-    let place = place(&mut tx, &member, Some(id)).await?;
-    let by = member.name(&mut tx).await?;
-    store::remediate::hands_off::release(&mut tx, Whose::Client(id), &by).await?;
+    end_hands_off(&mut tx, &member, id).await?;
     tx.commit().await?;
-    Ok(back(place))
+    Ok(back(Some(id)))
+}
+
+/// Ends hands off for a client before its time. False: there was none.
+pub async fn end_hands_off(tx: &mut TenantTx, member: &Member, client_id: Uuid) -> Result<bool, Failure> {
+    member.must(Act::WorkIncidents)?;
+    place(tx, member, Some(client_id)).await?;
+    let by = member.name(tx).await?;
+    Ok(store::remediate::hands_off::release(tx, Whose::Client(client_id), &by).await? > 0)
 }
 
 /// Ends an interlock before its time.
@@ -137,35 +174,47 @@ pub async fn release(State(app): State<App>, id: Id, Posted(member, _): Posted<B
     member.must(Act::LetAct)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     let mut tx = member.begin(&app).await?;
-    match interlocks::find_place(&mut tx, id).await? {
+    end_interlock(&mut tx, &member, id).await?;
+    tx.commit().await?;
+    Ok(Redirect::to("/guardrails"))
+}
+
+/// Ends an interlock before its time. False: it was over.
+pub async fn end_interlock(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result<bool, Failure> {
+    member.must(Act::LetAct)?;
+    match interlocks::find_place(tx, id).await? {
         None => return Err(Failure::NOT_FOUND),
         Some(Place::Tenant) if !member.sees_all() => return Err(Failure::NOT_FOUND),
         Some(Place::Client(client_id) | Place::Host { client_id, .. }) => {
-            fleet::find_client(&mut tx, client_id).await?.ok_or(Failure::NOT_FOUND)?;
+            fleet::find_client(tx, client_id).await?.ok_or(Failure::NOT_FOUND)?;
         }
         Some(Place::Tenant) => {}
     }
-    let by = member.name(&mut tx).await?;
-    interlocks::release(&mut tx, id, &by).await?;
-    tx.commit().await?;
-    Ok(Redirect::to("/guardrails"))
+    let by = member.name(tx).await?;
+    Ok(interlocks::release(tx, id, &by).await?)
 }
 
 /// Closes a breaker: a person has looked.
 pub async fn close_breaker(State(app): State<App>, Posted(member, form): Posted<Close>) -> Result<Redirect, Failure> {
     member.must(Act::LetAct)?;
     let reason = reason(&form.reason).ok_or(Failure(Kind::BadRequest))?;
-    let (scope, key) = form.breaker.split_once(':').ok_or(Failure(Kind::BadRequest))?;
-    let scope = Scope::parse(scope).ok_or(Failure(Kind::BadRequest))?;
     let mut tx = member.begin(&app).await?;
-    // Only one that the member may know of; one that has closed meanwhile is what was asked for.
-    let seen = store::pages::guardrails::list_breakers(&mut tx, super::show::SHOWN).await?;
-    let all = member.sees_all();
-    if seen.iter().any(|row| row.scope == scope && row.key == key && (all || row.client_id.is_some())) {
-        breakers::close(&mut tx, scope, key, &reason).await?;
-        tx.commit().await?;
-    }
+    close(&mut tx, &member, &form.breaker, &reason).await?;
+    tx.commit().await?;
     Ok(Redirect::to("/guardrails"))
+}
+
+/// Closes `scope:key`. False: it was closed, or there is none that the member may know of.
+pub async fn close(tx: &mut TenantTx, member: &Member, breaker: &str, reason: &str) -> Result<bool, Failure> {
+    member.must(Act::LetAct)?;
+    let (scope, key) = breaker.split_once(':').ok_or(Failure(Kind::BadRequest))?;
+    let scope = Scope::parse(scope).ok_or(Failure(Kind::BadRequest))?;
+    let seen = store::pages::guardrails::list_breakers(tx, super::show::SHOWN).await?;
+    let all = member.sees_all();
+    if !seen.iter().any(|row| row.scope == scope && row.key == key && (all || row.client_id.is_some())) {
+        return Ok(false);
+    }
+    Ok(breakers::close(tx, scope, key, reason).await?)
 }
 
 /// A client that the member sees; or the organization, for who sees all of it.
@@ -180,9 +229,9 @@ async fn place(tx: &mut TenantTx, member: &Member, client_id: Option<Uuid>) -> R
     }
 }
 
-fn back(place: Place) -> Redirect {
-    match place {
-        Place::Client(client_id) => Redirect::to(&format!("/guardrails/{client_id}")),
-        _ => Redirect::to("/guardrails"),
+fn back(client_id: Option<Uuid>) -> Redirect {
+    match client_id {
+        Some(client_id) => Redirect::to(&format!("/guardrails/{client_id}")),
+        None => Redirect::to("/guardrails"),
     }
 }

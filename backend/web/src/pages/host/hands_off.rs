@@ -4,12 +4,13 @@ use axum::extract::{Path, State, rejection::PathRejection};
 use axum::response::Redirect;
 use domain::access::Act;
 use serde::Deserialize;
-use store::hosts;
 use store::remediate::hands_off::{self, Whose};
+use store::{TenantTx, hosts};
 use uuid::Uuid;
 use views::HANDS_OFF_HOURS;
 use views::error::Kind;
 
+use crate::member::Member;
 use crate::posted::{Input, Posted, reason};
 use crate::{App, Failure};
 
@@ -41,6 +42,33 @@ impl Input for Release {
     }
 }
 
+/// Hands off a host, for some hours of the list.
+pub async fn begin(
+    tx: &mut TenantTx,
+    member: &Member,
+    host_id: Uuid,
+    hours: u8,
+    reason: Option<&str>,
+) -> Result<(), Failure> {
+    member.must(Act::WorkIncidents)?;
+    if !HANDS_OFF_HOURS.contains(&hours) {
+        return Err(Failure(Kind::BadRequest));
+    }
+    let client_id = hosts::find_client(tx, host_id).await?.ok_or(Failure::NOT_FOUND)?;
+    let by = member.name(tx).await?;
+    let reason = reason.unwrap_or("no reason given");
+    hands_off::insert(tx, Whose::Host { client_id, host_id }, hours, reason, &by).await?;
+    Ok(())
+}
+
+/// Ends it before its time; what was held is looked at again at once. False: there was none.
+pub async fn end(tx: &mut TenantTx, member: &Member, host_id: Uuid) -> Result<bool, Failure> {
+    member.must(Act::WorkIncidents)?;
+    let client_id = hosts::find_client(tx, host_id).await?.ok_or(Failure::NOT_FOUND)?;
+    let by = member.name(tx).await?;
+    Ok(hands_off::release(tx, Whose::Host { client_id, host_id }, &by).await? > 0)
+}
+
 /// Says hands off.
 pub async fn start(
     State(app): State<App>,
@@ -49,19 +77,13 @@ pub async fn start(
 ) -> Result<Redirect, Failure> {
     member.must(Act::WorkIncidents)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
-    if !HANDS_OFF_HOURS.contains(&form.hours) {
-        return Err(Failure(Kind::BadRequest));
-    }
     let mut tx = member.begin(&app).await?;
-    let client_id = hosts::find_client(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
-    let by = member.name(&mut tx).await?;
-    let reason = reason(&form.reason).unwrap_or_else(|| "no reason given".to_owned());
-    hands_off::insert(&mut tx, Whose::Host { client_id, host_id: id }, form.hours, &reason, &by).await?;
+    begin(&mut tx, &member, id, form.hours, reason(&form.reason).as_deref()).await?;
     tx.commit().await?;
     Ok(Redirect::to(&format!("/hosts/{id}")))
 }
 
-/// Ends it before its time; what was held is looked at again at once.
+/// Ends hands off.
 pub async fn release(
     State(app): State<App>,
     id: Result<Path<Uuid>, PathRejection>,
@@ -70,9 +92,7 @@ pub async fn release(
     member.must(Act::WorkIncidents)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     let mut tx = member.begin(&app).await?;
-    let client_id = hosts::find_client(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
-    let by = member.name(&mut tx).await?;
-    hands_off::release(&mut tx, Whose::Host { client_id, host_id: id }, &by).await?;
+    end(&mut tx, &member, id).await?;
     tx.commit().await?;
     Ok(Redirect::to(&format!("/hosts/{id}")))
 }

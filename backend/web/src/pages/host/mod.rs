@@ -12,10 +12,10 @@ mod show;
 mod watch;
 
 pub use edit::{edit, place};
-pub use hands_off::{release, start as start_hands_off};
+pub use hands_off::{begin as begin_hands_off, end as end_hands_off, release, start as start_hands_off};
 pub use limits::limits;
 pub use list::list;
 pub use parts::{agent, aside, concerns, hands_off, link, tags, trust};
-pub use same_machine::submit as same_machine;
+pub use same_machine::{attest, submit as same_machine};
 pub use show::show;
 pub use watch::submit as watch;

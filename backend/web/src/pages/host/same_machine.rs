@@ -4,9 +4,10 @@ use axum::extract::{Path, State, rejection::PathRejection};
 use axum::response::Redirect;
 use domain::access::Act;
 use serde::Deserialize;
-use store::{hosts, logins};
+use store::{TenantTx, hosts};
 use uuid::Uuid;
 
+use crate::member::Member;
 use crate::posted::{Input, Posted};
 use crate::{App, Failure};
 
@@ -24,6 +25,18 @@ impl Input for SameMachine {
 }
 
 /// Trusts the host again; what was held for it is looked at again, and its agent is asked to come back.
+pub async fn attest(tx: &mut TenantTx, member: &Member, host_id: Uuid) -> Result<(), Failure> {
+    member.must(Act::TrustHost)?;
+    let client_id = hosts::find_client(tx, host_id).await?.ok_or(Failure::NOT_FOUND)?;
+    // A newcomer is accepted or sent away, never only believed.
+    if store::newcomers::is_waiting(tx, host_id).await? {
+        return Err(Failure::CONFLICT);
+    }
+    let by = member.name(tx).await?;
+    if hosts::mark_attested(tx, client_id, host_id, &by).await? { Ok(()) } else { Err(Failure::CONFLICT) }
+}
+
+/// The button's word.
 pub async fn submit(
     State(app): State<App>,
     id: Result<Path<Uuid>, PathRejection>,
@@ -32,15 +45,7 @@ pub async fn submit(
     member.must(Act::TrustHost)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     let mut tx = member.begin(&app).await?;
-    let client_id = hosts::find_client(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
-    // A newcomer is accepted or sent away, never only believed.
-    if store::newcomers::is_waiting(&mut tx, id).await? {
-        return Err(Failure::CONFLICT);
-    }
-    let seat = logins::find_seat(&mut tx, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
-    if !hosts::mark_attested(&mut tx, client_id, id, &seat.member).await? {
-        return Err(Failure::CONFLICT);
-    }
+    attest(&mut tx, &member, id).await?;
     tx.commit().await?;
     Ok(Redirect::to(&format!("/hosts/{id}")))
 }

@@ -4,12 +4,13 @@ use axum::extract::{Path, State, rejection::PathRejection};
 use axum::response::Redirect;
 use domain::access::Act;
 use serde::Deserialize;
-use store::logins;
+use store::TenantTx;
 use store::remediate::approvals::{self, Answer};
 use store::remediate::doubt::find_run;
 use uuid::Uuid;
 use views::error::Kind;
 
+use crate::member::Member;
 use crate::posted::{Input, Posted};
 use crate::{App, Failure};
 
@@ -34,7 +35,35 @@ impl Input for Approval {
     }
 }
 
+/// A person's word on exactly one plan.
+pub struct Said {
+    /// Whether it may run.
+    pub yes: bool,
+    /// The digest of the plan that was seen.
+    pub plan: [u8; 32],
+    /// Why.
+    pub reason: String,
+}
+
 /// Stores the answer, unless the run does not wait any more or is not what the person saw.
+pub async fn say(
+    tx: &mut TenantTx,
+    member: &Member,
+    incident_id: Uuid,
+    run_id: Uuid,
+    said: Said,
+) -> Result<(), Failure> {
+    member.must(Act::Approve)?;
+    let run = find_run(tx, incident_id, run_id).await?.ok_or(Failure::NOT_FOUND)?;
+    let Said { yes, plan, reason } = said;
+    let answer = Answer { yes, reason, plan, login_id: member.login_id(), by: member.name(tx).await? };
+    if run.state != "awaiting_approval" || !approvals::answer(tx, &run, &answer).await? {
+        return Err(Failure::CONFLICT);
+    }
+    Ok(())
+}
+
+/// The form's answer.
 pub async fn answer(
     State(app): State<App>,
     id: Result<Path<Uuid>, PathRejection>,
@@ -54,12 +83,7 @@ pub async fn answer(
     }
     let plan = hex::decode(&form.plan).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()).ok_or_else(bad)?;
     let mut tx = member.begin(&app).await?;
-    let run = find_run(&mut tx, id, form.run_id).await?.ok_or(Failure::NOT_FOUND)?;
-    let seat = logins::find_seat(&mut tx, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
-    let answer = Answer { yes, reason: reason.to_owned(), plan, login_id: member.login_id(), by: seat.member };
-    if run.state != "awaiting_approval" || !approvals::answer(&mut tx, &run, &answer).await? {
-        return Err(Failure::CONFLICT);
-    }
+    say(&mut tx, &member, id, form.run_id, Said { yes, plan, reason: reason.to_owned() }).await?;
     tx.commit().await?;
     Ok(Redirect::to(&format!("/incidents/{id}")))
 }

@@ -9,8 +9,8 @@ mod show;
 mod standing;
 mod story;
 
-pub use approval::answer as answer_approval;
-pub use doubt::answer as answer_doubt;
+pub use approval::{Said, answer as answer_approval, say};
+pub use doubt::{answer as answer_doubt, end_doubt};
 pub use list::list;
 pub use readings::verdict;
 pub use show::show;

@@ -1,0 +1,88 @@
+//! What an API token may: its scopes, and never more than its maker may at that moment.
+
+use crate::access::{Act, Role};
+
+/// Every scope there is: what it lets do, its word, and what people read. What only a person may do has none: making tokens,
+/// people, the organization.
+pub const SCOPES: [(Act, &str, &str); 8] = [
+    (Act::Read, "read", "Read incidents, runs, hosts, clients and limits"),
+    (Act::WorkIncidents, "work", "Hands off, release, answer a run in doubt"),
+    (Act::Approve, "approve", "Answer fixes that ask first"),
+    (Act::StopActions, "stop", "Stop all actions"),
+    (Act::LetAct, "let_act", "Let act again, close breakers, end interlocks"),
+    (Act::TrustHost, "trust", "Say that a host is the same machine"),
+    (Act::ConfirmChanges, "confirm", "Answer changes that wait for a second person"),
+    (Act::ReadAudit, "audit", "Read the audit"),
+];
+
+/// The longest life of a token, in days.
+pub const DAYS_MAX: u16 = 366;
+/// The longest name, in characters.
+pub const NAME_MAX: usize = 100;
+/// Source networks at most.
+pub const NETWORKS_MAX: usize = 20;
+
+/// The scopes of a token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scopes(Vec<Act>);
+
+impl Scopes {
+    /// Of stored words; one that is not known lets nothing.
+    pub fn of<'a>(words: impl IntoIterator<Item = &'a str>) -> Scopes {
+        Scopes(words.into_iter().filter_map(parse).collect())
+    }
+
+    /// Whether a token with these scopes may, whose maker has `role` now.
+    pub fn may(&self, role: Role, act: Act) -> bool {
+        self.0.contains(&act) && role.may(act)
+    }
+}
+
+/// The act of a scope's word.
+pub fn parse(word: &str) -> Option<Act> {
+    SCOPES.iter().find(|(_, w, _)| *w == word).map(|(act, _, _)| *act)
+}
+
+/// The scopes that somebody of `role` may give a token: those that they may use themselves.
+pub fn of_role(role: Role) -> impl Iterator<Item = (&'static str, &'static str)> {
+    SCOPES.iter().filter(move |(act, _, _)| role.may(*act)).map(|(_, word, label)| (*word, *label))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn roles() -> impl Strategy<Value = Role> {
+        prop::sample::select(Role::ALL.map(|(role, _)| role).to_vec())
+    }
+
+    proptest! {
+        /// Whatever roles its maker has one after the other, a token may exactly what it was made for and they may then.
+        #[test]
+        fn a_token_never_may_what_its_maker_may_not(
+            made_by in roles(),
+            wanted in prop::sample::subsequence(SCOPES.map(|(_, word, _)| word).to_vec(), 0..=SCOPES.len()),
+            later in prop::collection::vec(roles(), 0..8),
+        ) {
+            let given: Vec<_> = of_role(made_by).map(|(word, _)| word).filter(|word| wanted.contains(word)).collect();
+            let scopes = Scopes::of(given.iter().copied());
+            for role in std::iter::once(made_by).chain(later) {
+                for (act, _) in crate::access::TABLE {
+                    let word = SCOPES.iter().find(|(a, _, _)| *a == act).map(|(_, word, _)| *word);
+                    let said = word.is_some_and(|word| given.contains(&word));
+                    prop_assert_eq!(scopes.may(role, act), said && role.may(act));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_scope_makes_tokens_people_or_owners() {
+        let all = Scopes::of(SCOPES.map(|(_, word, _)| word));
+        for act in [Act::MakeTokens, Act::ManagePeople, Act::ManageOrganization, Act::OwnOrganization] {
+            assert!(!all.may(Role::Owner, act), "{act:?}");
+        }
+        assert_eq!(Scopes::of(["everything", ""]), Scopes::default());
+    }
+}

@@ -1,0 +1,5 @@
+//! What the API lists beside what the pages list: each by a place in the order of one index.
+
+pub mod clients;
+pub mod hosts;
+pub mod runs;

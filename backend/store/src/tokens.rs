@@ -1,0 +1,283 @@
+//! Tables `api_tokens` and `api_answers`: tokens of the API as people see them, and what was answered once.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use jiff_sqlx::ToSqlx;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::error::exactly_one;
+use crate::{Result, Store, TenantTx, audit};
+
+/// A token's use is written down at most this often.
+const USED_EVERY: SignedDuration = SignedDuration::from_mins(1);
+/// What was answered to an Idempotency-Key is kept for this long.
+pub const ANSWERS_KEPT: Duration = Duration::from_secs(24 * 3_600);
+
+/// A token that is made.
+#[derive(Debug)]
+pub struct NewToken<'a> {
+    /// What people call it.
+    pub name: &'a str,
+    /// Its first characters, by which people know it.
+    pub hint: &'a str,
+    /// The SHA-256 of its text.
+    pub hash: &'a [u8],
+    /// Who makes it.
+    pub login_id: Uuid,
+    /// The words of its scopes.
+    pub scopes: &'a [String],
+    /// Networks it may be used from; none: all.
+    pub networks: &'a [String],
+    /// Its end.
+    pub expires_at: Timestamp,
+}
+
+/// A token as people see it.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the columns' names")]
+pub struct Token {
+    pub token_id: Uuid,
+    pub name: String,
+    pub hint: String,
+    pub login_id: Uuid,
+    /// The maker's name; none: they are no member any more, and the token may nothing.
+    pub by: Option<String>,
+    pub scopes: Vec<String>,
+    pub networks: Vec<String>,
+    pub made_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub used_at: Option<Timestamp>,
+    pub used_from: Option<String>,
+    pub revoked_at: Option<Timestamp>,
+    pub revoked_by: Option<String>,
+}
+
+/// Makes a token; its id.
+pub async fn insert(tx: &mut TenantTx, new: &NewToken<'_>) -> Result<Uuid> {
+    let (tenant_id, token_id, now) = (tx.tenant_id(), Store::new_id(), tx.now().await?);
+    sqlx::query!(
+        "INSERT INTO credentials (tenant_id, kind, secret_hash, subject_id, expires_at) VALUES ($1, 'api_token', $2, $3, $4)",
+        tenant_id,
+        new.hash,
+        token_id,
+        new.expires_at.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query!(
+        "INSERT INTO api_tokens (tenant_id, token_id, name, hint, login_id, scopes, networks, made_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        tenant_id,
+        token_id,
+        new.name,
+        new.hint,
+        new.login_id,
+        new.scopes,
+        new.networks,
+        now.to_sqlx() as _,
+        new.expires_at.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    let made = json!({ "name": new.name, "scopes": new.scopes, "networks": new.networks, "expires_at": new.expires_at.to_string() });
+    let change = (Value::Null, made);
+    audit::insert_change(tx, None, "token.made", ("token", token_id), json!({ "hint": new.hint }), change).await?;
+    Ok(token_id)
+}
+
+/// The tenant's tokens, those that still work first, then the newest.
+pub async fn list(tx: &mut TenantTx, limit: i64) -> Result<Vec<Token>> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let rows = sqlx::query!(
+        r#"SELECT t.token_id, t.name, t.hint, t.login_id, m.name AS "by?", t.scopes, t.networks, t.made_at, t.expires_at, t.used_at, t.used_from,
+             t.revoked_at, t.revoked_by
+           FROM api_tokens t LEFT JOIN memberships m ON m.tenant_id = t.tenant_id AND m.login_id = t.login_id
+           WHERE t.tenant_id = $1 ORDER BY (t.revoked_at IS NULL AND t.expires_at > $2) DESC, t.made_at DESC, t.token_id LIMIT $3"#,
+        tenant_id,
+        now.to_sqlx() as _,
+        limit
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let token = rows.into_iter().map(|r| Token {
+        token_id: r.token_id,
+        name: r.name,
+        hint: r.hint,
+        login_id: r.login_id,
+        by: r.by,
+        scopes: r.scopes,
+        networks: r.networks,
+        made_at: r.made_at.to_jiff(),
+        expires_at: r.expires_at.to_jiff(),
+        used_at: r.used_at.map(|at| at.to_jiff()),
+        used_from: r.used_from,
+        revoked_at: r.revoked_at.map(|at| at.to_jiff()),
+        revoked_by: r.revoked_by,
+    });
+    Ok(token.collect())
+}
+
+/// How many tokens of the tenant still work.
+pub async fn count_alive(tx: &mut TenantTx) -> Result<i64> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    Ok(sqlx::query_scalar!(
+        r#"SELECT count(*) AS "n!" FROM api_tokens WHERE tenant_id = $1 AND revoked_at IS NULL AND expires_at > $2"#,
+        tenant_id,
+        now.to_sqlx() as _
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
+/// Who made a token; none: there is no such token.
+pub async fn find_maker(tx: &mut TenantTx, token_id: Uuid) -> Result<Option<Uuid>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!(
+        "SELECT login_id FROM api_tokens WHERE tenant_id = $1 AND token_id = $2",
+        tenant_id,
+        token_id
+    )
+    .fetch_optional(tx.conn())
+    .await?)
+}
+
+/// Ends a token at once. False: it was revoked already.
+pub async fn mark_revoked(tx: &mut TenantTx, token_id: Uuid, by: &str) -> Result<bool> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let name = sqlx::query_scalar!(
+        "UPDATE api_tokens SET revoked_at = $3, revoked_by = $4 WHERE tenant_id = $1 AND token_id = $2 AND revoked_at IS NULL RETURNING name",
+        tenant_id,
+        token_id,
+        now.to_sqlx() as _,
+        by
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(name) = name else { return Ok(false) };
+    let done = sqlx::query!(
+        "UPDATE credentials SET revoked_at = $3 WHERE tenant_id = $1 AND kind = 'api_token' AND subject_id = $2",
+        tenant_id,
+        token_id,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("tokens::mark_revoked", done.rows_affected())?;
+    let (detail, states) = (json!({ "name": name }), (json!({ "revoked": false }), json!({ "revoked": true })));
+    audit::insert_change(tx, None, "token.revoked", ("token", token_id), detail, states).await?;
+    Ok(true)
+}
+
+/// A token that works, if its maker does.
+#[derive(Debug)]
+pub(crate) struct Alive {
+    pub login_id: Uuid,
+    pub scopes: Vec<String>,
+    pub networks: Vec<String>,
+    /// Whether its use was written down a short while ago.
+    pub is_marked: bool,
+}
+
+/// The token, if it was not revoked and has not ended.
+pub(crate) async fn find_alive(tx: &mut TenantTx, token_id: Uuid) -> Result<Option<Alive>> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let row = sqlx::query!(
+        "SELECT login_id, scopes, networks, used_at FROM api_tokens
+         WHERE tenant_id = $1 AND token_id = $2 AND revoked_at IS NULL AND expires_at > $3",
+        tenant_id,
+        token_id,
+        now.to_sqlx() as _
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|r| Alive {
+        login_id: r.login_id,
+        scopes: r.scopes,
+        networks: r.networks,
+        is_marked: r.used_at.is_some_and(|at| at.to_jiff() > now - USED_EVERY),
+    }))
+}
+
+/// Writes down that a token was used, now and then.
+pub async fn mark_used(tx: &mut TenantTx, token_id: Uuid, from: Option<IpAddr>) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    sqlx::query!(
+        "UPDATE api_tokens SET used_at = $3, used_from = $4 WHERE tenant_id = $1 AND token_id = $2 AND (used_at IS NULL OR used_at < $5)",
+        tenant_id,
+        token_id,
+        now.to_sqlx() as _,
+        from.map(|from| from.to_string()),
+        (now - USED_EVERY).to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// An answer that was given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The SHA-256 of the request it was given to.
+    pub digest: Vec<u8>,
+    /// Its status.
+    pub status: i16,
+    /// Its body.
+    pub body: Value,
+}
+
+/// Takes an Idempotency-Key for this transaction, which waits for another one that has it; or says what was answered to it.
+pub async fn claim_key(tx: &mut TenantTx, token_id: Uuid, key: &str, digest: &[u8]) -> Result<Option<Answer>> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let kept = now - ANSWERS_KEPT;
+    sqlx::query!(
+        "DELETE FROM api_answers WHERE tenant_id = $1 AND token_id = $2 AND at < $3",
+        tenant_id,
+        token_id,
+        kept.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    let done = sqlx::query!(
+        "INSERT INTO api_answers (tenant_id, token_id, idempotency_key, digest, status, body, at) VALUES ($1, $2, $3, $4, 0, 'null', $5)
+         ON CONFLICT DO NOTHING",
+        tenant_id,
+        token_id,
+        key,
+        digest,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    if done.rows_affected() == 1 {
+        return Ok(None);
+    }
+    let answer = sqlx::query_as!(
+        Answer,
+        "SELECT digest, status, body FROM api_answers WHERE tenant_id = $1 AND token_id = $2 AND idempotency_key = $3",
+        tenant_id,
+        token_id,
+        key
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(Some(answer))
+}
+
+/// Keeps what is answered, in the transaction of what was done.
+pub async fn keep_answer(tx: &mut TenantTx, token_id: Uuid, key: &str, status: u16, body: &Value) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    let done = sqlx::query!(
+        "UPDATE api_answers SET status = $4, body = $5 WHERE tenant_id = $1 AND token_id = $2 AND idempotency_key = $3",
+        tenant_id,
+        token_id,
+        key,
+        i16::try_from(status).unwrap_or(0),
+        body
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("tokens::keep_answer", done.rows_affected())
+}

@@ -1,0 +1,4 @@
+//! Fixes that ask first.
+
+pub mod answer;
+pub mod list;

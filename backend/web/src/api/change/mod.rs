@@ -1,0 +1,4 @@
+//! Changes that wait for a second person.
+
+pub mod answer;
+pub mod list;

@@ -1,0 +1,4 @@
+//! What stops actions, and lets them go on.
+
+pub mod act;
+pub mod show;

@@ -1,0 +1,75 @@
+//! `POST /api/v1/hosts/{id}/…`: hands off, release, the same machine.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::api::{Begun, Caller, Done, Id, Nothing, Problem, Sent, reason, some};
+use crate::pages::host::{attest, begin_hands_off, end_hands_off};
+
+/// No actions for a while.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HandsOff {
+    /// For how many hours: 1, 4, 8 or 24.
+    #[schema(minimum = 1, maximum = 24)]
+    pub hours: u8,
+    /// Why; people read it.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    pub reason: String,
+}
+
+/// No actions on this host for a while.
+#[utoipa::path(post, path = "/api/v1/hosts/{id}/hands-off", tag = "Hosts", params(("id" = Uuid, Path, description = "The host"), crate::api::document::Key),
+    request_body = HandsOff, responses((status = 200, description = "Hands off", body = Done), Problem), security(("token" = ["work"])))]
+pub async fn hands_off(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    sent: Sent<HandsOff>,
+) -> Result<Response, Problem> {
+    let reason = reason(&sent.said.reason, 200)?;
+    let mut tx = match sent.begin(&app, &caller).await? {
+        Begun::Now(tx) => tx,
+        Begun::Before(answer) => return Ok(answer),
+    };
+    begin_hands_off(&mut tx, &caller.member, id, sent.said.hours, some(&reason)).await?;
+    sent.end(tx, &caller, &Done { changed: true }).await
+}
+
+/// Ends hands off on this host; what was held is looked at again at once.
+#[utoipa::path(post, path = "/api/v1/hosts/{id}/release", tag = "Hosts", params(("id" = Uuid, Path, description = "The host"), crate::api::document::Key),
+    request_body = Nothing, responses((status = 200, description = "Released", body = Done), Problem), security(("token" = ["work"])))]
+pub async fn release(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    sent: Sent<Nothing>,
+) -> Result<Response, Problem> {
+    let mut tx = match sent.begin(&app, &caller).await? {
+        Begun::Now(tx) => tx,
+        Begun::Before(answer) => return Ok(answer),
+    };
+    let changed = end_hands_off(&mut tx, &caller.member, id).await?;
+    sent.end(tx, &caller, &Done { changed }).await
+}
+
+/// Says that a quarantined host is the same machine: it is trusted again.
+#[utoipa::path(post, path = "/api/v1/hosts/{id}/same-machine", tag = "Hosts", params(("id" = Uuid, Path, description = "The host"), crate::api::document::Key),
+    request_body = Nothing, responses((status = 200, description = "Trusted again", body = Done), Problem), security(("token" = ["trust"])))]
+pub async fn same_machine(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    sent: Sent<Nothing>,
+) -> Result<Response, Problem> {
+    let mut tx = match sent.begin(&app, &caller).await? {
+        Begun::Now(tx) => tx,
+        Begun::Before(answer) => return Ok(answer),
+    };
+    attest(&mut tx, &caller.member, id).await?;
+    sent.end(tx, &caller, &Done { changed: true }).await
+}

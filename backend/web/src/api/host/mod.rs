@@ -1,0 +1,5 @@
+//! Hosts.
+
+pub mod act;
+pub mod list;
+pub mod show;

@@ -1,0 +1,82 @@
+//! `GET /api/v1/hosts/{id}`.
+
+use axum::Json;
+use axum::extract::State;
+use domain::access::Act;
+use domain::detect::words::words;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use store::pages::hosts;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::App;
+use crate::api::{Caller, Id, Named, Problem};
+
+/// A host with its checks.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Host {
+    id: Uuid,
+    name: String,
+    client: Named,
+    /// `trusted` or `quarantined`.
+    state: String,
+    quarantine_reason: Option<String>,
+    #[schema(value_type = Object)]
+    tags: Value,
+    agent_version: Option<String>,
+    booted_at: Option<Timestamp>,
+    linked_at: Option<Timestamp>,
+    unlinked_at: Option<Timestamp>,
+    /// Hands off here or for its client lasts until then.
+    hands_off_until: Option<Timestamp>,
+    checks: Vec<Check>,
+}
+
+/// How a check of it stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Check {
+    name: String,
+    target: String,
+    /// `ok`, `warning`, `critical` or `no_data`.
+    verdict: String,
+    verdict_at: Timestamp,
+    /// What was read last, in words.
+    reading: String,
+    observed_at: Timestamp,
+}
+
+/// One host.
+#[utoipa::path(get, path = "/api/v1/hosts/{id}", tag = "Hosts", params(("id" = Uuid, Path, description = "The host")),
+    responses((status = 200, description = "The host", body = Host), Problem), security(("token" = ["read"])))]
+pub async fn show(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<Json<Host>, Problem> {
+    caller.must(Act::Read)?;
+    let mut tx = caller.member.begin(&app).await?;
+    let row = hosts::list(&mut tx, hosts::Of::Host(id), 1).await?.pop().ok_or(Problem::NOT_FOUND)?;
+    let now = tx.now().await?;
+    let off = hosts::list_hands_off(&mut tx, now).await?;
+    let hands_off_until = crate::parts::hands_off(&off, &row, now).map(|off| off.until_at);
+    let checks = hosts::list_checks(&mut tx, id).await?.into_iter().map(|check| Check {
+        name: check.check,
+        target: check.target,
+        verdict: check.verdict,
+        verdict_at: check.verdict_at,
+        reading: words(&check.readings),
+        observed_at: check.observed_at,
+    });
+    Ok(Json(Host {
+        id,
+        checks: checks.collect(),
+        hands_off_until,
+        name: row.name,
+        client: Named { id: row.client_id, name: row.client },
+        state: row.state,
+        quarantine_reason: row.quarantine_reason,
+        tags: row.tags,
+        agent_version: row.agent_version,
+        booted_at: row.booted_at,
+        linked_at: row.linked_at,
+        unlinked_at: row.unlinked_at,
+    }))
+}

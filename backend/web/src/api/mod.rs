@@ -1,0 +1,147 @@
+//! The API: what the console can do, as JSON, for programs that show a token. One operation, one file, and each calls what
+//! the page of the same name calls.
+//!
+//! There are no cookies here and no forms: a request says who asks in its `Authorization` header alone, and what other sites
+//! make a browser send carries none.
+
+mod approval;
+mod audit;
+mod caller;
+mod change;
+mod client;
+mod cursor;
+mod docs;
+mod document;
+mod guardrail;
+mod host;
+mod incident;
+mod limits;
+pub mod networks;
+mod problem;
+mod read;
+mod run;
+
+pub use caller::{Caller, gate};
+pub use limits::Limits;
+pub use problem::Problem;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::router::{Route, read, write};
+use read::{Asked, Begun, Id, Nothing, Sent};
+
+/// Where the API begins.
+pub const PREFIX: &str = "/api/v1";
+
+/// Items of a page unless the request says how many.
+const LIMIT: u16 = 50;
+/// Items of a page at most.
+const LIMIT_MAX: u16 = 200;
+
+/// Routes that ask for a token.
+pub fn routes() -> Vec<Route> {
+    vec![
+        read("/api/v1/incidents", incident::list::list),
+        read("/api/v1/incidents/{id}", incident::show::show),
+        write("/api/v1/incidents/{id}/doubt", incident::doubt::answer),
+        read("/api/v1/runs", run::list::list),
+        read("/api/v1/runs/{id}", run::show::show),
+        read("/api/v1/approvals", approval::list::list),
+        write("/api/v1/approvals/{id}", approval::answer::answer),
+        read("/api/v1/hosts", host::list::list),
+        read("/api/v1/hosts/{id}", host::show::show),
+        write("/api/v1/hosts/{id}/hands-off", host::act::hands_off),
+        write("/api/v1/hosts/{id}/release", host::act::release),
+        write("/api/v1/hosts/{id}/same-machine", host::act::same_machine),
+        read("/api/v1/guardrails", guardrail::show::show),
+        write("/api/v1/guardrails/stop", guardrail::act::stop),
+        write("/api/v1/guardrails/go", guardrail::act::go),
+        write("/api/v1/guardrails/breaker", guardrail::act::close_breaker),
+        write("/api/v1/guardrails/interlocks/{id}/release", guardrail::act::release),
+        write("/api/v1/clients/{id}/hands-off", guardrail::act::hands_off),
+        write("/api/v1/clients/{id}/release", guardrail::act::hands_on),
+        read("/api/v1/changes", change::list::list),
+        write("/api/v1/changes/{id}", change::answer::answer),
+        read("/api/v1/audit", audit::list::list),
+        read("/api/v1/clients", client::list::list),
+        read("/api/v1/clients/{id}", client::show::show),
+    ]
+}
+
+/// Routes that tell everybody what there is.
+pub fn everybodys() -> Vec<Route> {
+    vec![read("/api/v1/openapi.json", document::show), read("/api/docs", docs::show)]
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+struct Page<T: ToSchema> {
+    /// The items of this page, in the list's order.
+    items: Vec<T>,
+    /// What to say as `cursor` for the next page; none: there is none.
+    next: Option<String>,
+}
+
+/// Something with a name.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+struct Named {
+    /// Its id.
+    id: Uuid,
+    /// Its name.
+    name: String,
+}
+
+/// What was asked for is done.
+#[derive(Debug, Serialize, ToSchema)]
+struct Done {
+    /// Whether anything is different now; what was so already is no error.
+    changed: bool,
+}
+
+/// How many items a page has, as a request says it.
+fn limit(asked: Option<u16>) -> Result<i64, Problem> {
+    let limit = asked.unwrap_or(LIMIT);
+    if (1..=LIMIT_MAX).contains(&limit) {
+        Ok(limit.into())
+    } else {
+        Err(Problem::invalid("limit", format!("it must be 1 to {LIMIT_MAX}")))
+    }
+}
+
+/// A page of what was read with one more than `limit`; `place` says where an item stands in the list.
+fn page<R, T: ToSchema>(
+    mut rows: Vec<R>,
+    limit: i64,
+    place: impl Fn(&R) -> String,
+    item: impl Fn(R) -> T,
+) -> Json<Page<T>> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| has_more).map(place);
+    Json(Page { items: rows.into_iter().map(item).collect(), next })
+}
+
+/// An answer that may have been kept.
+fn answer(status: StatusCode, body: &serde_json::Value) -> Response {
+    (status, Json(body)).into_response()
+}
+
+/// A reason as a request says it, trimmed.
+fn reason(said: &str, most: usize) -> Result<String, Problem> {
+    let said = said.trim();
+    if said.chars().count() > most {
+        return Err(Problem::invalid("reason", format!("it must be at most {most} characters")));
+    }
+    Ok(said.to_owned())
+}
+
+/// A reason, if one was said.
+fn some(reason: &str) -> Option<&str> {
+    (!reason.is_empty()).then_some(reason)
+}

@@ -1,0 +1,175 @@
+//! What comes in: parameters and bodies, read strictly, with the field named where they cannot be.
+
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::{StatusCode, header, request::Parts};
+use keys::digest;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use store::TenantTx;
+use uuid::Uuid;
+
+use super::{Caller, Problem};
+use crate::App;
+
+/// The longest body.
+const BODY: usize = 64 * 1024;
+/// The longest Idempotency-Key.
+const KEY: usize = 255;
+
+/// The parameters of an address; one that the route does not know is refused.
+pub struct Asked<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Asked<T>, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+        // Empty ones are as if they were not there; the database's texts have no NUL.
+        if let Some((name, _)) = pairs.iter().find(|(name, value)| name.contains('\0') || value.contains('\0')) {
+            return Err(Problem::invalid(name.replace('\0', ""), "it contains a NUL"));
+        }
+        if query.contains("%")
+            && pairs.iter().any(|(name, value)| name.contains('\u{fffd}') || value.contains('\u{fffd}'))
+        {
+            return Err(Problem::invalid("?", "it is not UTF-8"));
+        }
+        let fields = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+        serde_path_to_error::deserialize(fields).map(Asked).map_err(wrong)
+    }
+}
+
+/// An id in the path; what is none is not found.
+pub struct Id(pub Uuid);
+
+impl FromRequestParts<App> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Id, Problem> {
+        let path = axum::extract::Path::<Uuid>::from_request_parts(parts, app).await;
+        path.map(|axum::extract::Path(id)| Id(id)).map_err(|_| Problem::NOT_FOUND)
+    }
+}
+
+/// A body, and what makes it one request and no other.
+pub struct Sent<T> {
+    /// What was said.
+    pub said: T,
+    key: Option<String>,
+    digest: [u8; 32],
+}
+
+impl<T: DeserializeOwned> FromRequest<App> for Sent<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &App) -> Result<Sent<T>, Problem> {
+        let (parts, body) = request.into_parts();
+        let key = match parts.headers.get("idempotency-key") {
+            None => None,
+            Some(key) => {
+                Some(key.to_str().ok().filter(|key| (1..=KEY).contains(&key.len())).map(str::to_owned).ok_or_else(
+                    || Problem::invalid("Idempotency-Key", format!("it must be 1 to {KEY} printable ASCII characters")),
+                )?)
+            }
+        };
+        let bytes = to_bytes(body, BODY).await.map_err(|_| Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE))?;
+        let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let is_json = kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
+        if !is_json {
+            return Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        }
+        let said = read(&bytes)?;
+        let request = [parts.method.as_str(), "\n", parts.uri.path(), "\n"].concat();
+        Ok(Sent { said, key, digest: digest(&[request.as_bytes(), &bytes].concat()).0 })
+    }
+}
+
+fn read<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
+        Problem::of_status(StatusCode::BAD_REQUEST).because(format!("the body is no JSON: {error}"))
+    })?;
+    if !value.is_object() {
+        return Err(Problem::invalid("", "the body must be an object"));
+    }
+    if let Some(field) = nul(&value, "") {
+        return Err(Problem::invalid(field, "it contains a NUL"));
+    }
+    serde_path_to_error::deserialize(value).map_err(wrong)
+}
+
+/// Where a text with a NUL is, which the database's texts do not have.
+fn nul(value: &Value, at: &str) -> Option<String> {
+    match value {
+        Value::String(text) => text.contains('\0').then(|| at.to_owned()),
+        Value::Array(items) => items.iter().find_map(|item| nul(item, at)),
+        Value::Object(fields) => {
+            fields.iter().find_map(
+                |(name, value)| {
+                    if name.contains('\0') { Some(name.replace('\0', "")) } else { nul(value, name) }
+                },
+            )
+        }
+        _ => None,
+    }
+}
+
+fn wrong<E: std::error::Error>(error: serde_path_to_error::Error<E>) -> Problem {
+    let path = error.path().to_string();
+    let said = error.into_inner().to_string();
+    // A field that is missing or not known stands in the message, not in the path.
+    let named = said.split('`').nth(1).filter(|_| {
+        said.starts_with("unknown field") || said.starts_with("missing field") || said.starts_with("duplicate field")
+    });
+    let field = match (named, path.as_str()) {
+        (Some(name), _) => name.to_owned(),
+        (None, ".") => String::new(),
+        (None, path) => path.to_owned(),
+    };
+    Problem::invalid(field, said)
+}
+
+/// A transaction for what was asked, or the answer that it got before.
+pub enum Begun {
+    /// Do it.
+    Now(TenantTx),
+    /// It was done: this was answered.
+    Before(axum::response::Response),
+}
+
+impl<T> Sent<T> {
+    /// Begins: with an Idempotency-Key that was used, the request was answered before.
+    pub async fn begin(&self, app: &App, caller: &Caller) -> Result<Begun, Problem> {
+        let mut tx = caller.member.begin(app).await?;
+        let Some(key) = &self.key else { return Ok(Begun::Now(tx)) };
+        match store::tokens::claim_key(&mut tx, caller.token_id, key, &self.digest).await? {
+            None => Ok(Begun::Now(tx)),
+            Some(answer) if answer.digest != self.digest => Err(Problem::key_reused()),
+            Some(answer) => {
+                let status = u16::try_from(answer.status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+                Ok(Begun::Before(super::answer(status.unwrap_or(StatusCode::OK), &answer.body)))
+            }
+        }
+    }
+
+    /// Keeps the answer with what was done, and gives it.
+    pub async fn end(
+        &self,
+        mut tx: TenantTx,
+        caller: &Caller,
+        body: &impl serde::Serialize,
+    ) -> Result<axum::response::Response, Problem> {
+        let body = serde_json::to_value(body).map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
+        if let Some(key) = &self.key {
+            store::tokens::keep_answer(&mut tx, caller.token_id, key, StatusCode::OK.as_u16(), &body).await?;
+        }
+        tx.commit().await?;
+        Ok(super::answer(StatusCode::OK, &body))
+    }
+}
+
+/// A body without anything in it.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}

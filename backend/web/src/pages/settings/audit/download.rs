@@ -1,0 +1,53 @@
+//! `GET /settings/audit/file`: the whole chain as JSON lines, as `mendwright audit verify` reads them.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use futures_util::stream;
+use serde_json::json;
+use store::audit::{self, Export};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::reader;
+use crate::member::Member;
+use crate::{App, Failure};
+
+/// Files that a node writes at once: each reads its organization's whole audit.
+static AT_ONCE: Semaphore = Semaphore::const_new(4);
+
+/// A file on its way: each part is read in a transaction of its own, as its reader takes it.
+struct Writing {
+    app: App,
+    member: Member,
+    export: Export,
+    _permit: SemaphorePermit<'static>,
+}
+
+/// Sends the file. That it was taken is an entry too, which stands in the next one.
+pub async fn download(State(app): State<App>, member: Member) -> Result<Response, Failure> {
+    reader(&member)?;
+    let _permit = AT_ONCE.try_acquire().map_err(|_| Failure::BUSY)?;
+    let mut tx = member.begin(&app).await?;
+    let export = Export::begin(&mut tx).await?.ok_or(Failure::NOT_FOUND)?;
+    let tenant_id = tx.tenant_id();
+    audit::insert_tenant_wide(&mut tx, "audit.exported", "tenant", tenant_id, json!({ "entries": export.entries() }))
+        .await?;
+    tx.commit().await?;
+    let writing = Writing { app, member, export, _permit };
+    let parts = stream::try_unfold(writing, async |mut writing| {
+        let part = next(&mut writing).await.map_err(|_| std::io::Error::other("the audit could not be read"))?;
+        Ok::<_, std::io::Error>(part.map(|part| (part, writing)))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "application/x-ndjson"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"audit.jsonl\""),
+    ];
+    Ok((headers, Body::from_stream(parts)).into_response())
+}
+
+/// The next part; a failure is logged and cuts the file off, which its reader sees by the missing head.
+async fn next(writing: &mut Writing) -> Result<Option<String>, Failure> {
+    let mut tx = writing.member.begin(&writing.app).await?;
+    Ok(writing.export.next(&mut tx).await?)
+}

@@ -1,0 +1,187 @@
+//! `/settings/tokens`: tokens of the API are made, shown once, and revoked.
+
+use axum::extract::{Path, State, rejection::PathRejection};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use domain::access::Act;
+use domain::token::{self, NAME_MAX, NETWORKS_MAX};
+use jiff::SignedDuration;
+use keys::token::{Kind, mint};
+use serde::Deserialize;
+use store::tokens::{self, NewToken, Token};
+use uuid::Uuid;
+use views::Nav;
+use views::error::Kind as Error;
+use views::settings::{ScopeChoice, Tab, TokenRow, TokensPage, Typed};
+
+use crate::api::networks;
+use crate::layers::{page, refusing};
+use crate::member::{Member, clock};
+use crate::posted::{Input, Posted};
+use crate::{App, Failure};
+
+/// How many are shown.
+const SHOWN: i64 = 200;
+/// How many of an organization may work at once.
+const MOST: i64 = 100;
+/// How long one may live, in days.
+const DAYS: [u16; 4] = [7, 30, 90, 365];
+/// How many of a token's first characters stay known.
+const HINT: usize = 12;
+
+/// The form that makes one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct New {
+    csrf: String,
+    name: String,
+    #[serde(default)]
+    scope: Vec<String>,
+    days: u16,
+    #[serde(default)]
+    networks: String,
+}
+
+/// The button that revokes one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revoke {
+    csrf: String,
+}
+
+impl Input for New {
+    fn csrf(&self) -> &str {
+        &self.csrf
+    }
+}
+
+impl Input for Revoke {
+    fn csrf(&self) -> &str {
+        &self.csrf
+    }
+}
+
+/// Tokens are the organization's: to a member of some clients they are not there.
+fn must_make(member: &Member) -> Result<(), Failure> {
+    if !member.sees_all() {
+        return Err(Failure::NOT_FOUND);
+    }
+    member.must(Act::MakeTokens)
+}
+
+/// The page.
+pub async fn show(State(app): State<App>, member: Member) -> Result<Response, Failure> {
+    must_make(&member)?;
+    let typed = Typed { days: 90, ..Typed::default() };
+    Ok(page(&load(&app, &member, &["read".to_owned()], typed, Ok(None)).await?))
+}
+
+/// Makes a token and shows it this once.
+pub async fn make(State(app): State<App>, Posted(member, form): Posted<New>) -> Result<Response, Failure> {
+    must_make(&member)?;
+    member.must_be_proven(&app).await?;
+    match insert(&app, &member, &form).await? {
+        Ok(made) => {
+            let typed = Typed { days: 90, ..Typed::default() };
+            Ok(page(&load(&app, &member, &["read".to_owned()], typed, Ok(Some(made))).await?))
+        }
+        Err(wrong) => {
+            let typed = Typed { name: form.name, networks: form.networks, days: form.days };
+            Ok(refusing(&load(&app, &member, &form.scope, typed, Err(wrong)).await?))
+        }
+    }
+}
+
+/// The token's text; or what is wrong with what was typed.
+async fn insert(app: &App, member: &Member, form: &New) -> Result<Result<String, String>, Failure> {
+    let name = form.name.trim();
+    let wrong = |words: &str| Ok(Err(words.to_owned()));
+    if name.is_empty() || name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
+        return wrong("Say in a few words what uses it.");
+    }
+    // Each scope must be one that its maker may use.
+    let role = member.seat().role;
+    let is_theirs = |scope: &String| token::of_role(role).any(|(word, _)| word == scope);
+    if form.scope.is_empty() || form.scope.len() > token::SCOPES.len() || !form.scope.iter().all(is_theirs) {
+        return wrong("Choose what it may.");
+    }
+    if !DAYS.contains(&form.days) {
+        return Err(Failure(Error::BadRequest));
+    }
+    let networks = match networks::parse(&form.networks) {
+        Ok(networks) if networks.len() <= NETWORKS_MAX => networks,
+        Ok(_) => return wrong("These are too many networks."),
+        Err(word) => return Ok(Err(format!("“{word}” is no network: write 192.0.2.0/24 or one address."))),
+    };
+    let mut tx = member.begin(app).await?;
+    if tokens::count_alive(&mut tx).await? >= MOST {
+        return wrong("There are 100 tokens that work already: revoke those that nothing uses.");
+    }
+    let made = mint(Kind::Api, &mut crate::vault::rng());
+    let expires_at = tx.now().await? + SignedDuration::from_hours(24 * i64::from(form.days));
+    let hint: String = made.reveal().chars().take(HINT).collect();
+    let (login_id, scopes) = (member.login_id(), &form.scope);
+    let new = NewToken { name, hint: &hint, hash: &made.hash(), login_id, scopes, networks: &networks, expires_at };
+    tokens::insert(&mut tx, &new).await?;
+    tx.commit().await?;
+    Ok(Ok(made.reveal().to_owned()))
+}
+
+/// Revokes a token: one's own, or for who manages people anybody's. It ends at once.
+pub async fn revoke(
+    State(app): State<App>,
+    id: Result<Path<Uuid>, PathRejection>,
+    Posted(member, _): Posted<Revoke>,
+) -> Result<Response, Failure> {
+    must_make(&member)?;
+    let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
+    let mut tx = member.begin(&app).await?;
+    let maker = tokens::find_maker(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+    if !may_revoke(&member, maker) {
+        return Err(Failure::FORBIDDEN);
+    }
+    let by = member.name(&mut tx).await?;
+    if !tokens::mark_revoked(&mut tx, id, &by).await? {
+        return Err(Failure::CONFLICT);
+    }
+    tx.commit().await?;
+    Ok(Redirect::to("/settings/tokens").into_response())
+}
+
+fn may_revoke(member: &Member, maker: Uuid) -> bool {
+    maker == member.login_id() || member.may(Act::ManagePeople)
+}
+
+async fn load(
+    app: &App,
+    member: &Member,
+    chosen: &[String],
+    typed: Typed,
+    made: Result<Option<String>, String>,
+) -> Result<TokensPage, Failure> {
+    let mut tx = member.begin(app).await?;
+    let shell = member.shell(&mut tx, Nav::Settings).await?;
+    let now = tx.now().await?;
+    let row = |token: Token| TokenRow {
+        id: token.token_id,
+        works: token.revoked_at.is_none() && token.expires_at > now,
+        may_revoke: token.revoked_at.is_none() && token.expires_at > now && may_revoke(member, token.login_id),
+        name: token.name,
+        hint: token.hint,
+        by: token.by,
+        scopes: token.scopes,
+        networks: token.networks,
+        made_at: token.made_at,
+        expires_at: token.expires_at,
+        used: token.used_at.map(|at| (at, token.used_from)),
+        revoked: token.revoked_at.zip(token.revoked_by),
+    };
+    let rows = tokens::list(&mut tx, SHOWN).await?.into_iter().map(row).collect();
+    let scopes = token::of_role(member.seat().role)
+        .map(|(word, label)| ScopeChoice { word, label, is_chosen: chosen.iter().any(|scope| scope == word) })
+        .collect();
+    let (made, error) = match made {
+        Ok(made) => (made, None),
+        Err(wrong) => (None, Some(wrong)),
+    };
+    Ok(TokensPage { shell, clock: clock(app, now), tab: Tab::Tokens, rows, scopes, typed, made, error })
+}

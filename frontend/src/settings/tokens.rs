@@ -1,0 +1,87 @@
+//! Tokens of the API.
+
+use askama::Template;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::Tab;
+use crate::{Clock, Nav, Shell};
+
+/// A token.
+#[derive(Clone, Debug)]
+pub struct TokenRow {
+    /// Its id.
+    pub id: Uuid,
+    /// What people call it.
+    pub name: String,
+    /// Its first characters.
+    pub hint: String,
+    /// Who made it; none: they are no member any more.
+    pub by: Option<String>,
+    /// Its scopes.
+    pub scopes: Vec<String>,
+    /// Networks it may be used from; none: all.
+    pub networks: Vec<String>,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// When it was used last, and from where.
+    pub used: Option<(Timestamp, Option<String>)>,
+    /// When it was revoked, and by whom.
+    pub revoked: Option<(Timestamp, String)>,
+    /// Whether it works.
+    pub works: bool,
+    /// Whether the reader may revoke it.
+    pub may_revoke: bool,
+}
+
+/// A scope that the reader may give.
+#[derive(Clone, Debug)]
+pub struct ScopeChoice {
+    /// Its word.
+    pub word: &'static str,
+    /// What it lets do.
+    pub label: &'static str,
+    /// Whether it was chosen.
+    pub is_chosen: bool,
+}
+
+/// What was typed for a new token.
+#[derive(Clone, Debug, Default)]
+pub struct Typed {
+    /// The name.
+    pub name: String,
+    /// The networks.
+    pub networks: String,
+    /// The days.
+    pub days: u16,
+}
+
+/// `/settings/tokens`.
+#[derive(Clone, Debug, Template)]
+#[template(path = "settings/tokens.html")]
+pub struct TokensPage {
+    /// The shell.
+    pub shell: Shell,
+    /// The page's clock.
+    pub clock: Clock,
+    /// The page.
+    pub tab: Tab,
+    /// The tokens: those that work first.
+    pub rows: Vec<TokenRow>,
+    /// What may be given to a new one.
+    pub scopes: Vec<ScopeChoice>,
+    /// What was typed.
+    pub typed: Typed,
+    /// A token that was just made: shown this once.
+    pub made: Option<String>,
+    /// What was wrong with what was typed.
+    pub error: Option<String>,
+}
+
+impl TokensPage {
+    fn days(&self) -> [(u16, &'static str); 4] {
+        [(7, "a week"), (30, "30 days"), (90, "90 days"), (365, "a year")]
+    }
+}
