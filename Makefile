@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e faults bench units-cost load systemd-check agent check build assets deps mails-check prepare prepare-check prepare-in-cluster
+.PHONY: help demo test e2e api-fuzz faults bench units-cost load systemd-check agent check build assets deps mails-check prepare prepare-check prepare-in-cluster
 
 DIST := frontend/assets/dist
 ASSET_INPUTS := frontend/package.json frontend/package-lock.json frontend/build.mjs $(shell find frontend/assets/src -type f)
@@ -54,6 +54,11 @@ load: deps assets ## AGENTS=n (100) on TLS links for SECONDS=s (30), each breaks
 	MENDWRIGHT_LOAD_AGENTS=$(or $(AGENTS),100) MENDWRIGHT_LOAD_SECONDS=$(or $(SECONDS),30) \
 	  cargo test --release --workspace --tests load:: -- --ignored --nocapture > $(LOAD_REPORT) 2>&1 || { tail -40 $(LOAD_REPORT); exit 1; }
 	@grep -A99 '^limits lifted' $(LOAD_REPORT) | grep -B99 '^{'
+
+FUZZ_VENV = $(or $(VENV),$(CURDIR)/target/schemathesis)
+api-fuzz: deps assets ## /api/v1 on loopback against requests made up from its own document (schemathesis, in a venv of its own)
+	test -x $(FUZZ_VENV)/bin/schemathesis || { python3 -m venv $(FUZZ_VENV) && $(FUZZ_VENV)/bin/pip install -q schemathesis==4.32.5; }
+	MENDWRIGHT_SCHEMATHESIS=$(FUZZ_VENV)/bin/schemathesis cargo test --workspace --test all -- console::fuzz --ignored --nocapture
 
 systemd-check: ## the agent with this machine's own systemd, in a throw-away unit; MANAGER=user: with a user manager of its own; where there is none infra/systemd/check exits with 3, make with 2
 	@infra/systemd/check $(MANAGER)

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::Console;
 
-const ALL: [&str; 8] = ["read", "work", "approve", "stop", "let_act", "trust", "confirm", "audit"];
+pub const ALL: [&str; 8] = ["read", "work", "approve", "stop", "let_act", "trust", "confirm", "audit"];
 
 /// Every route that asks for a token.
 pub const ROUTES: &[(&str, &str)] = &[
@@ -47,7 +47,7 @@ type Answer = (StatusCode, HeaderMap, Value);
 
 impl Console {
     /// A token of ours of somebody's, for a day.
-    async fn token(&mut self, email: &str, scopes: &[&str], networks: &[&str]) -> (Uuid, String) {
+    pub async fn token(&mut self, email: &str, scopes: &[&str], networks: &[&str]) -> (Uuid, String) {
         let of = format!("SELECT login_id FROM logins WHERE email = '{email}'");
         let login_id: Uuid =
             sqlx::query_scalar(sqlx::AssertSqlSafe(of)).fetch_one(&mut self.rows).await.expect("a login");

@@ -10,6 +10,7 @@ mod demo;
 mod doubt;
 mod enrolment;
 mod events;
+mod fuzz;
 mod gallery;
 mod guardrails;
 mod incidents;
