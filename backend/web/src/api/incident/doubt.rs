@@ -17,7 +17,6 @@ use crate::pages::incident::end_doubt;
 pub struct Doubt {
     /// The run.
     run: Uuid,
-    /// Whether it ran.
     #[schema(inline)]
     answer: Ran,
 }
