@@ -6,7 +6,10 @@ use askama::Template;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::{Clock, HostRef, Nav, Shell, State, Verdict, back_in, guardrails::Standing, part::count_word};
+use crate::{
+    Clock, HostRef, Nav, Shell, State, Verdict, back_in, guardrails::Standing, part::count_word, trend::ClosedGap,
+    trend::Trend,
+};
 
 /// Who was told that a person is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub struct Need {
     pub asks: bool,
     /// Who was told.
     pub told: Told,
+    /// Who has it, and since when.
+    pub owner: Option<(String, Timestamp)>,
 }
 
 /// A fix that did not run.
@@ -91,6 +96,8 @@ pub struct Watch {
     pub mails_failed: u32,
     /// Mails that wait.
     pub mails_queued: u32,
+    /// The stretches of silence of 24 hours that are over, the newest first.
+    pub closed: Vec<ClosedGap>,
 }
 
 impl Watch {
@@ -212,6 +219,8 @@ pub struct BoardPage {
     pub fixed_all: u32,
     /// The clients, worst first.
     pub clients: Vec<ClientRow>,
+    /// How the last 30 days went.
+    pub trend: Trend,
 }
 
 impl BoardPage {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     Clock, Limit, Link, Nav, Shell, State,
     clients::Healed,
-    guardrails::{Ends, Standing},
+    guardrails::{Ends, Refused, Standing},
     hosts::{Tally, Trust},
     incidents::IncidentRow,
 };
@@ -128,6 +128,8 @@ pub struct ClientPage {
     pub checks: Vec<CheckLine>,
     /// The limits of the client with what is used of them.
     pub limits: Vec<Limit>,
+    /// The mappings that its hosts would refuse.
+    pub refused: Vec<Refused>,
     /// What stands against fixes there now.
     pub standing: Vec<Standing>,
     /// The newest incidents of the last 30 days.

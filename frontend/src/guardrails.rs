@@ -76,6 +76,19 @@ pub struct ClientRow {
     pub stopped: bool,
 }
 
+/// A mapping that some hosts would refuse by their own limits.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// The mapping's name.
+    pub mapping: String,
+    /// The first playbook that is refused.
+    pub playbook: String,
+    /// Hosts that would refuse.
+    pub refusing: u32,
+    /// Hosts it is about.
+    pub hosts: u32,
+}
+
 /// What a stop here would reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reach {
@@ -113,6 +126,8 @@ pub struct GuardrailsPage {
     pub limits: Vec<Limit>,
     /// The clients; none on a client's own page.
     pub clients: Vec<ClientRow>,
+    /// The mappings that hosts would refuse.
+    pub refused: Vec<Refused>,
     /// Hands off that stand on the client, so that they can be ended.
     pub hands_off: bool,
 }

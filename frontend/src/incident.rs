@@ -50,6 +50,8 @@ pub struct IncidentPage {
     pub why_nothing_else: Vec<Reason>,
     /// Whether this member may answer a doubt.
     pub may_act: bool,
+    /// Who has it, whether it is this member, and since when.
+    pub owner: Option<Owner>,
     /// Whether this member may say yes or no to a fix.
     pub may_approve: bool,
 }
@@ -97,6 +99,17 @@ impl Ask {
     }
 }
 
+/// Who has an incident.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// Their name.
+    pub name: String,
+    /// Whether it is the member who reads.
+    pub is_you: bool,
+    /// Since when.
+    pub at: Timestamp,
+}
+
 /// What stands about the host beside the story.
 #[derive(Clone, Debug)]
 pub struct HostAside {
@@ -127,6 +140,10 @@ pub struct Stage {
 }
 
 impl IncidentPage {
+    fn is_yours(&self) -> bool {
+        self.owner.as_ref().is_some_and(|owner| owner.is_you)
+    }
+
     /// The instant at which the story began.
     pub fn start(&self) -> &Timestamp {
         let detected = self.entries.iter().find(|entry| matches!(entry.event, Event::Detected(_)));

@@ -94,6 +94,8 @@ pub struct IncidentRow {
     pub closed_at: Option<Timestamp>,
     /// Why it stands as it does, in one line.
     pub why: String,
+    /// Who has it.
+    pub owner: Option<String>,
 }
 
 impl IncidentRow {
@@ -140,6 +142,8 @@ pub struct IncidentsPage {
     pub older: Option<String>,
     /// What of the address could not be read; then no incident is shown.
     pub wrong: Option<String>,
+    /// Whether the member may answer incidents.
+    pub may_act: bool,
 }
 
 /// A count that goes up to a bound.

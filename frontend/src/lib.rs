@@ -37,6 +37,7 @@ pub mod settings;
 pub mod shell;
 pub mod signin;
 pub mod story;
+pub mod trend;
 
 pub use askama::Template;
 pub use assets::asset;

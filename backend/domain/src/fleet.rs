@@ -2,6 +2,7 @@
 
 pub mod import;
 pub mod network;
+pub mod own_limits;
 
 use std::collections::BTreeMap;
 

@@ -33,6 +33,7 @@ pub mod newcomers;
 pub mod nodes;
 pub mod notify;
 pub mod outbox;
+pub mod owners;
 pub mod pages;
 pub mod people;
 pub mod remediate;

@@ -9,3 +9,4 @@ pub mod hosts;
 pub mod incident;
 pub mod incidents;
 pub mod limits;
+pub mod trend;

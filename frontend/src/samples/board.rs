@@ -3,6 +3,7 @@
 use super::{DAY, HOUR, MINUTE, before, clock, id, shell, text};
 use crate::board::{BoardPage, ClientRow, Fixed, Need, Silent, Told, Unrun, Watch};
 use crate::guardrails::{Ends, Standing};
+use crate::trend::{ClosedGap, Day, Trend};
 use crate::{HostRef, Nav, Verdict};
 
 fn needs() -> Vec<Need> {
@@ -16,6 +17,7 @@ fn needs() -> Vec<Need> {
         reason: text(reason),
         asks,
         told,
+        owner: (n == 12).then(|| (text("J. Tanaka"), before(90 * MINUTE))),
     };
     let desk = || text("night@northwind.example");
     vec![
@@ -129,6 +131,11 @@ pub fn board_page() -> BoardPage {
             mailed_at: Some(before(26 * MINUTE)),
             mails_failed: 1,
             mails_queued: 1,
+            closed: vec![ClosedGap {
+                host: HostRef { id: id(33), name: text("render-04") },
+                from: before(5 * HOUR),
+                to: before(5 * HOUR - 11 * MINUTE),
+            }],
         },
         fixed: vec![
             fixed(41, "Backup service stopped", "Kestrel Engineering", "bkp-01", 3 * HOUR, 12_000, true),
@@ -143,13 +150,22 @@ pub fn board_page() -> BoardPage {
             client(54, "Orchard Foods", 160, 0, 0, 0, 8),
             client(55, "Lumen Studio", 0, 0, 0, 0, 0),
         ],
+        trend: trend(),
     }
 }
 
 /// A board on which nothing stands: of an organization without hosts, or with agents that are all silent.
 pub fn empty_board(silent: u32) -> BoardPage {
-    let none =
-        Watch { linked: 0, silent, never: 0, gaps: Vec::new(), mailed_at: None, mails_failed: 0, mails_queued: 0 };
+    let none = Watch {
+        linked: 0,
+        silent,
+        never: 0,
+        gaps: Vec::new(),
+        mailed_at: None,
+        mails_failed: 0,
+        mails_queued: 0,
+        closed: Vec::new(),
+    };
     let gap =
         |n: u32| Silent { host: HostRef { id: id(60 + u128::from(n)), name: format!("host-{n}") }, since: before(DAY) };
     BoardPage {
@@ -160,6 +176,21 @@ pub fn empty_board(silent: u32) -> BoardPage {
         fixed: Vec::new(),
         fixed_all: 0,
         clients: Vec::new(),
+        trend: Trend::default(),
         ..board_page()
     }
+}
+
+fn trend() -> Trend {
+    let today = jiff::civil::date(2026, 11, 24);
+    let back = |n: u32| today.checked_sub(jiff::Span::new().days(n)).unwrap_or(today);
+    let day = |n: u32| Day {
+        date: back(n),
+        healed: (n * 7 + 11) % 13,
+        called: u32::from(n % 4 == 1) + u32::from(n % 11 == 3),
+        pages_sent: u32::from(n % 4 == 1),
+        pages_avoided: (n * 5 + 3) % 8,
+    };
+    let days: Vec<Day> = (0..26).map(day).collect();
+    Trend::of(&days, today, 30)
 }

@@ -186,6 +186,7 @@ pub fn client_page() -> ClientPage {
             limit("Undos, 10\u{a0}min", 0, 2, ""),
             limit("Client, went badly, 1\u{a0}day", 2, 2, "2 went badly; a person looks first"),
         ],
+        refused: super::guardrails::refused(),
         standing: vec![Standing {
             kind: "Breaker",
             place: text("“Start a failed service again” at Riverside School"),
@@ -211,6 +212,7 @@ pub fn new_client_page() -> ClientPage {
         hosts: Vec::new(),
         planned: 0,
         checks: Vec::new(),
+        refused: Vec::new(),
         standing: Vec::new(),
         incidents: Vec::new(),
         month: Month::default(),

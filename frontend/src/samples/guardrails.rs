@@ -1,5 +1,5 @@
 use super::{HOUR, MINUTE, before, clock, id, shell, text};
-use crate::guardrails::{About, ClientRow, Ends, GuardrailsPage, Reach, Standing, Stopped};
+use crate::guardrails::{About, ClientRow, Ends, GuardrailsPage, Reach, Refused, Standing, Stopped};
 use crate::{Limit, LimitResult, Nav, Used};
 
 fn limit(label: &str, used: u32, of: u32, because: &str) -> Limit {
@@ -11,6 +11,10 @@ fn limit(label: &str, used: u32, of: u32, because: &str) -> Limit {
         frees_at: (used > 0).then(|| before(-4 * MINUTE)),
         result: if used >= of { LimitResult::Held } else { LimitResult::Allowed },
     }
+}
+
+pub(super) fn refused() -> Vec<Refused> {
+    vec![Refused { mapping: text("Reboot what hangs"), playbook: text("Reboot"), refusing: 41, hosts: 58 }]
 }
 
 /// The organization's page, with all that may stand against fixes.
@@ -73,6 +77,7 @@ pub fn guardrails_page() -> GuardrailsPage {
             client(3, "Café Brandt", 2, 0, true),
             client(4, "Dock & Co", 164, 0, false),
         ],
+        refused: refused(),
         hands_off: false,
     }
 }

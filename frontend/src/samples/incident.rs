@@ -238,6 +238,7 @@ pub(super) fn page(
             Reason { what: text("web-02 untouched."), why: text("Its checks stayed ok.") },
         ],
         may_act: true,
+        owner: None,
         may_approve: true,
     }
 }

@@ -116,6 +116,7 @@ fn row(
         opened_at: before(opened),
         closed_at: closed.map(before),
         why: text(why),
+        owner: (n == 12).then(|| text("J. Tanaka")),
     }
 }
 
@@ -230,6 +231,7 @@ pub fn incidents_page() -> IncidentsPage {
         is_later: false,
         older: Some(text("closed.1764000000000000.01935b00")),
         wrong: None,
+        may_act: true,
     }
 }
 

@@ -14,6 +14,7 @@ mod fuzz;
 mod gallery;
 mod guardrails;
 mod incidents;
+mod owners;
 mod people;
 mod sessions;
 mod strangers;

@@ -60,7 +60,9 @@ const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("POST", "/settings/people/{id}/remove", "", Named),
     ("POST", "/settings/invitations/{id}/revoke", "", Named),
     ("GET", "/incidents", "", OwnOnly),
+    ("POST", "/incidents/owners", "&answer=take&incident={incident}", OwnOnly),
     ("GET", "/incidents/{id}", "", Named),
+    ("POST", "/incidents/{id}/owner", "&answer=acknowledge", Named),
     (
         "POST",
         "/incidents/{id}/approval",
@@ -293,8 +295,13 @@ async fn a_stranger_is_asked_to_sign_in() {
     let run = console.run("unknown", "unknown").await.to_string();
     console.proposed().await;
     let host_id = console.ours.host.to_string();
-    let client_id = console.ours.client.to_string();
-    let filled = |form: &str| form.replace("{run}", &run).replace("{host}", &host_id).replace("{client}", &client_id);
+    let (client_id, incident_id) = (console.ours.client.to_string(), console.ours.incident.to_string());
+    let filled = |form: &str| {
+        form.replace("{run}", &run)
+            .replace("{host}", &host_id)
+            .replace("{client}", &client_id)
+            .replace("{incident}", &incident_id)
+    };
     let (stranger, before) = (Seat { cookie: String::new(), csrf: String::new() }, console.traces().await);
     let stale = Seat { cookie: format!("__Host-session={}", "A".repeat(22)), csrf: "guess".to_owned() };
     for (method, path, form, gives) in ROUTES {
@@ -320,8 +327,13 @@ async fn what_is_ours_does_not_exist_for_other_members() {
     let run = console.run("unknown", "unknown").await.to_string();
     console.proposed().await;
     let host_id = console.ours.host.to_string();
-    let client_id = console.ours.client.to_string();
-    let filled = |form: &str| form.replace("{run}", &run).replace("{host}", &host_id).replace("{client}", &client_id);
+    let (client_id, incident_id) = (console.ours.client.to_string(), console.ours.incident.to_string());
+    let filled = |form: &str| {
+        form.replace("{run}", &run)
+            .replace("{host}", &host_id)
+            .replace("{client}", &client_id)
+            .replace("{incident}", &incident_id)
+    };
     let host = console.ours.host;
     console
         .execute(format!(

@@ -27,6 +27,8 @@ pub struct Need {
     pub asks: bool,
     /// Whom its newest mail to call somebody goes to.
     pub told: Option<String>,
+    /// Who has it, and since when.
+    pub owner: Option<(String, Timestamp)>,
     /// `queued`, `sent` or `failed`: what became of that mail.
     pub told_state: Option<String>,
     /// When that was.
@@ -38,7 +40,7 @@ pub async fn list_needs(tx: &mut TenantTx, most: i64) -> Result<Vec<Need>> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
         r#"SELECT i.incident_id, i.title, i.severity, c.name AS client, h.name AS "host?", coalesce(i.escalated_at, i.opened_at) AS "since!",
-             i.escalation_reason, w.asks AS "asks!", o.address AS "told?", o.state AS "told_state?", coalesce(o.ended_at, o.created_at) AS "told_at?"
+             i.escalation_reason, i.owner, i.taken_at, w.asks AS "asks!", o.address AS "told?", o.state AS "told_state?", coalesce(o.ended_at, o.created_at) AS "told_at?"
            FROM incidents i
            JOIN clients c ON c.tenant_id = $1 AND c.client_id = i.client_id AND c.archived_at IS NULL
            LEFT JOIN LATERAL (SELECT a.host_id FROM alerts a WHERE a.tenant_id = $1 AND a.incident_id = i.incident_id
@@ -67,6 +69,7 @@ pub async fn list_needs(tx: &mut TenantTx, most: i64) -> Result<Vec<Need>> {
             since: r.since.to_jiff(),
             reason: r.escalation_reason,
             asks: r.asks,
+            owner: r.owner.zip(r.taken_at.map(|at| at.to_jiff())),
             told: r.told,
             told_state: r.told_state,
             told_at: r.told_at.map(|at| at.to_jiff()),

@@ -122,6 +122,36 @@ pub async fn list(tx: &mut TenantTx, of: Of, limit: i64) -> Result<Vec<Row>> {
         .collect())
 }
 
+/// A host with what it allows by itself.
+#[derive(Clone, Debug)]
+pub struct Limited {
+    /// Its client's name.
+    pub client: String,
+    /// Its name.
+    pub name: String,
+    /// Its tags.
+    pub tags: Value,
+    /// Its own limits, as its agent told them.
+    pub own_limits: Value,
+}
+
+/// The hosts that have told their own limits: of a client, or of all.
+pub async fn list_limited(tx: &mut TenantTx, client_id: Option<Uuid>, most: i64) -> Result<Vec<Limited>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_as!(
+        Limited,
+        r#"SELECT c.name AS client, h.name, h.tags, h.own_limits AS "own_limits!"
+           FROM hosts h JOIN clients c ON c.tenant_id = $1 AND c.client_id = h.client_id AND (c.archived_at IS NULL OR h.client_id = $2)
+           WHERE h.tenant_id = $1 AND h.state <> 'retired' AND h.own_limits IS NOT NULL AND ($2::uuid IS NULL OR h.client_id = $2)
+           ORDER BY h.host_id LIMIT $3"#,
+        tenant_id,
+        client_id,
+        most
+    )
+    .fetch_all(tx.conn())
+    .await?)
+}
+
 /// How many hosts there are.
 pub async fn count(tx: &mut TenantTx) -> Result<i64> {
     let tenant_id = tx.tenant_id();

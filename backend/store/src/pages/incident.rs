@@ -32,13 +32,15 @@ pub struct Incident {
     pub escalated_at: Option<Timestamp>,
     /// Why.
     pub escalation_reason: Option<String>,
+    /// Who has it: their login, their name, and since when.
+    pub owner: Option<(Uuid, String, Timestamp)>,
 }
 
 /// The incident, if the scope may see it.
 pub async fn find(tx: &mut TenantTx, incident_id: Uuid) -> Result<Option<Incident>> {
     let tenant_id = tx.tenant_id();
     let row = sqlx::query!(
-        "SELECT i.client_id, c.name AS client, i.title, i.severity, i.state, i.opened_at, i.closed_at, i.outcome, i.escalated_at, i.escalation_reason
+        "SELECT i.client_id, c.name AS client, i.title, i.severity, i.state, i.opened_at, i.closed_at, i.outcome, i.escalated_at, i.escalation_reason, i.owner_login_id, i.owner, i.taken_at
          FROM incidents i JOIN clients c ON c.tenant_id = i.tenant_id AND c.client_id = i.client_id
          WHERE i.tenant_id = $1 AND i.incident_id = $2",
         tenant_id,
@@ -58,6 +60,10 @@ pub async fn find(tx: &mut TenantTx, incident_id: Uuid) -> Result<Option<Inciden
         outcome: r.outcome,
         escalated_at: r.escalated_at.map(|at| at.to_jiff()),
         escalation_reason: r.escalation_reason,
+        owner: match (r.owner_login_id, r.owner, r.taken_at) {
+            (Some(login_id), Some(name), Some(at)) => Some((login_id, name, at.to_jiff())),
+            _ => None,
+        },
     }))
 }
 

@@ -33,6 +33,8 @@ pub struct Row {
     pub hold_reason: Option<String>,
     /// The newest run's playbook.
     pub playbook: Option<String>,
+    /// Who has it.
+    pub owner: Option<String>,
 }
 
 /// A row as it is stored.
@@ -50,6 +52,7 @@ struct Stored {
     run_state: Option<String>,
     hold_reason: Option<String>,
     playbook: Option<String>,
+    owner: Option<String>,
 }
 
 impl From<Stored> for Row {
@@ -67,6 +70,7 @@ impl From<Stored> for Row {
             run_state: r.run_state,
             hold_reason: r.hold_reason,
             playbook: r.playbook,
+            owner: r.owner,
         }
     }
 }
@@ -164,7 +168,7 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limi
         before,
         limit,
         r#"SELECT i.incident_id, i.title, i.state, i.opened_at, i.closed_at, i.outcome, i.escalation_reason, c.name AS client,
-             h.host_id AS "host_id?", h.name AS "host?", r.state AS "run_state?", r.hold_reason AS "hold_reason?", p.name AS "playbook?"
+             h.host_id AS "host_id?", h.name AS "host?", r.state AS "run_state?", r.hold_reason AS "hold_reason?", p.name AS "playbook?", i.owner
            FROM (SELECT i.* FROM incidents i"#,
         r#"ORDER BY (i.state <> 'closed') DESC, i.opened_at DESC, i.incident_id DESC LIMIT $15) i
            JOIN clients c ON c.tenant_id = i.tenant_id AND c.client_id = i.client_id
@@ -202,7 +206,7 @@ pub async fn list_of_host(tx: &mut TenantTx, host_id: Uuid, limit: i64) -> Resul
     let rows = sqlx::query_as!(
         Stored,
         r#"SELECT i.incident_id, i.title, i.state, i.opened_at, i.closed_at, i.outcome, i.escalation_reason, c.name AS client,
-             h.host_id AS "host_id?", h.name AS "host?", r.state AS "run_state?", r.hold_reason AS "hold_reason?", p.name AS "playbook?"
+             h.host_id AS "host_id?", h.name AS "host?", r.state AS "run_state?", r.hold_reason AS "hold_reason?", p.name AS "playbook?", i.owner
            FROM incidents i
            JOIN clients c ON c.tenant_id = i.tenant_id AND c.client_id = i.client_id
            LEFT JOIN LATERAL (SELECT a.host_id FROM alerts a WHERE a.tenant_id = i.tenant_id AND a.incident_id = i.incident_id

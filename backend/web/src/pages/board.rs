@@ -4,10 +4,13 @@ use axum::extract::State;
 use axum::response::Response;
 use domain::access::Act;
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 use store::pages::board as stored;
 use store::pages::guardrails::list_breakers;
+use store::pages::trend;
 use store::remediate::stops;
 use views::board::{BoardPage, ClientRow, Fixed, Need, Silent, Told, Unrun, Watch};
+use views::trend::{ClosedGap, Day, Trend};
 use views::{HostRef, Nav};
 
 use super::{count, guardrails, incident};
@@ -21,6 +24,9 @@ const SHOWN: i64 = 50;
 const NAMED: i64 = 8;
 /// The most clients.
 const CLIENTS: i64 = 500;
+/// The days of the trend, and a little more, for days that begin elsewhere.
+const DAYS: i64 = 30;
+const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24);
 /// What "the last 24 hours" means.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -41,6 +47,12 @@ pub async fn show(State(app): State<App>, member: Member) -> Result<Response, Fa
     let watch = stored::find_watch(&mut tx, since).await?;
     let gaps = stored::list_silent(&mut tx, NAMED).await?;
     let fixed = stored::list_fixed(&mut tx, since, NAMED).await?;
+    let tenant = store::configuration::find_tenant(&mut tx).await?;
+    let zone = tenant.map_or_else(|| "UTC".to_owned(), |tenant| tenant.time_zone);
+    let days = trend::list_days(&mut tx, now - MONTH, &zone).await?;
+    let today = TimeZone::get(&zone).unwrap_or(TimeZone::UTC);
+    let today = now.to_zoned(today).date();
+    let closed = trend::list_closed_gaps(&mut tx, since, NAMED).await?;
     let clients = stored::list_clients(&mut tx, since, CLIENTS).await?;
     Ok(page(&BoardPage {
         shell,
@@ -59,11 +71,27 @@ pub async fn show(State(app): State<App>, member: Member) -> Result<Response, Fa
             mailed_at: watch.mailed_at,
             mails_failed: count(watch.mails_failed),
             mails_queued: count(watch.mails_queued),
+            closed: closed.into_iter().map(closed_gap).collect(),
         },
         fixed_all: fixed.first().map_or(0, |first| count(first.all)),
         fixed: fixed.into_iter().map(was_fixed).collect(),
         clients: clients.into_iter().map(client).collect(),
+        trend: Trend::of(&days.into_iter().map(day).collect::<Vec<_>>(), today, DAYS),
     }))
+}
+
+fn closed_gap(gap: trend::Gap) -> ClosedGap {
+    ClosedGap { host: HostRef { id: gap.host_id, name: gap.host }, from: gap.from, to: gap.to }
+}
+
+fn day(day: trend::Day) -> Day {
+    Day {
+        date: day.date,
+        healed: count(day.healed),
+        called: count(day.called),
+        pages_sent: count(day.pages_sent),
+        pages_avoided: count(day.pages_avoided),
+    }
 }
 
 fn need(row: stored::Need) -> Need {
@@ -87,6 +115,7 @@ fn need(row: stored::Need) -> Need {
         since: row.since,
         reason,
         asks: row.asks,
+        owner: row.owner,
         told,
     }
 }

@@ -19,7 +19,7 @@ use views::hosts::Tally;
 use super::list::{share, since};
 use crate::layers::page;
 use crate::member::{Member, clock};
-use crate::pages::{count, guardrails, host, incident};
+use crate::pages::{count, guardrails, host, incident, refused};
 use crate::{App, Failure};
 
 /// How many incidents are shown.
@@ -65,6 +65,7 @@ pub async fn show(
         hosts: hosts.iter().map(|row| line(row, &places)).collect(),
         checks,
         limits: guardrails::limits(&mut tx, Some(id), now).await?,
+        refused: refused::list(&mut tx, Some(id)).await?,
         standing: standing(&mut tx, &member, id).await?,
         incidents: newest.into_iter().map(incident::row).collect(),
         month: Month {

@@ -17,9 +17,9 @@ use views::{Limit, LimitResult, Nav, Used};
 
 use crate::layers::page;
 use crate::member::{Member, clock};
-use crate::pages::count;
 use crate::pages::host::limits;
 use crate::pages::limit::label;
+use crate::pages::{count, refused};
 use crate::{App, Failure};
 
 /// The most rows of each kind that are shown.
@@ -79,6 +79,7 @@ async fn answer(app: App, member: Member, client_id: Option<Uuid>) -> Result<Res
     };
     standing.extend(breakers.iter().filter(concerns).map(|b| breaker(b, may_let)));
     let reach = stored::find_reach(&mut tx, client_id).await?;
+    let refused = refused::list(&mut tx, client_id).await?;
     let limits = all_limits(&mut tx, client_id, now).await?;
     Ok(page(&GuardrailsPage {
         shell,
@@ -92,6 +93,7 @@ async fn answer(app: App, member: Member, client_id: Option<Uuid>) -> Result<Res
         standing,
         limits,
         clients: if client_id.is_some() { Vec::new() } else { clients.iter().map(|c| row(c, &frozen)).collect() },
+        refused,
         hands_off,
     }))
 }

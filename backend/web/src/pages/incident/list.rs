@@ -45,6 +45,7 @@ pub async fn list(
         is_later: false,
         older: None,
         wrong: None,
+        may_act: member.may(Act::WorkIncidents),
     };
     let kinds = &shown.kinds;
     let known = |asked: &filter::Asked| asked.filter.kind.as_ref().is_none_or(|kind| kinds.contains(kind));

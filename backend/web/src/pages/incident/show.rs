@@ -55,6 +55,6 @@ pub async fn show(
         host,
         hands_off,
     };
-    let may = May { act: member.may(Act::WorkIncidents), approve: member.may(Act::Approve) };
+    let may = May { who: member.login_id(), act: member.may(Act::WorkIncidents), approve: member.may(Act::Approve) };
     Ok(page(&story::tell(facts, shell, clock(&app, now), may)))
 }

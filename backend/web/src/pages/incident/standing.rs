@@ -33,6 +33,7 @@ pub fn row(row: Row) -> IncidentRow {
         opened_at: row.opened_at,
         closed_at: row.closed_at,
         why,
+        owner: row.owner,
     }
 }
 

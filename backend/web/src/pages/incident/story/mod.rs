@@ -21,7 +21,7 @@ use store::remediate::progress::Progress;
 use uuid::Uuid;
 use views::{
     Clock, Pair, Shell,
-    incident::{Ask, IncidentPage},
+    incident::{Ask, IncidentPage, Owner},
     story::{Entry, Escalated, Event, Mail, MailState, PlaybookAside, Reason, Recovered, Released, Versioned},
 };
 
@@ -52,6 +52,8 @@ pub struct Facts {
 /// What this member may do here.
 #[derive(Debug, Clone, Copy)]
 pub struct May {
+    /// Who reads.
+    pub who: Uuid,
     /// Answer a doubt.
     pub act: bool,
     /// Say yes or no to a fix.
@@ -81,6 +83,11 @@ pub fn tell(facts: Facts, shell: Shell, clock: Clock, may: May) -> IncidentPage 
         playbook: facts.runs.last().map(playbook),
         why_nothing_else: why_nothing_else(&facts),
         may_act: may.act,
+        owner: facts.incident.owner.as_ref().map(|(login_id, name, at)| Owner {
+            name: name.clone(),
+            is_you: *login_id == may.who,
+            at: *at,
+        }),
         may_approve: may.approve,
     }
 }

@@ -53,6 +53,7 @@ fn facts() -> Facts {
             outcome: Some("fixed".into()),
             escalated_at: None,
             escalation_reason: None,
+            owner: None,
         },
         alerts: vec![incident::Alert {
             host_id: HOST,
@@ -178,7 +179,12 @@ fn page(facts: Facts) -> views::incident::IncidentPage {
         settings: Vec::new(),
         demo: false,
     };
-    tell(facts, shell, Clock { now: at(100), zone: jiff::tz::TimeZone::UTC }, May { act: true, approve: true })
+    tell(
+        facts,
+        shell,
+        Clock { now: at(100), zone: jiff::tz::TimeZone::UTC },
+        May { who: Uuid::nil(), act: true, approve: true },
+    )
 }
 
 fn kinds(page: &views::incident::IncidentPage) -> Vec<&'static str> {

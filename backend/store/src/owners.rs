@@ -1,0 +1,84 @@
+//! Who has an incident: the columns `owner…` of table `incidents`.
+
+use jiff_sqlx::ToSqlx;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::live::Kind;
+use crate::{Result, TenantTx, audit};
+
+/// An open incident, locked, with whoever has it.
+#[derive(Clone, Debug)]
+pub struct Open {
+    /// Its client.
+    pub client_id: Uuid,
+    /// Who has it.
+    pub owner: Option<String>,
+    /// Their login.
+    pub owner_login_id: Option<Uuid>,
+}
+
+/// The incident, if it is not closed.
+pub async fn find_open(tx: &mut TenantTx, incident_id: Uuid) -> Result<Option<Open>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_as!(
+        Open,
+        "SELECT client_id, owner, owner_login_id FROM incidents WHERE tenant_id = $1 AND incident_id = $2 AND state <> 'closed' FOR UPDATE",
+        tenant_id,
+        incident_id
+    )
+    .fetch_optional(tx.conn())
+    .await?)
+}
+
+/// The hosts of an incident's open alerts, in order.
+pub async fn list_hosts(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<Uuid>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!(
+        "SELECT DISTINCT host_id FROM alerts WHERE tenant_id = $1 AND incident_id = $2 AND state = 'open' ORDER BY host_id LIMIT 50",
+        tenant_id,
+        incident_id
+    )
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+/// Somebody has it from now on; `how` is `acknowledged` or `taken`.
+pub async fn insert(
+    tx: &mut TenantTx,
+    incident_id: Uuid,
+    was: &Open,
+    login_id: Uuid,
+    name: &str,
+    how: &str,
+) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    sqlx::query!(
+        "UPDATE incidents SET owner_login_id = $3, owner = $4, taken_at = $5, version = version + 1 WHERE tenant_id = $1 AND incident_id = $2",
+        tenant_id,
+        incident_id,
+        login_id,
+        name,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    tx.changes(Kind::Incident, was.client_id, incident_id);
+    let detail = json!({ "before": was.owner, "after": name });
+    audit::insert(tx, was.client_id, &format!("incident.{how}"), "incident", incident_id, detail).await
+}
+
+/// Nobody has it any more.
+pub async fn delete(tx: &mut TenantTx, incident_id: Uuid, was: &Open) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query!(
+        "UPDATE incidents SET owner_login_id = NULL, owner = NULL, taken_at = NULL, version = version + 1 WHERE tenant_id = $1 AND incident_id = $2",
+        tenant_id,
+        incident_id
+    )
+    .execute(tx.conn())
+    .await?;
+    tx.changes(Kind::Incident, was.client_id, incident_id);
+    let detail = json!({ "before": was.owner, "after": null });
+    audit::insert(tx, was.client_id, "incident.given_back", "incident", incident_id, detail).await
+}
