@@ -44,6 +44,7 @@ const chosen = (select) => [...select.options].some((option) => option.selected 
 const busy = () => document.hidden
   || document.querySelector("details.menu[open], main :is(input, textarea, select, button, pre):focus") !== null
   || [...document.querySelectorAll("main :is(input, textarea)")].some((field) => field.value !== field.defaultValue)
+  || [...document.querySelectorAll("main :is([type=checkbox], [type=radio])")].some((box) => box.checked !== box.defaultChecked)
   || [...document.querySelectorAll("main select")].some(chosen)
   || !(getSelection()?.isCollapsed ?? true);
 
