@@ -41,8 +41,8 @@ pub async fn list_days(tx: &mut TenantTx, since: Timestamp, zone: &str) -> Resul
              WHERE o.tenant_id = $1 AND o.state = 'sent' AND o.kind <> 'fixed' AND o.ended_at >= $2 GROUP BY o.incident_id),
            counted AS (
              SELECT at::date AS day, healed::int AS healed, (NOT healed)::int AS called, 0 AS sent, 0 AS avoided FROM opened
-             UNION ALL SELECT (at + interval '2 hours')::date, 0, 0, 0, 1 FROM opened WHERE healed AND extract(hour FROM at + interval '2 hours') < 8
-             UNION ALL SELECT (at + interval '2 hours')::date, 0, 0, 1, 0 FROM woken WHERE extract(hour FROM at + interval '2 hours') < 8)
+             UNION ALL SELECT (at + interval '2 hours')::date, 0, 0, 0, 1 FROM opened WHERE healed AND date_part('hour', at + interval '2 hours') < 8
+             UNION ALL SELECT (at + interval '2 hours')::date, 0, 0, 1, 0 FROM woken WHERE date_part('hour', at + interval '2 hours') < 8)
            SELECT to_char(day, 'YYYY-MM-DD') AS "day!", sum(healed) AS "healed!", sum(called) AS "called!", sum(sent) AS "sent!", sum(avoided) AS "avoided!"
            FROM counted GROUP BY day ORDER BY day LIMIT 100"#,
         tenant_id,
