@@ -41,6 +41,9 @@ impl Stage for Audit {
             // Woken for nothing: perhaps by the sweep, for one that was seen later than any transaction should last.
             linked = chain::link(&mut tx, &self.key, now - FAR, BATCH).await?;
         }
+        if !linked.is_empty() {
+            chain::tell_of_day(&mut tx).await?;
+        }
         tx.commit().await?;
         let late = linked.iter().filter(|at| now.duration_since(**at) >= LATE).count();
         if late > 0 {

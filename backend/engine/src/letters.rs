@@ -70,6 +70,7 @@ impl Letters {
                 letters::insert_link(store, letter, &token.hash(), lasts).await?;
                 (format!("{path}/{}", token.reveal()), Some(lasts))
             }
+            _ if letter.kind == Kind::AuditHead => ("/settings/audit".to_owned(), None),
             _ => ("/sign-in".to_owned(), None),
         };
         let rendered = AccountMail { says: says(letter), link: format!("{}{path}", self.public_url), lasts }.render();
@@ -111,7 +112,7 @@ fn token_of(kind: Kind) -> Option<(token::Kind, &'static str)> {
         Kind::Invitation => Some((token::Kind::Invite, "/invitation")),
         Kind::Reset => Some((token::Kind::Reset, "/reset")),
         Kind::ConfirmAddress => Some((token::Kind::Confirm, "/confirm-address")),
-        Kind::HasAccount | Kind::AccountChanged => None,
+        Kind::HasAccount | Kind::AccountChanged | Kind::AuditHead => None,
     }
 }
 
@@ -127,6 +128,9 @@ fn says(letter: &Due) -> Account {
         },
         Kind::Reset => Account::Reset,
         Kind::ConfirmAddress => Account::ConfirmAddress,
+        Kind::AuditHead => {
+            Account::AuditHead { organization: fact("organization"), head: fact("head"), key: fact("key") }
+        }
         Kind::AccountChanged => match fact("what").as_str() {
             "address" => Account::AddressChanged { to: fact("to") },
             "second factor on" => Account::SecondFactor { is_on: true },

@@ -35,6 +35,15 @@ pub enum Account {
         /// Which.
         to: String,
     },
+    /// How the audit's chain ends today.
+    AuditHead {
+        /// The organization.
+        organization: String,
+        /// Number and hash of the last entry.
+        head: String,
+        /// Whose signature it carries.
+        key: String,
+    },
     /// The second factor counts from now on, or no more.
     SecondFactor {
         /// Whether it counts.
@@ -77,6 +86,14 @@ impl AccountMail {
                 format!("You would join {organization} as {}. Accept, and you see what it sees.", with_article(role)),
                 "Look at the invitation",
             ),
+            Account::AuditHead { organization, .. } => (
+                "For your records",
+                format!("How the audit of {organization} ends today"),
+                "Keep this mail: with it anybody can tell later whether an entry from before was edited or left out \
+                 (mendwright audit verify --head … --key …). There is nothing to do."
+                    .to_owned(),
+                "To the audit",
+            ),
             Account::Reset => (
                 "New password",
                 "Set a new password".to_owned(),
@@ -115,11 +132,20 @@ impl AccountMail {
                 )
             }
         };
+        let rows = match &self.says {
+            Account::AuditHead { head, key, .. } => {
+                Letter::rows([("Last entry", vec![head.clone()]), ("Signed by", vec![key.clone()])])
+            }
+            _ => Vec::new(),
+        };
         let small_print = match self.lasts {
             Some(lasts) => format!(
                 "The link works once, for {} from when this was sent. If you did not ask for it, do nothing: nothing happens.",
                 took(lasts)
             ),
+            None if matches!(self.says, Account::AuditHead { .. }) => {
+                "You get this once a day with activity because you own the organization.".to_owned()
+            }
             None => "You get this because it is about your own account.".to_owned(),
         };
         Letter {
@@ -128,7 +154,7 @@ impl AccountMail {
             state: State::Idle,
             status: status.to_owned(),
             lead,
-            rows: Vec::new(),
+            rows,
             button,
             link: self.link.clone(),
             small_print,

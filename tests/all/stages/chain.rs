@@ -201,3 +201,31 @@ async fn an_export_is_whole_until_a_row_is_edited_or_gone() {
     let fault = exported(&w, None).await.1.unwrap_err();
     assert_eq!((fault.line, fault.what.contains("gone")), (5, true), "{fault}");
 }
+
+#[tokio::test]
+async fn owners_are_told_once_a_day_how_the_chain_ends() {
+    let mut w = World::new(Setup::default()).await;
+    let host = w.hosts[0];
+    for _ in 0..3 {
+        let mut tx = w.tx().await;
+        audit::insert(&mut tx, host.client_id, "test", "host", host.host_id, json!({})).await.unwrap();
+        tx.commit().await.unwrap();
+        w.pass(2);
+        w.work(&loop_()).await;
+    }
+    let told = "SELECT address || ' ' || (facts->>'head') || ' ' || (facts->>'key') FROM letters WHERE kind = 'audit_head' ORDER BY created_at";
+    let letters = w.list(told).await;
+    let first: String = w
+        .one("SELECT seq || ':' || encode(hash, 'hex') FROM audit_chain WHERE seq = (SELECT seq FROM audit_heads)")
+        .await;
+    assert_eq!(letters, [format!("owner@harbour.example {first} {}", loop_().key.public())]);
+    w.pass(86_400);
+    w.work(&loop_()).await;
+    assert_eq!(w.list(told).await.len(), 1, "nothing was done since");
+    let mut tx = w.tx().await;
+    audit::insert(&mut tx, host.client_id, "test", "host", host.host_id, json!({})).await.unwrap();
+    tx.commit().await.unwrap();
+    w.pass(2);
+    w.work(&loop_()).await;
+    assert_eq!(w.list(told).await.len(), 2);
+}

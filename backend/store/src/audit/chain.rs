@@ -5,9 +5,11 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use keys::chain::{Entry, GENESIS, Head, hash};
 use keys::{Digest, SigningKey};
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::{Result, StoreError, TenantTx};
+use crate::people::letters;
+use crate::{Queue, Result, StoreError, TenantTx};
 
 /// The end of a chain.
 #[derive(Debug, Clone)]
@@ -142,6 +144,31 @@ pub async fn link(tx: &mut TenantTx, key: &SigningKey, since: Timestamp, limit: 
         written.push(at);
     }
     Ok(written)
+}
+
+/// Tells the owners how the chain ends, once a day: a mail that lies elsewhere shows whether entries were left out later.
+pub async fn tell_of_day(tx: &mut TenantTx) -> Result<bool> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let Some(End { seq, hash, signed: Some(signed), .. }) = find_end(tx).await? else { return Ok(false) };
+    let day = i32::try_from(now.as_second().div_euclid(86_400)).unwrap_or(0);
+    let done = sqlx::query!(
+        "INSERT INTO audit_heads (tenant_id, day, seq, told_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        tenant_id,
+        day,
+        seq,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let name =
+        sqlx::query_scalar!("SELECT name FROM tenants WHERE tenant_id = $1", tenant_id).fetch_one(tx.conn()).await?;
+    let facts = json!({ "organization": name, "head": format!("{seq}:{hash}"), "key": hex::encode(signed.public_key) });
+    letters::insert_audit_heads(tx, &facts).await?;
+    tx.due(Queue::Letters, now);
+    Ok(true)
 }
 
 /// A link with the entry it links; none: the entry is gone, which nobody may do.

@@ -28,16 +28,19 @@ pub enum Kind {
     ConfirmAddress,
     /// Tells of a change; it has no link of its own.
     AccountChanged,
+    /// Tells an owner how the audit's chain ends.
+    AuditHead,
 }
 
 impl Kind {
-    const ALL: [(Kind, &'static str); 6] = [
+    const ALL: [(Kind, &'static str); 7] = [
         (Kind::SignUp, "sign_up"),
         (Kind::HasAccount, "has_account"),
         (Kind::Invitation, "invitation"),
         (Kind::Reset, "reset"),
         (Kind::ConfirmAddress, "confirm_address"),
         (Kind::AccountChanged, "account_changed"),
+        (Kind::AuditHead, "audit_head"),
     ];
 
     /// The stored word.
@@ -56,7 +59,7 @@ impl Kind {
             Kind::Reset => Some(Duration::from_secs(10 * MINUTE)),
             Kind::SignUp | Kind::ConfirmAddress => Some(Duration::from_secs(60 * MINUTE)),
             Kind::Invitation => Some(Duration::from_secs(72 * 60 * MINUTE)),
-            Kind::HasAccount | Kind::AccountChanged => None,
+            Kind::HasAccount | Kind::AccountChanged | Kind::AuditHead => None,
         }
     }
 }
@@ -167,6 +170,29 @@ pub async fn insert_invitation(tx: &mut TenantTx, address: &str, facts: &Value) 
     )
     .execute(tx.conn())
     .await?;
+    Ok(())
+}
+
+/// Queues a letter to each owner that says how the audit's chain ends.
+pub(crate) async fn insert_audit_heads(tx: &mut TenantTx, facts: &Value) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let owners = sqlx::query_scalar!(
+        "SELECT email FROM memberships WHERE tenant_id = $1 AND role = 'owner' ORDER BY login_id",
+        tenant_id
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    for address in owners {
+        sqlx::query!(
+            "INSERT INTO letters (letter_id, kind, address, facts, created_at, due_at) VALUES ($1, 'audit_head', $2, $3, $4, $4)",
+            Store::new_id(),
+            address,
+            facts,
+            now.to_sqlx() as _
+        )
+        .execute(tx.conn())
+        .await?;
+    }
     Ok(())
 }
 
