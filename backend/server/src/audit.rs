@@ -17,8 +17,8 @@ use crate::cli;
 use crate::configure::Opened;
 use crate::seed;
 
-/// The file is not what was written.
-const ALTERED: u8 = 2;
+/// The file is not what was written; 2 is a wrong command line.
+const ALTERED: u8 = 3;
 
 /// Under `audit`.
 pub async fn run(command: cli::Audit) -> Result<ExitCode> {

@@ -194,7 +194,7 @@ pub enum Audit {
 }
 
 const VERIFY_HELP: &str = "\
-Exit status: 0 the file is what was written; 2 it was altered or cut off, and the line says where; 1 it cannot be read.";
+Exit status: 0 the file is what was written; 3 it was altered or cut off, and the line says where; 1 it cannot be read; 2 the command line is wrong.";
 
 /// Under `interlock`.
 #[derive(Debug, Subcommand)]
