@@ -15,6 +15,7 @@ mod gallery;
 mod guardrails;
 mod incidents;
 mod owners;
+mod matrix;
 mod people;
 mod sessions;
 mod strangers;
@@ -269,17 +270,29 @@ async fn organization(
         serde_json::json!({"name": "web", "when": {}, "ladder": [], "verify": {"settle_secs": 1, "stable_secs": 1}});
     seeding::insert_mapping(&mut tx, "web", "auto", mapping).await.unwrap();
     tx.commit().await.unwrap();
+    let (host, incident) = host_and_incident(rows, tenant, client, check, name).await;
+    Organization { tenant, technician: logins[0], client, check, host, incident }
+}
+
+/// A host with a critical check and its incident; both are named after `name`.
+async fn host_and_incident(
+    rows: &mut sqlx::PgConnection,
+    tenant: Uuid,
+    client: Uuid,
+    check: Uuid,
+    name: &str,
+) -> (Uuid, Uuid) {
     let (host, incident) = (Store::new_id(), Store::new_id());
     let sql = format!(
-        "INSERT INTO hosts (tenant_id, client_id, host_id, name, public_key, state, enrolled_at) VALUES ('{tenant}', '{client}', '{host}', '{name}-host', '\\x01', 'trusted', clock_timestamp());
+        "INSERT INTO hosts (tenant_id, client_id, host_id, name, public_key, state, enrolled_at) VALUES ('{tenant}', '{client}', '{host}', '{name}-host', uuid_send('{host}'), 'trusted', clock_timestamp());
          INSERT INTO check_states (tenant_id, client_id, host_id, check_id, target, version, verdict, verdict_at, readings, observed_at)
            VALUES ('{tenant}', '{client}', '{host}', '{check}', 'shop-web', 1, 'critical', clock_timestamp(), '{{\"data\": {{\"state\": \"stopped\"}}}}', clock_timestamp());
          INSERT INTO incidents (tenant_id, client_id, incident_id, title, severity, state, opened_at) VALUES ('{tenant}', '{client}', '{incident}', '{name}: {MALLORY}', 'critical', 'open', clock_timestamp());
          INSERT INTO alerts (tenant_id, client_id, alert_id, incident_id, host_id, check_id, target, fingerprint, severity, state, opened_at, newest_version)
-           VALUES ('{tenant}', '{client}', '{incident}', '{incident}', '{host}', '{check}', 'shop-web', '\\x02', 'critical', 'open', clock_timestamp(), 1);"
+           VALUES ('{tenant}', '{client}', '{incident}', '{incident}', '{host}', '{check}', 'shop-web', uuid_send('{incident}'), 'critical', 'open', clock_timestamp(), 1);"
     );
     rows.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await.unwrap();
-    Organization { tenant, technician: logins[0], client, check, host, incident }
+    (host, incident)
 }
 
 fn token(page: &str) -> String {

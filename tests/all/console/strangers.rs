@@ -11,7 +11,7 @@ use crate::support::workspace;
 
 /// What a route gives to whom.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Gives {
+pub(super) enum Gives {
     /// To everybody the same; it knows nobody's rows.
     Everybody,
     /// To members their own, and nothing of ours; strangers sign in.
@@ -22,7 +22,7 @@ enum Gives {
 use Gives::{Everybody, Named, OwnOnly};
 
 /// Method, path, form (`{run}` is a run in doubt of ours, `{host}` our host), what it gives.
-const ROUTES: &[(&str, &str, &str, Gives)] = &[
+pub(super) const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("GET", "/", "", OwnOnly),
     ("GET", "/sign-in", "", Everybody),
     ("POST", "/sign-in", "email=nobody%40ours.example&password=x", Everybody),
@@ -125,17 +125,17 @@ const ROUTES: &[(&str, &str, &str, Gives)] = &[
 pub(super) type Answer = (StatusCode, HeaderMap, String);
 
 /// An answer without what differs between two askings of the same.
-fn plain((status, headers, body): Answer) -> (StatusCode, String) {
+pub(super) fn plain((status, headers, body): Answer) -> (StatusCode, String) {
     (status, body.replace(headers["x-request-id"].to_str().unwrap(), ""))
 }
 
-struct Seat {
-    cookie: String,
-    csrf: String,
+pub(super) struct Seat {
+    pub(super) cookie: String,
+    pub(super) csrf: String,
 }
 
 impl Console {
-    async fn ask(&self, seat: &Seat, method: &str, path: &str, form: &str) -> Answer {
+    pub(super) async fn ask(&self, seat: &Seat, method: &str, path: &str, form: &str) -> Answer {
         match method {
             "GET" => self.get(path, &seat.cookie).await,
             "POST" => {
@@ -151,8 +151,8 @@ impl Console {
     }
 
     /// The path with the real id of our row, and with one that nobody has.
-    fn paths(&self, path: &str) -> (String, String) {
-        // Our proposed change, our interlock our invitation and our token have the incident's id.
+    pub(super) fn paths(&self, path: &str) -> (String, String) {
+        // Our proposed change, our interlock, our invitation and our token have the incident's id.
         let starts = [
             "/incidents",
             "/changes",
@@ -183,13 +183,13 @@ impl Console {
         (with(ours, of), with(Uuid::from_u128(1), Uuid::from_u128(1)))
     }
 
-    async fn member(&self, email: &str) -> Seat {
+    pub(super) async fn member(&self, email: &str) -> Seat {
         let (cookie, csrf) = self.seat(email).await;
         Seat { cookie, csrf }
     }
 
     /// A change of ours that waits for a second person, an interlock, a breaker, a site and a contact.
-    async fn proposed(&mut self) {
+    pub(super) async fn proposed(&mut self) {
         let (tenant, id) = (self.ours.tenant, self.ours.incident);
         self.execute(format!(
             "INSERT INTO proposed_changes (tenant_id, change_id, kind, subject_key, subject, was, wanted, state, proposed_at, proposed_by, lapses_at)
@@ -198,7 +198,7 @@ impl Console {
         .await;
         self.execute(format!(
             "INSERT INTO invitations (tenant_id, invitation_id, email, role, invited_by, invited_at, expires_at)
-             VALUES ('{tenant}', '{id}', 'new@ours.example', 'viewer', 'Ours', clock_timestamp(), '2100-01-01')"
+             VALUES ('{tenant}', '{id}', 'new-{id}@ours.example', 'viewer', 'Ours', clock_timestamp(), '2100-01-01')"
         ))
         .await;
         let (host, client) = (self.ours.host, self.ours.client);
