@@ -43,12 +43,16 @@ const ASKS: &[(&str, &str, Asks)] = &[
     ("POST", "/confirm", Nothing),
     ("POST", "/sign-out", Nothing),
     ("GET", "/assets", Nothing),
+    ("GET", "/install.sh", Nothing),
+    ("GET", "/install", Nothing),
     ("GET", "/settings", Nothing),
     ("POST", "/settings", Nothing),
     ("GET", "/settings/people", MayForAll(Act::ManagePeople)),
     ("POST", "/settings/people", MayForAll(Act::ManagePeople)),
     ("POST", "/settings/people/second-factor", MayForAll(Act::ManageOrganization)),
     ("POST", "/settings/invitations", MayForAll(Act::ManagePeople)),
+    ("GET", "/settings/enrolment", May(Act::EnrolHosts)),
+    ("POST", "/settings/enrolment", May(Act::EnrolHosts)),
     ("GET", "/incidents", May(Act::Read)),
     ("POST", "/incidents/{id}/approval", May(Act::Approve)),
     ("POST", "/incidents/{id}/doubt", May(Act::WorkIncidents)),
@@ -61,6 +65,8 @@ const ASKS: &[(&str, &str, Asks)] = &[
     ("GET", "/hosts", May(Act::Read)),
     ("GET", "/hosts/{id}/edit", May(Act::ManageClients)),
     ("POST", "/hosts/{id}/edit", May(Act::ManageClients)),
+    ("POST", "/hosts/newcomers", May(Act::TrustHost)),
+    ("POST", "/hosts/{id}/claim", May(Act::TrustHost)),
     ("POST", "/hosts/{id}/watch", May(Act::ManageClients)),
     ("POST", "/hosts/{id}/hands-off", May(Act::WorkIncidents)),
     ("POST", "/hosts/{id}/release", May(Act::WorkIncidents)),
@@ -308,7 +314,8 @@ async fn every_route_gives_every_principal_what_is_theirs_and_nothing_else() {
             let mut answers = BTreeSet::new();
             for target in targets.iter().take(if has_id { targets.len() } else { 1 }) {
                 let sees = principal.member.as_ref().is_some_and(|member| {
-                    let is_wide = path.starts_with("/changes") || path.starts_with("/settings");
+                    let wide = ["/changes", "/settings/people", "/settings/invitations"];
+                    let is_wide = wide.iter().any(|start| path.starts_with(start));
                     member.sees(&target.whose) && (!is_wide || member.clients.is_none())
                 });
                 let may = principal.member.as_ref().is_some_and(|member| member.may(asks));
@@ -324,6 +331,7 @@ async fn every_route_gives_every_principal_what_is_theirs_and_nothing_else() {
                 let ours = std::mem::replace(&mut console.ours, Organization { ..target.organization });
                 let (real, _) = console.paths(path);
                 let filled = form
+                    .replace("{client}", &target.organization.client.to_string())
                     .replace("{run}", &target.run.to_string())
                     .replace("{host}", &target.organization.host.to_string());
                 let answer = console.ask(&principal.seat, method, &real, &filled).await;

@@ -218,7 +218,7 @@ impl Console {
         self.execute(format!(
             "INSERT INTO enrolment_tokens (tenant_id, client_id, token_id, begins, uses, created_at, created_by, expires_at)
                VALUES ('{tenant}', '{client}', '{id}', 'mw_enroll_Ours', 5, clock_timestamp(), 'Ours', clock_timestamp() + interval '1 day');
-             INSERT INTO credentials (tenant_id, kind, secret_hash, subject_id, uses_left) VALUES ('{tenant}', 'enrolment_token', '\\x07', '{id}', 5);
+             INSERT INTO credentials (tenant_id, kind, secret_hash, subject_id, uses_left) VALUES ('{tenant}', 'enrolment_token', uuid_send('{id}'), '{id}', 5);
              INSERT INTO host_claims (tenant_id, client_id, host_id, public_key, key_id, hostname, asked_at) VALUES ('{tenant}', '{client}', '{host}', '\\x08', '\\x09', 'Ours-host', clock_timestamp());
              INSERT INTO sites (tenant_id, client_id, site_id, name) VALUES ('{tenant}', '{client}', '{id}', 'Ours client site');
              INSERT INTO contacts (tenant_id, client_id, contact_id, name, email) VALUES ('{tenant}', '{client}', '{id}', 'Ours client', 'x@ours.example')"
