@@ -88,7 +88,7 @@ fn check(row: hosts::CheckRow) -> CheckRow {
         format!("reads {word} now; counts when it stays so for its hold time")
     });
     CheckRow {
-        name: format!("{} ({})", row.check, row.target),
+        name: if row.target.is_empty() { row.check } else { format!("{} ({})", row.check, row.target) },
         verdict: incident::verdict(&row.verdict),
         reading: words(&row.readings),
         why: row.excused.or(pending),
