@@ -73,7 +73,7 @@ impl Console {
         (id, made.reveal().to_owned())
     }
 
-    async fn api(
+    pub async fn api(
         &self,
         method: &str,
         path: &str,

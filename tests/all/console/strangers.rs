@@ -211,7 +211,7 @@ impl Console {
         self.execute(format!(
             "INSERT INTO api_tokens (tenant_id, token_id, name, hint, login_id, scopes, networks, made_at, expires_at)
                SELECT '{tenant}', '{id}', 'Ours client', 'mw_api_', login_id, '{{read}}', '{{}}', clock_timestamp(), '2100-01-01' FROM memberships WHERE tenant_id = '{tenant}' LIMIT 1;
-             INSERT INTO credentials (kind, secret_hash, tenant_id, subject_id) VALUES ('api_token', '\\x07', '{tenant}', '{id}')"
+             INSERT INTO credentials (kind, secret_hash, tenant_id, subject_id) VALUES ('api_token', uuid_send('{id}'), '{tenant}', '{id}')"
         ))
         .await;
         let (host, client) = (self.ours.host, self.ours.client);
@@ -219,7 +219,7 @@ impl Console {
             "INSERT INTO enrolment_tokens (tenant_id, client_id, token_id, begins, uses, created_at, created_by, expires_at)
                VALUES ('{tenant}', '{client}', '{id}', 'mw_enroll_Ours', 5, clock_timestamp(), 'Ours', clock_timestamp() + interval '1 day');
              INSERT INTO credentials (tenant_id, kind, secret_hash, subject_id, uses_left) VALUES ('{tenant}', 'enrolment_token', uuid_send('{id}'), '{id}', 5);
-             INSERT INTO host_claims (tenant_id, client_id, host_id, public_key, key_id, hostname, asked_at) VALUES ('{tenant}', '{client}', '{host}', '\\x08', '\\x09', 'Ours-host', clock_timestamp());
+             INSERT INTO host_claims (tenant_id, client_id, host_id, public_key, key_id, hostname, asked_at) VALUES ('{tenant}', '{client}', '{host}', uuid_send('{host}'), uuid_send('{id}'), 'Ours-host', clock_timestamp());
              INSERT INTO sites (tenant_id, client_id, site_id, name) VALUES ('{tenant}', '{client}', '{id}', 'Ours client site');
              INSERT INTO contacts (tenant_id, client_id, contact_id, name, email) VALUES ('{tenant}', '{client}', '{id}', 'Ours client', 'x@ours.example')"
         ))

@@ -1,0 +1,191 @@
+//! The API: tokens of every kind of member, with every scope and with few, and tokens that work no more.
+
+use std::collections::BTreeSet;
+
+use domain::access::Act;
+use serde_json::{Value, json};
+use web::{Config, router};
+
+use super::Asks::{self, May, MayForAll};
+use super::{Cells, Target, World, leaked};
+use crate::console::api::{ALL, ROUTES};
+
+/// What a route asks, what scope lets a token do it, whether it names somebody's row, and what is sent.
+type Row = (&'static str, &'static str, Asks, &'static str, bool, fn(&Target) -> Value);
+
+const ROWS: &[Row] = &[
+    ("GET", "incidents", May(Act::Read), "read", false, |_| json!(null)),
+    ("GET", "incidents/{id}", May(Act::Read), "read", true, |_| json!(null)),
+    (
+        "POST",
+        "incidents/{id}/doubt",
+        May(Act::WorkIncidents),
+        "work",
+        true,
+        |t| json!({ "run": t.run, "answer": "ran" }),
+    ),
+    ("GET", "runs", May(Act::Read), "read", false, |_| json!(null)),
+    ("GET", "runs/{id}", May(Act::Read), "read", true, |_| json!(null)),
+    ("GET", "approvals", May(Act::Read), "read", false, |_| json!(null)),
+    (
+        "POST",
+        "approvals/{id}",
+        May(Act::Approve),
+        "approve",
+        true,
+        |_| json!({ "answer": "yes", "plan": "0".repeat(64) }),
+    ),
+    ("GET", "hosts", May(Act::Read), "read", false, |_| json!(null)),
+    ("GET", "hosts/{id}", May(Act::Read), "read", true, |_| json!(null)),
+    ("POST", "hosts/{id}/hands-off", May(Act::WorkIncidents), "work", true, |_| json!({ "hours": 1 })),
+    ("POST", "hosts/{id}/release", May(Act::WorkIncidents), "work", true, |_| json!({})),
+    ("POST", "hosts/{id}/same-machine", May(Act::TrustHost), "trust", true, |_| json!({})),
+    ("GET", "guardrails", May(Act::Read), "read", false, |_| json!(null)),
+    (
+        "POST",
+        "guardrails/stop",
+        May(Act::StopActions),
+        "stop",
+        true,
+        |t| json!({ "client": t.organization.client, "reason": "x" }),
+    ),
+    ("POST", "guardrails/go", May(Act::LetAct), "let_act", true, |t| json!({ "client": t.organization.client })),
+    (
+        "POST",
+        "guardrails/breaker",
+        May(Act::LetAct),
+        "let_act",
+        false,
+        |t| json!({ "breaker": format!("host:{}", t.organization.host), "reason": "x" }),
+    ),
+    ("POST", "guardrails/interlocks/{id}/release", May(Act::LetAct), "let_act", true, |_| json!({})),
+    ("POST", "clients/{id}/hands-off", May(Act::WorkIncidents), "work", true, |_| json!({ "hours": 1 })),
+    ("POST", "clients/{id}/release", May(Act::WorkIncidents), "work", true, |_| json!({})),
+    ("GET", "changes", May(Act::Read), "read", false, |_| json!(null)),
+    ("POST", "changes/{id}", MayForAll(Act::ConfirmChanges), "confirm", true, |_| json!({ "answer": "no" })),
+    ("GET", "audit", MayForAll(Act::ReadAudit), "audit", false, |_| json!(null)),
+    ("GET", "clients", May(Act::Read), "read", false, |_| json!(null)),
+    ("GET", "clients/{id}", May(Act::Read), "read", true, |_| json!(null)),
+];
+
+/// Lists with ids of others in their address.
+const FILTERS: &[&str] = &[
+    "incidents?client={client}",
+    "incidents?host={host}",
+    "runs?host={host}",
+    "runs?client={client}",
+    "hosts?client={client}",
+];
+
+fn path(of: &str, target: &Target) -> String {
+    let organization = &target.organization;
+    let id = match of.split('/').next().unwrap_or_default() {
+        "hosts" => organization.host,
+        "clients" => organization.client,
+        "runs" | "approvals" => target.run,
+        _ => organization.incident,
+    };
+    let filled = of.replace("{id}", &id.to_string()).replace("{client}", &organization.client.to_string());
+    format!("/api/v1/{}", filled.replace("{host}", &organization.host.to_string()))
+}
+
+/// Asks for everything with everybody's tokens.
+pub(super) async fn ask_all(world: &mut World, cells: &mut Cells) {
+    let of_rows: BTreeSet<_> = ROWS.iter().map(|(method, of, ..)| (*method, format!("/api/v1/{of}"))).collect();
+    let of_routes: BTreeSet<_> = ROUTES.iter().map(|(method, path)| (*method, (*path).to_owned())).collect();
+    assert_eq!(of_rows, of_routes, "each route of the API has a row");
+
+    for at in 0..world.principals.len() {
+        let few: &[&[&str]] = &[&ALL, &["read"]];
+        let dead = [["expired", "revoked"][at % 2]];
+        let Some(email) = world.principals[at].email.clone() else { continue };
+        let mut tokens = Vec::new();
+        for scopes in few {
+            let (_, token) = world.console.token(&email, scopes, &[]).await;
+            tokens.push((token, scopes.to_vec(), true));
+        }
+        for how in dead {
+            let (id, token) = world.console.token(&email, &ALL, &[]).await;
+            let set = match how {
+                "expired" => "made_at = '2000-01-01', expires_at = '2000-01-02'",
+                _ => "revoked_at = clock_timestamp(), revoked_by = 'x'",
+            };
+            world.console.execute(format!("UPDATE api_tokens SET {set} WHERE token_id = '{id}'")).await;
+            let set = if how == "expired" { "expires_at = '2000-01-02'" } else { "revoked_at = clock_timestamp()" };
+            world.console.execute(format!("UPDATE credentials SET {set} WHERE subject_id = '{id}'")).await;
+            tokens.push((token, ALL.to_vec(), false));
+        }
+        let (_, elsewhere) = world.console.token(&email, &ALL, &["203.0.113.0/24"]).await;
+        tokens.push((elsewhere, ALL.to_vec(), false));
+        for (token, scopes, works) in tokens {
+            ask_with(world, cells, at, &token, &scopes, works).await;
+        }
+    }
+    let nobody = world.principals.iter().position(|principal| principal.member.is_none()).unwrap();
+    for token in ["", "mw_api_nonsense", "Basic"] {
+        ask_with(world, cells, nobody, token, &ALL, false).await;
+    }
+}
+
+async fn ask_with(world: &mut World, cells: &mut Cells, at: usize, token: &str, scopes: &[&str], works: bool) {
+    for (method, of, asks, scope, named, body) in ROWS {
+        // Nobody is slowed down here: the allowances are those of a router.
+        world.console.router = router(world.console.app(Config::new("https://mend.example")));
+        let (principal, canaries) = (&world.principals[at], &world.canaries);
+        let mut answers = BTreeSet::new();
+        for target in world.targets.iter().take(if *named { world.targets.len() } else { 1 }) {
+            let member = principal.member.as_ref();
+            let is_wide = of.starts_with("changes");
+            let sees = member.is_some_and(|m| m.sees(&target.whose) && (!is_wide || m.clients.is_none()));
+            let may = works && scopes.contains(scope) && member.is_some_and(|m| m.may(*asks));
+            let is_open = may && (!named || sees);
+            if *method == "POST" && is_open {
+                continue;
+            }
+            let path = path(of, target);
+            let body = (*method == "POST").then(|| body(target));
+            let (status, headers, said) = world.console.api(method, &path, token, &[], body).await;
+            cells.add(status);
+            let text = said.to_string();
+            let fault = match status.as_u16() {
+                _ if leaked(canaries, principal, &text).is_some() || !works && text.contains("canary") => {
+                    Some("shows a canary")
+                }
+                500.. => Some("fails"),
+                429 => Some("is slowed down"),
+                _ if !headers.contains_key("x-content-type-options") => Some("has no security headers"),
+                401 if !works => None,
+                _ if !works => Some("is let in"),
+                200 if is_open => None,
+                _ if is_open => Some("is refused"),
+                403 | 404 => None,
+                _ => Some("is not refused"),
+            };
+            if let Some(fault) = fault {
+                cells.wrong.push(format!("{method} {path} as {} with {scopes:?}: {status} {fault}", principal.name));
+            }
+            if *named && !sees {
+                let ids =
+                    [target.organization.client, target.organization.host, target.organization.incident, target.run];
+                answers.insert(ids.iter().fold(text, |text, id| text.replace(&id.to_string(), "ID")));
+            }
+        }
+        if answers.len() > 1 {
+            cells
+                .wrong
+                .push(format!("{method} {of} as {}: what is not theirs is told apart: {answers:?}", principal.name));
+        }
+    }
+    world.console.router = router(world.console.app(Config::new("https://mend.example")));
+    let (principal, canaries) = (&world.principals[at], &world.canaries);
+    for of in FILTERS {
+        for target in &world.targets {
+            let path = path(of, target);
+            let (status, _, said) = world.console.api("GET", &path, token, &[], None).await;
+            cells.add(status);
+            if leaked(canaries, principal, &said.to_string()).is_some() || status.is_server_error() {
+                cells.wrong.push(format!("GET {path} as {} with {scopes:?}: {status}", principal.name));
+            }
+        }
+    }
+}

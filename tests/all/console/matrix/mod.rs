@@ -1,0 +1,292 @@
+//! The authorization matrix: every route × every kind of principal × whose rows. It is generated from the routes and the
+//! permission table, so a route without a row here fails, and so does one that is open to somebody it should not be.
+//!
+//! What is refused is asked for and must change nothing. What is allowed is read; that it can be done is tried elsewhere.
+
+mod api;
+mod pages;
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use domain::access::{Act, Role};
+use store::auth::OperatorTx;
+use store::{Store, seeding};
+use uuid::Uuid;
+
+use super::strangers::Seat;
+use super::{Console, Organization, host_and_incident, password_hash};
+
+/// What a route asks of whoever is signed in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Asks {
+    /// Nothing: it is everybody's, or one's own.
+    Nothing,
+    /// This act.
+    May(Act),
+    /// This act, by somebody from whom no client is kept.
+    MayForAll(Act),
+}
+
+/// Who asks.
+struct Principal {
+    name: String,
+    /// What they sign in with.
+    email: Option<String>,
+    seat: Seat,
+    /// None: nobody who is signed in.
+    member: Option<Member>,
+}
+
+struct Member {
+    tenant: Uuid,
+    role: Role,
+    /// The clients they may see; none: all.
+    clients: Option<Vec<Uuid>>,
+}
+
+impl Member {
+    fn sees(&self, whose: &Whose) -> bool {
+        let of_client = |client| self.clients.as_ref().is_none_or(|clients| clients.contains(&client));
+        match whose {
+            Whose::Rows { tenant, client } => *tenant == self.tenant && of_client(*client),
+            Whose::Nobodys => false,
+        }
+    }
+
+    fn may(&self, asks: Asks) -> bool {
+        match asks {
+            Asks::Nothing => true,
+            Asks::May(act) => self.role.may(act),
+            Asks::MayForAll(act) => self.role.may(act) && self.clients.is_none(),
+        }
+    }
+}
+
+/// Whose rows the ids of a request name.
+enum Whose {
+    Rows {
+        tenant: Uuid,
+        client: Uuid,
+    },
+    /// Ids that nobody has, or nobody has any more.
+    Nobodys,
+}
+
+/// What stands for one target: the ids as the routes want them, and what must never be read by others.
+struct Target {
+    whose: Whose,
+    organization: Organization,
+    run: Uuid,
+}
+
+impl Console {
+    /// A second client of ours with rows of its own.
+    async fn second_client(&mut self) -> Organization {
+        let mut tx = self.tx().await;
+        let client = seeding::insert_client(&mut tx, "Second company", "UTC").await.unwrap();
+        tx.commit().await.unwrap();
+        let Organization { tenant, check, technician, .. } = self.ours;
+        let (host, incident) = host_and_incident(&mut self.rows, tenant, client, check, "Second").await;
+        Organization { tenant, technician, client, check, host, incident }
+    }
+
+    /// Gives an organization everything that routes name by an id.
+    async fn furnish(&mut self, of: Organization) -> (Organization, Uuid) {
+        let ours = std::mem::replace(&mut self.ours, of);
+        let run = self.run("unknown", "unknown").await;
+        self.proposed().await;
+        (std::mem::replace(&mut self.ours, ours), run)
+    }
+
+    async fn principal(&self, tenant: Uuid, role: Role, clients: Option<Vec<Uuid>>, name: &str) -> Principal {
+        let email = format!("{}@matrix.example", name.replace([' ', ','], "-"));
+        let mut operator = OperatorTx::begin(&self.store, &self.db.owner_url()).await.unwrap();
+        let login = operator.insert_login(&email, password_hash()).await.unwrap();
+        let mut tx = operator.into_tenant(tenant).await.unwrap();
+        seeding::insert_limited_membership(&mut tx, login, "P.", &email, role, clients.as_deref()).await.unwrap();
+        tx.commit().await.unwrap();
+        Principal {
+            name: name.to_owned(),
+            seat: self.member(&email).await,
+            email: Some(email),
+            member: Some(Member { tenant, role, clients }),
+        }
+    }
+
+    async fn principals(&self, second: Uuid) -> Vec<Principal> {
+        let nobody = |name: &str, cookie: String| Principal {
+            name: name.to_owned(),
+            email: None,
+            seat: Seat { cookie, csrf: "guess".to_owned() },
+            member: None,
+        };
+        let mut all = vec![
+            nobody("stranger", String::new()),
+            nobody("a session that ended", format!("__Host-session={}", "A".repeat(22))),
+            nobody("a session of nonsense", "__Host-session=mw_api_nonsense".to_owned()),
+        ];
+        for (role, word) in Role::ALL {
+            if !role.needs_clients() {
+                all.push(self.principal(self.ours.tenant, role, None, &format!("{word} of all clients")).await);
+            }
+            for (client, which) in [(self.ours.client, "first"), (second, "second")] {
+                let name = format!("{word} of the {which} client");
+                all.push(self.principal(self.ours.tenant, role, Some(vec![client]), &name).await);
+            }
+            all.push(self.principal(self.ours.tenant, role, Some(Vec::new()), &format!("{word} of no client")).await);
+            let theirs = role.needs_clients().then(|| vec![self.theirs.client]);
+            all.push(self.principal(self.theirs.tenant, role, theirs, &format!("{word} elsewhere")).await);
+        }
+        all
+    }
+
+    /// The id of an incident and a host that were there.
+    async fn gone(&mut self) -> Uuid {
+        let (Organization { tenant, client, .. }, id) = (&self.ours, Store::new_id());
+        self.execute(format!(
+            "INSERT INTO incidents (tenant_id, client_id, incident_id, title, severity, state, opened_at) VALUES ('{tenant}', '{client}', '{id}', 'x', 'critical', 'open', clock_timestamp());
+             INSERT INTO hosts (tenant_id, client_id, host_id, name, public_key, state, enrolled_at) VALUES ('{tenant}', '{client}', '{id}', 'gone', uuid_send('{id}'), 'trusted', clock_timestamp());
+             DELETE FROM incidents WHERE incident_id = '{id}'; DELETE FROM hosts WHERE host_id = '{id}'"
+        ))
+        .await;
+        id
+    }
+
+    /// What could tell that something was done, to whomever.
+    async fn traces_of_all(&mut self) -> Vec<i64> {
+        let mut traces = Vec::new();
+        for table in [
+            "audit",
+            "tenant_audit",
+            "hands_off",
+            "run_events",
+            "verifications",
+            "tenant_wakeups",
+            "invitations",
+            "clients",
+            "sites",
+            "contacts",
+            "checks",
+            "interlocks",
+            "breakers",
+            "memberships",
+        ] {
+            traces.push(self.count(table).await);
+        }
+        traces
+    }
+
+    /// Puts a word that tells whose it is into every text column of a client's rows that takes one.
+    async fn plant(&mut self, of: &Organization, word: &str) -> usize {
+        let columns: Vec<(String, String)> = sqlx::query_as(
+            "SELECT a.table_name::text, a.column_name::text FROM information_schema.columns a
+             JOIN information_schema.columns c ON c.table_schema = a.table_schema AND c.table_name = a.table_name AND c.column_name = 'client_id'
+             JOIN pg_class k ON k.oid = (quote_ident(a.table_schema) || '.' || quote_ident(a.table_name))::regclass AND k.relkind = 'r'
+             WHERE a.table_schema = 'public' AND a.data_type = 'text' AND a.column_name NOT IN ('time_zone', 'target') ORDER BY 1, 2",
+        )
+        .fetch_all(&mut self.rows)
+        .await
+        .unwrap();
+        let mut planted = 0;
+        for (table, column) in columns {
+            let sql = format!(
+                "UPDATE {table} SET {column} = {column} || ' {word}' WHERE tenant_id = '{}' AND client_id = '{}'",
+                of.tenant, of.client
+            );
+            // What is a closed list, or a key of others, takes none.
+            planted += usize::from(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut self.rows).await.is_ok());
+        }
+        planted
+    }
+}
+
+/// A canary, and whose rows it stands in.
+struct Canary {
+    word: &'static str,
+    tenant: Uuid,
+    client: Uuid,
+}
+
+/// A word in the answer that the principal must not read.
+fn leaked(canaries: &[Canary], principal: &Principal, body: &str) -> Option<&'static str> {
+    let may_read = |canary: &&Canary| {
+        let whose = Whose::Rows { tenant: canary.tenant, client: canary.client };
+        principal.member.as_ref().is_some_and(|member| member.sees(&whose))
+    };
+    canaries
+        .iter()
+        .filter(|canary| body.contains(canary.word))
+        .find(|canary| !may_read(canary))
+        .map(|canary| canary.word)
+}
+
+/// What the cells of a matrix came to.
+#[derive(Default)]
+struct Cells {
+    count: u32,
+    by_answer: BTreeMap<u16, u32>,
+    wrong: Vec<String>,
+}
+
+impl Cells {
+    fn add(&mut self, status: StatusCode) {
+        self.count += 1;
+        *self.by_answer.entry(status.as_u16()).or_default() += 1;
+    }
+}
+
+/// One database with everybody and everything in it.
+struct World {
+    console: Console,
+    principals: Vec<Principal>,
+    targets: Vec<Target>,
+    canaries: Vec<Canary>,
+}
+
+impl World {
+    async fn new() -> World {
+        let mut console = Console::new().await;
+        let second = console.second_client().await;
+        let second_client = second.client;
+        let principals = console.principals(second_client).await;
+
+        let copy = |of: &Organization| Organization { ..*of };
+        let (ours, theirs) = (copy(&console.ours), copy(&console.theirs));
+        let mut targets = Vec::new();
+        let mut canaries = Vec::new();
+        for (of, word) in [(ours, "canary-first"), (second, "canary-second"), (theirs, "canary-theirs")] {
+            let (organization, run) = console.furnish(of).await;
+            let planted = console.plant(&organization, word).await;
+            assert!(planted > 20, "{planted} columns took a canary");
+            let (tenant, client) = (organization.tenant, organization.client);
+            canaries.push(Canary { word, tenant, client });
+            let whose = Whose::Rows { tenant, client };
+            targets.push(Target { whose, organization, run });
+        }
+        let gone = console.gone().await;
+        for id in [gone, Uuid::from_u128(1)] {
+            let organization =
+                Organization { tenant: id, technician: id, client: id, check: id, host: id, incident: id };
+            targets.push(Target { whose: Whose::Nobodys, organization, run: id });
+        }
+
+        World { console, principals, targets, canaries }
+    }
+}
+
+#[tokio::test]
+async fn every_route_gives_every_principal_what_is_theirs_and_nothing_else() {
+    let mut world = World::new().await;
+    let before = world.console.traces_of_all().await;
+    let mut cells = Cells::default();
+    pages::ask_all(&mut world, &mut cells).await;
+    let of_pages = cells.count;
+    api::ask_all(&mut world, &mut cells).await;
+    let Cells { count, by_answer, wrong } = cells;
+    println!("matrix cells: {count} ({of_pages} of pages, {} of the API), answers: {by_answer:?}", count - of_pages);
+    let first = wrong.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
+    assert!(wrong.is_empty(), "{} cells are wrong:\n{first}", wrong.len());
+    assert_eq!(world.console.traces_of_all().await, before, "what was refused changed something");
+    assert!(count >= 10_000, "matrix cells: {count}");
+}

@@ -1,0 +1,207 @@
+//! The console's pages and forms.
+
+use std::collections::BTreeSet;
+
+use axum::http::{StatusCode, header};
+use domain::access::Act;
+
+use super::Asks::{self, May, MayForAll, Nothing};
+use super::{Canary, Cells, Principal, World, leaked};
+use crate::console::Organization;
+use crate::console::strangers::{Answer, Gives, ROUTES, plain};
+
+/// What each route below such a path asks; the longest that fits counts. A route that no line fits fails.
+const ASKS: &[(&str, &str, Asks)] = &[
+    ("GET", "/", May(Act::Read)),
+    ("GET", "/sign-in", Nothing),
+    ("POST", "/sign-in", Nothing),
+    ("GET", "/sign-up", Nothing),
+    ("POST", "/sign-up", Nothing),
+    ("GET", "/reset", Nothing),
+    ("POST", "/reset", Nothing),
+    ("GET", "/invitation", Nothing),
+    ("POST", "/invitation", Nothing),
+    ("GET", "/confirm-address", Nothing),
+    ("POST", "/confirm-address", Nothing),
+    ("GET", "/confirm", Nothing),
+    ("POST", "/confirm", Nothing),
+    ("POST", "/sign-out", Nothing),
+    ("GET", "/assets", Nothing),
+    ("GET", "/install.sh", Nothing),
+    ("GET", "/install", Nothing),
+    ("GET", "/settings", Nothing),
+    ("POST", "/settings", Nothing),
+    ("GET", "/settings/people", MayForAll(Act::ManagePeople)),
+    ("POST", "/settings/people", MayForAll(Act::ManagePeople)),
+    ("POST", "/settings/people/second-factor", MayForAll(Act::ManageOrganization)),
+    ("POST", "/settings/invitations", MayForAll(Act::ManagePeople)),
+    ("GET", "/settings/enrolment", May(Act::EnrolHosts)),
+    ("POST", "/settings/enrolment", May(Act::EnrolHosts)),
+    ("GET", "/settings/tokens", MayForAll(Act::MakeTokens)),
+    ("POST", "/settings/tokens", MayForAll(Act::MakeTokens)),
+    ("GET", "/settings/audit", MayForAll(Act::ReadAudit)),
+    ("GET", "/api", Nothing),
+    ("GET", "/incidents", May(Act::Read)),
+    ("POST", "/incidents/{id}/approval", May(Act::Approve)),
+    ("POST", "/incidents/{id}/doubt", May(Act::WorkIncidents)),
+    ("GET", "/approvals", May(Act::Read)),
+    ("GET", "/clients", May(Act::Read)),
+    ("POST", "/clients", May(Act::ManageClients)),
+    ("GET", "/clients/import", MayForAll(Act::ManageClients)),
+    ("POST", "/clients/import", MayForAll(Act::ManageClients)),
+    ("GET", "/clients/{id}/edit", May(Act::ManageClients)),
+    ("GET", "/hosts", May(Act::Read)),
+    ("GET", "/hosts/{id}/edit", May(Act::ManageClients)),
+    ("POST", "/hosts/{id}/edit", May(Act::ManageClients)),
+    ("POST", "/hosts/newcomers", May(Act::TrustHost)),
+    ("POST", "/hosts/{id}/claim", May(Act::TrustHost)),
+    ("POST", "/hosts/{id}/watch", May(Act::ManageClients)),
+    ("POST", "/hosts/{id}/hands-off", May(Act::WorkIncidents)),
+    ("POST", "/hosts/{id}/release", May(Act::WorkIncidents)),
+    ("POST", "/hosts/{id}/same-machine", May(Act::TrustHost)),
+    ("GET", "/guardrails", May(Act::Read)),
+    ("POST", "/guardrails/stop", MayForAll(Act::StopActions)),
+    ("POST", "/guardrails/go", MayForAll(Act::LetAct)),
+    ("POST", "/guardrails/breaker", May(Act::LetAct)),
+    ("POST", "/guardrails/interlocks", May(Act::LetAct)),
+    ("POST", "/guardrails/{id}/stop", May(Act::StopActions)),
+    ("POST", "/guardrails/{id}/go", May(Act::LetAct)),
+    ("POST", "/guardrails/{id}/hands-off", May(Act::WorkIncidents)),
+    ("POST", "/guardrails/{id}/hands-on", May(Act::WorkIncidents)),
+    ("GET", "/events", May(Act::Read)),
+    ("GET", "/changes", May(Act::Read)),
+    ("POST", "/changes", MayForAll(Act::ConfirmChanges)),
+];
+
+fn asks(method: &str, path: &str) -> Option<Asks> {
+    let fits = |start: &str| {
+        path == start || path.strip_prefix(start).is_some_and(|rest| rest.starts_with('/') && start != "/")
+    };
+    let fitting = ASKS.iter().filter(|(m, start, _)| *m == method && fits(start));
+    fitting.max_by_key(|(_, start, _)| start.len()).map(|(.., asks)| *asks)
+}
+
+/// Lists that take an id in their address.
+const FILTERS: &[(&str, &str)] = &[
+    ("/incidents", "?client={client}"),
+    ("/incidents", "?host={host}"),
+    ("/incidents", "?after=open.1764000000000000.{incident}"),
+    ("/incidents", "?state=fixed&client={client}"),
+    ("/hosts", "?client={client}"),
+    ("/approvals", "?client={client}"),
+    ("/clients", "?id={client}"),
+    ("/events", "?client={client}"),
+    ("/sign-in", "?next=/incidents/{incident}"),
+    ("/confirm", "?next=/hosts/{host}"),
+];
+
+/// Asks for everything as everybody.
+pub(super) async fn ask_all(world: &mut World, cells: &mut Cells) {
+    let World { console, principals, targets, canaries } = world;
+    let (principals, targets, canaries) = (&*principals, &*targets, &*canaries);
+    for (method, path, form, gives) in ROUTES {
+        let asks = asks(method, path).unwrap_or_else(|| panic!("{method} {path} has no line in ASKS"));
+        let ends_session = *path == "/sign-out" || *path == "/settings/sessions/end";
+        for principal in principals {
+            // An id that stands nowhere makes no difference.
+            let has_id = path.contains('{') || form.contains('{');
+            let mut answers = BTreeSet::new();
+            for target in targets.iter().take(if has_id { targets.len() } else { 1 }) {
+                let sees = principal.member.as_ref().is_some_and(|member| {
+                    let wide = ["/changes", "/settings/people", "/settings/invitations", "/settings/tokens"];
+                    let is_wide = wide.iter().any(|start| path.starts_with(start));
+                    member.sees(&target.whose) && (!is_wide || member.clients.is_none())
+                });
+                let may = principal.member.as_ref().is_some_and(|member| member.may(asks));
+                let is_open = match gives {
+                    Gives::Everybody => true,
+                    Gives::OwnOnly => may,
+                    Gives::Named => may && sees,
+                };
+                // What is allowed is done elsewhere; here it would change what the next cell finds.
+                if *method == "POST" && is_open && (*gives != Gives::Everybody || ends_session) {
+                    continue;
+                }
+                let ours = std::mem::replace(&mut console.ours, Organization { ..target.organization });
+                let (real, _) = console.paths(path);
+                let filled = form
+                    .replace("{client}", &target.organization.client.to_string())
+                    .replace("{run}", &target.run.to_string())
+                    .replace("{host}", &target.organization.host.to_string());
+                let answer = console.ask(&principal.seat, method, &real, &filled).await;
+                console.ours = ours;
+                cells.add(answer.0);
+                let at = || format!("{method} {real} as {}: {}", principal.name, answer.0);
+                if let Some(fault) = fault(canaries, principal, &answer, is_open, *gives) {
+                    cells.wrong.push(format!("{}: {fault}", at()));
+                }
+                let to_sign_in = answer.0 == StatusCode::SEE_OTHER;
+                if *gives == Gives::Named && !sees && !to_sign_in {
+                    let (status, body) = plain(answer);
+                    // The id that was asked for may be told back.
+                    let of = &target.organization;
+                    let ids = [of.tenant, of.technician, of.client, of.host, of.incident, target.run];
+                    let body = ids.iter().fold(body, |body, id| body.replace(&id.to_string(), "ID"));
+                    answers.insert((status.as_u16(), body));
+                }
+            }
+            if answers.len() > 1 {
+                cells.wrong.push(format!(
+                    "{method} {path} as {}: what is not theirs is told apart from what is not there",
+                    principal.name
+                ));
+            }
+        }
+    }
+    // The same lists with ids of each in their address.
+    for (path, query) in FILTERS {
+        for principal in principals {
+            for target in targets {
+                let of = &target.organization;
+                let query = query
+                    .replace("{client}", &of.client.to_string())
+                    .replace("{host}", &of.host.to_string())
+                    .replace("{incident}", &of.incident.to_string());
+                let answer = console.ask(&principal.seat, "GET", &format!("{path}{query}"), "").await;
+                cells.add(answer.0);
+                if let Some(word) = leaked(canaries, principal, &answer.2) {
+                    cells.wrong.push(format!("GET {path}{query} as {}: shows {word}", principal.name));
+                }
+                if answer.0.is_server_error() {
+                    cells.wrong.push(format!("GET {path}{query} as {}: {}", principal.name, answer.0));
+                }
+            }
+        }
+    }
+}
+
+fn fault(
+    canaries: &[Canary],
+    principal: &Principal,
+    (status, headers, body): &Answer,
+    is_open: bool,
+    gives: Gives,
+) -> Option<String> {
+    if let Some(word) = leaked(canaries, principal, body) {
+        return Some(format!("shows {word}"));
+    }
+    if status.is_server_error() {
+        return Some("fails".to_owned());
+    }
+    if !headers.contains_key("content-security-policy") || !headers.contains_key("x-content-type-options") {
+        return Some("has no security headers".to_owned());
+    }
+    let to = headers.get(header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or_default();
+    match (&principal.member, is_open) {
+        (_, true) if gives == Gives::Everybody => None,
+        (None, _) => (!(*status == StatusCode::SEE_OTHER && to.starts_with("/sign-in")))
+            .then(|| "does not ask to sign in".to_owned()),
+        (Some(_), true) => {
+            (!(status.is_success() || *status == StatusCode::SEE_OTHER)).then(|| "is refused".to_owned())
+        }
+        (Some(_), false) => {
+            let refused = matches!(*status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND);
+            (!refused).then(|| "is not refused".to_owned())
+        }
+    }
+}
