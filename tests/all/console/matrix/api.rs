@@ -89,45 +89,55 @@ fn path(of: &str, target: &Target) -> String {
     format!("/api/v1/{}", filled.replace("{host}", &organization.host.to_string()))
 }
 
+/// A token and what is known of it.
+pub(super) struct Held {
+    /// Whose it is: the number of the principal.
+    at: usize,
+    token: String,
+    scopes: Vec<&'static str>,
+    works: bool,
+}
+
+/// Makes tokens for everybody.
+pub(super) async fn tokens(world: &mut World) -> Vec<Held> {
+    let mut tokens = Vec::new();
+    for at in 0..world.principals.len() {
+        let Some(email) = world.principals[at].email.clone() else { continue };
+        for scopes in [&ALL[..], &["read"]] {
+            let (_, token) = world.console.token(&email, scopes, &[]).await;
+            tokens.push(Held { at, token, scopes: scopes.to_vec(), works: true });
+        }
+        let (id, token) = world.console.token(&email, &ALL, &[]).await;
+        let (of_token, of_credential) = match at % 2 {
+            0 => ("made_at = '2000-01-01', expires_at = '2000-01-02'", "expires_at = '2000-01-02'"),
+            _ => ("revoked_at = clock_timestamp(), revoked_by = 'x'", "revoked_at = clock_timestamp()"),
+        };
+        world.console.execute(format!("UPDATE api_tokens SET {of_token} WHERE token_id = '{id}'")).await;
+        world.console.execute(format!("UPDATE credentials SET {of_credential} WHERE subject_id = '{id}'")).await;
+        tokens.push(Held { at, token, scopes: ALL.to_vec(), works: false });
+        let (_, token) = world.console.token(&email, &ALL, &["203.0.113.0/24"]).await;
+        tokens.push(Held { at, token, scopes: ALL.to_vec(), works: false });
+    }
+    let at = world.principals.iter().position(|principal| principal.member.is_none()).unwrap();
+    for token in ["", "mw_api_nonsense", "Basic"] {
+        tokens.push(Held { at, token: token.to_owned(), scopes: ALL.to_vec(), works: false });
+    }
+    tokens
+}
+
 /// Asks for everything with everybody's tokens.
-pub(super) async fn ask_all(world: &mut World, cells: &mut Cells) {
+pub(super) async fn ask_all(world: &mut World, tokens: &[Held], cells: &mut Cells) {
     let of_rows: BTreeSet<_> = ROWS.iter().map(|(method, of, ..)| (*method, format!("/api/v1/{of}"))).collect();
     let of_routes: BTreeSet<_> = ROUTES.iter().map(|(method, path)| (*method, (*path).to_owned())).collect();
     assert_eq!(of_rows, of_routes, "each route of the API has a row");
-
-    for at in 0..world.principals.len() {
-        let few: &[&[&str]] = &[&ALL, &["read"]];
-        let dead = [["expired", "revoked"][at % 2]];
-        let Some(email) = world.principals[at].email.clone() else { continue };
-        let mut tokens = Vec::new();
-        for scopes in few {
-            let (_, token) = world.console.token(&email, scopes, &[]).await;
-            tokens.push((token, scopes.to_vec(), true));
-        }
-        for how in dead {
-            let (id, token) = world.console.token(&email, &ALL, &[]).await;
-            let set = match how {
-                "expired" => "made_at = '2000-01-01', expires_at = '2000-01-02'",
-                _ => "revoked_at = clock_timestamp(), revoked_by = 'x'",
-            };
-            world.console.execute(format!("UPDATE api_tokens SET {set} WHERE token_id = '{id}'")).await;
-            let set = if how == "expired" { "expires_at = '2000-01-02'" } else { "revoked_at = clock_timestamp()" };
-            world.console.execute(format!("UPDATE credentials SET {set} WHERE subject_id = '{id}'")).await;
-            tokens.push((token, ALL.to_vec(), false));
-        }
-        let (_, elsewhere) = world.console.token(&email, &ALL, &["203.0.113.0/24"]).await;
-        tokens.push((elsewhere, ALL.to_vec(), false));
-        for (token, scopes, works) in tokens {
-            ask_with(world, cells, at, &token, &scopes, works).await;
-        }
-    }
-    let nobody = world.principals.iter().position(|principal| principal.member.is_none()).unwrap();
-    for token in ["", "mw_api_nonsense", "Basic"] {
-        ask_with(world, cells, nobody, token, &ALL, false).await;
+    for held in tokens {
+        ask_with(world, cells, held).await;
     }
 }
 
-async fn ask_with(world: &mut World, cells: &mut Cells, at: usize, token: &str, scopes: &[&str], works: bool) {
+async fn ask_with(world: &mut World, cells: &mut Cells, held: &Held) {
+    let Held { at, token, scopes, works } = held;
+    let (at, works) = (*at, *works);
     for (method, of, asks, scope, named, body) in ROWS {
         // Nobody is slowed down here: the allowances are those of a router.
         world.console.router = router(world.console.app(Config::new("https://mend.example")));

@@ -278,11 +278,12 @@ impl World {
 #[tokio::test]
 async fn every_route_gives_every_principal_what_is_theirs_and_nothing_else() {
     let mut world = World::new().await;
+    let tokens = api::tokens(&mut world).await;
     let before = world.console.traces_of_all().await;
     let mut cells = Cells::default();
     pages::ask_all(&mut world, &mut cells).await;
     let of_pages = cells.count;
-    api::ask_all(&mut world, &mut cells).await;
+    api::ask_all(&mut world, &tokens, &mut cells).await;
     let Cells { count, by_answer, wrong } = cells;
     println!("matrix cells: {count} ({of_pages} of pages, {} of the API), answers: {by_answer:?}", count - of_pages);
     let first = wrong.iter().take(40).cloned().collect::<Vec<_>>().join("\n");

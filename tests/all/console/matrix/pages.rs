@@ -42,6 +42,7 @@ const ASKS: &[(&str, &str, Asks)] = &[
     ("GET", "/settings/audit", MayForAll(Act::ReadAudit)),
     ("GET", "/api", Nothing),
     ("GET", "/incidents", May(Act::Read)),
+    ("POST", "/incidents", May(Act::WorkIncidents)),
     ("POST", "/incidents/{id}/approval", May(Act::Approve)),
     ("POST", "/incidents/{id}/doubt", May(Act::WorkIncidents)),
     ("GET", "/approvals", May(Act::Read)),
@@ -113,6 +114,8 @@ pub(super) async fn ask_all(world: &mut World, cells: &mut Cells) {
                     member.sees(&target.whose) && (!is_wide || member.clients.is_none())
                 });
                 let may = principal.member.as_ref().is_some_and(|member| member.may(asks));
+                // Nothing of the audit is linked here: there is no file yet.
+                let may = may && *path != "/settings/audit/file";
                 let is_open = match gives {
                     Gives::Everybody => true,
                     Gives::OwnOnly => may,
@@ -125,6 +128,7 @@ pub(super) async fn ask_all(world: &mut World, cells: &mut Cells) {
                 let ours = std::mem::replace(&mut console.ours, Organization { ..target.organization });
                 let (real, _) = console.paths(path);
                 let filled = form
+                    .replace("{incident}", &target.organization.incident.to_string())
                     .replace("{client}", &target.organization.client.to_string())
                     .replace("{run}", &target.run.to_string())
                     .replace("{host}", &target.organization.host.to_string());
