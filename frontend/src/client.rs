@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     Clock, Limit, Link, Nav, Shell, State,
     clients::Healed,
-    guardrails::{Ends, Refused, Standing},
+    guardrails::{Ends, Planned, Refused, Standing},
     hosts::{Tally, Trust},
     incidents::IncidentRow,
 };
@@ -132,6 +132,8 @@ pub struct ClientPage {
     pub refused: Vec<Refused>,
     /// What stands against fixes there now.
     pub standing: Vec<Standing>,
+    /// Maintenance that is planned here, or everywhere.
+    pub maintenance: Vec<Planned>,
     /// The newest incidents of the last 30 days.
     pub incidents: Vec<IncidentRow>,
     /// How they ended, all of them.

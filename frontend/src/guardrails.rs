@@ -61,6 +61,28 @@ pub struct Standing {
     pub ends: Ends,
 }
 
+/// Maintenance that is planned.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// Its name.
+    pub name: String,
+    /// What it keeps actions off: "web-03 at Alder".
+    pub place: String,
+    /// When: "sat 22:00-04:00, Europe/Berlin".
+    pub times: String,
+    /// Whether it is planned at all.
+    pub active: bool,
+    /// The stretch that holds now, or comes next; none: there is none any more.
+    pub span: Option<(Timestamp, Timestamp)>,
+}
+
+impl Planned {
+    /// Whether it holds now.
+    pub fn holds(&self, clock: &Clock) -> bool {
+        self.active && self.span.is_some_and(|(from, to)| from <= clock.now && clock.now < to)
+    }
+}
+
 /// A client in the list.
 #[derive(Clone, Debug)]
 pub struct ClientRow {
@@ -122,6 +144,8 @@ pub struct GuardrailsPage {
     pub reach: Reach,
     /// What stands now.
     pub standing: Vec<Standing>,
+    /// Maintenance that is planned, and concerns what the page is about.
+    pub maintenance: Vec<Planned>,
     /// The limits with what is used of them.
     pub limits: Vec<Limit>,
     /// The clients; none on a client's own page.

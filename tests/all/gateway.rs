@@ -30,6 +30,7 @@ mod diagnose;
 mod enrolment;
 mod inventory;
 mod look_again;
+mod maintenance;
 mod metrics;
 mod progress;
 mod rotation;

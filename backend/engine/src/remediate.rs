@@ -1,6 +1,7 @@
 //! Stage remediate: a due run is decided under its locks; what ended gives its slots back; what is overdue is in doubt.
 
 mod facts;
+mod maintenance;
 
 use std::time::Duration;
 
@@ -64,7 +65,14 @@ impl Stage for Remediate {
         let expired = jobs::list_expired(&mut tx).await?;
         let lapsed = approvals::list_lapsed(&mut tx).await?;
         let to_undo = undo::list_wanted(&mut tx).await?;
+        let turning = store::remediate::maintenance::list_turning(&mut tx).await?;
         tx.commit().await?;
+        // First: what maintenance holds from now on is not decided as if it did not.
+        for window_id in turning {
+            let mut tx = store.begin(scope).await?;
+            maintenance::turn(&mut tx, window_id).await?;
+            tx.commit().await?;
+        }
         for run_id in unreleased {
             let mut tx = store.begin(scope).await?;
             release(&mut tx, run_id).await?;
@@ -252,7 +260,7 @@ async fn act(tx: &mut TenantTx, run: &Run, decided: &Decided) -> store::Result<(
             };
             let detail = storm.map_or_else(|| json!({}), |scope| json!({ "storm": scope.word() }));
             runs::advance(tx, id, planned, State::Held, headline, detail, Some(*until)).await?;
-            if told {
+            if told || decided.is_planned() {
                 return Ok(());
             }
             notify::held(tx, run.into(), headline, *tell_now).await

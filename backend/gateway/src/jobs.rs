@@ -10,6 +10,7 @@ use store::detect::check_requests::{self, LOOK_AGAIN, LookedAgain};
 use store::detect::check_states::Subject;
 use store::detect::observations::{self, NewObservation};
 use store::remediate::jobs::{self, Lease, Stored, ToLease};
+use store::remediate::maintenance;
 use store::{Queue, Store, TenantTx, audit, diagnostics, host_links, hosts};
 use uuid::Uuid;
 use wire::v1::{
@@ -231,6 +232,9 @@ async fn permit(tx: &mut TenantTx, link: &Begun, start: &Start) -> Result<Result
     }
     if !jobs::list_freezes(tx, job.client_id, job.host_id).await?.is_empty() {
         return Ok(Err("actions are frozen"));
+    }
+    if maintenance::holds(tx, job.client_id, job.host_id).await? {
+        return Ok(Err("maintenance began"));
     }
     match job.state.as_str() {
         "permitted" => return Ok(Ok(())),

@@ -187,6 +187,7 @@ pub fn client_page() -> ClientPage {
             limit("Client, went badly, 1\u{a0}day", 2, 2, "2 went badly; a person looks first"),
         ],
         refused: super::guardrails::refused(),
+        maintenance: super::guardrails::planned(),
         standing: vec![Standing {
             kind: "Breaker",
             place: text("“Start a failed service again” at Riverside School"),
@@ -214,6 +215,7 @@ pub fn new_client_page() -> ClientPage {
         checks: Vec::new(),
         refused: Vec::new(),
         standing: Vec::new(),
+        maintenance: Vec::new(),
         incidents: Vec::new(),
         month: Month::default(),
         healed: Healed::default(),
@@ -232,6 +234,7 @@ pub fn archived_client_page() -> ClientPage {
         may_enrol: false,
         may_act: false,
         standing: Vec::new(),
+        maintenance: Vec::new(),
         incidents: Vec::new(),
         month: Month::default(),
         healed: Healed::default(),

@@ -1,5 +1,5 @@
-use super::{HOUR, MINUTE, before, clock, id, shell, text};
-use crate::guardrails::{About, ClientRow, Ends, GuardrailsPage, Reach, Refused, Standing, Stopped};
+use super::{DAY, HOUR, MINUTE, before, clock, id, shell, text};
+use crate::guardrails::{About, ClientRow, Ends, GuardrailsPage, Planned, Reach, Refused, Standing, Stopped};
 use crate::{Limit, LimitResult, Nav, Used};
 
 fn limit(label: &str, used: u32, of: u32, because: &str) -> Limit {
@@ -71,6 +71,7 @@ pub fn guardrails_page() -> GuardrailsPage {
                 Ends::Close(text("client_playbook_version:sample")),
             ),
         ],
+        maintenance: planned(),
         limits: vec![limit("Organization, 10 min", 3, 10, "rule for 214 hosts in the organization")],
         clients: vec![
             client(1, "Alder Logistics", 48, 2, false),
@@ -82,6 +83,31 @@ pub fn guardrails_page() -> GuardrailsPage {
     }
 }
 
+/// One that holds, one that comes, one that is over and one that was taken back.
+pub fn planned() -> Vec<Planned> {
+    let plan = |name: &str, place: &str, times: &str, active, span| Planned {
+        name: text(name),
+        place: text(place),
+        times: text(times),
+        active,
+        span,
+    };
+    let (zone, now) = ("Europe/Berlin", (before(HOUR), before(-2 * HOUR)));
+    let next = (before(-3 * DAY), before(-3 * DAY - 6 * HOUR));
+    vec![
+        plan("Morning updates", "the organization", "mon-fri 05:30-08:30, UTC", true, Some(now)),
+        plan("Patch night", "Alder Logistics", &format!("sat 22:00-04:00, {zone}"), true, Some(next)),
+        plan(
+            "Racks are moved",
+            "web-03 at Alder Logistics",
+            &format!("2026-01-02 20:00 to 2026-01-03 04:00, {zone}"),
+            true,
+            None,
+        ),
+        plan("Old backup", "Dock & Co", "daily 01:00-02:00, UTC", false, Some(next)),
+    ]
+}
+
 /// A client's page: acting, or stopped, as one sees it who may not let it act again.
 pub fn guardrails_of_client(stopped: bool) -> GuardrailsPage {
     let why = Some(text("restarts make it worse"));
@@ -91,6 +117,7 @@ pub fn guardrails_of_client(stopped: bool) -> GuardrailsPage {
         may_let: !stopped,
         reach: Reach { hosts: 48, waiting: 1, running: 0 },
         standing: Vec::new(),
+        maintenance: Vec::new(),
         limits: vec![
             limit("Client, 10 min", 3, 3, "rule for 48 hosts at the client"),
             limit("Undos, 10 min", 0, 3, "rule for 48 hosts at the client"),

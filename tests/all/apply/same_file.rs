@@ -47,6 +47,9 @@ mappings:
     when: {check: "*x", tags: {"a: b": " lead"}, severity: critical}
     ladder: [{playbook: "no", parameters: {service: "{target}", tries: -2, how: "off", file: "/var/log/%x"}}]
     verify: {settle_secs: 1, stable_secs: 3}
+maintenance:
+  - {name: "on: {x}", client: "null", host: "1e3", weekly: ["sat 22:00-04:00", "daily 12:00-12:15"]}
+  - {name: "~ all", once: {from: "2099-12-05T22:00", to: "2099-12-06T04:00"}, active: false}
 limits:
   tenant: {runs_per_window: 10, window_secs: 600, in_flight: 5}
   client: {in_flight: 2}

@@ -7,6 +7,7 @@ mod clock;
 mod damage;
 mod invariants;
 mod ladder;
+mod maintenance;
 mod mutants;
 mod notify;
 mod recurrence;

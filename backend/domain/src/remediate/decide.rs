@@ -17,6 +17,8 @@ pub enum StopKind {
     HandsOff,
     /// A program (a backup, an update) works there.
     Interlock,
+    /// Maintenance was planned there.
+    Maintenance,
 }
 
 impl StopKind {
@@ -25,6 +27,7 @@ impl StopKind {
         match self {
             StopKind::HandsOff => "hands off",
             StopKind::Interlock => "interlock",
+            StopKind::Maintenance => "maintenance",
         }
     }
 }
@@ -47,6 +50,9 @@ pub struct Stop {
 impl Stop {
     /// "hands off by a technician: moving it".
     pub fn words(&self) -> String {
+        if self.kind == StopKind::Maintenance {
+            return format!("maintenance: {}", self.reason);
+        }
         format!("{} by {}: {}", self.kind.label(), self.by, self.reason)
     }
 }
@@ -110,6 +116,8 @@ pub enum LimitKind {
     HandsOff,
     /// An interlock.
     Interlock,
+    /// Planned maintenance.
+    Maintenance,
     /// The host is not trusted yet.
     Quarantine,
     /// Runs of the client that nobody has judged yet.
@@ -239,6 +247,12 @@ pub struct Decided {
 }
 
 impl Decided {
+    /// Whether planned maintenance alone holds it: nobody is told of what was planned.
+    pub fn is_planned(&self) -> bool {
+        let mut holding = self.limits.iter().filter(|row| row.holds).peekable();
+        holding.peek().is_some() && holding.all(|row| row.limit == LimitKind::Maintenance)
+    }
+
     /// Over what a storm holds it: the organization before the client.
     pub fn storm(&self) -> Option<BucketKind> {
         let holding = self.limits.iter().filter(|row| row.limit == LimitKind::Storm && row.holds);
@@ -292,6 +306,9 @@ fn rows(facts: &Facts) -> Vec<LimitRow> {
         }
         rows.extend(stops.map(|stop| brake(limit, stop.scope, true, &stop.words(), Some(stop.ends_at))));
     }
+    // Nothing is said of maintenance that is not on: it is planned beforehand, and rare.
+    let planned = facts.stops.iter().filter(|stop| stop.kind == StopKind::Maintenance);
+    rows.extend(planned.map(|stop| brake(LimitKind::Maintenance, stop.scope, true, &stop.words(), Some(stop.ends_at))));
     for b in &facts.buckets {
         if b.frozen {
             rows.push(brake(LimitKind::Frozen, b.kind, true, "stopped by a person", None));
@@ -405,7 +422,7 @@ fn headline(row: &LimitRow, now: Timestamp) -> String {
     });
     let left = left.unwrap_or_default();
     match row.limit {
-        LimitKind::HandsOff | LimitKind::Interlock => row.why.clone(),
+        LimitKind::HandsOff | LimitKind::Interlock | LimitKind::Maintenance => row.why.clone(),
         LimitKind::Platform => "held: stopped for everybody by the operator".to_owned(),
         LimitKind::Frozen => format!("held: {} stopped by a person", row.scope.label().to_lowercase()),
         LimitKind::Clock => format!("held: the clock went backwards{left}"),
@@ -544,6 +561,18 @@ mod tests {
         f.stops.push(stop(StopKind::Interlock, BucketKind::Tenant, "backup", 3000));
         let Answer::Hold { headline, until, tell_now: true } = decide(&f).answer else { panic!("not held") };
         assert_eq!((headline.as_str(), until), ("interlock by a technician: backup", at(3000)));
+    }
+
+    #[test]
+    fn maintenance_holds_until_its_end_and_alone_it_is_no_news() {
+        let mut f = facts();
+        f.stops.push(stop(StopKind::Maintenance, BucketKind::Client, "patch night", 2000));
+        let decided = decide(&f);
+        let Answer::Hold { headline, until, tell_now: false } = &decided.answer else { panic!("not held") };
+        assert_eq!((headline.as_str(), *until, decided.is_planned()), ("maintenance: patch night", at(2000), true));
+        f.stops.push(stop(StopKind::Interlock, BucketKind::Tenant, "backup", 1000));
+        assert!(!decide(&f).is_planned(), "somebody holds it too");
+        assert!(!decide(&facts()).is_planned(), "nothing holds it");
     }
 
     #[test]

@@ -6,4 +6,5 @@ pub mod damage;
 pub mod decide;
 pub mod fair;
 pub mod guardrails;
+pub mod maintenance;
 pub mod storm;

@@ -6,6 +6,8 @@ use domain::detect::Check;
 use serde::{Deserialize, Serialize};
 use wire::v1::Playbook;
 
+use domain::remediate::maintenance::{Once, Times};
+
 use domain::classify::mapping::{Mapping, Mode, Rung, Verify, When};
 
 /// The whole file.
@@ -32,6 +34,9 @@ pub struct Document {
     /// Which alert runs which playbook.
     #[serde(default)]
     pub mappings: Vec<MappingEntry>,
+    /// When actions are kept off, planned.
+    #[serde(default)]
+    pub maintenance: Vec<Maintenance>,
     /// The limits on acting; what is not said follows the rule of the scope's size.
     #[serde(default)]
     pub limits: Limits,
@@ -48,6 +53,7 @@ impl Document {
             checks: Vec::new(),
             playbooks: Vec::new(),
             mappings: Vec::new(),
+            maintenance: Vec::new(),
             limits: Limits::default(),
         }
     }
@@ -139,6 +145,45 @@ pub struct Host {
     /// key: value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
+}
+
+/// When actions are kept off a client, a host or the whole organization, by the client's clock, else the organization's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Maintenance {
+    /// Unique.
+    pub name: String,
+    /// Only at this client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Only on this host of the client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Each week: `sat 22:00-04:00`, `mon-fri 01:00-02:30`, `daily 12:00-12:15`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weekly: Vec<String>,
+    /// Or once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub once: Option<Once>,
+    /// Whether it is planned at all: what a file leaves out stays, so this is how it is taken back.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub active: bool,
+}
+
+impl Maintenance {
+    /// When.
+    pub fn times(&self) -> Times {
+        Times { weekly: self.weekly.clone(), once: self.once.clone() }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_yes(said: &bool) -> bool {
+    *said
 }
 
 /// The limits on acting.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use wire::v1::Playbook;
 
 use super::apply::{ApplyError, named};
-use super::document::{Client, Document, Limits, MappingEntry, Member, Tenant};
+use super::document::{Client, Document, Limits, Maintenance, MappingEntry, Member, Tenant};
 use super::draft::Draft;
 use super::known::Known;
 
@@ -91,6 +91,7 @@ enum Part<'a> {
     Checks(Vec<Short>),
     Playbooks(&'a [Playbook]),
     Mappings(&'a [MappingEntry]),
+    Maintenance(&'a [Maintenance]),
     Limits(&'a Limits),
 }
 
@@ -106,6 +107,10 @@ pub(super) fn write(document: &Document) -> Result<String, ExportError> {
         (
             "# mode: observe (watch only), approve (ask first), auto (fixes by itself). Raising it takes a second person.\n",
             Part::Mappings(&document.mappings),
+        ),
+        (
+            "# By the client's clock. What is left out stays; active: false takes it back.\n",
+            Part::Maintenance(&document.maintenance),
         ),
         (
             "# What is not said follows the rule of the scope's size. Loosening takes a second person.\n",

@@ -6,6 +6,7 @@ use domain::access::Role;
 use domain::classify::mapping::{Mapping, Mode};
 use domain::detect::Check;
 use domain::remediate::guardrails::{BucketKind, Numbers};
+use domain::remediate::maintenance::Times;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use store::classify::mappings;
@@ -13,6 +14,7 @@ use store::configuration::{self, Host, Member, Site};
 use store::contacts::{self, Contact, Person};
 use store::detect::checks;
 use store::fleet::Client;
+use store::remediate::maintenance::{self, Window};
 use store::{StoreError, TenantTx, clients, fleet};
 use uuid::Uuid;
 use wire::v1::Playbook;
@@ -69,6 +71,8 @@ pub struct Known {
     pub versions: BTreeMap<String, Vec<Version>>,
     /// The mappings.
     pub mappings: Vec<MappingRow>,
+    /// When maintenance is planned.
+    pub windows: Vec<Window>,
     /// The limits.
     pub limits: Set,
 }
@@ -87,6 +91,7 @@ impl Known {
             checks: Vec::new(),
             versions: BTreeMap::new(),
             mappings: Vec::new(),
+            windows: Vec::new(),
             limits: Set::new(),
         }
     }
@@ -106,6 +111,7 @@ impl Known {
             checks: checks::list(tx).await?,
             versions: versions(tx).await?,
             mappings: list_mappings(tx).await?,
+            windows: maintenance::list(tx, None).await?,
             limits: limits(tx).await?,
             document: Document::empty(),
         };
@@ -162,6 +168,7 @@ impl Known {
             checks: self.checks.iter().map(|(_, check)| check.clone()).collect(),
             playbooks: playbooks.map(|version| version.playbook.clone()).collect(),
             mappings: mappings.collect(),
+            maintenance: self.windows.iter().map(tell_window).collect(),
             limits: tell_limits(&self.limits),
             tenant,
         }
@@ -194,6 +201,13 @@ impl Known {
 pub fn tell_contact(contact: &Contact) -> document::Contact {
     let Person { name, email, phone, is_told } = contact.person.clone();
     document::Contact { name, email, phone, told: is_told }
+}
+
+/// A plan in the file's words.
+pub fn tell_window(window: &Window) -> document::Maintenance {
+    let Times { weekly, once } = serde_json::from_value(window.times.clone()).unwrap_or_default();
+    let (name, client, host) = (window.name.clone(), window.client.clone(), window.host.clone());
+    document::Maintenance { name, client, host, weekly, once, active: window.active }
 }
 
 /// Reads what our own code has written.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::classify::mapping::{Mode, Parameter};
 use wire::v1::{MAX_SCRIPT_BYTES, ParameterType, Playbook, Risk, script_variable};
 
-use super::document::{Client, Document, MappingEntry};
+use super::document::{Client, Document, Maintenance, MappingEntry};
 use super::known::Known;
 use super::validate::{Faults, Names};
 
@@ -182,6 +182,24 @@ pub(super) fn mappings(both: Both<'_>, faults: &mut Faults) {
         let when = format!("{path}.when");
         selected(both, &when, mapping.when.client.as_deref(), mapping.when.host.as_deref(), faults);
         rungs(both, &path, mapping, faults);
+    }
+}
+
+pub(super) fn maintenance(both: Both<'_>, faults: &mut Faults) {
+    let plans = &both.file.maintenance;
+    let named = |(i, plan): (usize, &'_ Maintenance)| (format!("maintenance[{i}].name"), plan.name.clone());
+    let names: Vec<(String, String)> = plans.iter().enumerate().map(named).collect();
+    faults.unique("a maintenance", names.iter().map(|(path, name)| (path.clone(), name.as_str())));
+    for (i, plan) in plans.iter().enumerate() {
+        let path = format!("maintenance[{i}]");
+        faults.name(format!("{path}.name"), &plan.name);
+        if plan.host.is_some() && plan.client.is_none() {
+            faults.add(format!("{path}.host"), "say whose host it is: client");
+        }
+        selected(both, &path, plan.client.as_deref(), plan.host.as_deref(), faults);
+        for (field, wrong) in plan.times().faults() {
+            faults.add(if field.is_empty() { path.clone() } else { format!("{path}.{field}") }, wrong);
+        }
     }
 }
 

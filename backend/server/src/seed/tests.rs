@@ -123,6 +123,23 @@ fn a_script_is_told_what_is_wrong_with_it_at_its_line() {
     assert!(text.contains("playbooks[0].steps: its scripts have 8193 bytes together; 8192 are the most"), "{text}");
 }
 
+#[test]
+fn a_plan_is_told_what_is_wrong_with_it_at_its_line() {
+    let text = faults(
+        "clients: [{name: Dock, hosts: [{name: h1}]}]\nmaintenance:\n  - {name: a, client: Deck, weekly: [sat 22-04]}\n  - {name: b, host: h1, once: {from: 2026-12-05T22:00, to: 2026-12-05T21:00}}\n  - {name: A, client: Dock, host: h1}\n",
+    );
+    for told in [
+        "seed.yaml:6:23: maintenance[0].client: there is no client \"Deck\"",
+        "maintenance[0].weekly[0]: \"sat 22-04\" is no stretch of a week",
+        "seed.yaml:7:21: maintenance[1].host: say whose host it is: client",
+        "maintenance[1].once.to: it ends before it begins",
+        "maintenance[2].name: there is already a maintenance \"A\"",
+        "seed.yaml:8:5: maintenance[2]: say either weekly or once",
+    ] {
+        assert!(text.contains(told), "{told}\n{text}");
+    }
+}
+
 const WEB: &str = "clients: [{name: Dock, hosts: [{name: h1}]}]\nchecks: [{name: web, kind: service, target: shop}]\nplaybooks:\n  - name: p\n    title: t\n    risk: H\n    effect: idempotent\n    parameters: {service: {type: service_name}, tries: {type: int, min: 1, max: 3}}\n    steps: [{title: s, argv: ['{service.start}'], limit_secs: 5}]\n";
 
 fn mapping(when: &str, playbook: &str, parameters: &str) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::document::{Document, Limits, Member};
 use super::known::Known;
-use super::rules::{Both, checks, mappings, playbooks};
+use super::rules::{Both, checks, maintenance, mappings, playbooks};
 use domain::access::Role;
 use domain::fleet;
 
@@ -94,6 +94,7 @@ pub fn validate(
     playbooks(&document.playbooks, &mut faults);
     checks(both, &mut faults);
     mappings(both, &mut faults);
+    maintenance(both, &mut faults);
     limits(&document.limits, &mut faults);
     if faults.0.is_empty() { Ok(passwords) } else { Err(faults.0) }
 }

@@ -52,7 +52,8 @@ pub async fn find(tx: &mut TenantTx, run_ids: &[Uuid]) -> Result<Around> {
     .await?;
     let any = sqlx::query!(
         r#"SELECT EXISTS (SELECT 1 FROM hands_off WHERE tenant_id = $1 AND ended_at IS NULL AND ends_at > $2)
-             OR EXISTS (SELECT 1 FROM interlocks WHERE tenant_id = $1 AND ended_at IS NULL AND ends_at > $2) AS "stop!",
+             OR EXISTS (SELECT 1 FROM interlocks WHERE tenant_id = $1 AND ended_at IS NULL AND ends_at > $2)
+             OR EXISTS (SELECT 1 FROM maintenance_windows WHERE tenant_id = $1 AND active AND starts_at <= $2 AND ends_at > $2) AS "stop!",
              EXISTS (SELECT 1 FROM breakers WHERE tenant_id = $1 AND state <> 'closed') AS "breaker!""#,
         tenant_id,
         now.to_sqlx() as _

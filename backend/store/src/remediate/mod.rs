@@ -9,6 +9,7 @@ pub mod guardrails;
 pub mod hands_off;
 pub mod interlocks;
 pub mod jobs;
+pub mod maintenance;
 pub mod playbooks;
 pub mod progress;
 pub mod runs;

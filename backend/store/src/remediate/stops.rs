@@ -1,6 +1,6 @@
-//! What stops actions on a scope until people or time end it: hands off (`hands_off`), interlocks (`interlocks`) and the
-//! kill switch (`freezes`). Who forbids, or stops forbidding, locks the scope's bucket first: each admission is wholly
-//! before or wholly after it.
+//! What stops actions on a scope until people or time end it: hands off (`hands_off`), interlocks (`interlocks`), planned
+//! maintenance (`maintenance`) and the kill switch (`freezes`). Who forbids, or stops forbidding, locks the scope's bucket
+//! first: each admission is wholly before or wholly after it.
 
 use domain::remediate::decide::{Stop, StopKind};
 use domain::remediate::guardrails::BucketKind;
@@ -108,11 +108,16 @@ pub async fn list_over(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> Res
          UNION ALL SELECT 'interlock', scope_kind, reason, set_by, ends_at
            FROM interlocks WHERE tenant_id = $1 AND ended_at IS NULL AND ends_at > $4
              AND ((scope_kind = 'host' AND scope_key = $2) OR (scope_kind = 'client' AND scope_key = $3) OR scope_kind = 'tenant')
+         UNION ALL SELECT 'maintenance', w.scope_kind, w.name, 'its plan', w.ends_at
+           FROM maintenance_windows w WHERE w.tenant_id = $1 AND w.active AND w.starts_at <= $4 AND w.ends_at > $4
+             AND (w.scope_kind = 'tenant' OR (w.scope_key = $3
+               AND (w.host_name IS NULL OR w.host_name = (SELECT name FROM hosts WHERE tenant_id = $1 AND host_id = $5))))
          ORDER BY 5"#,
         tenant_id,
         host_id.to_string(),
         client_id.to_string(),
-        now.to_sqlx() as _
+        now.to_sqlx() as _,
+        host_id
     )
     .fetch_all(tx.conn())
     .await?;
@@ -120,7 +125,7 @@ pub async fn list_over(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> Res
         .map(|row| {
             let corrupt = |column| StoreError::Corrupt { table: "interlocks", column, id: host_id };
             Ok(Stop {
-                kind: if row.kind == "hands_off" { StopKind::HandsOff } else { StopKind::Interlock },
+                kind: kind(&row.kind),
                 scope: BucketKind::parse(&row.scope_kind).ok_or_else(|| corrupt("scope_kind"))?,
                 reason: row.reason,
                 by: row.by,
@@ -128,6 +133,14 @@ pub async fn list_over(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> Res
             })
         })
         .collect()
+}
+
+fn kind(word: &str) -> StopKind {
+    match word {
+        "hands_off" => StopKind::HandsOff,
+        "maintenance" => StopKind::Maintenance,
+        _ => StopKind::Interlock,
+    }
 }
 
 /// A stop with its place, for people.
@@ -164,7 +177,11 @@ pub async fn list(tx: &mut TenantTx, most: i64) -> Result<Vec<Standing>> {
            FROM (SELECT hands_off_id AS id, 'hands_off' AS kind, scope_kind, scope_key, reason, started_by AS set_by, started_at AS since, ends_at
                    FROM hands_off WHERE tenant_id = $1 AND ended_at IS NULL AND ends_at > $2
                  UNION ALL SELECT interlock_id, 'interlock', scope_kind, scope_key, reason, set_by, set_at, ends_at
-                   FROM interlocks WHERE tenant_id = $1 AND ended_at IS NULL AND ends_at > $2) s
+                   FROM interlocks WHERE tenant_id = $1 AND ended_at IS NULL AND ends_at > $2
+                 UNION ALL SELECT w.window_id, 'maintenance', CASE WHEN h.host_id IS NULL THEN w.scope_kind ELSE 'host' END,
+                     coalesce(h.host_id::text, w.scope_key), w.name, 'its plan', w.starts_at, w.ends_at
+                   FROM maintenance_windows w LEFT JOIN hosts h ON h.tenant_id = $1 AND w.scope_kind = 'host' AND h.client_id = w.scope_key::uuid AND h.name = w.host_name
+                   WHERE w.tenant_id = $1 AND w.active AND w.starts_at <= $2 AND w.ends_at > $2 AND (w.scope_kind <> 'host' OR h.host_id IS NOT NULL)) s
              LEFT JOIN hosts h ON h.tenant_id = $1 AND s.scope_kind = 'host' AND h.host_id = s.scope_key::uuid
              LEFT JOIN clients c ON c.tenant_id = $1 AND c.client_id = CASE s.scope_kind WHEN 'client' THEN s.scope_key::uuid ELSE h.client_id END
            WHERE s.scope_kind = 'tenant' OR c.client_id IS NOT NULL
@@ -179,7 +196,7 @@ pub async fn list(tx: &mut TenantTx, most: i64) -> Result<Vec<Standing>> {
         .into_iter()
         .map(|row| Standing {
             id: row.id,
-            kind: if row.kind == "hands_off" { StopKind::HandsOff } else { StopKind::Interlock },
+            kind: kind(&row.kind),
             client_id: row.client_id,
             client: row.client,
             host_id: row.host_id,

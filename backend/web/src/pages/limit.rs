@@ -18,6 +18,7 @@ pub fn label(limit: &str, scope: &str, window_secs: Option<u32>) -> String {
         "clock_jump" => "Clock jumped".to_owned(),
         "hands_off" => "Hands off".to_owned(),
         "interlock" => "Interlock".to_owned(),
+        "maintenance" => "Maintenance".to_owned(),
         "unproven" => format!("{place}, not verified yet"),
         "bad" => format!("{place}, went badly, 1\u{a0}day"),
         "wave" => "This version, tried on".to_owned(),

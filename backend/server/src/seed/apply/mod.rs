@@ -1,6 +1,7 @@
 //! Writes a sound file in one transaction. A plan is the same transaction, given up at its end.
 
 mod limits;
+mod maintenance;
 mod places;
 mod rules;
 
@@ -379,6 +380,7 @@ impl<'a> Work<'a> {
         self.write_notify(tx, &document.notify).await?;
         let hosts = self.write_hosts(tx, document, &clients).await?;
         self.write_limits(tx, &document.limits).await?;
+        self.write_maintenance(tx, document, &clients).await?;
         let digests = self.write_playbooks(tx, &document.playbooks).await?;
         self.write_mappings(tx, &document.mappings, &digests).await?;
         let checks = self.write_checks(tx, &document.checks).await?;

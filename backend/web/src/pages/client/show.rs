@@ -67,6 +67,7 @@ pub async fn show(
         limits: guardrails::limits(&mut tx, Some(id), now).await?,
         refused: refused::list(&mut tx, Some(id)).await?,
         standing: standing(&mut tx, &member, id).await?,
+        maintenance: guardrails::planned(&mut tx, Some(id)).await?,
         incidents: newest.into_iter().map(incident::row).collect(),
         month: Month {
             opened: count(month.opened),

@@ -5,14 +5,15 @@ use axum::response::Response;
 use domain::access::Act;
 use domain::remediate::decide::{LimitKind, StopKind};
 use domain::remediate::guardrails::BucketKind;
+use domain::remediate::maintenance::Times;
 use domain::remediate::{damage, storm};
 use jiff::Timestamp;
 use store::pages::guardrails as stored;
 use store::remediate::freezes::{self, Frozen};
-use store::remediate::{guardrails, stops, storms};
+use store::remediate::{guardrails, maintenance, stops, storms};
 use store::{TenantTx, fleet};
 use uuid::Uuid;
-use views::guardrails::{About, ClientRow, Ends, GuardrailsPage, Reach, Standing, Stopped};
+use views::guardrails::{About, ClientRow, Ends, GuardrailsPage, Planned, Reach, Standing, Stopped};
 use views::{Limit, LimitResult, Nav, Used};
 
 use crate::layers::page;
@@ -91,6 +92,7 @@ async fn answer(app: App, member: Member, client_id: Option<Uuid>) -> Result<Res
         may_let: whole && may_let,
         reach: Reach { hosts: count(reach.hosts), waiting: count(reach.waiting), running: count(reach.running) },
         standing,
+        maintenance: planned(&mut tx, client_id).await?,
         limits,
         clients: if client_id.is_some() { Vec::new() } else { clients.iter().map(|c| row(c, &frozen)).collect() },
         refused,
@@ -151,20 +153,47 @@ pub fn stop(stop: &stops::Standing, may_end: bool, here: Option<Uuid>) -> Standi
         kind: match stop.kind {
             StopKind::HandsOff => "Hands off",
             StopKind::Interlock => "Interlock",
+            StopKind::Maintenance => "Maintenance",
         },
         place,
-        words: words(Some(&stop.by), Some(&stop.reason)),
+        words: match stop.kind {
+            StopKind::Maintenance => stop.reason.clone(),
+            _ => words(Some(&stop.by), Some(&stop.reason)),
+        },
         since: Some(stop.since),
         until: Some(stop.ends_at),
         ends: match (stop.kind, stop.host_id, stop.client_id) {
             (StopKind::Interlock, ..) if may_end => Ends::Release(stop.id),
-            (StopKind::Interlock, ..) => Ends::NotByYou,
+            (StopKind::Interlock | StopKind::Maintenance, ..) => Ends::NotByYou,
             (StopKind::HandsOff, Some(host_id), _) => Ends::At(format!("/hosts/{host_id}")),
             (StopKind::HandsOff, None, Some(client_id)) if here != Some(client_id) => {
                 Ends::At(format!("/guardrails/{client_id}"))
             }
             (StopKind::HandsOff, ..) => Ends::NotByYou,
         },
+    }
+}
+
+/// Maintenance that is planned: all of it that the member may see, or what concerns one client.
+pub async fn planned(tx: &mut TenantTx, client_id: Option<Uuid>) -> Result<Vec<Planned>, Failure> {
+    let windows = maintenance::list(tx, None).await?;
+    let concerns = |w: &&maintenance::Window| client_id.is_none() || w.client_id.is_none() || w.client_id == client_id;
+    Ok(windows.iter().filter(concerns).map(plan).collect())
+}
+
+fn plan(window: &maintenance::Window) -> Planned {
+    let times: Times = serde_json::from_value(window.times.clone()).unwrap_or_default();
+    let place = match (&window.client, &window.host) {
+        (Some(client), Some(host)) => format!("{host} at {client}"),
+        (Some(client), None) => client.clone(),
+        _ => "the organization".to_owned(),
+    };
+    Planned {
+        name: window.name.clone(),
+        place,
+        times: format!("{}, {}", times.words(), window.time_zone),
+        active: window.active,
+        span: window.span.map(|span| (span.starts_at, span.ends_at)),
     }
 }
 
