@@ -41,9 +41,12 @@ impl Stage for Audit {
             // Woken for nothing: perhaps by the sweep, for one that was seen later than any transaction should last.
             linked = chain::link(&mut tx, &self.key, now - FAR, BATCH).await?;
         }
-        if !linked.is_empty() {
-            chain::tell_of_day(&mut tx).await?;
+        let is_first_today = end.as_ref().is_none_or(|end| chain::day(end.linked_at) < chain::day(now));
+        if !linked.is_empty() && is_first_today {
+            // The day is told of when it is over, also if nothing is written any more.
+            tx.due(Queue::Audit, chain::end_of_day(now));
         }
+        chain::tell_of_day(&mut tx).await?;
         tx.commit().await?;
         let late = linked.iter().filter(|at| now.duration_since(**at) >= LATE).count();
         if late > 0 {

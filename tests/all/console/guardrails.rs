@@ -108,5 +108,5 @@ async fn an_owner_who_has_looked_closes_a_breaker_and_ends_an_interlock() {
     assert_eq!(console.post(&end, &owner, format!("csrf={csrf}")).await.0, StatusCode::SEE_OTHER);
     assert_eq!(console.count("interlocks WHERE ended_by <> ''").await, 1);
     let (_, _, html) = console.get("/guardrails", &owner).await;
-    assert!(html.contains("Nothing: no hands off, no interlock, no open breaker"), "{html}");
+    assert!(html.contains("Nothing: no hands off, no interlock, no maintenance, no open breaker"), "{html}");
 }

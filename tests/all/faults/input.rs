@@ -12,11 +12,7 @@ async fn a_wrong_or_used_token_is_refused_in_one_clear_line() {
     bench.start_server(vec![]).await;
     let wrong = format!("{}x", bench.token());
     let refused = [
-        (
-            wrong.as_str(),
-            "stranger",
-            "the enrolment token is unknown, expired or revoked; make a new one for this host",
-        ),
+        (wrong.as_str(), "stranger", "the enrolment token is unknown, used up, expired or revoked; make a new one"),
         (bench.token(), "second", "the enrolment token was used by another machine; make a new one"),
     ];
     bench.enrol().await;

@@ -1,7 +1,7 @@
 //! Table `audit_chain`: each entry's place and hash, INSERT only. Entries become visible in another order than they were
 //! written in, so what is linked is what can be seen *now* and is not linked yet, oldest first.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use keys::chain::{Entry, GENESIS, Head, hash};
 use keys::{Digest, SigningKey};
@@ -146,15 +146,37 @@ pub async fn link(tx: &mut TenantTx, key: &SigningKey, since: Timestamp, limit: 
     Ok(written)
 }
 
-/// Tells the owners how the chain ends, once a day: a mail that lies elsewhere shows whether entries were left out later.
+/// The day of an instant: days since 1970, UTC.
+pub fn day(at: Timestamp) -> i32 {
+    i32::try_from(at.as_second().div_euclid(DAY_SECS)).unwrap_or(0)
+}
+
+/// When an instant's day is over.
+pub fn end_of_day(at: Timestamp) -> Timestamp {
+    Timestamp::from_second((i64::from(day(at)) + 1) * DAY_SECS).unwrap_or(Timestamp::MAX)
+}
+
+/// Seconds of a day in UTC.
+const DAY_SECS: i64 = 86_400;
+
+/// Tells the owners how the chain ends, once for each day with entries, when the day is over: a mail that lies elsewhere
+/// shows whether entries were left out later.
 pub async fn tell_of_day(tx: &mut TenantTx) -> Result<bool> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let today = end_of_day(now).saturating_sub(SignedDuration::from_secs(DAY_SECS)).unwrap_or(Timestamp::MIN);
+    let last = sqlx::query_scalar!(
+        "SELECT linked_at FROM audit_chain WHERE tenant_id = $1 AND linked_at < $2 ORDER BY seq DESC LIMIT 1",
+        tenant_id,
+        today.to_sqlx() as _
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(last) = last else { return Ok(false) };
     let Some(End { seq, hash, signed: Some(signed), .. }) = find_end(tx).await? else { return Ok(false) };
-    let day = i32::try_from(now.as_second().div_euclid(86_400)).unwrap_or(0);
     let done = sqlx::query!(
         "INSERT INTO audit_heads (tenant_id, day, seq, told_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
         tenant_id,
-        day,
+        day(last.to_jiff()),
         seq,
         now.to_sqlx() as _
     )
