@@ -13,8 +13,8 @@ use crate::pages::host::{attest, begin_hands_off, end_hands_off};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HandsOff {
-    /// For how many hours: 1, 4, 8 or 24.
-    #[schema(minimum = 1, maximum = 24)]
+    /// For how many hours: 1, 4 or 12.
+    #[schema(minimum = 1, maximum = 12)]
     pub hours: u8,
     /// Why; people read it.
     #[serde(default)]

@@ -7,17 +7,13 @@ use store::logins::{self, Moved};
 use store::people::letters;
 use views::signin::{ConfirmPage, NotePage};
 
-use super::hash;
+use super::{followed, hash};
 use crate::layers::{page, refusing};
 use crate::{App, Failure};
 
 /// Says what the button does.
 pub async fn show(State(app): State<App>, Path(text): Path<String>) -> Result<Response, Failure> {
-    let letter = match hash(&text, Kind::Confirm) {
-        Some(hash) => letters::follow(&app.store, &hash).await?,
-        None => None,
-    };
-    Ok(match letter.filter(|letter| letter.kind == letters::Kind::ConfirmAddress) {
+    Ok(match followed(&app, &text, Kind::Confirm, letters::Kind::ConfirmAddress).await? {
         Some(letter) => page(&ConfirmPage {
             title: "Confirm your new address".to_owned(),
             lead: format!("From then on you sign in with {}.", letter.address),

@@ -10,7 +10,7 @@ use store::logins;
 use store::people::letters::{self, Followed};
 use views::signin::{NotePage, PasswordPage, ResetPage};
 
-use super::hash;
+use super::{followed, hash};
 use crate::entry::{self, Visitor};
 use crate::layers::{page, refusing};
 use crate::posted::Fields;
@@ -54,7 +54,7 @@ pub async fn submit(
 
 /// Asks for the new password.
 pub async fn choose(State(app): State<App>, Path(text): Path<String>) -> Result<Response, Failure> {
-    Ok(match followed(&app, &text).await? {
+    Ok(match followed(&app, &text, Kind::Reset, letters::Kind::Reset).await? {
         Some(letter) => page(&form(&letter, &text, None)),
         None => refusing(&NotePage::dead_link()),
     })
@@ -66,7 +66,9 @@ pub async fn finish(
     Path(text): Path<String>,
     Fields(input): Fields<Password>,
 ) -> Result<Response, Failure> {
-    let Some(letter) = followed(&app, &text).await? else { return Ok(refusing(&NotePage::dead_link())) };
+    let Some(letter) = followed(&app, &text, Kind::Reset, letters::Kind::Reset).await? else {
+        return Ok(refusing(&NotePage::dead_link()));
+    };
     if let Err(error) = check_password(&input.password, &letter.address) {
         return Ok(refusing(&form(&letter, &text, Some(error))));
     }
@@ -82,11 +84,6 @@ pub async fn finish(
         leads_to: "/sign-in".to_owned(),
         button: "Sign in".to_owned(),
     }))
-}
-
-async fn followed(app: &App, text: &str) -> Result<Option<Followed>, Failure> {
-    let Some(hash) = hash(text, Kind::Reset) else { return Ok(None) };
-    Ok(letters::follow(&app.store, &hash).await?.filter(|letter| letter.kind == letters::Kind::Reset))
 }
 
 fn form(letter: &Followed, text: &str, error: Option<&str>) -> PasswordPage {

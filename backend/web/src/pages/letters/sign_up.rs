@@ -12,7 +12,7 @@ use store::{audit, auth, logins};
 use tower_sessions::Session;
 use views::signin::{NotePage, PasswordPage, SignUpPage};
 
-use super::hash;
+use super::{followed, hash};
 use crate::entry::{self, Visitor};
 use crate::layers::{page, refusing};
 use crate::peer::Came;
@@ -72,7 +72,7 @@ pub async fn submit(State(app): State<App>, visitor: Visitor, Fields(wish): Fiel
 
 /// Asks for the password.
 pub async fn choose(State(app): State<App>, Path(text): Path<String>) -> Result<Response, Failure> {
-    Ok(match followed(&app, &text).await? {
+    Ok(match followed(&app, &text, Kind::Setup, letters::Kind::SignUp).await? {
         Some(letter) => page(&form(&letter, &text, None)),
         None => refusing(&NotePage::dead_link()),
     })
@@ -87,7 +87,9 @@ pub async fn finish(
     Path(text): Path<String>,
     Fields(input): Fields<Password>,
 ) -> Result<Response, Failure> {
-    let Some(letter) = followed(&app, &text).await? else { return Ok(refusing(&NotePage::dead_link())) };
+    let Some(letter) = followed(&app, &text, Kind::Setup, letters::Kind::SignUp).await? else {
+        return Ok(refusing(&NotePage::dead_link()));
+    };
     if let Err(error) = check_password(&input.password, &letter.address) {
         return Ok(refusing(&form(&letter, &text, Some(error))));
     }
@@ -115,11 +117,6 @@ pub async fn finish(
     letters::mark_used(&app.store, founder.letter.letter_id).await?;
     entry::begin(&app, &session, &visitor, founder.login_id, Some(tenant_id)).await?;
     Ok(Redirect::to("/").into_response())
-}
-
-async fn followed(app: &App, text: &str) -> Result<Option<Followed>, Failure> {
-    let Some(hash) = hash(text, Kind::Setup) else { return Ok(None) };
-    Ok(letters::follow(&app.store, &hash).await?.filter(|letter| letter.kind == letters::Kind::SignUp))
 }
 
 fn form(letter: &Followed, text: &str, error: Option<&str>) -> PasswordPage {

@@ -223,14 +223,18 @@ pub async fn revoke(
     Ok(Redirect::to("/settings/people?done=revoked"))
 }
 
-/// The seat to be changed, among all of them: somebody else's, of a role that the member may change.
-fn to_change(seats: &[Seat], member: &Member, id: Uuid) -> Result<Seat, Failure> {
-    let seat = seats.iter().find(|seat| seat.login_id == id).cloned().ok_or(Failure::NOT_FOUND)?;
+/// Begins to change a seat, with all of them locked: somebody else's, of a role that the member may change.
+async fn begin_change(app: &App, member: &Member, id: Uuid) -> Result<(TenantTx, Seat), Failure> {
+    must_manage(member)?;
+    member.must_be_proven(app).await?;
+    let mut tx = member.begin(app).await?;
+    let seats = members::list_locked(&mut tx).await?;
+    let seat = seats.into_iter().find(|seat| seat.login_id == id).ok_or(Failure::NOT_FOUND)?;
     // Nobody raises or removes themselves: that is how the last owner gets lost.
     if id == member.login_id() || !member.seat().role.may_manage(seat.role) {
         return Err(Failure::FORBIDDEN);
     }
-    Ok(seat)
+    Ok((tx, seat))
 }
 
 /// Changes a member's role and clients.
@@ -240,10 +244,7 @@ pub async fn change(
     Posted(member, form): Posted<Change>,
 ) -> Result<Response, Failure> {
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
-    must_manage(&member)?;
-    member.must_be_proven(&app).await?;
-    let mut tx = member.begin(&app).await?;
-    let seat = to_change(&members::list_locked(&mut tx).await?, &member, id)?;
+    let (mut tx, seat) = begin_change(&app, &member, id).await?;
     let (role, clients) = match wanted(&mut tx, &member, &form.role, &form.sees, &form.client).await? {
         Ok(wanted) => wanted,
         Err(error) => {
@@ -266,10 +267,7 @@ pub async fn remove(
     Posted(member, _): Posted<Click>,
 ) -> Result<Redirect, Failure> {
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
-    must_manage(&member)?;
-    member.must_be_proven(&app).await?;
-    let mut tx = member.begin(&app).await?;
-    let seat = to_change(&members::list_locked(&mut tx).await?, &member, id)?;
+    let (mut tx, seat) = begin_change(&app, &member, id).await?;
     members::delete(&mut tx, id).await?;
     let detail = json!({ "email": seat.email, "role": seat.role.word() });
     audit::insert_tenant_wide(&mut tx, "member.removed", "member", id, detail).await?;
