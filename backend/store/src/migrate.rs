@@ -46,6 +46,7 @@ pub async fn migrate(owner_url: &str) -> Result<(), MigrateError> {
     let options: PgConnectOptions = owner_url.parse()?;
     let mut conn = options.connect().await?;
     MIGRATIONS.run(&mut conn).await?;
+    conn.execute(sqlx::raw_sql("CALL grant_alike()")).await?;
     Ok(())
 }
 

@@ -19,6 +19,7 @@ mod router;
 mod sessions;
 mod starter;
 mod streams;
+mod trends;
 mod vault;
 
 /// What routes of other crates say as ours do.

@@ -16,7 +16,7 @@ use tower_http::compression::{
 };
 use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer, limit::RequestBodyLimitLayer, timeout::TimeoutLayer};
 
-use crate::{App, api, layers, pages, sessions, streams::Streams};
+use crate::{App, api, layers, pages, sessions, streams::Streams, trends::Trends};
 
 /// The longest form we take: a few fields of text.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -188,6 +188,7 @@ pub fn router_with(mut app: App, more: Vec<Route>) -> Router {
     let routes = made_of(members().into_iter().chain(more).collect())
         .layer(sessions::layer(&app))
         .layer(Extension(Streams::default()))
+        .layer(Extension(Trends::default()))
         .merge(
             made_of(api::routes())
                 .layer(middleware::from_fn_with_state((app.clone(), api::Limits::default()), api::gate)),

@@ -34,7 +34,7 @@ indexes AS (
   FROM pg_index i LEFT JOIN columns a ON a.id = i.indrelid AND a.attnum = i.indkey[0]),
 policies AS (
   SELECT p.*, pg_get_expr(p.polqual, p.polrelid) AS sees,
-    p.polroles && ARRAY[0::oid, 'app_tenant'::regrole::oid] AS for_tenants
+    p.polroles && ARRAY[0::oid, 'app_tenant'::regrole::oid, 'app_all_clients'::regrole::oid] AS for_tenants
   FROM pg_policy p)
 ";
 
@@ -45,14 +45,14 @@ CREATE POLICY isolation ON of_tenant USING (tenant_id = nullif(current_setting('
 CREATE TEMP TABLE of_client (tenant_id uuid, client_id uuid);
 CREATE POLICY isolation ON of_client USING (
   tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid
-  AND CASE current_setting('app.all_clients', true) WHEN 'yes' THEN true
-    ELSE client_id = ANY (coalesce(nullif(current_setting('app.client_ids', true), ''), '{}')::uuid[]) END);
+  AND client_id = ANY (coalesce(nullif(current_setting('app.client_ids', true), ''), '{}')::uuid[]));
 ";
 
 pub const TABLES: &str = "a table without tenant_id stands in the written list";
 pub const COLUMNS: &str = "tenant_id and client_id are uuids and never null";
 pub const FORCED: &str = "row-level security is on and forced, on partitions too";
-pub const POLICY: &str = "one permissive policy, the written one, holds tenants to their rows; partitions have none";
+pub const POLICY: &str =
+    "one permissive policy a role, the written one, holds tenants to their rows; partitions have none";
 pub const SYSTEM: &str = "policies of others than tenants stand in the written list";
 pub const PRIMARY: &str = "the primary key starts with tenant_id";
 pub const UNIQUE: &str = "what is unique or excludes starts with tenant_id";
@@ -66,7 +66,7 @@ pub const DEFINER: &str = "no routine runs with its owner's rights but the liste
 pub const VIEWS: &str = "no view shows rows with its owner's rights";
 pub const SEQUENCES: &str = "no number is drawn from a sequence that tenants share, but the wake-ups'";
 pub const TIME: &str = "no default asks for the time";
-pub const ROLES: &str = "the four roles can no more than is meant";
+pub const ROLES: &str = "the five roles can no more than is meant";
 
 /// The rules.
 pub const RULES: &[Rule] = &[
@@ -87,11 +87,14 @@ pub const RULES: &[Rule] = &[
     Rule {
         says: POLICY,
         faults: "SELECT t.name FROM tables t WHERE t.of_tenant AND NOT t.relispartition AND NOT (
-            (SELECT count(*) = 1 FROM policies p WHERE p.polrelid = t.id AND p.for_tenants)
-            AND EXISTS (SELECT 1 FROM policies p WHERE p.polrelid = t.id AND p.polname = 'isolation' AND p.polpermissive AND p.polcmd = '*'
-              AND p.polroles = ARRAY['app_tenant'::regrole::oid] AND p.polwithcheck IS NULL
-              AND p.sees = (SELECT r.sees FROM policies r WHERE r.polrelid =
-                CASE WHEN t.of_client THEN 'pg_temp.of_client'::regclass ELSE 'pg_temp.of_tenant'::regclass END)))
+            (SELECT count(*) = CASE WHEN t.of_client THEN 2 ELSE 1 END FROM policies p WHERE p.polrelid = t.id AND p.for_tenants)
+            AND (SELECT count(DISTINCT p.polname) = CASE WHEN t.of_client THEN 2 ELSE 1 END
+              FROM policies p JOIN policies r ON r.sees = p.sees
+              WHERE p.polrelid = t.id AND p.polpermissive AND p.polcmd = '*' AND p.polwithcheck IS NULL
+                AND (p.polname, p.polroles, r.polrelid) IN (
+                  (CASE WHEN t.of_client THEN 'isolation' END, ARRAY['app_tenant'::regrole::oid], 'pg_temp.of_client'::regclass),
+                  (CASE WHEN t.of_client THEN 'isolation_of_all' END, ARRAY['app_all_clients'::regrole::oid], 'pg_temp.of_tenant'::regclass),
+                  (CASE WHEN NOT t.of_client THEN 'isolation' END, ARRAY['app_tenant'::regrole::oid, 'app_all_clients'::regrole::oid], 'pg_temp.of_tenant'::regclass))))
           UNION ALL SELECT t.name FROM tables t JOIN policies p ON p.polrelid = t.id WHERE t.relispartition AND p.for_tenants",
     },
     Rule {
@@ -189,12 +192,12 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         says: ROLES,
-        faults: "SELECT r.rolname::text FROM pg_roles r WHERE r.rolname IN ('app_owner', 'app_tenant', 'app_system', 'app_login')
+        faults: "SELECT r.rolname::text FROM pg_roles r WHERE r.rolname IN ('app_owner', 'app_tenant', 'app_all_clients', 'app_system', 'app_login')
             AND (r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication
-              OR r.rolcanlogin = (r.rolname = 'app_tenant') OR r.rolinherit = (r.rolname = 'app_login'))
+              OR r.rolcanlogin = (r.rolname IN ('app_tenant', 'app_all_clients')) OR r.rolinherit = (r.rolname = 'app_login'))
           UNION ALL SELECT m.member::regrole || ' is a member of ' || m.roleid::regrole FROM pg_auth_members m
           WHERE (m.roleid::regrole::text, m.member::regrole::text) NOT IN
-              (('app_tenant', 'app_login'), ('app_tenant', 'app_owner'), ('app_system', 'app_owner'))
+              (('app_tenant', 'app_login'), ('app_tenant', 'app_owner'), ('app_all_clients', 'app_login'), ('app_all_clients', 'app_owner'), ('app_system', 'app_owner'))
             AND (m.roleid::regrole::text LIKE 'app\\_%' OR m.member::regrole::text LIKE 'app\\_%')",
     },
 ];

@@ -98,7 +98,7 @@ async fn no_scope_sees_or_changes_a_row_of_another_tenant_or_client() {
         },
         Viewer {
             who: "all clients of no tenant",
-            opening: format!(r#"{role}; SET LOCAL "app.all_clients" = 'yes'"#),
+            opening: "BEGIN; SET LOCAL ROLE app_all_clients".into(),
             of_clients: |_| false,
             of_tenants: |_| false,
         },

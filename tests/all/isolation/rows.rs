@@ -59,7 +59,7 @@ pub async fn fill(admin: &mut PgConnection, ours: &Tenant, theirs: &Tenant) -> V
           AND connamespace = 'public'::regnamespace LOOP
           EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', k.t, k.conname);
         END LOOP; END $$;
-        GRANT ALL ON ALL TABLES IN SCHEMA public TO app_tenant";
+        GRANT ALL ON ALL TABLES IN SCHEMA public TO app_tenant, app_all_clients";
     sqlx::raw_sql(loosen).execute(&mut *admin).await.expect("constraints are dropped");
     let mut tables = tables(admin).await;
     let mut number = 0;

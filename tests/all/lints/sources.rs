@@ -64,7 +64,7 @@ const LINTS: &[Lint] = &[
     Lint { says: SCOPE, texts: &["TenantScope {"], may: &["backend/store/src/auth.rs"] },
     Lint {
         says: ROLE,
-        texts: &["SET LOCAL ROLE", "SET ROLE", "set_config(", "app.tenant_id", "app.all_clients", "app.client_ids"],
+        texts: &["SET LOCAL ROLE", "SET ROLE", "set_config(", "app.tenant_id", "app_all_clients", "app.client_ids"],
         may: &["backend/store/src/scope.rs"],
     },
     Lint {

@@ -39,20 +39,22 @@ pub struct Need {
 pub async fn list_needs(tx: &mut TenantTx, most: i64) -> Result<Vec<Need>> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
-        r#"SELECT i.incident_id, i.title, i.severity, c.name AS client, h.name AS "host?", coalesce(i.escalated_at, i.opened_at) AS "since!",
-             i.escalation_reason, i.owner, i.taken_at, w.asks AS "asks!", o.address AS "told?", o.state AS "told_state?", coalesce(o.ended_at, o.created_at) AS "told_at?"
-           FROM incidents i
-           JOIN clients c ON c.tenant_id = $1 AND c.client_id = i.client_id AND c.archived_at IS NULL
+        r#"SELECT i.incident_id, i.title, i.severity, i.client, h.name AS "host?", i.since AS "since!",
+             i.escalation_reason, i.owner, i.taken_at, i.asks AS "asks!", o.address AS "told?", o.state AS "told_state?", coalesce(o.ended_at, o.created_at) AS "told_at?"
+           FROM (SELECT i.*, c.name AS client, coalesce(i.escalated_at, i.opened_at) AS since FROM (
+                   SELECT i.incident_id, i.client_id, i.title, i.severity, i.state, i.opened_at, i.escalated_at, i.escalation_reason, i.owner, i.taken_at,
+                     i.incident_id IN (SELECT r.incident_id FROM runs r WHERE r.tenant_id = $1 AND r.state = 'awaiting_approval') AS asks
+                   FROM incidents i WHERE i.tenant_id = $1 AND i.state <> 'closed') i
+                 JOIN clients c ON c.tenant_id = $1 AND c.client_id = i.client_id AND c.archived_at IS NULL
+                 WHERE i.state = 'escalated' OR i.asks
+                 ORDER BY (i.severity = 'critical') DESC, since, i.incident_id LIMIT $2) i
            LEFT JOIN LATERAL (SELECT a.host_id FROM alerts a WHERE a.tenant_id = $1 AND a.incident_id = i.incident_id
                               ORDER BY a.opened_at, a.alert_id LIMIT 1) a ON true
            LEFT JOIN hosts h ON h.tenant_id = $1 AND h.host_id = a.host_id
-           CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM runs r WHERE r.tenant_id = $1 AND r.incident_id = i.incident_id
-                                              AND r.state = 'awaiting_approval') AS asks) w
            LEFT JOIN LATERAL (SELECT o.address, o.state, o.ended_at, o.created_at FROM outbox o
                               WHERE o.tenant_id = $1 AND o.incident_id = i.incident_id AND o.kind <> 'fixed' AND o.state <> 'withdrawn'
                               ORDER BY o.created_at DESC, o.outbox_id LIMIT 1) o ON true
-           WHERE i.tenant_id = $1 AND i.state <> 'closed' AND (i.state = 'escalated' OR w.asks)
-           ORDER BY (i.severity = 'critical') DESC, 6, i.incident_id LIMIT $2"#,
+           ORDER BY (i.severity = 'critical') DESC, i.since, i.incident_id"#,
         tenant_id,
         most
     )
@@ -102,15 +104,18 @@ pub struct Unrun {
 pub async fn list_unrun(tx: &mut TenantTx, since: Timestamp, most: i64) -> Result<Vec<Unrun>> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
-        r#"SELECT r.incident_id, p.name AS playbook, h.name AS host, c.name AS client, r.state,
-             CASE WHEN r.state = 'held' THEN r.hold_reason ELSE r.end_reason END AS reason,
-             coalesce(r.ended_at, r.planned_at) AS "at!", CASE WHEN r.state = 'held' THEN r.hold_until END AS until
-           FROM runs r
+        r#"SELECT r.incident_id AS "incident_id!", p.name AS playbook, h.name AS host, c.name AS client, r.state AS "state!", r.reason, r.at AS "at!", r.until
+           FROM (SELECT * FROM (
+                   SELECT r.run_id, r.incident_id, r.playbook_id, r.host_id, r.client_id, r.state, r.hold_reason AS reason, r.planned_at AS at, r.hold_until AS until
+                   FROM runs r WHERE r.tenant_id = $1 AND r.state = 'held' AND r.ended_at IS NULL ORDER BY r.planned_at, r.run_id LIMIT $3) held
+                 UNION ALL SELECT * FROM (
+                   SELECT r.run_id, r.incident_id, r.playbook_id, r.host_id, r.client_id, r.state, r.end_reason, r.ended_at, NULL::timestamptz
+                   FROM runs r WHERE r.tenant_id = $1 AND r.state = 'expired' AND r.admitted_at IS NULL AND r.mode = 'approve' AND r.ended_at > $2
+                   ORDER BY r.ended_at DESC, r.run_id LIMIT $3) lapsed) r
            JOIN playbooks p ON p.tenant_id = $1 AND p.playbook_id = r.playbook_id
            JOIN hosts h ON h.tenant_id = $1 AND h.host_id = r.host_id
            JOIN clients c ON c.tenant_id = $1 AND c.client_id = r.client_id AND c.archived_at IS NULL
-           WHERE r.tenant_id = $1 AND (r.state = 'held' OR (r.state = 'expired' AND r.admitted_at IS NULL AND r.mode = 'approve' AND r.ended_at > $2))
-           ORDER BY (r.state = 'held') DESC, CASE WHEN r.state = 'held' THEN r.planned_at END, r.ended_at DESC, r.run_id LIMIT $3"#,
+           ORDER BY (r.state = 'held') DESC, CASE WHEN r.state = 'held' THEN r.at END, r.at DESC, r.run_id LIMIT $3"#,
         tenant_id,
         since.to_sqlx() as _,
         most
@@ -292,17 +297,18 @@ pub async fn list_clients(tx: &mut TenantTx, since: Timestamp, most: i64) -> Res
     let tenant_id = tx.tenant_id();
     Ok(sqlx::query_as!(
         Client,
-        r#"SELECT c.client_id, c.name,
-             (SELECT count(*) FROM hosts h WHERE h.tenant_id = $1 AND h.client_id = c.client_id AND h.state <> 'retired') AS "hosts!",
-             i.critical AS "critical!", i.warning AS "warning!", i.needs_you AS "needs_you!",
+        r#"SELECT c.client_id, c.name, coalesce(h.hosts, 0) AS "hosts!",
+             coalesce(i.critical, 0) AS "critical!", coalesce(i.warning, 0) AS "warning!", coalesce(i.needs_you, 0) AS "needs_you!",
              (SELECT count(*) FROM remediations m WHERE m.tenant_id = $1 AND m.client_id = c.client_id AND m.outcome = 'fixed' AND m.closed_at > $2) AS "fixed!"
            FROM clients c
-           CROSS JOIN LATERAL (
-             SELECT count(*) FILTER (WHERE i.severity = 'critical') AS critical, count(*) FILTER (WHERE i.severity = 'warning') AS warning,
+           LEFT JOIN (
+             SELECT i.client_id, count(*) FILTER (WHERE i.severity = 'critical') AS critical, count(*) FILTER (WHERE i.severity = 'warning') AS warning,
                     count(*) FILTER (WHERE i.state = 'escalated') AS needs_you
-             FROM incidents i WHERE i.tenant_id = $1 AND i.client_id = c.client_id AND i.state <> 'closed') i
+             FROM incidents i WHERE i.tenant_id = $1 AND i.state <> 'closed' GROUP BY i.client_id) i ON i.client_id = c.client_id
+           LEFT JOIN (SELECT h.client_id, count(*) AS hosts FROM hosts h WHERE h.tenant_id = $1 AND h.state <> 'retired' GROUP BY h.client_id) h
+             ON h.client_id = c.client_id
            WHERE c.tenant_id = $1 AND c.archived_at IS NULL
-           ORDER BY i.needs_you > 0 AND i.critical > 0 DESC, i.needs_you DESC, i.critical DESC, i.warning DESC, c.name, c.client_id LIMIT $3"#,
+           ORDER BY (i.needs_you > 0 AND i.critical > 0) IS TRUE DESC, coalesce(i.needs_you, 0) DESC, coalesce(i.critical, 0) DESC, coalesce(i.warning, 0) DESC, c.name, c.client_id LIMIT $3"#,
         tenant_id,
         since.to_sqlx() as _,
         most

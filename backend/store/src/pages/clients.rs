@@ -45,24 +45,25 @@ pub async fn list(tx: &mut TenantTx, which: Which, most: i64) -> Result<Vec<Row>
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let alive = now - nodes::DEAD_AFTER;
     let rows = sqlx::query!(
-        r#"SELECT c.client_id, c.name, c.archived_at, i.critical AS "critical!", i.warning AS "warning!", i.needs_you AS "needs_you!",
-             h.hosts AS "hosts!", h.silent AS "silent!",
+        r#"SELECT c.client_id, c.name, c.archived_at, coalesce(i.critical, 0) AS "critical!", coalesce(i.warning, 0) AS "warning!",
+             coalesce(i.needs_you, 0) AS "needs_you!", coalesce(h.hosts, 0) AS "hosts!", coalesce(h.silent, 0) AS "silent!",
              (SELECT count(*) FROM sites s WHERE s.tenant_id = $1 AND s.client_id = c.client_id) AS "sites!",
              coalesce(b.frozen, false) AS "is_stopped!"
            FROM clients c
-           CROSS JOIN LATERAL (
-             SELECT count(*) FILTER (WHERE i.severity = 'critical') AS critical, count(*) FILTER (WHERE i.severity = 'warning') AS warning,
+           LEFT JOIN (
+             SELECT i.client_id, count(*) FILTER (WHERE i.severity = 'critical') AS critical, count(*) FILTER (WHERE i.severity = 'warning') AS warning,
                     count(*) FILTER (WHERE i.state = 'escalated') AS needs_you
-             FROM incidents i WHERE i.tenant_id = $1 AND i.client_id = c.client_id AND i.state <> 'closed') i
-           CROSS JOIN LATERAL (
-             SELECT count(*) AS hosts, count(*) FILTER (WHERE (l.epoch > 0 AND l.unlinked_at IS NULL AND n.seen_at > $2) IS NOT TRUE) AS silent
+             FROM incidents i WHERE i.tenant_id = $1 AND i.state <> 'closed' GROUP BY i.client_id) i ON i.client_id = c.client_id
+           LEFT JOIN (
+             SELECT h.client_id, count(*) AS hosts, count(*) FILTER (WHERE (l.epoch > 0 AND l.unlinked_at IS NULL AND n.seen_at > $2) IS NOT TRUE) AS silent
              FROM hosts h
              LEFT JOIN host_links l ON l.tenant_id = $1 AND l.host_id = h.host_id
              LEFT JOIN nodes n ON n.node_id = l.node_id
-             WHERE h.tenant_id = $1 AND h.client_id = c.client_id AND h.state <> 'retired') h
+             WHERE h.tenant_id = $1 AND h.state <> 'retired' GROUP BY h.client_id) h ON h.client_id = c.client_id
            LEFT JOIN guardrail_buckets b ON b.tenant_id = $1 AND b.scope_kind = 'client' AND b.scope_key = c.client_id::text
            WHERE c.tenant_id = $1 AND (c.archived_at IS NOT NULL) = $3
-           ORDER BY i.needs_you > 0 AND i.critical > 0 DESC, i.needs_you DESC, i.critical DESC, i.warning DESC, h.silent DESC, lower(c.name), c.client_id
+           ORDER BY (i.needs_you > 0 AND i.critical > 0) IS TRUE DESC, coalesce(i.needs_you, 0) DESC, coalesce(i.critical, 0) DESC, coalesce(i.warning, 0) DESC,
+             coalesce(h.silent, 0) DESC, lower(c.name), c.client_id
            LIMIT $4"#,
         tenant_id,
         alive.to_sqlx() as _,

@@ -1,5 +1,6 @@
 //! `GET /`: the board.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use domain::access::Act;
@@ -16,6 +17,7 @@ use views::{HostRef, Nav};
 use super::{count, guardrails, incident};
 use crate::layers::page;
 use crate::member::{Member, clock};
+use crate::trends::Trends;
 use crate::{App, Failure};
 
 /// The most rows of what needs somebody, did not run or stands: whoever has more has another problem.
@@ -24,14 +26,17 @@ const SHOWN: i64 = 50;
 const NAMED: i64 = 8;
 /// The most clients.
 const CLIENTS: i64 = 500;
-/// The days of the trend, and a little more, for days that begin elsewhere.
+/// The days of the trend.
 const DAYS: i64 = 30;
-const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24);
 /// What "the last 24 hours" means.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The board of what the member may see.
-pub async fn show(State(app): State<App>, member: Member) -> Result<Response, Failure> {
+pub async fn show(
+    State(app): State<App>,
+    Extension(trends): Extension<Trends>,
+    member: Member,
+) -> Result<Response, Failure> {
     member.must(Act::Read)?;
     let mut tx = member.begin(&app).await?;
     let shell = member.shell(&mut tx, Nav::Board).await?;
@@ -49,9 +54,9 @@ pub async fn show(State(app): State<App>, member: Member) -> Result<Response, Fa
     let fixed = stored::list_fixed(&mut tx, since, NAMED).await?;
     let tenant = store::configuration::find_tenant(&mut tx).await?;
     let zone = tenant.map_or_else(|| "UTC".to_owned(), |tenant| tenant.time_zone);
-    let days = trend::list_days(&mut tx, now - MONTH, &zone).await?;
     let today = TimeZone::get(&zone).unwrap_or(TimeZone::UTC);
     let today = now.to_zoned(today).date();
+    let days = trends.days(&mut tx, &member.seat().scope, &zone, today).await?;
     let closed = trend::list_closed_gaps(&mut tx, since, NAMED).await?;
     let clients = stored::list_clients(&mut tx, since, CLIENTS).await?;
     Ok(page(&BoardPage {
