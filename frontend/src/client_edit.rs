@@ -1,4 +1,4 @@
-//! Changing a client: its name and time zone, its sites and contacts, archiving it.
+//! Changing a client: its name and time zone, its sites and contacts, archiving and deleting it.
 
 use askama::Template;
 use uuid::Uuid;
@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::client::{Contact, SiteRow};
 use crate::clients::Typed;
 use crate::guardrails::Reach;
+use crate::settings::Deleting;
 use crate::{Clock, Nav, Shell};
 
 /// A part of the page.
@@ -17,6 +18,8 @@ pub enum Part {
     Sites,
     /// Contacts.
     Contacts,
+    /// Deleting it.
+    Deletion,
 }
 
 /// A contact as somebody typed it.
@@ -56,6 +59,10 @@ pub struct EditPage {
     pub new_contact: TypedContact,
     /// Whether it is archived.
     pub archived: bool,
+    /// Whether the reader may delete it, once it is.
+    pub may_delete: bool,
+    /// Its deletion, while it waits.
+    pub deleting: Option<Deleting>,
     /// What archiving it would reach.
     pub reach: Reach,
     /// What was not taken, and why.

@@ -94,9 +94,12 @@ async fn world_on(store: impl Fn(&TestDb) -> Store) -> World {
     let check = seeding::insert_check(&mut tx, "web", "service", definition).await.unwrap();
     let (playbook_key, key_id) = (key(9), Store::new_id());
     let public_key = playbook_key.public().to_bytes().to_vec();
-    tenant_keys::insert(&mut tx, &tenant_keys::TenantKey { key_id, version: 1, public_key, sealed: None })
-        .await
-        .unwrap();
+    tenant_keys::insert(
+        &mut tx,
+        &tenant_keys::TenantKey { key_id, version: 1, public_key, sealed: None, sealing_version: None },
+    )
+    .await
+    .unwrap();
     let playbook = keys::to_canonical(&json!({"name": "restart", "title": "t", "risk": "L", "effect": "idempotent",
         "parameters": {"service": {"type": "service_name"}},
         "steps": [{"title": "a", "argv": ["{service.start}"], "limit_secs": 30}]}))

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod change;
 pub mod classify;
+pub mod deletion;
 pub mod detect;
 pub mod fleet;
 pub mod metrics;

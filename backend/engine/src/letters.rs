@@ -70,6 +70,7 @@ impl Letters {
                 letters::insert_link(store, letter, &token.hash(), lasts).await?;
                 (format!("{path}/{}", token.reveal()), Some(lasts))
             }
+            _ if letter.facts["what"] == "deletion asked" => ("/settings/data".to_owned(), None),
             _ if letter.kind == Kind::AuditHead => ("/settings/audit".to_owned(), None),
             _ => ("/sign-in".to_owned(), None),
         };
@@ -133,6 +134,11 @@ fn says(letter: &Due) -> Account {
         }
         Kind::AccountChanged => match fact("what").as_str() {
             "address" => Account::AddressChanged { to: fact("to") },
+            "deletion asked" => {
+                Account::DeletionAsked { organization: fact("organization"), by: fact("by"), at: fact("at") }
+            }
+            "deletion called off" => Account::DeletionCalledOff { organization: fact("organization"), by: fact("by") },
+            "deletion begun" => Account::DeletionBegun { organization: fact("organization") },
             "second factor on" => Account::SecondFactor { is_on: true },
             "second factor off" => Account::SecondFactor { is_on: false },
             _ => Account::PasswordChanged,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use store::classify::due_signals;
 use store::detect::probes;
 use store::verify::verifications;
-use store::{Queue, Store, TenantScope, changes, host_links, outbox};
+use store::{Queue, Store, TenantScope, changes, deletions, host_links, outbox};
 
 use crate::lease::{Batch, Stage};
 
@@ -49,6 +49,10 @@ impl Stage for Sweep {
         for node_id in host_links::list_nodes_with_open_work(&mut tx).await? {
             tx.due(Queue::Dispatch(node_id), now);
         }
+        tx.commit().await?;
+        // By itself: it locks what admissions lock, and its failure keeps nothing of the above.
+        let mut tx = store.begin(scope).await?;
+        deletions::begin_due(&mut tx).await?;
         tx.commit().await?;
         Ok(Batch::Drained)
     }

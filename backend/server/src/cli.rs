@@ -125,6 +125,38 @@ pub enum Platform {
         #[command(flatten)]
         at: OwnerArgs,
     },
+    /// Delete an organization: its owners are told, and until it begins they or `keep` can call it off.
+    Delete {
+        /// By name or id.
+        tenant: String,
+        /// Its name once more, as it is written.
+        #[arg(long)]
+        name: String,
+        /// In how many days it begins.
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(0..=90))]
+        days: u16,
+        /// Where.
+        #[command(flatten)]
+        at: OwnerArgs,
+    },
+    /// Call the deletion of an organization off, before it has begun.
+    Keep {
+        /// By name or id.
+        tenant: String,
+        /// Where.
+        #[command(flatten)]
+        at: OwnerArgs,
+    },
+    /// Write everything that is an organization's to a new file, as its owners can themselves: one JSON document.
+    Export {
+        /// By name or id.
+        tenant: String,
+        /// The file; it must not be there yet.
+        file: PathBuf,
+        /// Where.
+        #[command(flatten)]
+        at: OwnerArgs,
+    },
     /// Let the members of a suspended organization in again.
     Resume {
         /// By name or id.

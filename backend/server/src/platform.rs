@@ -1,13 +1,22 @@
 //! `mendwright platform`: who may begin an organization here, and the organizations there are.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, bail};
+use domain::deletion::is_meant;
 use domain::people::{check_email, check_name};
 use serde_json::json;
 use store::auth::OperatorTx;
+use store::deletions::{self, Subject};
+use store::everything::Everything;
 use store::people::founding::{self, SignUp};
 use store::remediate::freezes;
 use store::remediate::stops::Place;
-use store::{Store, audit};
+use store::{Store, audit, configuration};
 use uuid::Uuid;
 
 use crate::cli::{OwnerArgs, Platform, SignUpArg};
@@ -38,6 +47,18 @@ pub async fn run(command: Platform) -> Result<()> {
         Platform::Suspend { tenant, reason, at } => {
             let (store, owner) = open(at)?;
             suspend(&store, &owner, &tenant, &reason).await
+        }
+        Platform::Delete { tenant, name, days, at } => {
+            let (store, owner) = open(at)?;
+            delete(&store, &owner, &tenant, &name, days).await
+        }
+        Platform::Keep { tenant, at } => {
+            let (store, owner) = open(at)?;
+            keep(&store, &owner, &tenant).await
+        }
+        Platform::Export { tenant, file, at } => {
+            let (store, owner) = open(at)?;
+            export(&store, &owner, &tenant, &file).await
         }
         Platform::Resume { tenant, at } => {
             let (store, owner) = open(at)?;
@@ -128,6 +149,50 @@ async fn suspend(store: &Store, owner: &str, wanted: &str, reason: &str) -> Resu
     founding::set_state(&mut operator, tenant_id, "suspended").await?;
     operator.commit().await?;
     println!("Suspended: its members cannot sign in, nothing acts on its hosts, and they are watched on.");
+    Ok(())
+}
+
+async fn delete(store: &Store, owner: &str, wanted: &str, name: &str, days: u16) -> Result<()> {
+    let tenant_id = find(store, owner, wanted).await?;
+    let mut tx = begin(store, owner).await?.into_tenant(tenant_id).await?;
+    let tenant = configuration::find_tenant(&mut tx).await?.context("the organization is gone")?;
+    if !is_meant(&tenant.name, name) {
+        bail!("--name is not the organization's name, which is {:?}: nothing was asked for", tenant.name);
+    }
+    let delay = Duration::from_secs(u64::from(days) * 24 * 3600);
+    if !deletions::insert(&mut tx, Subject::Tenant, &tenant.name, BY, delay).await? {
+        bail!("it is being deleted already: `mendwright platform keep` calls it off until it has begun");
+    }
+    tx.commit().await?;
+    println!("It is deleted in {days} days, once nothing runs on its hosts. Its owners are told, and can call it off.");
+    Ok(())
+}
+
+async fn keep(store: &Store, owner: &str, wanted: &str) -> Result<()> {
+    let tenant_id = find(store, owner, wanted).await?;
+    let mut tx = begin(store, owner).await?.into_tenant(tenant_id).await?;
+    if !deletions::mark_called_off(&mut tx, Subject::Tenant, BY).await? {
+        bail!("it is not being deleted, or its rows go already");
+    }
+    tx.commit().await?;
+    println!("Called off: it is not deleted.");
+    Ok(())
+}
+
+async fn export(store: &Store, owner: &str, wanted: &str, file: &Path) -> Result<()> {
+    let tenant_id = find(store, owner, wanted).await?;
+    let mut tx = begin(store, owner).await?.into_tenant(tenant_id).await?;
+    let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    let mut out = new.with_context(|| format!("{} cannot be made", file.display()))?;
+    let mut everything = Everything::default();
+    while let Some(part) = everything.next(&mut tx).await? {
+        out.write_all(part.as_bytes())?;
+    }
+    out.sync_all()?;
+    let detail = json!({ "rows": everything.rows() });
+    audit::insert_tenant_wide(&mut tx, "organization.exported", "tenant", tenant_id, detail).await?;
+    tx.commit().await?;
+    println!("{} rows are in {}.", everything.rows(), file.display());
     Ok(())
 }
 

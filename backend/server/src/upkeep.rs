@@ -1,12 +1,12 @@
 //! What a node does now and then, whoever uses it: sessions that have ended go, the days ahead have their partitions, days
-//! that were kept long enough lose theirs, and every tenant has its standing wake-ups, from which the sweep finds whatever
-//! else was forgotten.
+//! that were kept long enough lose theirs, what was deleted goes, and every tenant has its standing wake-ups, from which the
+//! sweep finds whatever else was forgotten.
 
 use std::error::Error;
 use std::time::Duration;
 
 use store::people::{letters, sources};
-use store::{Store, migrate, sessions, wakeups};
+use store::{Store, deletions, migrate, sessions, wakeups};
 use tokio_util::sync::CancellationToken;
 
 /// How often. Nothing waits for it: a session that has ended is refused anyway, and partitions are made 14 days ahead.
@@ -29,8 +29,18 @@ pub async fn run(store: Store, cancel: CancellationToken) {
                 if let Err(error) = wakeups::ensure_standing(&store).await {
                     tracing::warn!(error = &error as &dyn Error, "the standing wake-ups could not be looked after");
                 }
+                erase(&store).await;
             }
         }
+    }
+}
+
+/// The rows of clients and organizations that are deleted go.
+pub async fn erase(store: &Store) {
+    match deletions::erase_begun(store).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "rows of what was deleted have gone"),
+        Err(error) => tracing::warn!(error = &error as &dyn Error, "what was deleted has not gone yet"),
     }
 }
 

@@ -142,11 +142,12 @@ pub async fn archive(tx: &mut TenantTx, client_id: Uuid, by: &str) -> Result<boo
 }
 
 /// Restores an archived client. Its actions stay stopped until somebody lets them: what changed there meanwhile nobody
-/// here knows. False: it is not archived.
+/// here knows. False: it is not archived, or it is being deleted.
 pub async fn restore(tx: &mut TenantTx, client_id: Uuid) -> Result<bool> {
     let tenant_id = tx.tenant_id();
     let done = sqlx::query!(
-        "UPDATE clients SET archived_at = NULL, archived_by = NULL WHERE tenant_id = $1 AND client_id = $2 AND archived_at IS NOT NULL",
+        "UPDATE clients SET archived_at = NULL, archived_by = NULL WHERE tenant_id = $1 AND client_id = $2 AND archived_at IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM deletions d WHERE d.tenant_id = $1 AND d.subject_id = $2 AND d.called_off_at IS NULL)",
         tenant_id,
         client_id
     )

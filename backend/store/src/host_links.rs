@@ -195,6 +195,21 @@ pub async fn wake_all(tx: &mut TenantTx, client_id: Option<Uuid>, host_id: Optio
     Ok(())
 }
 
+/// Makes every open link one that was replaced: its node ends it as soon as it looks, and nothing it writes counts.
+pub async fn mark_all_replaced(tx: &mut TenantTx, client_id: Option<Uuid>) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    sqlx::query!(
+        "UPDATE host_links SET epoch = epoch + 1, unlinked_at = coalesce(unlinked_at, $3)
+         WHERE tenant_id = $1 AND ($2::uuid IS NULL OR client_id = $2)",
+        tenant_id,
+        client_id,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// The living nodes that hold links of hosts for which a job waits, or a question that is not answered.
 pub async fn list_nodes_with_open_work(tx: &mut TenantTx) -> Result<Vec<Uuid>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);

@@ -1,8 +1,10 @@
-//! Table `tenant_keys`: the keys that sign a tenant's playbook versions.
+//! Tables `tenant_keys`, the keys that sign a tenant's playbook versions, and `sealing_keys`, which their private halves are
+//! sealed with.
 
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
+use crate::error::exactly_one;
 use crate::{Result, TenantTx};
 
 /// A key that is in use.
@@ -14,20 +16,77 @@ pub struct TenantKey {
     pub version: i32,
     /// The public half, 32 bytes.
     pub public_key: Vec<u8>,
-    /// The private half, sealed with the master key; none where the key is the tenant's own.
+    /// The private half, sealed; none where the key is the tenant's own.
     pub sealed: Option<Vec<u8>>,
+    /// The version of the sealing key that it is sealed with; none: with the master key, as before there were sealing keys.
+    pub sealing_version: Option<i32>,
+}
+
+/// A key that a tenant's secrets are sealed with.
+#[derive(Debug)]
+pub struct SealingKey {
+    /// Counts from 1.
+    pub version: i32,
+    /// Sealed with the master key.
+    pub sealed: Vec<u8>,
+}
+
+/// The sealing key of a version; none said: the newest.
+pub async fn find_sealing(tx: &mut TenantTx, version: Option<i32>) -> Result<Option<SealingKey>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_as!(
+        SealingKey,
+        "SELECT version, sealed FROM sealing_keys WHERE tenant_id = $1 AND ($2::int IS NULL OR version = $2)
+         ORDER BY version DESC LIMIT 1",
+        tenant_id,
+        version
+    )
+    .fetch_optional(tx.conn())
+    .await?)
+}
+
+/// Adds a sealing key.
+pub async fn insert_sealing(tx: &mut TenantTx, key: &SealingKey) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    sqlx::query!(
+        "INSERT INTO sealing_keys (tenant_id, version, sealed, created_at) VALUES ($1, $2, $3, $4)",
+        tenant_id,
+        key.version,
+        key.sealed,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Puts a private half in place that is sealed anew.
+pub async fn update_sealed(tx: &mut TenantTx, key_id: Uuid, sealed: &[u8], sealing_version: i32) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    let done = sqlx::query!(
+        "UPDATE tenant_keys SET sealed = $3, sealing_version = $4 WHERE tenant_id = $1 AND key_id = $2",
+        tenant_id,
+        key_id,
+        sealed,
+        sealing_version
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("tenant_keys::update_sealed", done.rows_affected())
 }
 
 /// Adds a key.
 pub async fn insert(tx: &mut TenantTx, key: &TenantKey) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     sqlx::query!(
-        "INSERT INTO tenant_keys (tenant_id, key_id, version, public_key, sealed, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO tenant_keys (tenant_id, key_id, version, public_key, sealed, sealing_version, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
         tenant_id,
         key.key_id,
         key.version,
         key.public_key,
         key.sealed.as_deref(),
+        key.sealing_version,
         now.to_sqlx() as _
     )
     .execute(tx.conn())
@@ -40,7 +99,7 @@ pub async fn list(tx: &mut TenantTx) -> Result<Vec<TenantKey>> {
     let tenant_id = tx.tenant_id();
     Ok(sqlx::query_as!(
         TenantKey,
-        "SELECT key_id, version, public_key, sealed FROM tenant_keys
+        "SELECT key_id, version, public_key, sealed, sealing_version FROM tenant_keys
          WHERE tenant_id = $1 AND retired_at IS NULL ORDER BY version DESC",
         tenant_id
     )

@@ -89,7 +89,7 @@ pub async fn done(store: &Store, claimed: Claimed, more: bool) -> Result<()> {
     tx.commit().await
 }
 
-/// Queues of which every active tenant always has a wake-up: each time its work is done, the next is made.
+/// Queues of which every tenant that is not deleted always has a wake-up: each time its work is done, the next is made.
 const STANDING: [Queue; 3] = [Queue::Silence, Queue::Plan, Queue::Sweep];
 
 /// Makes the standing wake-ups that are missing, due now.
@@ -98,7 +98,7 @@ pub async fn ensure_standing(store: &Store) -> Result<()> {
     let now = tx.now().await?;
     sqlx::query!(
         "INSERT INTO tenant_wakeups (tenant_id, queue, due_at) SELECT t.tenant_id, q.queue, $1 FROM tenants t
-         CROSS JOIN unnest($2::text[]) AS q(queue) WHERE t.state = 'active'
+         CROSS JOIN unnest($2::text[]) AS q(queue) WHERE t.state IN ('active', 'suspended')
            AND NOT EXISTS (SELECT 1 FROM tenant_wakeups w WHERE w.tenant_id = t.tenant_id AND w.queue = q.queue)",
         now.to_sqlx() as _,
         &STANDING.map(Queue::name)

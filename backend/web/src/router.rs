@@ -87,6 +87,7 @@ fn members() -> Vec<Route> {
         write("/clients/{id}/contacts", pages::client::add_contact),
         write("/clients/{id}/contacts/{contact}", pages::client::answer_contact),
         write("/clients/{id}/archive", pages::client::archive),
+        write("/clients/{id}/delete", pages::client::delete),
         write("/clients/{id}/restore", pages::client::restore),
         read("/hosts", pages::host::list),
         write("/hosts/newcomers", pages::enrolment::newcomers),
@@ -133,6 +134,10 @@ fn members() -> Vec<Route> {
         write("/settings/tokens/{id}/revoke", pages::settings::tokens::revoke),
         read("/settings/audit", pages::settings::audit::list),
         read("/settings/audit/file", pages::settings::audit::download),
+        read("/settings/data", pages::settings::data::show),
+        write("/settings/data/file", pages::settings::data::export),
+        write("/settings/data/delete", pages::settings::data::delete),
+        write("/settings/data/keep", pages::settings::data::keep),
         read("/changes", pages::change::list),
         write("/changes/{id}", pages::change::answer),
     ]

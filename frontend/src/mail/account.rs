@@ -44,6 +44,27 @@ pub enum Account {
         /// Whose signature it carries.
         key: String,
     },
+    /// An organization of theirs will be deleted.
+    DeletionAsked {
+        /// The organization.
+        organization: String,
+        /// Who asked for it.
+        by: String,
+        /// When it begins, in UTC.
+        at: String,
+    },
+    /// It will not.
+    DeletionCalledOff {
+        /// The organization.
+        organization: String,
+        /// Who called it off.
+        by: String,
+    },
+    /// It is being deleted.
+    DeletionBegun {
+        /// The organization.
+        organization: String,
+    },
     /// The second factor counts from now on, or no more.
     SecondFactor {
         /// Whether it counts.
@@ -118,6 +139,24 @@ impl AccountMail {
                 format!("From now on {to} signs in. If it was not you, tell an owner of your organization now."),
                 "Sign in",
             ),
+            Account::DeletionAsked { organization, by, at } => (
+                "Needs you, if it was not meant",
+                format!("{organization} will be deleted on {at}"),
+                format!("{by} asked for it. Until then everything goes on, and every owner can call it off. After it nothing brings it back."),
+                "Call it off",
+            ),
+            Account::DeletionCalledOff { organization, by } => (
+                "For your information",
+                format!("{organization} will not be deleted"),
+                format!("{by} called it off. Everything goes on."),
+                "Sign in",
+            ),
+            Account::DeletionBegun { organization } => (
+                "For your information",
+                format!("{organization} is being deleted"),
+                "Nothing acts on its hosts any more, and nobody can sign in to it. Its rows go now, within the day; the audit is kept for 400 days.".to_owned(),
+                "Sign in",
+            ),
             Account::SecondFactor { is_on } => {
                 let word = if *is_on { "on" } else { "off" };
                 (
@@ -145,6 +184,13 @@ impl AccountMail {
             ),
             None if matches!(self.says, Account::AuditHead { .. }) => {
                 "You get this once a day with activity because you own the organization.".to_owned()
+            }
+            None if matches!(
+                self.says,
+                Account::DeletionAsked { .. } | Account::DeletionCalledOff { .. } | Account::DeletionBegun { .. }
+            ) =>
+            {
+                "You get this because you own the organization.".to_owned()
             }
             None => "You get this because it is about your own account.".to_owned(),
         };

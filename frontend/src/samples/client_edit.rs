@@ -1,13 +1,14 @@
 //! Changing a client, and importing many.
 
 use super::clients::{contacts, sites};
-use super::{clock, id, shell, text};
+use super::{MINUTE, before, clock, id, shell, text};
 use crate::Nav;
 use crate::client_edit::{EditPage, Part, TypedContact};
 use crate::clients::Typed;
 use crate::clients_import::{ImportPage, Line, Outcome};
 use crate::guardrails::Reach;
 use crate::host_edit::HostEditPage;
+use crate::settings::Deleting;
 
 /// The page that changes a client.
 pub fn edit_page(archived: bool) -> EditPage {
@@ -22,6 +23,8 @@ pub fn edit_page(archived: bool) -> EditPage {
         contacts: contacts(),
         new_contact: TypedContact { told: true, ..TypedContact::default() },
         archived,
+        may_delete: true,
+        deleting: None,
         reach: Reach { hosts: 58, waiting: 2, running: 1 },
         wrong: None,
     }
@@ -31,6 +34,13 @@ pub fn edit_page(archived: bool) -> EditPage {
 pub fn wrong_edit_page() -> EditPage {
     let wrong = Some((Part::Sites, text("there is a site “Annexe” already")));
     EditPage { wrong, new_site: text("annexe"), ..edit_page(false) }
+}
+
+/// An archived one that is being deleted.
+pub fn deleting_edit_page() -> EditPage {
+    let deleting =
+        Deleting { by: text("Jun Tanaka"), asked_at: before(4 * MINUTE), due_at: before(4 * MINUTE), unfinished: 2 };
+    EditPage { deleting: Some(deleting), ..edit_page(true) }
 }
 
 /// The import before a table was pasted, and with what comes of each line.

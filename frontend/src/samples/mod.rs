@@ -27,7 +27,7 @@ pub use approvals::approvals_page;
 pub use audit::{api_page, audit_misread, audit_page, tokens_none, tokens_page};
 pub use board::{board_page, empty_board};
 pub use changes::changes_page;
-pub use client_edit::{edit_page, host_edit_page, import_page, wrong_edit_page};
+pub use client_edit::{deleting_edit_page, edit_page, host_edit_page, import_page, wrong_edit_page};
 pub use clients::{
     archived_client_page, client_page, clients_page, new_client_page, no_clients_page, wrong_clients_page,
 };
@@ -37,8 +37,8 @@ pub use guardrails::{guardrails_of_client, guardrails_page};
 pub use host::{host_page, hosts_page};
 pub use incident::{asks_first, fixed, held_then_fixed, in_doubt, unmapped, watching_only};
 pub use settings::{
-    codes_page, confirm_page, invitation_page, people_page, prove_page, second_factor_page, second_on, sign_up_page,
-    you_page,
+    codes_page, confirm_page, data_page, invitation_page, people_page, prove_page, second_factor_page, second_on,
+    sign_up_page, you_page,
 };
 pub use undone::{made_worse, undone};
 

@@ -5,8 +5,8 @@ use domain::access::Role;
 use super::{DAY, HOUR, MINUTE, before, clock, id, shell, text};
 use crate::Nav;
 use crate::settings::{
-    ClientChoice, CodesPage, Invited, MemberRow, Organization, PeoplePage, Second, SecondFactorPage, SessionRow, Tab,
-    YouPage,
+    ClientChoice, CodesPage, DataPage, Deleting, Invited, MemberRow, Organization, PeoplePage, Second,
+    SecondFactorPage, SessionRow, Tab, YouPage,
 };
 use crate::signin::{ConfirmPage, PasswordPage, ProvePage, SignUpPage};
 
@@ -67,6 +67,21 @@ pub fn second_factor_page() -> SecondFactorPage {
 pub fn codes_page() -> CodesPage {
     let codes = (0..10).map(|n| format!("abcd-efgh-jkmn-p{:03}", n * 37 + 203)).collect();
     CodesPage { shell: shell(Nav::Settings), tab: Tab::You, codes }
+}
+
+/// What an owner takes along or deletes, and while it is being deleted.
+pub fn data_page(is_deleting: bool) -> DataPage {
+    let mut shell = shell(Nav::Settings);
+    shell.settings = Tab::of(Role::Owner, crate::settings::Sees::All);
+    let deleting = Deleting { by: text("Jun Tanaka"), asked_at: before(DAY), due_at: before(-6 * DAY), unfinished: 1 };
+    DataPage {
+        shell,
+        clock: clock(),
+        tab: Tab::Data,
+        left_out: vec![("credentials", "hashes of secrets"), ("tenant_wakeups", "reminders of the server’s loops")],
+        deleting: is_deleting.then_some(deleting),
+        error: (!is_deleting).then(|| text("That is not its name: nothing was asked for.")),
+    }
 }
 
 fn choices(chosen: &[&str]) -> Vec<ClientChoice> {

@@ -1,6 +1,7 @@
 //! The pages under *Settings*: one's own account, and what concerns the organization.
 
 mod audit;
+mod data;
 mod people;
 mod tokens;
 mod you;
@@ -8,6 +9,7 @@ mod you;
 use domain::access::{Act, Role};
 
 pub use audit::{AuditFilter, AuditPage, AuditRow};
+pub use data::{DataPage, Deleting};
 pub use people::{ClientChoice, Invited, MemberRow, PeoplePage};
 pub use tokens::{ScopeChoice, TokenRow, TokensPage, Typed};
 pub use you::{CodesPage, Organization, Second, SecondFactorPage, SessionRow, YouPage};
@@ -25,11 +27,13 @@ pub enum Tab {
     Tokens,
     /// Who did what.
     Audit,
+    /// Taking everything along, and deleting it.
+    Data,
 }
 
 impl Tab {
     /// All, in the order they are shown.
-    pub const ALL: [Tab; 5] = [Tab::You, Tab::People, Tab::Enrolment, Tab::Tokens, Tab::Audit];
+    pub const ALL: [Tab; 6] = [Tab::You, Tab::People, Tab::Enrolment, Tab::Tokens, Tab::Audit, Tab::Data];
 
     /// Where it is.
     pub fn path(self) -> &'static str {
@@ -39,6 +43,7 @@ impl Tab {
             Tab::Enrolment => "/settings/enrolment",
             Tab::Tokens => "/settings/tokens",
             Tab::Audit => "/settings/audit",
+            Tab::Data => "/settings/data",
         }
     }
 
@@ -50,6 +55,7 @@ impl Tab {
             Tab::Enrolment => "Enrolment",
             Tab::Tokens => "API tokens",
             Tab::Audit => "Audit",
+            Tab::Data => "Data",
         }
     }
 
@@ -61,6 +67,7 @@ impl Tab {
             Tab::Enrolment => Some(Act::EnrolHosts),
             Tab::Tokens => Some(Act::MakeTokens),
             Tab::Audit => Some(Act::ReadAudit),
+            Tab::Data => Some(Act::OwnOrganization),
         }
     }
 

@@ -33,7 +33,7 @@ pub const FIXTURES: &[(&str, &str)] = &[
     (FOREIGN, "ALTER TABLE tenants ADD CONSTRAINT tenants_other UNIQUE (tenant_id, name); ALTER TABLE clients ADD CONSTRAINT broken FOREIGN KEY (name, tenant_id) REFERENCES tenants (name, tenant_id)"),
     (FOREIGN, "ALTER TABLE nodes ADD broken uuid CONSTRAINT broken REFERENCES tenants"),
     (CLIENT_KEY, "ALTER TABLE alerts DROP CONSTRAINT alerts_host_fkey, ADD CONSTRAINT alerts_host_fkey FOREIGN KEY (tenant_id, host_id) REFERENCES hosts (tenant_id, host_id)"),
-    (CLIENT_TIED, "ALTER TABLE audit DROP CONSTRAINT audit_client_fkey"),
+    (CLIENT_TIED, "ALTER TABLE contacts DROP CONSTRAINT contacts_client_fkey"),
     (GRANTS, "GRANT DELETE ON audit TO app_tenant"),
     (GRANTS, "GRANT DELETE ON audit TO app_all_clients"),
     (GRANTS, "REVOKE SELECT ON hosts FROM app_all_clients"),

@@ -102,7 +102,8 @@ pub const RULES: &[Rule] = &[
         faults: "SELECT t.name || ' ' || p.polname || ' ' || p.polcmd::text FROM tables t JOIN policies p ON p.polrelid = t.id
           WHERE NOT p.for_tenants AND NOT (p.polpermissive AND p.polroles = ARRAY['app_system'::regrole::oid]
             AND (t.name, p.polname::text, p.polcmd::text) IN (('tenants', 'system_door', '*'), ('credentials', 'system_door', '*'),
-              ('memberships', 'system_lookup', 'r'), ('memberships', 'system_email', 'w'), ('tenant_wakeups', 'system_door', '*')))",
+              ('memberships', 'system_lookup', 'r'), ('memberships', 'system_email', 'w'), ('tenant_wakeups', 'system_door', '*'),
+              ('deletions', 'system_lookup', 'r')))",
     },
     // Global by written decision: a credential's hash is the question (ARCHITECTURE.md).
     Rule {
@@ -135,11 +136,11 @@ pub const RULES: &[Rule] = &[
           WHERE own.of_client AND other.of_client
             AND coalesce(array_position(k.own, 'client_id') <> array_position(k.theirs, 'client_id'), true)",
     },
-    // The daily tables are written in bulk; their rows are reached through the host or the run.
+    // The daily tables are written in bulk; their rows are reached through the host or the run. The audit outlives the client.
     Rule {
         says: CLIENT_TIED,
         faults: "SELECT t.name FROM tables t WHERE t.of_client AND NOT t.relispartition
-          AND t.name NOT IN ('clients', 'host_metrics', 'host_metrics_5m', 'host_metrics_1h', 'run_output')
+          AND t.name NOT IN ('clients', 'audit', 'host_metrics', 'host_metrics_5m', 'host_metrics_1h', 'run_output')
           AND NOT EXISTS (SELECT 1 FROM foreign_keys k WHERE k.conrelid = t.id AND 'client_id' = ANY (k.own))",
     },
     Rule {
@@ -171,7 +172,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         says: DEFINER,
         faults: "SELECT p.name FROM routines p WHERE p.prosecdef
-          AND NOT (p.name IN ('maintenance.ensure_day(text,date,date)', 'maintenance.drop_day(text,date,integer,date)')
+          AND NOT (p.name IN ('maintenance.ensure_day(text,date,date)', 'maintenance.drop_day(text,date,integer,date)',
+              'maintenance.erase(uuid,uuid,integer,timestamp with time zone)')
             AND 'search_path=pg_catalog, pg_temp' = ANY (p.proconfig))",
     },
     Rule {

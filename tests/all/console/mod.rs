@@ -6,6 +6,7 @@ mod approval;
 mod board;
 mod changes;
 mod clients;
+mod deleting;
 mod demo;
 mod doubt;
 mod enrolment;
@@ -256,7 +257,8 @@ async fn organization(
     .await
     .unwrap();
     let key_id = Store::new_id();
-    let key = tenant_keys::TenantKey { key_id, version: 1, public_key: vec![1; 32], sealed: None };
+    let key =
+        tenant_keys::TenantKey { key_id, version: 1, public_key: vec![1; 32], sealed: None, sealing_version: None };
     tenant_keys::insert(&mut tx, &key).await.unwrap();
     let version = seeding::SignedVersion {
         name: "restart",

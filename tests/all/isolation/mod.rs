@@ -3,6 +3,7 @@
 //! Every table of the catalog is walked, and with every privilege granted: the policies alone must hold.
 
 mod dropped;
+mod erased;
 mod rows;
 
 use std::time::Duration;

@@ -28,6 +28,8 @@ const BEFORE_A_TENANT: &[&str] = &[
     "select m.tenant_id, m.role, m.client_ids, (t.requires_second_factor and ",
     "select m.tenant_id from memberships m join tenants t on t.tenant_id = m.tenant_id where m.login_id = $1 ",
     "update memberships set email = $2 where login_id = $1",
+    "select tenant_id, deletion_id from deletions where begun_at <= $1 ",
+    "delete from logins g where g.login_id = any ($1) and not exists (select 1 from memberships m where m.login_id = g.login_id)",
     "select min(due_at) from tenant_wakeups where queue = $1",
     "insert into tenant_wakeups (tenant_id, queue, due_at) select t.tenant_id, q.queue, $1 from tenants t ",
     "with t as (select tenant_id from tenant_wakeups where queue = $1 and due_at <= $2 order by due_at limit 1 for update skip locked), ",

@@ -188,7 +188,7 @@ pub async fn tell_of_day(tx: &mut TenantTx) -> Result<bool> {
     let name =
         sqlx::query_scalar!("SELECT name FROM tenants WHERE tenant_id = $1", tenant_id).fetch_one(tx.conn()).await?;
     let facts = json!({ "organization": name, "head": format!("{seq}:{hash}"), "key": hex::encode(signed.public_key) });
-    letters::insert_audit_heads(tx, &facts).await?;
+    letters::insert_to_owners(tx, letters::Kind::AuditHead, &facts).await?;
     tx.due(Queue::Letters, now);
     Ok(true)
 }

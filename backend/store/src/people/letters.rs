@@ -173,8 +173,8 @@ pub async fn insert_invitation(tx: &mut TenantTx, address: &str, facts: &Value) 
     Ok(())
 }
 
-/// Queues a letter to each owner that says how the audit's chain ends.
-pub(crate) async fn insert_audit_heads(tx: &mut TenantTx, facts: &Value) -> Result<()> {
+/// Queues a letter to each owner.
+pub(crate) async fn insert_to_owners(tx: &mut TenantTx, kind: Kind, facts: &Value) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let owners = sqlx::query_scalar!(
         "SELECT email FROM memberships WHERE tenant_id = $1 AND role = 'owner' ORDER BY login_id",
@@ -184,11 +184,12 @@ pub(crate) async fn insert_audit_heads(tx: &mut TenantTx, facts: &Value) -> Resu
     .await?;
     for address in owners {
         sqlx::query!(
-            "INSERT INTO letters (letter_id, kind, address, facts, created_at, due_at) VALUES ($1, 'audit_head', $2, $3, $4, $4)",
+            "INSERT INTO letters (letter_id, kind, address, facts, created_at, due_at) VALUES ($1, $5, $2, $3, $4, $4)",
             Store::new_id(),
             address,
             facts,
-            now.to_sqlx() as _
+            now.to_sqlx() as _,
+            kind.word()
         )
         .execute(tx.conn())
         .await?;

@@ -38,14 +38,16 @@ fn frozen(before: bool, after: bool) -> (Value, Value) {
     (json!({ "frozen": before }), json!({ "frozen": after }))
 }
 
-/// Lets a place act again; what was held is decided anew. False: it was not stopped, or it is a client that is archived.
+/// Lets a place act again; what was held is decided anew. False: it was not stopped, or it is a client that is
+/// archived or an organization whose deletion has begun.
 pub async fn release(tx: &mut TenantTx, place: Place) -> Result<bool> {
     let key = place.lock(tx).await?;
     let tenant_id = tx.tenant_id();
     let done = sqlx::query!(
         "UPDATE guardrail_buckets SET frozen = false, frozen_by = NULL, frozen_why = NULL, frozen_at = NULL
          WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key = $3 AND frozen
-           AND NOT EXISTS (SELECT 1 FROM clients c WHERE c.tenant_id = $1 AND $2 = 'client' AND c.client_id::text = $3 AND c.archived_at IS NOT NULL)",
+           AND NOT EXISTS (SELECT 1 FROM clients c WHERE c.tenant_id = $1 AND $2 = 'client' AND c.client_id::text = $3 AND c.archived_at IS NOT NULL)
+           AND NOT EXISTS (SELECT 1 FROM deletions d WHERE d.tenant_id = $1 AND $2 = 'tenant' AND d.kind = 'tenant' AND d.begun_at IS NOT NULL)",
         tenant_id,
         place.kind().word(),
         key

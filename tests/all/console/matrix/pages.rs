@@ -40,6 +40,8 @@ const ASKS: &[(&str, &str, Asks)] = &[
     ("GET", "/settings/tokens", MayForAll(Act::MakeTokens)),
     ("POST", "/settings/tokens", MayForAll(Act::MakeTokens)),
     ("GET", "/settings/audit", MayForAll(Act::ReadAudit)),
+    ("GET", "/settings/data", MayForAll(Act::OwnOrganization)),
+    ("POST", "/settings/data", MayForAll(Act::OwnOrganization)),
     ("GET", "/api", Nothing),
     ("GET", "/incidents", May(Act::Read)),
     ("POST", "/incidents", May(Act::WorkIncidents)),
@@ -51,6 +53,7 @@ const ASKS: &[(&str, &str, Asks)] = &[
     ("GET", "/clients/import", MayForAll(Act::ManageClients)),
     ("POST", "/clients/import", MayForAll(Act::ManageClients)),
     ("GET", "/clients/{id}/edit", May(Act::ManageClients)),
+    ("POST", "/clients/{id}/delete", MayForAll(Act::OwnOrganization)),
     ("GET", "/hosts", May(Act::Read)),
     ("GET", "/hosts/{id}/edit", May(Act::ManageClients)),
     ("POST", "/hosts/{id}/edit", May(Act::ManageClients)),
@@ -109,7 +112,13 @@ pub(super) async fn ask_all(world: &mut World, cells: &mut Cells) {
             let mut answers = BTreeSet::new();
             for target in targets.iter().take(if has_id { targets.len() } else { 1 }) {
                 let sees = principal.member.as_ref().is_some_and(|member| {
-                    let wide = ["/changes", "/settings/people", "/settings/invitations", "/settings/tokens"];
+                    let wide = [
+                        "/changes",
+                        "/settings/people",
+                        "/settings/invitations",
+                        "/settings/tokens",
+                        "/clients/{id}/delete",
+                    ];
                     let is_wide = wide.iter().any(|start| path.starts_with(start));
                     member.sees(&target.whose) && (!is_wide || member.clients.is_none())
                 });

@@ -3,6 +3,7 @@
 use axum::extract::{Path, State};
 use axum::response::Response;
 use domain::access::Act;
+use store::deletions::{self, Deletion, Subject};
 use store::pages::guardrails;
 use store::{TenantTx, clients, contacts, sites};
 use uuid::Uuid;
@@ -11,6 +12,7 @@ use views::client::SiteRow;
 use views::client_edit::{EditPage, TypedContact};
 use views::clients::Typed;
 use views::guardrails::Reach;
+use views::settings::Deleting;
 
 use super::show::contact;
 use super::{Id, named};
@@ -25,6 +27,13 @@ pub async fn show(State(app): State<App>, member: Member, id: Id) -> Result<Resp
     let mut tx = member.begin(&app).await?;
     let client = named(&mut tx, id).await?;
     Ok(page(&filled(&app, &member, &mut tx, id, client).await?))
+}
+
+async fn deleting(tx: &mut TenantTx, id: Uuid) -> Result<Option<Deleting>, Failure> {
+    let Some(deletion) = deletions::find(tx, Subject::Client(id)).await? else { return Ok(None) };
+    let unfinished = count(deletions::count_unfinished(tx, Subject::Client(id)).await?);
+    let Deletion { asked_by, asked_at, due_at, .. } = deletion;
+    Ok(Some(Deleting { by: asked_by, asked_at, due_at, unfinished }))
 }
 
 /// The page as the rows stand.
@@ -50,6 +59,8 @@ pub(super) async fn filled(
         contacts: contacts::list(tx, Some(id)).await?.into_iter().map(contact).collect(),
         new_contact: TypedContact { told: true, ..TypedContact::default() },
         archived: client.archived_at.is_some(),
+        may_delete: member.sees_all() && member.may(Act::OwnOrganization),
+        deleting: deleting(tx, id).await?,
         reach: Reach { hosts: count(reach.hosts), waiting: count(reach.waiting), running: count(reach.running) },
         wrong: None,
     })

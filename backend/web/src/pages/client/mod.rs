@@ -2,6 +2,7 @@
 
 mod archive;
 mod contact;
+mod delete;
 mod details;
 mod edit;
 mod import;
@@ -11,6 +12,7 @@ mod site;
 
 pub use archive::{archive, restore};
 pub use contact::{add as add_contact, answer as answer_contact};
+pub use delete::delete;
 pub use details::{add, change};
 pub use edit::show as edit;
 pub use import::{answer as import, show as show_import};

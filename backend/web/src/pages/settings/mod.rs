@@ -1,6 +1,7 @@
 //! The settings: one's own account, and the people of the organization.
 
 pub mod audit;
+pub mod data;
 pub mod people;
 pub mod second_factor;
 pub mod tokens;

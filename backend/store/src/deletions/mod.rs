@@ -1,0 +1,235 @@
+//! Table `deletions`: clients and organizations that are deleted. Asked for, and for an organization waited for; begun when
+//! nothing runs any more ([`begin_due`]); then the rows go in batches ([`erase`]).
+
+mod erase;
+
+pub use erase::erase_begun;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::people::letters;
+use crate::remediate::freezes;
+use crate::remediate::stops::Place;
+use crate::{Result, Store, TenantTx, audit, host_links};
+
+/// What is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The whole organization.
+    Tenant,
+    /// One client of it.
+    Client(Uuid),
+}
+
+impl Subject {
+    fn kind(self) -> &'static str {
+        match self {
+            Subject::Tenant => "tenant",
+            Subject::Client(_) => "client",
+        }
+    }
+
+    fn id(self, tenant_id: Uuid) -> Uuid {
+        match self {
+            Subject::Tenant => tenant_id,
+            Subject::Client(client_id) => client_id,
+        }
+    }
+
+    fn client_id(self) -> Option<Uuid> {
+        match self {
+            Subject::Tenant => None,
+            Subject::Client(client_id) => Some(client_id),
+        }
+    }
+
+    fn place(self) -> Place {
+        match self {
+            Subject::Tenant => Place::Tenant,
+            Subject::Client(client_id) => Place::Client(client_id),
+        }
+    }
+}
+
+/// A deletion that nobody has called off.
+#[derive(Clone, Debug)]
+pub struct Deletion {
+    /// Its id.
+    pub deletion_id: Uuid,
+    /// What is deleted.
+    pub subject: Subject,
+    /// Its name when it was asked for.
+    pub name: String,
+    /// When.
+    pub asked_at: Timestamp,
+    /// By whom.
+    pub asked_by: String,
+    /// When it begins.
+    pub due_at: Timestamp,
+    /// When it began.
+    pub begun_at: Option<Timestamp>,
+}
+
+/// The deletion of a client or the organization, if one is under way.
+pub async fn find(tx: &mut TenantTx, subject: Subject) -> Result<Option<Deletion>> {
+    let tenant_id = tx.tenant_id();
+    let row = sqlx::query!(
+        "SELECT deletion_id, name, asked_at, asked_by, due_at, begun_at FROM deletions
+         WHERE tenant_id = $1 AND subject_id = $2 AND called_off_at IS NULL",
+        tenant_id,
+        subject.id(tenant_id)
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|r| Deletion {
+        deletion_id: r.deletion_id,
+        subject,
+        name: r.name,
+        asked_at: r.asked_at.to_jiff(),
+        asked_by: r.asked_by,
+        due_at: r.due_at.to_jiff(),
+        begun_at: r.begun_at.map(|at| at.to_jiff()),
+    }))
+}
+
+/// Asks for it, to begin after `delay`; of an organization its owners are told. False: it is asked for already.
+pub async fn insert(tx: &mut TenantTx, subject: Subject, name: &str, by: &str, delay: Duration) -> Result<bool> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let due_at = now + delay;
+    let done = sqlx::query!(
+        "INSERT INTO deletions (tenant_id, deletion_id, kind, subject_id, name, asked_at, asked_by, due_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id, subject_id) WHERE called_off_at IS NULL DO NOTHING",
+        tenant_id,
+        Store::new_id(),
+        subject.kind(),
+        subject.id(tenant_id),
+        name,
+        now.to_sqlx() as _,
+        by,
+        due_at.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    note(tx, subject, "deletion_asked", json!({ "name": name, "begins_at": due_at.to_string() })).await?;
+    if subject == Subject::Tenant {
+        let at = due_at.strftime("%Y-%m-%d %H:%M UTC").to_string();
+        tell(tx, json!({ "what": "deletion asked", "organization": name, "by": by, "at": at })).await?;
+    }
+    Ok(true)
+}
+
+/// Calls it off. False: there is none, or it has begun.
+pub async fn mark_called_off(tx: &mut TenantTx, subject: Subject, by: &str) -> Result<bool> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let name = sqlx::query_scalar!(
+        "UPDATE deletions SET called_off_at = $3, called_off_by = $4
+         WHERE tenant_id = $1 AND subject_id = $2 AND called_off_at IS NULL AND begun_at IS NULL RETURNING name",
+        tenant_id,
+        subject.id(tenant_id),
+        now.to_sqlx() as _,
+        by
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(name) = name else { return Ok(false) };
+    note(tx, subject, "deletion_called_off", json!({ "name": name })).await?;
+    if subject == Subject::Tenant {
+        tell(tx, json!({ "what": "deletion called off", "organization": name, "by": by })).await?;
+    }
+    Ok(true)
+}
+
+/// How many runs and jobs are not finished: a deletion waits for them.
+pub async fn count_unfinished(tx: &mut TenantTx, subject: Subject) -> Result<i64> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!(
+        r#"SELECT count(*) AS "n!" FROM runs r WHERE r.tenant_id = $1 AND ($2::uuid IS NULL OR r.client_id = $2)
+             AND (r.state IN ('admitted', 'running', 'unknown', 'verifying', 'undoing')
+               OR EXISTS (SELECT 1 FROM jobs j WHERE j.tenant_id = $1 AND j.run_id = r.run_id
+                    AND j.state IN ('queued', 'leased', 'permitted', 'unknown')))"#,
+        tenant_id,
+        subject.client_id()
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
+/// Begins what is due: everything is stopped there, and once nothing runs any more no key and no token opens anything.
+pub async fn begin_due(tx: &mut TenantTx) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let due = sqlx::query!(
+        "SELECT deletion_id, kind, subject_id, name, asked_by FROM deletions
+         WHERE tenant_id = $1 AND called_off_at IS NULL AND begun_at IS NULL AND due_at <= $2 ORDER BY due_at LIMIT 10",
+        tenant_id,
+        now.to_sqlx() as _
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    for row in due {
+        let subject = if row.kind == "tenant" { Subject::Tenant } else { Subject::Client(row.subject_id) };
+        // Under the lock that every admission takes, so nothing is admitted after the count.
+        freezes::insert(tx, subject.place(), "it is being deleted", &row.asked_by).await?;
+        if count_unfinished(tx, subject).await? > 0 {
+            continue;
+        }
+        let done = sqlx::query!(
+            "UPDATE deletions SET begun_at = $3 WHERE tenant_id = $1 AND deletion_id = $2 AND called_off_at IS NULL AND begun_at IS NULL",
+            tenant_id,
+            row.deletion_id,
+            now.to_sqlx() as _
+        )
+        .execute(tx.conn())
+        .await?;
+        if done.rows_affected() == 1 {
+            shut(tx, subject).await?;
+            note(tx, subject, "deletion_begun", json!({ "name": row.name, "asked_by": row.asked_by })).await?;
+            if subject == Subject::Tenant {
+                tell(tx, json!({ "what": "deletion begun", "organization": row.name, "by": row.asked_by })).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Revokes what hosts and programs come in with, and ends the links that are open.
+async fn shut(tx: &mut TenantTx, subject: Subject) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let client_id = subject.client_id();
+    sqlx::query!(
+        "UPDATE credentials SET revoked_at = $3 WHERE tenant_id = $1 AND revoked_at IS NULL AND ($2::uuid IS NULL OR subject_id IN (
+           SELECT h.host_id FROM hosts h WHERE h.tenant_id = $1 AND h.client_id = $2
+           UNION ALL SELECT e.enrolment_id FROM enrolments e WHERE e.tenant_id = $1 AND e.client_id = $2
+           UNION ALL SELECT k.token_id FROM enrolment_tokens k WHERE k.tenant_id = $1 AND k.client_id = $2))",
+        tenant_id,
+        client_id,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    host_links::wake_all(tx, client_id, None).await?;
+    host_links::mark_all_replaced(tx, client_id).await
+}
+
+async fn note(tx: &mut TenantTx, subject: Subject, what: &str, detail: Value) -> Result<()> {
+    match subject {
+        Subject::Tenant => {
+            let tenant_id = tx.tenant_id();
+            audit::insert_tenant_wide(tx, &format!("organization.{what}"), "tenant", tenant_id, detail).await
+        }
+        Subject::Client(client_id) => {
+            audit::insert(tx, client_id, &format!("client.{what}"), "client", client_id, detail).await
+        }
+    }
+}
+
+async fn tell(tx: &mut TenantTx, facts: Value) -> Result<()> {
+    letters::insert_to_owners(tx, letters::Kind::AccountChanged, &facts).await
+}

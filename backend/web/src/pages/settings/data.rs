@@ -1,0 +1,131 @@
+//! `/settings/data`: an owner takes everything that is the organization's along, and deletes it.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use domain::access::Act;
+use domain::deletion::{DELAY, is_meant};
+use futures_util::stream;
+use serde::Deserialize;
+use serde_json::json;
+use store::deletions::{self, Subject};
+use store::everything::{Everything, LEFT_OUT};
+use store::{audit, configuration};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use views::Nav;
+use views::settings::{DataPage, Deleting, Tab};
+
+use super::you::Click;
+use crate::layers::{page, refusing};
+use crate::member::{Member, clock};
+use crate::posted::{Posted, inputs};
+use crate::{App, Failure, pages::count};
+
+/// Files that a node writes at once: each reads all of an organization.
+static AT_ONCE: Semaphore = Semaphore::const_new(2);
+
+/// The form that deletes.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delete {
+    csrf: String,
+    name: String,
+}
+inputs!(Delete);
+
+/// Goes on only for an owner.
+fn must_own(member: &Member) -> Result<(), Failure> {
+    if !member.sees_all() {
+        return Err(Failure::NOT_FOUND);
+    }
+    member.must(Act::OwnOrganization)
+}
+
+/// The page.
+pub async fn show(State(app): State<App>, member: Member) -> Result<Response, Failure> {
+    must_own(&member)?;
+    Ok(page(&load(&app, &member, None).await?))
+}
+
+async fn load(app: &App, member: &Member, error: Option<&str>) -> Result<DataPage, Failure> {
+    let mut tx = member.begin(app).await?;
+    let shell = member.shell(&mut tx, Nav::Settings).await?;
+    let now = tx.now().await?;
+    let deleting = match deletions::find(&mut tx, Subject::Tenant).await? {
+        Some(deletion) => Some(Deleting {
+            by: deletion.asked_by,
+            asked_at: deletion.asked_at,
+            due_at: deletion.due_at,
+            unfinished: count(deletions::count_unfinished(&mut tx, Subject::Tenant).await?),
+        }),
+        None => None,
+    };
+    let left_out = LEFT_OUT.to_vec();
+    let error = error.map(str::to_owned);
+    Ok(DataPage { shell, clock: clock(app, now), tab: Tab::Data, left_out, deleting, error })
+}
+
+/// A file on its way: each part is read in a transaction of its own, as its reader takes it.
+struct Writing {
+    app: App,
+    member: Member,
+    everything: Everything,
+    _permit: SemaphorePermit<'static>,
+}
+
+/// Sends everything.
+pub async fn export(State(app): State<App>, Posted(member, _): Posted<Click>) -> Result<Response, Failure> {
+    must_own(&member)?;
+    member.must_be_proven(&app).await?;
+    let _permit = AT_ONCE.try_acquire().map_err(|_| Failure::BUSY)?;
+    let mut tx = member.begin(&app).await?;
+    let tenant_id = tx.tenant_id();
+    audit::insert_tenant_wide(&mut tx, "organization.exported", "tenant", tenant_id, json!({})).await?;
+    tx.commit().await?;
+    let writing = Writing { app, member, everything: Everything::default(), _permit };
+    let parts = stream::try_unfold(writing, async |mut writing| {
+        let part = next(&mut writing).await.map_err(|_| std::io::Error::other("a part could not be read"))?;
+        Ok::<_, std::io::Error>(part.map(|part| (part, writing)))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"organization.json\""),
+    ];
+    Ok((headers, Body::from_stream(parts)).into_response())
+}
+
+/// The next part; a failure is logged and cuts the file off, which is then no JSON.
+async fn next(writing: &mut Writing) -> Result<Option<String>, Failure> {
+    let mut tx = writing.member.begin(&writing.app).await?;
+    Ok(writing.everything.next(&mut tx).await?)
+}
+
+/// Asks for the organization to be deleted, in seven days.
+pub async fn delete(State(app): State<App>, Posted(member, form): Posted<Delete>) -> Result<Response, Failure> {
+    must_own(&member)?;
+    member.must_be_proven(&app).await?;
+    let mut tx = member.begin(&app).await?;
+    let tenant = configuration::find_tenant(&mut tx).await?.ok_or(Failure::NOT_FOUND)?;
+    if !is_meant(&tenant.name, &form.name) {
+        tx.rollback().await?;
+        let error = "That is not its name: nothing was asked for.";
+        return Ok(refusing(&load(&app, &member, Some(error)).await?));
+    }
+    let by = member.name(&mut tx).await?;
+    deletions::insert(&mut tx, Subject::Tenant, &tenant.name, &by, DELAY).await?;
+    tx.commit().await?;
+    Ok(Redirect::to("/settings/data").into_response())
+}
+
+/// Calls it off.
+pub async fn keep(State(app): State<App>, Posted(member, _): Posted<Click>) -> Result<Response, Failure> {
+    must_own(&member)?;
+    let mut tx = member.begin(&app).await?;
+    let by = member.name(&mut tx).await?;
+    if !deletions::mark_called_off(&mut tx, Subject::Tenant, &by).await? {
+        return Err(Failure::CONFLICT);
+    }
+    tx.commit().await?;
+    Ok(Redirect::to("/settings/data").into_response())
+}
