@@ -115,10 +115,11 @@ pub const PAGES: &[(&str, Sample)] = &[
     ("sign-in", || {
         let error = Some("That e-mail and password do not belong together.".to_owned());
         let email = "sam@northwind.example".to_owned();
-        SignInPage { email, error, csrf: "sample-token".to_owned(), next: Some("/hosts".to_owned()), may_sign_up: true }
-            .render()
+        let (csrf, next) = ("sample-token".to_owned(), Some("/hosts".to_owned()));
+        SignInPage { email, error, csrf, next, may_sign_up: true, passkeys: true }.render()
     }),
-    ("sign-in-second", || SecondPage { error: None }.render()),
+    ("sign-in-second", || SecondPage { has_app: true, has_passkey: true, error: None }.render()),
+    ("sign-in-second-passkey", || SecondPage { has_app: false, has_passkey: true, error: None }.render()),
     ("sign-up", || samples::sign_up_page(true).render()),
     ("sign-up-closed", || samples::sign_up_page(false).render()),
     ("sign-up-on-its-way", || NotePage::on_its_way().render()),
@@ -128,7 +129,8 @@ pub const PAGES: &[(&str, Sample)] = &[
     ("confirm-address", || samples::confirm_page().render()),
     ("prove", || samples::prove_page().render()),
     ("settings", || samples::you_page(samples::second_on()).render()),
-    ("settings-without-second-factor", || samples::you_page(Second::Off { is_asked_for: true }).render()),
+    ("settings-without-second-factor", || samples::you_page_without().render()),
+    ("settings-passkeys-alone", || samples::you_page(Second::Off { is_asked_for: false }).render()),
     ("settings-second-factor", || samples::second_factor_page().render()),
     ("settings-codes", || samples::codes_page().render()),
     ("settings-people", || samples::people_page().render()),

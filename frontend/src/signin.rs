@@ -17,12 +17,18 @@ pub struct SignInPage {
     pub next: Option<String>,
     /// Whether everybody may begin an organization here.
     pub may_sign_up: bool,
+    /// Whether there can be passkeys here.
+    pub passkeys: bool,
 }
 
 /// The second step: `/sign-in/second`.
 #[derive(Clone, Debug, Template)]
 #[template(path = "alone/second.html")]
 pub struct SecondPage {
+    /// Whether they have an app that shows codes.
+    pub has_app: bool,
+    /// Whether they have a passkey.
+    pub has_passkey: bool,
     /// Why the last try failed.
     pub error: Option<String>,
 }
@@ -138,6 +144,10 @@ pub struct ProvePage {
     pub email: String,
     /// Whether a code is asked for too.
     pub with_code: bool,
+    /// Whether they have an app that shows codes.
+    pub has_app: bool,
+    /// Whether they have a passkey.
+    pub has_passkey: bool,
     /// Why the last try failed.
     pub error: Option<String>,
 }

@@ -97,7 +97,8 @@ fn every_form_that_does_something_posts_the_csrf_token() {
                 continue;
             }
             // Who is not signed in has no session that a token could belong to: the request's origin guards these.
-            let before_sign_in = ["/sign-in/second", "/sign-up", "/reset", "/invitation/", "/confirm-address/"];
+            let before_sign_in =
+                ["/sign-in/second", "/sign-in/passkey", "/sign-up", "/reset", "/invitation/", "/confirm-address/"];
             if before_sign_in.iter().any(|start| form.contains(&format!("action=\"{start}"))) {
                 assert!(form.contains("method=\"post\"") && !form.contains("csrf"), "{name}: {form}");
                 continue;

@@ -141,6 +141,8 @@ fn says(letter: &Due) -> Account {
             "deletion begun" => Account::DeletionBegun { organization: fact("organization") },
             "second factor on" => Account::SecondFactor { is_on: true },
             "second factor off" => Account::SecondFactor { is_on: false },
+            "passkey added" => Account::Passkey { name: fact("name"), is_added: true },
+            "passkey removed" => Account::Passkey { name: fact("name"), is_added: false },
             _ => Account::PasswordChanged,
         },
     }

@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use store::people::{letters, sources};
+use store::people::{ceremonies, letters, sources};
 use store::{Store, deletions, migrate, sessions, wakeups};
 use tokio_util::sync::CancellationToken;
 
@@ -51,10 +51,16 @@ pub async fn pass(store: &Store) {
         Ok(count) => tracing::debug!(count, "sessions that had ended were deleted"),
         Err(error) => tracing::warn!(error = &error as &dyn Error, "sessions that have ended could not be deleted"),
     }
-    let forgotten =
-        async { Ok::<_, store::StoreError>((sources::delete_quiet(store).await?, letters::delete_old(store).await?)) };
+    let forgotten = async {
+        sources::delete_quiet(store).await?;
+        letters::delete_old(store).await?;
+        ceremonies::delete_expired(store).await
+    };
     if let Err(error) = forgotten.await {
-        tracing::warn!(error = &error as &dyn Error, "old letters and quiet sources could not be deleted");
+        tracing::warn!(
+            error = &error as &dyn Error,
+            "old letters, quiet sources and what nobody finished could not be deleted"
+        );
     }
     if let Err(error) = migrate::ensure_days(store).await {
         tracing::warn!(error = &error as &dyn Error, "partitions for the days ahead could not be made");

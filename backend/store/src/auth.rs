@@ -31,7 +31,8 @@ pub async fn by_session(store: &Store, login_id: Uuid, tenant_id: Option<Uuid>) 
     let mut tx = store.system().await?;
     let row = sqlx::query!(
         r#"SELECT m.tenant_id, m.role, m.client_ids,
-             (t.requires_second_factor AND g.totp_since IS NULL) AS "lacks_second_factor!"
+             (t.requires_second_factor AND g.totp_since IS NULL
+               AND NOT EXISTS (SELECT 1 FROM passkeys p WHERE p.login_id = g.login_id)) AS "lacks_second_factor!"
            FROM memberships m JOIN tenants t ON t.tenant_id = m.tenant_id JOIN logins g ON g.login_id = m.login_id
            WHERE m.login_id = $1 AND ($2::uuid IS NULL OR m.tenant_id = $2) AND t.state = 'active'
            ORDER BY m.tenant_id LIMIT 1"#,

@@ -70,20 +70,35 @@ pub struct Account {
     pub email: String,
     /// The hash of its password, if it has one.
     pub password_hash: Option<String>,
-    /// Since when a second factor counts.
-    pub second_factor_since: Option<Timestamp>,
+    /// Since when codes of an app count.
+    pub codes_since: Option<Timestamp>,
+    /// How many passkeys it has.
+    pub passkeys: i64,
+}
+
+impl Account {
+    /// Whether the password alone does not let in.
+    pub fn has_second_factor(&self) -> bool {
+        self.codes_since.is_some() || self.passkeys > 0
+    }
 }
 
 /// The account of a login.
 pub async fn find_account(store: &Store, login_id: Uuid) -> Result<Option<Account>> {
     let mut tx = store.system().await?;
-    let row = sqlx::query!("SELECT email, password_hash, totp_since FROM logins WHERE login_id = $1", login_id)
-        .fetch_optional(tx.conn())
-        .await?;
+    let row = sqlx::query!(
+        r#"SELECT email, password_hash, totp_since,
+             (SELECT count(*) FROM passkeys p WHERE p.login_id = g.login_id) AS "passkeys!"
+           FROM logins g WHERE login_id = $1"#,
+        login_id
+    )
+    .fetch_optional(tx.conn())
+    .await?;
     Ok(row.map(|row| Account {
         email: row.email,
         password_hash: row.password_hash,
-        second_factor_since: row.totp_since.map(jiff_sqlx::Timestamp::to_jiff),
+        codes_since: row.totp_since.map(jiff_sqlx::Timestamp::to_jiff),
+        passkeys: row.passkeys,
     }))
 }
 

@@ -43,7 +43,7 @@ pub struct Visitor {
 
 impl Visitor {
     /// What tries are counted by: an address, and of the long ones the network that one customer gets.
-    fn source(&self) -> String {
+    pub fn source(&self) -> String {
         match self.address {
             Some(IpAddr::V6(address)) => {
                 let [a, b, c, d, ..] = address.segments();
@@ -225,7 +225,8 @@ pub fn counts(proven_at: i64, now: Timestamp) -> bool {
     now.as_second() - proven_at < PROOF_COUNTS.as_secs()
 }
 
-fn token() -> String {
+/// 256 random bits.
+pub fn token() -> String {
     let mut bytes = [0_u8; 32];
     rand::fill(&mut bytes);
     hex::encode(bytes)

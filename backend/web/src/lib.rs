@@ -7,12 +7,14 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod ceremony;
 mod entry;
 mod failure;
 pub mod install;
 mod layers;
 mod member;
 mod pages;
+mod passkey;
 mod peer;
 mod posted;
 mod router;

@@ -8,12 +8,54 @@ if (stored === "dark" || stored === "light") root.dataset.theme = stored;
 
 const isDark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
 const label = () => document.querySelectorAll("[data-theme-switch]").forEach((b) => { b.hidden = false; b.setAttribute("aria-pressed", isDark()); });
-document.addEventListener("DOMContentLoaded", () => { label(); listen(); wait(); document.querySelectorAll("[data-file-for]").forEach((f) => { f.hidden = false; }); });
+document.addEventListener("DOMContentLoaded", () => {
+  label(); listen(); wait();
+  document.querySelectorAll("[data-file-for]").forEach((f) => { f.hidden = false; });
+  if (window.PublicKeyCredential) document.querySelectorAll("[data-passkey]").forEach((f) => { f.hidden = false; });
+});
 
 /* A file that is chosen is read into the field that it is for: it is sent as text, after it was looked at. */
 document.addEventListener("change", async ({ target }) => {
   const field = document.getElementById(target.closest("[data-file-for]")?.dataset.fileFor);
   if (field && target.files?.[0]) field.value = await target.files[0].text();
+});
+
+/* A form with data-passkey="get" or "create" asks the server what to ask the device for (data-begin), the device, and is
+   then sent with what the device said. Where the server does not say, it is sent as it is: the answer is a page. */
+const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+const base64url = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+const known = (list) => list?.map((one) => ({ ...one, id: bytes(one.id) }));
+
+async function ask(action, { publicKey }) {
+  publicKey.challenge = bytes(publicKey.challenge);
+  if (action === "create") {
+    publicKey.user.id = bytes(publicKey.user.id);
+    publicKey.excludeCredentials = known(publicKey.excludeCredentials);
+  } else publicKey.allowCredentials = known(publicKey.allowCredentials);
+  const { id, rawId, type, response } = await navigator.credentials[action]({ publicKey });
+  const said = { clientDataJSON: base64url(response.clientDataJSON) };
+  for (const part of ["attestationObject", "authenticatorData", "signature", "userHandle"]) {
+    if (response[part]) said[part] = base64url(response[part]);
+  }
+  if (action === "create") said.transports = response.getTransports?.() ?? [];
+  return JSON.stringify({ id, rawId: base64url(rawId), type, response: said, extensions: {} });
+}
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target.closest("form[data-passkey]");
+  if (!form) return;
+  event.preventDefault();
+  const failed = form.querySelector("[data-passkey-failed]");
+  const token = form.elements.csrf;
+  failed.hidden = true;
+  const answer = await fetch(form.dataset.begin, { method: "POST", body: new URLSearchParams(token ? { csrf: token.value } : {}), headers: { accept: "application/json" } }).catch(() => null);
+  const options = answer?.ok && !answer.redirected ? await answer.json().catch(() => null) : null;
+  if (options) {
+    const said = await ask(form.dataset.passkey, options).catch(() => null);
+    if (!said) { failed.hidden = false; return; }
+    form.elements.credential.value = said;
+  }
+  form.submit();
 });
 
 document.addEventListener("click", ({ target }) => {

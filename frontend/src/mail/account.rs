@@ -65,10 +65,17 @@ pub enum Account {
         /// The organization.
         organization: String,
     },
-    /// The second factor counts from now on, or no more.
+    /// Codes of an app count from now on, or no more.
     SecondFactor {
-        /// Whether it counts.
+        /// Whether they count.
         is_on: bool,
+    },
+    /// A passkey signs in from now on, or no more.
+    Passkey {
+        /// What its owner calls it.
+        name: String,
+        /// Whether it was added.
+        is_added: bool,
     },
 }
 
@@ -165,11 +172,21 @@ impl AccountMail {
                     if *is_on {
                         "Signing in asks for a code of your app from now on.".to_owned()
                     } else {
-                        "Signing in asks for the password alone from now on. If it was not you, set a new password now.".to_owned()
+                        "Signing in asks for no code of an app from now on. If it was not you, set a new password now.".to_owned()
                     },
                     "Sign in",
                 )
             }
+            Account::Passkey { name, is_added } => (
+                "For your information",
+                format!("A passkey was {}", if *is_added { "added" } else { "removed" }),
+                if *is_added {
+                    format!("“{name}” signs you in from now on. If it was not you, remove it and set a new password now.")
+                } else {
+                    format!("“{name}” signs in no more. If it was not you, set a new password now.")
+                },
+                "Sign in",
+            ),
         };
         let rows = match &self.says {
             Account::AuditHead { head, key, .. } => {

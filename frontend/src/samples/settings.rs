@@ -5,7 +5,7 @@ use domain::access::Role;
 use super::{DAY, HOUR, MINUTE, before, clock, id, shell, text};
 use crate::Nav;
 use crate::settings::{
-    ClientChoice, CodesPage, DataPage, Deleting, Invited, MemberRow, Organization, PeoplePage, Second,
+    ClientChoice, CodesPage, DataPage, Deleting, Invited, MemberRow, Organization, PasskeyRow, Passkeys, PeoplePage, Second,
     SecondFactorPage, SessionRow, Tab, YouPage,
 };
 use crate::signin::{ConfirmPage, PasswordPage, ProvePage, SignUpPage};
@@ -25,7 +25,20 @@ pub fn you_page(second: Second) -> YouPage {
         clock: clock(),
         tab: Tab::You,
         email: text("sam@northwind.example"),
+        codes_left: (second != Second::Off { is_asked_for: true }).then_some(2),
         second,
+        passkeys: Passkeys {
+            rows: vec![
+                PasskeyRow {
+                    id: id(31),
+                    name: text("Work laptop"),
+                    added_at: before(40 * DAY),
+                    used_at: Some(before(HOUR)),
+                },
+                PasskeyRow { id: id(32), name: text("Key in the safe"), added_at: before(39 * DAY), used_at: None },
+            ],
+            are_possible: true,
+        },
         sessions: vec![
             session("a1", "Firefox on Linux", "192.0.2.17", 2 * HOUR, 0, true),
             session("b2", "Safari on iPhone", "198.51.100.4", 20 * HOUR, 40 * MINUTE, false),
@@ -41,7 +54,14 @@ pub fn you_page(second: Second) -> YouPage {
 
 /// A second factor that counts.
 pub fn second_on() -> Second {
-    Second::On { since_at: before(40 * DAY), codes_left: 2 }
+    Second::On { since_at: before(40 * DAY) }
+}
+
+/// One's own page without any second factor, where one is asked for.
+pub fn you_page_without() -> YouPage {
+    let mut page = you_page(Second::Off { is_asked_for: true });
+    page.passkeys.rows.clear();
+    page
 }
 
 /// The page that turns it on.
@@ -59,6 +79,7 @@ pub fn second_factor_page() -> SecondFactorPage {
         link: text("otpauth://totp/Mendwright:sam%40northwind.example?secret=GEZDGNBVGY3TQOJQ&issuer=Mendwright"),
         spelled: text("GEZD GNBV GY3T QOJQ GEZD GNBV GY3T QOJQ"),
         is_asked_for: true,
+        passkeys: true,
         error: Some(text("That was not the code of this moment. Is the phone’s clock right?")),
     }
 }
@@ -167,6 +188,8 @@ pub fn prove_page() -> ProvePage {
         next: Some(text("/settings/people")),
         email: text("sam@northwind.example"),
         with_code: true,
+        has_app: true,
+        has_passkey: true,
         error: None,
     }
 }

@@ -12,7 +12,7 @@ pub use audit::{AuditFilter, AuditPage, AuditRow};
 pub use data::{DataPage, Deleting};
 pub use people::{ClientChoice, Invited, MemberRow, PeoplePage};
 pub use tokens::{ScopeChoice, TokenRow, TokensPage, Typed};
-pub use you::{CodesPage, Organization, Second, SecondFactorPage, SessionRow, YouPage};
+pub use you::{CodesPage, Organization, PasskeyRow, Passkeys, Second, SecondFactorPage, SessionRow, YouPage};
 
 /// A page of the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,7 +24,29 @@ pub struct SessionRow {
     pub is_this: bool,
 }
 
-/// How the reader's second factor stands.
+/// A passkey of the reader's.
+#[derive(Clone, Debug)]
+pub struct PasskeyRow {
+    /// Its id.
+    pub id: Uuid,
+    /// What the reader calls it.
+    pub name: String,
+    /// When it was added.
+    pub added_at: Timestamp,
+    /// When it was used last.
+    pub used_at: Option<Timestamp>,
+}
+
+/// The reader's passkeys.
+#[derive(Clone, Debug)]
+pub struct Passkeys {
+    /// Each of them.
+    pub rows: Vec<PasskeyRow>,
+    /// Whether there can be passkeys here.
+    pub are_possible: bool,
+}
+
+/// How the codes of the reader's app stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Second {
     /// There is none.
@@ -36,8 +58,6 @@ pub enum Second {
     On {
         /// Since when.
         since_at: Timestamp,
-        /// Recovery codes that are left.
-        codes_left: u32,
     },
 }
 
@@ -64,8 +84,12 @@ pub struct YouPage {
     pub tab: Tab,
     /// The reader's address.
     pub email: String,
-    /// The second factor.
+    /// The codes of an app.
     pub second: Second,
+    /// Recovery codes that are left; none: there is no second factor that they could stand in for.
+    pub codes_left: Option<u32>,
+    /// The passkeys.
+    pub passkeys: Passkeys,
     /// The reader's sessions, this one among them.
     pub sessions: Vec<SessionRow>,
     /// The organizations the reader has a seat in.
@@ -94,6 +118,8 @@ pub struct SecondFactorPage {
     pub spelled: String,
     /// Whether the organization asks for it.
     pub is_asked_for: bool,
+    /// Whether there can be passkeys here.
+    pub passkeys: bool,
     /// What was wrong with the code.
     pub error: Option<String>,
 }

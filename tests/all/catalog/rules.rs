@@ -73,7 +73,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         says: TABLES,
         faults: "SELECT t.name FROM tables t WHERE NOT t.of_tenant AND t.name NOT IN
-          ('logins', 'sessions', 'letters', 'links', 'sources', 'recovery_codes', 'platform_state', 'server_keys', 'nodes', '_sqlx_migrations')",
+          ('logins', 'sessions', 'letters', 'links', 'sources', 'recovery_codes', 'passkeys', 'ceremonies', 'platform_state', 'server_keys', 'nodes', '_sqlx_migrations')",
     },
     Rule {
         says: COLUMNS,

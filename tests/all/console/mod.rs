@@ -3,6 +3,7 @@
 mod acting;
 mod api;
 mod approval;
+mod authenticator;
 mod board;
 mod changes;
 mod clients;
@@ -17,6 +18,7 @@ mod guardrails;
 mod incidents;
 mod matrix;
 mod owners;
+mod passkeys;
 mod people;
 mod sessions;
 mod strangers;

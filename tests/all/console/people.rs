@@ -19,11 +19,11 @@ use super::{Console, PASSWORD, token as csrf_of};
 const NEW: &str = "another long enough sentence";
 
 /// What a mail says and where it leads.
-struct Letter {
-    to: String,
-    subject: String,
+pub(super) struct Letter {
+    pub(super) to: String,
+    pub(super) subject: String,
     /// The link's path.
-    path: String,
+    pub(super) path: String,
 }
 
 impl Console {
@@ -49,7 +49,7 @@ impl Console {
     }
 
     /// The one letter that is due.
-    async fn letter(&self) -> Letter {
+    pub(super) async fn letter(&self) -> Letter {
         let mut letters = self.letters().await;
         assert_eq!(letters.len(), 1, "{:?}", letters.iter().map(|l| &l.subject).collect::<Vec<_>>());
         letters.remove(0)
@@ -66,15 +66,15 @@ impl Console {
     }
 }
 
-fn cookie_of(headers: &HeaderMap) -> String {
+pub(super) fn cookie_of(headers: &HeaderMap) -> String {
     headers[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned()
 }
 
-fn leads_to(headers: &HeaderMap) -> &str {
+pub(super) fn leads_to(headers: &HeaderMap) -> &str {
     headers.get(header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or_default()
 }
 
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     text.replace(' ', "+").replace('@', "%40")
 }
 

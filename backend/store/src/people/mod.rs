@@ -1,8 +1,10 @@
 //! People: their letters, invitations, seats and what they prove themselves with.
 
+pub mod ceremonies;
 pub mod founding;
 pub mod invitations;
 pub mod letters;
 pub mod members;
+pub mod passkeys;
 pub mod second_factor;
 pub mod sources;

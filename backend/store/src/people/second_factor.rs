@@ -1,4 +1,4 @@
-//! The second factor of a login: a shared secret for one-time codes, and recovery codes. Columns of `logins`, table
+//! The second factor of a login beside passkeys: a shared secret for one-time codes, and recovery codes. Columns of `logins`, table
 //! `recovery_codes`.
 
 use std::time::Duration;
@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
+use super::passkeys;
 use crate::error::exactly_one;
-use crate::{Result, Store};
+use crate::{Result, Store, SystemTx};
 
 /// A login's shared secret, sealed.
 #[derive(Clone, Debug)]
@@ -96,7 +97,7 @@ pub async fn insert_codes(store: &Store, login_id: Uuid, codes: &[[u8; 32]]) -> 
     tx.commit().await
 }
 
-async fn replace_codes(tx: &mut crate::SystemTx, login_id: Uuid, codes: &[[u8; 32]]) -> Result<()> {
+pub(super) async fn replace_codes(tx: &mut SystemTx, login_id: Uuid, codes: &[[u8; 32]]) -> Result<()> {
     sqlx::query!("DELETE FROM recovery_codes WHERE login_id = $1", login_id).execute(tx.conn()).await?;
     for code in codes {
         sqlx::query!("INSERT INTO recovery_codes (login_id, code_hash) VALUES ($1, $2)", login_id, &code[..])
@@ -117,9 +118,36 @@ pub async fn count_codes(store: &Store, login_id: Uuid) -> Result<i64> {
     .await?)
 }
 
-/// Ends the second factor of a login.
-pub async fn delete(store: &Store, login_id: Uuid) -> Result<()> {
+/// Whether an organization where the login has a seat asks everybody for a second factor.
+pub(super) async fn is_asked_for(tx: &mut SystemTx, login_id: Uuid) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM memberships m JOIN tenants t ON t.tenant_id = m.tenant_id
+             WHERE m.login_id = $1 AND t.requires_second_factor) AS "asked_for!""#,
+        login_id
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
+/// What came of ending the codes of an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// They count no more.
+    Done,
+    /// They are the last second factor, and an organization asks for one.
+    AskedFor,
+}
+
+/// Ends the codes of an app; with the last second factor go the recovery codes.
+pub async fn delete(store: &Store, login_id: Uuid) -> Result<Ended> {
     let mut tx = store.system().await?;
+    let factors = passkeys::lock(&mut tx, login_id).await?;
+    if factors.passkeys == 0 {
+        if is_asked_for(&mut tx, login_id).await? {
+            return Ok(Ended::AskedFor);
+        }
+        sqlx::query!("DELETE FROM recovery_codes WHERE login_id = $1", login_id).execute(tx.conn()).await?;
+    }
     let done = sqlx::query!(
         "UPDATE logins SET totp_sealed = NULL, totp_since = NULL, totp_step = NULL, second_failed_count = 0,
            second_locked_until = NULL WHERE login_id = $1",
@@ -128,8 +156,8 @@ pub async fn delete(store: &Store, login_id: Uuid) -> Result<()> {
     .execute(tx.conn())
     .await?;
     exactly_one("second_factor::delete", done.rows_affected())?;
-    sqlx::query!("DELETE FROM recovery_codes WHERE login_id = $1", login_id).execute(tx.conn()).await?;
-    tx.commit().await
+    tx.commit().await?;
+    Ok(Ended::Done)
 }
 
 /// Counts a try at a login's second factor; false while it rests. `wait` says how long it rests after so many tries

@@ -105,7 +105,7 @@ pub async fn submit(
     tx.commit().await?;
     letters::mark_used(&app.store, offer.invited.letter_id).await?;
     let account = logins::find_account(&app.store, login_id).await?.ok_or(Failure::BROKEN)?;
-    if account.second_factor_since.is_some() {
+    if account.has_second_factor() {
         entry::owe_second(&app, &session, login_id, None).await?;
         return Ok(Redirect::to("/sign-in/second").into_response());
     }

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod data;
+pub mod passkeys;
 pub mod people;
 pub mod second_factor;
 pub mod tokens;

@@ -5,20 +5,22 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use keys::totp;
 use qrcode::{Color, EcLevel, QrCode};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
+use store::people::second_factor::Ended;
 use store::people::{letters, second_factor};
 use store::{audit, logins};
+use tower_sessions::Session;
 use views::Nav;
 use views::settings::{CodesPage, SecondFactorPage, Tab};
 use zeroize::Zeroizing;
 
-use super::you::Click;
+use super::you::{self, Click};
 use crate::entry;
 use crate::layers::{page, refusing};
 use crate::member::{Member, Newcomer};
 use crate::posted::{Input, PostedByNewcomer};
 use crate::vault::rng;
-use crate::{App, Failure};
+use crate::{App, Failure, passkey};
 
 /// The form: the first code of the app.
 #[derive(Deserialize)]
@@ -76,6 +78,7 @@ async fn form(app: &App, member: &Member, secret: &[u8], error: Option<&str>) ->
         link,
         spelled: totp::spelled(secret),
         is_asked_for: member.seat().lacks_second_factor,
+        passkeys: passkey::are_possible(&app.config),
         error: error.map(str::to_owned),
     })
 }
@@ -112,7 +115,7 @@ pub async fn turn_on(
     if !second_factor::mark_proven(&app.store, member.login_id(), version, step, &hashes).await? {
         return Err(Failure::CONFLICT);
     }
-    tell(&app, &member, "second factor on", "member.second_factor_on").await?;
+    tell(&app, &member, json!({ "what": "second factor on" }), "member.second_factor_on", json!({})).await?;
     show_codes(&app, &member, codes).await
 }
 
@@ -132,34 +135,38 @@ pub async fn new_codes(
 /// Goes on only if a second factor counts.
 async fn must_be_on(app: &App, member: &Member) -> Result<(), Failure> {
     let account = logins::find_account(&app.store, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
-    account.second_factor_since.map(|_| ()).ok_or(Failure::CONFLICT)
+    if account.has_second_factor() { Ok(()) } else { Err(Failure::CONFLICT) }
 }
 
-async fn show_codes(app: &App, member: &Member, codes: Vec<String>) -> Result<Response, Failure> {
+/// Recovery codes, shown this once.
+pub(super) async fn show_codes(app: &App, member: &Member, codes: Vec<String>) -> Result<Response, Failure> {
     let mut tx = member.begin(app).await?;
     let shell = member.shell(&mut tx, Nav::Settings).await?;
     Ok(page(&CodesPage { shell, tab: Tab::You, codes }))
 }
 
-/// The password alone lets in from now on.
+/// Codes of the app count no more.
 pub async fn turn_off(
     State(app): State<App>,
+    session: Session,
     PostedByNewcomer(member, _): PostedByNewcomer<Click>,
-) -> Result<Redirect, Failure> {
+) -> Result<Response, Failure> {
     member.must_be_proven(&app).await?;
-    must_be_on(&app, &member).await?;
-    second_factor::delete(&app.store, member.login_id()).await?;
-    tell(&app, &member, "second factor off", "member.second_factor_off").await?;
-    Ok(Redirect::to("/settings?done=off"))
+    let account = logins::find_account(&app.store, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
+    account.codes_since.ok_or(Failure::CONFLICT)?;
+    if second_factor::delete(&app.store, member.login_id()).await? == Ended::AskedFor {
+        return Ok(refusing(&you::load(&app, &session, &member, None, Some(you::LAST_FACTOR)).await?));
+    }
+    tell(&app, &member, json!({ "what": "second factor off" }), "member.second_factor_off", json!({})).await?;
+    Ok(Redirect::to("/settings?done=off").into_response())
 }
 
 /// Tells the member by mail, and the organization by its audit.
-async fn tell(app: &App, member: &Member, what: &str, action: &str) -> Result<(), Failure> {
+pub(super) async fn tell(app: &App, member: &Member, facts: Value, action: &str, detail: Value) -> Result<(), Failure> {
     let login_id = member.login_id();
     let account = logins::find_account(&app.store, login_id).await?.ok_or(Failure::NOT_FOUND)?;
-    let facts = json!({ "what": what });
     letters::insert(&app.store, letters::Kind::AccountChanged, &account.email, Some(login_id), &facts).await?;
     let mut tx = member.begin(app).await?;
-    audit::insert_tenant_wide(&mut tx, action, "member", login_id, json!({})).await?;
+    audit::insert_tenant_wide(&mut tx, action, "member", login_id, detail).await?;
     Ok(tx.commit().await?)
 }

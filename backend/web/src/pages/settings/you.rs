@@ -5,12 +5,12 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::people::{check_email, check_password};
 use serde::Deserialize;
 use serde_json::json;
-use store::people::letters;
-use store::{auth, configuration, logins, people::second_factor, sessions};
+use store::people::{letters, passkeys, second_factor};
+use store::{auth, configuration, logins, sessions};
 use tower_sessions::Session;
 use uuid::Uuid;
 use views::Nav;
-use views::settings::{Organization, Second, SessionRow, Tab, YouPage};
+use views::settings::{Organization, PasskeyRow, Passkeys, Second, SessionRow, Tab, YouPage};
 
 use crate::entry::{self, Visitor};
 use crate::layers::{page, refusing};
@@ -18,7 +18,7 @@ use crate::member::{Member, Newcomer, clock};
 use crate::pages::count;
 use crate::posted::{PostedByNewcomer, inputs};
 use crate::sessions::{hash, key};
-use crate::{App, Failure};
+use crate::{App, Failure, passkey};
 
 /// The query: what was just done.
 #[derive(Deserialize)]
@@ -61,6 +61,9 @@ pub struct Choice {
 
 inputs!(Click, Passwords, Address, Choice);
 
+/// Why the last second factor stays.
+pub(super) const LAST_FACTOR: &str = "An organization of yours asks everybody for a second factor, and this is your last one. Add another before you remove it.";
+
 /// What was done, by the word in the address.
 fn done(word: &str) -> Option<&'static str> {
     match word {
@@ -68,7 +71,9 @@ fn done(word: &str) -> Option<&'static str> {
         "address" => Some("A link is on its way to the new address. It counts once you follow it."),
         "session" => Some("That session is ended."),
         "on" => Some("Your second factor is on."),
-        "off" => Some("Your second factor is off."),
+        "off" => Some("Codes of your app count no more."),
+        "passkey" => Some("Your passkey is added."),
+        "no-passkey" => Some("That passkey signs in no more."),
         _ => None,
     }
 }
@@ -83,7 +88,8 @@ pub async fn show(
     Ok(page(&load(&app, &session, &member, done(&asked.done), None).await?))
 }
 
-async fn load(
+/// The page, with what was just done or what was wrong.
+pub(super) async fn load(
     app: &App,
     session: &Session,
     member: &Member,
@@ -92,11 +98,23 @@ async fn load(
 ) -> Result<YouPage, Failure> {
     let login_id = member.login_id();
     let account = logins::find_account(&app.store, login_id).await?.ok_or(Failure::NOT_FOUND)?;
-    let second = match account.second_factor_since {
-        Some(since_at) => {
-            Second::On { since_at, codes_left: count(second_factor::count_codes(&app.store, login_id).await?) }
-        }
+    let second = match account.codes_since {
+        Some(since_at) => Second::On { since_at },
         None => Second::Off { is_asked_for: member.seat().lacks_second_factor },
+    };
+    let codes_left = match account.has_second_factor() {
+        true => Some(count(second_factor::count_codes(&app.store, login_id).await?)),
+        false => None,
+    };
+    let row = |row: passkeys::Passkey| PasskeyRow {
+        id: row.passkey_id,
+        name: row.name,
+        added_at: row.added_at,
+        used_at: row.used_at,
+    };
+    let passkeys = Passkeys {
+        rows: passkeys::list(&app.store, login_id).await?.into_iter().map(row).collect(),
+        are_possible: passkey::are_possible(&app.config),
     };
     let this = session.id().map(|id| hash(&id));
     let open = sessions::list_of_login(&app.store, login_id).await?;
@@ -117,7 +135,19 @@ async fn load(
     let shell = member.shell(&mut tx, Nav::Settings).await?;
     let clock = clock(app, tx.now().await?);
     let error = error.map(str::to_owned);
-    Ok(YouPage { shell, clock, tab: Tab::You, email: account.email, second, sessions, organizations, done, error })
+    Ok(YouPage {
+        shell,
+        clock,
+        tab: Tab::You,
+        email: account.email,
+        second,
+        codes_left,
+        passkeys,
+        sessions,
+        organizations,
+        done,
+        error,
+    })
 }
 
 async fn organizations(app: &App, member: &Member) -> Result<Vec<Organization>, Failure> {

@@ -8,7 +8,7 @@ use views::signin::SignInPage;
 
 use super::Destination;
 use crate::layers::page;
-use crate::{App, Failure};
+use crate::{App, Failure, passkey};
 
 /// The query.
 #[derive(Deserialize)]
@@ -22,7 +22,8 @@ pub struct Asked {
 pub async fn show(State(app): State<App>, Query(asked): Query<Asked>) -> Response {
     let next = Destination::parse(&asked.next).map(|next| next.to_string());
     let may_sign_up = may_sign_up(&app).await;
-    page(&SignInPage { email: String::new(), error: None, csrf: String::new(), next, may_sign_up })
+    let passkeys = passkey::are_possible(&app.config);
+    page(&SignInPage { email: String::new(), error: None, csrf: String::new(), next, may_sign_up, passkeys })
 }
 
 /// Whether everybody may begin an organization; while that cannot be told, nobody is led there.

@@ -14,7 +14,7 @@ use super::show::may_sign_up;
 use crate::entry::{self, Visitor};
 use crate::layers::refusing;
 use crate::posted::Fields;
-use crate::{App, Failure};
+use crate::{App, Failure, passkey};
 
 /// The form.
 #[derive(Deserialize)]
@@ -39,10 +39,11 @@ pub async fn submit(
     let email = input.email.trim();
     let next = Destination::parse(&input.next);
     let Some(login_id) = entry::password_is_of(&app, &visitor, email, input.password).await? else {
-        return Ok(refused(&app, email, next).await);
+        let error = "That did not work. Check e-mail and password; after several tries, wait a minute.";
+        return Ok(refused(&app, email, next, error).await);
     };
     let account = logins::find_account(&app.store, login_id).await?.ok_or(Failure::BROKEN)?;
-    if account.second_factor_since.is_some() {
+    if account.has_second_factor() {
         entry::owe_second(&app, &session, login_id, next.map(|next| next.to_string())).await?;
         return Ok(Redirect::to("/sign-in/second").into_response());
     }
@@ -50,10 +51,11 @@ pub async fn submit(
     Ok(Redirect::to(&next.unwrap_or(Destination::Board).to_string()).into_response())
 }
 
-async fn refused(app: &App, email: &str, next: Option<Destination>) -> Response {
-    let error = "That did not work. Check e-mail and password; after several tries, wait a minute.".to_owned();
+/// The form again.
+pub(super) async fn refused(app: &App, email: &str, next: Option<Destination>, error: &str) -> Response {
     let email: String = email.chars().take(EMAIL_MAX).collect();
     let next = next.map(|next| next.to_string());
-    let may_sign_up = may_sign_up(app).await;
-    refusing(&SignInPage { email, error: Some(error), csrf: String::new(), next, may_sign_up })
+    let (may_sign_up, passkeys) = (may_sign_up(app).await, passkey::are_possible(&app.config));
+    let error = Some(error.to_owned());
+    refusing(&SignInPage { email, error, csrf: String::new(), next, may_sign_up, passkeys })
 }
