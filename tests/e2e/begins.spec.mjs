@@ -139,7 +139,7 @@ test("a service provider signs up, invites a colleague for one client, enrols a 
   await test.step("turn on a second factor", async () => {
     await page.goto("/settings");
     await inspect(page, "settings");
-    await page.getByRole("link", { name: "Turn it on" }).click();
+    await page.getByRole("link", { name: "Turn on codes of an app" }).click();
     await inspect(page, "second-factor");
     await page.getByText("Or type the key by hand").click();
     const key = await page.locator("code.wrap").textContent();

@@ -11,7 +11,7 @@ export async function signIn(page, demo = shared) {
   await page.goto(`${demo.url}/sign-in`);
   await page.getByLabel("E-mail").fill(demo.email);
   await page.getByLabel("Password").fill(demo.password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await expect(page.getByRole("navigation", { name: "Main" })).toBeVisible();
 }
 
