@@ -5,8 +5,8 @@ use domain::access::Role;
 use super::{DAY, HOUR, MINUTE, before, clock, id, shell, text};
 use crate::Nav;
 use crate::settings::{
-    ClientChoice, CodesPage, DataPage, Deleting, Invited, MemberRow, Organization, PasskeyRow, Passkeys, PeoplePage, Second,
-    SecondFactorPage, SessionRow, Tab, YouPage,
+    ClientChoice, CodesPage, DataPage, Deleting, Invited, MemberRow, Organization, PasskeyRow, Passkeys, PeoplePage,
+    Second, SecondFactorPage, SessionRow, Tab, YouPage,
 };
 use crate::signin::{ConfirmPage, PasswordPage, ProvePage, SignUpPage};
 
