@@ -137,6 +137,7 @@ pub const PAGES: &[(&str, Sample)] = &[
     ("settings-audit", || samples::audit_page().render()),
     ("settings-audit-misread", || samples::audit_misread().render()),
     ("settings-tokens", || samples::tokens_page().render()),
+    ("settings-usage", || samples::usage_page().render()),
     ("settings-data", || samples::data_page(false).render()),
     ("settings-data-deleting", || samples::data_page(true).render()),
     ("settings-tokens-none", || samples::tokens_none().render()),

@@ -10,6 +10,7 @@ pub mod fleet;
 pub mod metrics;
 pub mod notify;
 pub mod people;
+pub mod quota;
 pub mod remediate;
 pub mod run;
 pub mod seconds;

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use axum::extract::ws::WebSocket;
 use domain::fleet::{is_name, network};
+use domain::quota::Counted;
 use keys::{Context, PublicKey};
 use serde_json::{Value, json};
 use store::auth::EnrolmentIdentity;
 use store::enrolment_tokens::{self, Many};
 use store::enrolments::Enrolment;
 use store::newcomers::{self, Claim, Same};
-use store::{TenantTx, audit, auth, clients, credentials, enrolments, host_links, hosts, tenant_keys};
+use store::{TenantTx, audit, auth, clients, credentials, enrolments, host_links, hosts, quotas, tenant_keys};
 use uuid::Uuid;
 use wire::v1::{Challenge, Down, Enroll, Enrolled, PROTOCOL, Up, close};
 
@@ -230,6 +231,9 @@ async fn spend(
     plan: &Plan,
     asking: &Asking<'_>,
 ) -> Result<Uuid, End> {
+    if let Err(full) = quotas::find_room(tx, Counted::Hosts, 1).await? {
+        return Err(refused(full));
+    }
     if !credentials::spend_enrolment_token(tx, token_id).await? {
         return Err(unknown());
     }

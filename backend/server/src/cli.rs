@@ -125,6 +125,9 @@ pub enum Platform {
         #[command(flatten)]
         at: OwnerArgs,
     },
+    /// What organizations may add: plans, and who has which.
+    #[command(subcommand)]
+    Plan(PlanCommand),
     /// Delete an organization: its owners are told, and until it begins they or `keep` can call it off.
     Delete {
         /// By name or id.
@@ -161,6 +164,43 @@ pub enum Platform {
     Resume {
         /// By name or id.
         tenant: String,
+        /// Where.
+        #[command(flatten)]
+        at: OwnerArgs,
+    },
+}
+
+/// Under `platform plan`.
+#[derive(Debug, Subcommand)]
+pub enum PlanCommand {
+    /// The plans there are.
+    List(OwnerArgs),
+    /// Make a plan, or give it other numbers; what is not said has no limit.
+    Set {
+        /// Its name: small letters, digits and dashes.
+        name: String,
+        /// Most hosts.
+        #[arg(long)]
+        hosts: Option<u32>,
+        /// Most checks.
+        #[arg(long)]
+        checks: Option<u32>,
+        /// Most members.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        members: Option<u32>,
+        /// For how many days the output of fixes and metrics are kept at most.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(30..=4000))]
+        keep_days: Option<u32>,
+        /// Where.
+        #[command(flatten)]
+        at: OwnerArgs,
+    },
+    /// Give an organization a plan. What it has already stays, also if it is more than the plan has room for.
+    Give {
+        /// By name or id.
+        tenant: String,
+        /// The plan.
+        plan: String,
         /// Where.
         #[command(flatten)]
         at: OwnerArgs,

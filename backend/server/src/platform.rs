@@ -9,17 +9,19 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use domain::deletion::is_meant;
 use domain::people::{check_email, check_name};
+use domain::quota::{Plan, is_plan_name};
 use serde_json::json;
 use store::auth::OperatorTx;
 use store::deletions::{self, Subject};
 use store::everything::Everything;
 use store::people::founding::{self, SignUp};
+use store::people::plans;
 use store::remediate::freezes;
 use store::remediate::stops::Place;
 use store::{Store, audit, configuration};
 use uuid::Uuid;
 
-use crate::cli::{OwnerArgs, Platform, SignUpArg};
+use crate::cli::{OwnerArgs, PlanCommand, Platform, SignUpArg};
 use crate::config::Urls;
 use crate::node::open_store;
 
@@ -48,6 +50,7 @@ pub async fn run(command: Platform) -> Result<()> {
             let (store, owner) = open(at)?;
             suspend(&store, &owner, &tenant, &reason).await
         }
+        Platform::Plan(command) => plan(command).await,
         Platform::Delete { tenant, name, days, at } => {
             let (store, owner) = open(at)?;
             delete(&store, &owner, &tenant, &name, days).await
@@ -149,6 +152,47 @@ async fn suspend(store: &Store, owner: &str, wanted: &str, reason: &str) -> Resu
     founding::set_state(&mut operator, tenant_id, "suspended").await?;
     operator.commit().await?;
     println!("Suspended: its members cannot sign in, nothing acts on its hosts, and they are watched on.");
+    Ok(())
+}
+
+async fn plan(command: PlanCommand) -> Result<()> {
+    match command {
+        PlanCommand::List(at) => {
+            let (store, owner) = open(at)?;
+            let number = |n: Option<u32>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
+            println!("{:<24} {:>8} {:>8} {:>8} {:>10}", "plan", "hosts", "checks", "members", "keep days");
+            for plan in plans::list(&mut begin(&store, &owner).await?).await? {
+                let [hosts, checks, members, days] =
+                    [plan.max_hosts, plan.max_checks, plan.max_members, plan.keep_days].map(number);
+                println!("{:<24} {hosts:>8} {checks:>8} {members:>8} {days:>10}", plan.name);
+            }
+        }
+        PlanCommand::Set { name, hosts, checks, members, keep_days, at } => {
+            let (store, owner) = open(at)?;
+            if !is_plan_name(&name) {
+                bail!("a plan's name has small letters, digits and dashes, 40 at most");
+            }
+            let mut operator = begin(&store, &owner).await?;
+            let plan = Plan { name, max_hosts: hosts, max_checks: checks, max_members: members, keep_days };
+            plans::save(&mut operator, &plan).await?;
+            operator.commit().await?;
+            println!("The plan {} counts from now on, for whoever has it.", plan.name);
+        }
+        PlanCommand::Give { tenant, plan, at } => {
+            let (store, owner) = open(at)?;
+            let tenant_id = find(&store, &owner, &tenant).await?;
+            let mut operator = begin(&store, &owner).await?;
+            if !plans::give(&mut operator, tenant_id, &plan).await? {
+                bail!("there is no plan {plan:?}: see `mendwright platform plan list`");
+            }
+            operator.commit().await?;
+            let mut tx = begin(&store, &owner).await?.into_tenant(tenant_id).await?;
+            let detail = json!({ "plan": plan });
+            audit::insert_tenant_wide(&mut tx, "organization.plan", "tenant", tenant_id, detail).await?;
+            tx.commit().await?;
+            println!("{tenant} has the plan {plan}.");
+        }
+    }
     Ok(())
 }
 

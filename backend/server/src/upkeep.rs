@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use store::people::{ceremonies, letters, sources};
+use store::people::{ceremonies, letters, plans, sources};
 use store::{Store, deletions, migrate, sessions, wakeups};
 use tokio_util::sync::CancellationToken;
 
@@ -64,6 +64,11 @@ pub async fn pass(store: &Store) {
     }
     if let Err(error) = migrate::ensure_days(store).await {
         tracing::warn!(error = &error as &dyn Error, "partitions for the days ahead could not be made");
+    }
+    match plans::trim(store).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "rows that their organization's plan keeps no longer were deleted"),
+        Err(error) => tracing::warn!(error = &error as &dyn Error, "what plans keep no longer is there still"),
     }
     match migrate::drop_days(store).await {
         Ok(0) => {}

@@ -67,6 +67,7 @@ pub const TABLES: &[&str] = &[
     "audit_chain",
     "audit_heads",
     "deletions",
+    "usage_days",
 ];
 
 /// Tables that it has not, and why.

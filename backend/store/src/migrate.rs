@@ -74,8 +74,20 @@ pub async fn ensure_days(store: &Store) -> Result<()> {
 pub async fn drop_days(store: &Store) -> Result<usize> {
     let (mut dropped, mut failed) = (0, None);
     for (table, keep) in DAILY {
-        let Some(keep) = keep else { continue };
         let mut tx = store.system().await?;
+        let keep = match keep {
+            Some(keep) => keep,
+            // As long as the plan of anybody keeps it; a plan without a number keeps it for good.
+            None => {
+                let longest = sqlx::query_scalar!(
+                    "SELECT CASE WHEN bool_and(p.keep_days IS NOT NULL) THEN max(p.keep_days) END FROM tenants t LEFT JOIN plans p ON p.plan = t.plan"
+                )
+                .fetch_one(tx.conn())
+                .await?;
+                let Some(longest) = longest else { continue };
+                longest
+            }
+        };
         let today: Date = tx.now().await?.to_zoned(jiff::tz::TimeZone::UTC).date();
         let names = sqlx::query_scalar!(
             r#"SELECT relname::text AS "name!" FROM pg_class

@@ -143,6 +143,8 @@ fn members() -> Vec<Route> {
         write("/settings/tokens/{id}/revoke", pages::settings::tokens::revoke),
         read("/settings/audit", pages::settings::audit::list),
         read("/settings/audit/file", pages::settings::audit::download),
+        read("/settings/usage", pages::settings::usage::show),
+        read("/settings/usage/months.csv", pages::settings::usage::file),
         read("/settings/data", pages::settings::data::show),
         write("/settings/data/file", pages::settings::data::export),
         write("/settings/data/delete", pages::settings::data::delete),

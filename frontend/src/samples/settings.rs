@@ -6,7 +6,7 @@ use super::{DAY, HOUR, MINUTE, before, clock, id, shell, text};
 use crate::Nav;
 use crate::settings::{
     ClientChoice, CodesPage, DataPage, Deleting, Invited, MemberRow, Organization, PasskeyRow, Passkeys, PeoplePage,
-    Second, SecondFactorPage, SessionRow, Tab, YouPage,
+    Quota, Second, SecondFactorPage, SessionRow, Tab, UsageMonth, UsagePage, YouPage,
 };
 use crate::signin::{ConfirmPage, PasswordPage, ProvePage, SignUpPage};
 
@@ -102,6 +102,31 @@ pub fn data_page(is_deleting: bool) -> DataPage {
         left_out: vec![("credentials", "hashes of secrets"), ("tenant_wakeups", "reminders of the server’s loops")],
         deleting: is_deleting.then_some(deleting),
         error: (!is_deleting).then(|| text("That is not its name: nothing was asked for.")),
+    }
+}
+
+/// A plan that is full, and this month.
+pub fn usage_page() -> UsagePage {
+    let month = |n, client: &str, most, host_days| UsageMonth {
+        month: jiff::civil::date(2026, 11, 1),
+        client_id: id(n),
+        client: text(client),
+        host_days,
+        most,
+    };
+    UsagePage {
+        shell: shell(Nav::Settings),
+        clock: clock(),
+        tab: Tab::Usage,
+        plan: text("team"),
+        keep_days: Some(90),
+        counted: vec![
+            Quota { label: "hosts", used: 50, allowed: Some(50) },
+            Quota { label: "checks", used: 14, allowed: Some(100) },
+            Quota { label: "members", used: 6, allowed: None },
+        ],
+        today: jiff::civil::date(2026, 11, 24),
+        months: vec![month(52, "Acme Dental", 12, 281), month(53, "Riverside School", 38, 902)],
     }
 }
 

@@ -4,6 +4,7 @@ mod audit;
 mod data;
 mod people;
 mod tokens;
+mod usage;
 mod you;
 
 use domain::access::{Act, Role};
@@ -12,6 +13,7 @@ pub use audit::{AuditFilter, AuditPage, AuditRow};
 pub use data::{DataPage, Deleting};
 pub use people::{ClientChoice, Invited, MemberRow, PeoplePage};
 pub use tokens::{ScopeChoice, TokenRow, TokensPage, Typed};
+pub use usage::{Quota, UsageMonth, UsagePage, usage_csv};
 pub use you::{CodesPage, Organization, PasskeyRow, Passkeys, Second, SecondFactorPage, SessionRow, YouPage};
 
 /// A page of the settings.
@@ -27,13 +29,15 @@ pub enum Tab {
     Tokens,
     /// Who did what.
     Audit,
+    /// What the plan has room for, and what is used.
+    Usage,
     /// Taking everything along, and deleting it.
     Data,
 }
 
 impl Tab {
     /// All, in the order they are shown.
-    pub const ALL: [Tab; 6] = [Tab::You, Tab::People, Tab::Enrolment, Tab::Tokens, Tab::Audit, Tab::Data];
+    pub const ALL: [Tab; 7] = [Tab::You, Tab::People, Tab::Enrolment, Tab::Tokens, Tab::Audit, Tab::Usage, Tab::Data];
 
     /// Where it is.
     pub fn path(self) -> &'static str {
@@ -43,6 +47,7 @@ impl Tab {
             Tab::Enrolment => "/settings/enrolment",
             Tab::Tokens => "/settings/tokens",
             Tab::Audit => "/settings/audit",
+            Tab::Usage => "/settings/usage",
             Tab::Data => "/settings/data",
         }
     }
@@ -55,6 +60,7 @@ impl Tab {
             Tab::Enrolment => "Enrolment",
             Tab::Tokens => "API tokens",
             Tab::Audit => "Audit",
+            Tab::Usage => "Usage",
             Tab::Data => "Data",
         }
     }
@@ -67,6 +73,7 @@ impl Tab {
             Tab::Enrolment => Some(Act::EnrolHosts),
             Tab::Tokens => Some(Act::MakeTokens),
             Tab::Audit => Some(Act::ReadAudit),
+            Tab::Usage => Some(Act::ManageOrganization),
             Tab::Data => Some(Act::OwnOrganization),
         }
     }

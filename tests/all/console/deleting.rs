@@ -135,7 +135,7 @@ async fn an_organization_goes_after_its_days_once_nothing_runs_and_leaves_its_au
     let run = console.run("unknown", "unknown").await;
     let (ours, theirs) = (console.ours.tenant, console.theirs.tenant);
     let owner = console.member("owner@ours.example").await;
-    store::wakeups::ensure_standing(&console.store).await.unwrap();
+    console.swept().await;
     let neighbours = console.tables_with_rows(theirs).await;
 
     let (status, _, page) = console.ask(&owner, "POST", "/settings/data/delete", "&name=ours").await;

@@ -20,6 +20,7 @@ mod matrix;
 mod owners;
 mod passkeys;
 mod people;
+mod plans;
 mod sessions;
 mod strangers;
 mod telling;

@@ -123,6 +123,8 @@ pub(super) const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("POST", "/settings/tokens/{id}/revoke", "", Named),
     ("GET", "/settings/audit", "", OwnOnly),
     ("GET", "/settings/audit/file", "", OwnOnly),
+    ("GET", "/settings/usage", "", OwnOnly),
+    ("GET", "/settings/usage/months.csv", "", OwnOnly),
     ("GET", "/settings/data", "", OwnOnly),
     ("POST", "/settings/data/file", "", OwnOnly),
     ("POST", "/settings/data/delete", "&name=Nobody", OwnOnly),

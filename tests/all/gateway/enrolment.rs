@@ -55,6 +55,7 @@ async fn fifty_agents_at_once_with_one_token_become_as_many_hosts_as_it_has_uses
         );
         // The keys of those who won are free for the next round.
         world.rows.execute("UPDATE hosts SET public_key = decode(md5(host_id::text), 'hex')").await.unwrap();
+        world.rows.execute("DELETE FROM credentials WHERE kind = 'host_key'").await.unwrap();
     }
     assert_eq!((world.uses_left(token_id).await, world.uses_left(one).await), (0, 0));
 }
@@ -165,4 +166,26 @@ async fn a_machine_that_is_said_to_be_another_one_changes_nothing() {
     assert_eq!(world.count("host_claims").await, 0);
     let again = world.enrol_as(&key(7), MANY, "web-01", Some(MACHINE)).await.unwrap();
     assert_eq!(again.host_id, first.host_id);
+}
+
+#[tokio::test]
+async fn a_full_plan_refuses_new_hosts_keeps_their_token_and_takes_what_enrolled_hosts_say() {
+    let mut world = world().await;
+    let token_id = world.make_token(MANY, &For::Many(5), &[]).await;
+    let first = world.enrol_as(&key(1), MANY, "lab-01", Some(MACHINE)).await.unwrap();
+    let (tenant, plan) = (world.tenant, "INSERT INTO plans (plan, max_hosts) VALUES ('one', 1)");
+    world.rows.execute(plan).await.unwrap();
+    world
+        .rows
+        .execute(sqlx::AssertSqlSafe(format!("UPDATE tenants SET plan = 'one' WHERE tenant_id = '{tenant}'")))
+        .await
+        .unwrap();
+    assert_eq!(world.enrol_as(&key(2), MANY, "lab-02", None).await.unwrap_err(), close::TOKEN);
+    assert_eq!(world.uses_left(token_id).await, 4, "the token lost no use");
+    assert_eq!(world.count("hosts").await, 1);
+    // The host that is there is answered and linked as before.
+    assert_eq!(world.enrol_as(&key(1), MANY, "lab-01", Some(MACHINE)).await.unwrap().host_id, first.host_id);
+    world.link(first.host_id, Uuid::from_u128(1), 0).await;
+    world.rows.execute("UPDATE plans SET max_hosts = 2 WHERE plan = 'one'").await.unwrap();
+    world.enrol_as(&key(2), MANY, "lab-02", None).await.unwrap();
 }

@@ -120,6 +120,7 @@ async fn values(admin: &mut PgConnection, table: &Table, tenant: Uuid, client: U
                WHEN 'text' THEN quote_literal(attname || ' ' || $4::bigint)
                WHEN 'bytea' THEN quote_literal(convert_to(($4::bigint)::text, 'UTF8'))
                WHEN 'jsonb' THEN quote_literal('{}')
+               WHEN 'date' THEN quote_literal(date '2026-01-01' + ($4::bigint)::int)
                WHEN 'boolean' THEN 'true'
                WHEN 'timestamp with time zone' THEN quote_literal(clock_timestamp())
                WHEN 'smallint' THEN ($4::bigint)::text WHEN 'integer' THEN ($4::bigint)::text WHEN 'bigint' THEN ($4::bigint)::text

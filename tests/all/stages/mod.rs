@@ -10,6 +10,7 @@ mod ladder;
 mod maintenance;
 mod mutants;
 mod notify;
+mod plans;
 mod recurrence;
 mod remediate;
 mod shares;

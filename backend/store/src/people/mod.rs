@@ -6,5 +6,6 @@ pub mod invitations;
 pub mod letters;
 pub mod members;
 pub mod passkeys;
+pub mod plans;
 pub mod second_factor;
 pub mod sources;

@@ -40,6 +40,7 @@ const ASKS: &[(&str, &str, Asks)] = &[
     ("GET", "/settings/tokens", MayForAll(Act::MakeTokens)),
     ("POST", "/settings/tokens", MayForAll(Act::MakeTokens)),
     ("GET", "/settings/audit", MayForAll(Act::ReadAudit)),
+    ("GET", "/settings/usage", MayForAll(Act::ManageOrganization)),
     ("GET", "/settings/data", MayForAll(Act::OwnOrganization)),
     ("POST", "/settings/data", MayForAll(Act::OwnOrganization)),
     ("GET", "/api", Nothing),

@@ -8,13 +8,14 @@ mod rules;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::access::Role;
+use domain::quota::Counted;
 use keys::seal::MasterKey;
 use serde_json::{Value, json};
 use store::auth::OperatorTx;
 use store::classify::mappings;
 use store::remediate::guardrails;
 use store::seeding;
-use store::{Queue, Store, StoreError, TenantTx, audit, configuration};
+use store::{Queue, Store, StoreError, TenantTx, audit, configuration, quotas};
 use uuid::Uuid;
 
 use super::document::Member;
@@ -88,6 +89,9 @@ pub enum ApplyError {
     /// A password cannot be hashed.
     #[error("a password cannot be hashed")]
     Password(#[from] keys::password::Error),
+    /// The organization's plan has no room for what is new.
+    #[error("{0} Nothing was changed.")]
+    Full(String),
     /// The server cannot sign for this tenant.
     #[error("the organization's playbooks are signed with a key that this server does not hold")]
     NoKey,
@@ -416,6 +420,7 @@ impl<'a> Work<'a> {
                 (None, Some(login_id)) => {
                     self.report.created(what);
                     let (name, email) = (&member.name, &member.email);
+                    quotas::find_room(tx, Counted::Members, 1).await?.map_err(ApplyError::Full)?;
                     seeding::insert_limited_membership(tx, *login_id, name, email, role, ids.as_deref()).await?;
                     *login_id
                 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::change::{Direction, of_mode};
 use domain::classify::mapping::{Mapping, Mode};
 use domain::detect::Check;
+use domain::quota::Counted;
 use keys::seal::{Aad, MasterKey, open, seal};
 use keys::sign::{Context, SigningKey};
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use store::changes::{self, NewChange, Subject, mode_value};
 use store::remediate::runs::{self, Withdraw};
 use store::seeding::{self, SignedVersion};
 use store::tenant_keys::{self, SealingKey, TenantKey};
-use store::{Store, TenantTx, audit, configuration};
+use store::{Store, TenantTx, audit, configuration, quotas};
 use uuid::Uuid;
 use wire::v1::Playbook;
 use zeroize::Zeroizing;
@@ -48,6 +49,7 @@ impl Work<'_> {
                 }
                 None => {
                     self.report.created(what);
+                    quotas::find_room(tx, Counted::Checks, 1).await?.map_err(ApplyError::Full)?;
                     let id = seeding::insert_check(tx, &check.name, check.kind.word(), definition).await?;
                     after.push((id, check));
                 }

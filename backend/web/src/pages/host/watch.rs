@@ -1,16 +1,19 @@
 //! `POST /hosts/{id}/watch`: a service that its host declares is watched from now on.
 
 use axum::extract::{Path, State, rejection::PathRejection};
-use axum::response::Redirect;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::Act;
 use domain::detect::Check;
+use domain::quota::Counted;
 use serde::Deserialize;
 use serde_json::json;
-use store::{audit, configuration, hosts, metrics, seeding};
+use store::{audit, configuration, hosts, metrics, quotas, seeding};
 use uuid::Uuid;
 use views::error::Kind;
+use views::signin::NotePage;
 
 use super::metrics::services;
+use crate::layers::refusing;
 use crate::posted::{Posted, inputs};
 use crate::{App, Failure};
 
@@ -29,7 +32,7 @@ pub async fn submit(
     State(app): State<App>,
     id: Result<Path<Uuid>, PathRejection>,
     Posted(member, form): Posted<Watch>,
-) -> Result<Redirect, Failure> {
+) -> Result<Response, Failure> {
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     member.must(Act::ManageClients)?;
     let mut tx = member.begin(&app).await?;
@@ -46,9 +49,13 @@ pub async fn submit(
     let check: Check = serde_json::from_value(definition).map_err(|_| Failure::BROKEN)?;
     let check = check.complete().map_err(|_| Failure(Kind::BadRequest))?;
     let definition = serde_json::to_value(&check).map_err(|_| Failure::BROKEN)?;
+    if let Err(full) = quotas::find_room(&mut tx, Counted::Checks, 1).await? {
+        let (leads_to, button) = (format!("/hosts/{id}"), "Back to the host".to_owned());
+        return Ok(refusing(&NotePage { title: "Nothing was added".to_owned(), lead: full, leads_to, button }));
+    }
     let check_id = seeding::insert_check(&mut tx, &check.name, check.kind.word(), definition.clone()).await?;
     audit::insert(&mut tx, host.client_id, "check.made", "check", check_id, definition).await?;
     configuration::wake_hosts(&mut tx, &[id]).await?;
     tx.commit().await?;
-    Ok(Redirect::to(&format!("/hosts/{id}")))
+    Ok(Redirect::to(&format!("/hosts/{id}")).into_response())
 }

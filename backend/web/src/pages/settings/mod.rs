@@ -6,4 +6,5 @@ pub mod passkeys;
 pub mod people;
 pub mod second_factor;
 pub mod tokens;
+pub mod usage;
 pub mod you;

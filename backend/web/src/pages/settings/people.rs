@@ -4,11 +4,12 @@ use axum::extract::{Path, Query, State, rejection::PathRejection};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::{Act, Role};
 use domain::people::check_email;
+use domain::quota::Counted;
 use serde::Deserialize;
 use serde_json::json;
 use store::people::members::{self, Seat};
 use store::people::{invitations, invitations::New};
-use store::{TenantTx, audit, configuration, fleet, logins};
+use store::{TenantTx, audit, configuration, fleet, logins, quotas};
 use uuid::Uuid;
 use views::settings::{ClientChoice, Invited, MemberRow, PeoplePage, Tab};
 use views::{Nav, error::Kind};
@@ -194,6 +195,11 @@ pub async fn invite(State(app): State<App>, Posted(member, form): Posted<Invite>
             return Ok(refusing(&load(&app, &member, None, Some(error)).await?));
         }
     };
+    // Whoever is invited has their place, so nothing is asked when they come.
+    if let Err(full) = quotas::find_room(&mut tx, Counted::Members, 1).await? {
+        tx.rollback().await?;
+        return Ok(refusing(&load(&app, &member, None, Some(&full)).await?));
+    }
     let seat = logins::find_seat(&mut tx, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
     let new = New { email: &email, role, client_ids: clients.as_deref(), by: &seat.member };
     let id = invitations::insert(&mut tx, &new, &seat.organization).await?;
