@@ -4,7 +4,7 @@
 use askama::Template;
 
 use crate::settings::Second;
-use crate::signin::{NotePage, ResetPage, SecondPage, SignInPage};
+use crate::signin::{NotePage, ResetPage, SecondPage, SignInPage, SignOnPage};
 use crate::{Clock, Link, Meter, Nav, Shell, State, error, hosts::Trust, samples};
 
 /// The page `/dev/gallery`, for development only.
@@ -131,6 +131,10 @@ pub const PAGES: &[(&str, Sample)] = &[
     ("settings", || samples::you_page(samples::second_on()).render()),
     ("settings-without-second-factor", || samples::you_page_without().render()),
     ("settings-passkeys-alone", || samples::you_page(Second::Off { is_asked_for: false }).render()),
+    ("settings-by-sign-on", || samples::you_page_by_sign_on().render()),
+    ("settings-sign-on", || samples::sign_on_page(true).render()),
+    ("settings-sign-on-none", || samples::sign_on_page(false).render()),
+    ("sign-on", || SignOnPage { leads_to: "/sso/01935b00-0000-7000-8000-000000000001/begin".to_owned() }.render()),
     ("settings-second-factor", || samples::second_factor_page().render()),
     ("settings-codes", || samples::codes_page().render()),
     ("settings-people", || samples::people_page().render()),

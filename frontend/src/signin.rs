@@ -33,6 +33,14 @@ pub struct SecondPage {
     pub error: Option<String>,
 }
 
+/// `/sso/{organization}`: the same for each.
+#[derive(Clone, Debug, Template)]
+#[template(path = "alone/sign-on.html")]
+pub struct SignOnPage {
+    /// Where its button leads.
+    pub leads_to: String,
+}
+
 /// `/sign-up`.
 #[derive(Clone, Debug, Template)]
 #[template(path = "alone/sign-up.html")]
@@ -142,6 +150,8 @@ pub struct ProvePage {
     pub next: Option<String>,
     /// For the browser's memory of passwords.
     pub email: String,
+    /// Where their organization's provider asks them anew, if it says who they are.
+    pub by_sign_on: Option<String>,
     /// Whether a code is asked for too.
     pub with_code: bool,
     /// Whether they have an app that shows codes.

@@ -132,6 +132,7 @@ fn a_link_leads_only_to_a_route_that_exists() {
                     "/sign-up",
                     "/reset",
                     "/confirm",
+                    "/sso/",
                     "otpauth://totp/Mendwright:",
                     "/demo",
                     "/dev/gallery",

@@ -80,6 +80,26 @@ pub fn check_email(email: &str) -> Result<String, &'static str> {
     if ok { Ok(email.to_owned()) } else { Err(NONE) }
 }
 
+/// Domains of addresses as they are stored: lower case, each once.
+///
+/// # Errors
+/// Why they are none.
+pub fn check_domains(text: &str) -> Result<Vec<String>, &'static str> {
+    let mut domains: Vec<String> = Vec::new();
+    for domain in text.split([',', ' ', '\n', '\r', ';']).filter(|domain| !domain.is_empty()) {
+        let domain = domain.trim_start_matches('@').to_lowercase();
+        check_email(&format!("name@{domain}")).map_err(|_| "A domain looks like example.com.")?;
+        if !domains.contains(&domain) {
+            domains.push(domain);
+        }
+    }
+    match domains.len() {
+        0 => Err("At least one domain: only addresses of your own domains count."),
+        1..=20 => Ok(domains),
+        _ => Err("Twenty domains at most."),
+    }
+}
+
 /// A person's or an organization's name as it is stored: trimmed.
 ///
 /// # Errors
@@ -161,6 +181,17 @@ mod tests {
         ] {
             assert!(check_email(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn domains_are_whole_and_at_least_one() {
+        let ours = vec!["msp.example".to_owned(), "other.example".to_owned()];
+        assert_eq!(check_domains("MSP.example, @other.example\r\nmsp.example"), Ok(ours));
+        for bad in ["", " , ", "example", "*.example.com", "a@b.example", "x..example"] {
+            assert!(check_domains(bad).is_err(), "{bad}");
+        }
+        let many: Vec<String> = (0..21).map(|n| format!("d{n}.example")).collect();
+        assert!(check_domains(&many.join(" ")).is_err());
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! One GET, with the redirects that are followed.
+//! One GET, with the redirects that are followed; or any one request.
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, CONNECTION, HOST, LOCATION, USER_AGENT};
+use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderValue, LOCATION, USER_AGENT};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,7 +19,7 @@ pub const BODY_LIMIT: usize = 64 * 1024;
 /// An answer's head is no longer than this.
 const HEAD_LIMIT: usize = 32 * 1024;
 /// What we call ourselves.
-const NAME: &str = "Mendwright";
+const NAME: HeaderValue = HeaderValue::from_static("Mendwright");
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,11 +78,57 @@ impl Connector {
     }
 
     async fn get(&self, url: &Url, limit: Duration, stage: &Stage) -> Result<Got, Failure> {
+        let answer = self.ask(url, Request::get("/").body(Vec::new()), limit, stage).await?;
+        let status = answer.status();
+        let next = answer.headers().get(LOCATION).filter(|_| status.is_redirection());
+        let next = next.map(|to| String::from_utf8_lossy(to.as_bytes()).into_owned());
+        Ok(Got { status: status.as_u16(), next, body: answer.into_body() })
+    }
+
+    /// Sends `request` to its address within `limit`, and follows no redirect. An answer of more than [`BODY_LIMIT`] is none.
+    ///
+    /// # Errors
+    /// It is down, or it cannot be known.
+    pub async fn send(&self, request: Request<Vec<u8>>, limit: Duration) -> Result<Response<Vec<u8>>, Failure> {
+        let url = Url::parse(&request.uri().to_string()).map_err(|_| Failure::NotMade("that is no address".into()))?;
+        let stage = Stage::default();
+        let answer = match tokio::time::timeout(limit, self.ask(&url, Ok(request), limit, &stage)).await {
+            Ok(answer) => answer?,
+            Err(_) => return Err(stage.out_of_time(limit)),
+        };
+        if answer.body().len() >= BODY_LIMIT {
+            return Err(Failure::Down("its answer does not end".into()));
+        }
+        Ok(answer)
+    }
+
+    async fn ask(
+        &self,
+        url: &Url,
+        request: Result<Request<Vec<u8>>, hyper::http::Error>,
+        limit: Duration,
+        stage: &Stage,
+    ) -> Result<Response<Vec<u8>>, Failure> {
         let nowhere = || Failure::NotMade("the address names no host".into());
+        let mut request = request.map_err(|_| nowhere())?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(nowhere());
+        }
+        let unfit = || Failure::NotMade("the address cannot be asked for".into());
+        *request.uri_mut() = url[Position::BeforePath..Position::AfterQuery].parse().map_err(|_| unfit())?;
+        let headers = request.headers_mut();
+        let named = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort]).map_err(|_| unfit())?;
+        headers.insert(HOST, named);
+        headers.insert(USER_AGENT, NAME);
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
         let host = url.host().ok_or_else(nowhere)?.to_owned();
         let port = url.port_or_known_default().ok_or_else(nowhere)?;
         let stream = self.connect(&host, port, limit, stage).await?;
-        if url.scheme() == "https" { ask(self.tls(&host, stream).await?, url).await } else { ask(stream, url).await }
+        match url.scheme() {
+            "https" => exchange(self.tls(&host, stream).await?, request).await,
+            _ => exchange(stream, request).await,
+        }
     }
 }
 
@@ -94,7 +140,7 @@ struct Got {
     body: Vec<u8>,
 }
 
-async fn ask<S>(stream: S, url: &Url) -> Result<Got, Failure>
+async fn exchange<S>(stream: S, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -106,22 +152,14 @@ where
     // Ends with this function, however it ends.
     let mut driver = JoinSet::new();
     driver.spawn(connection);
-    let request = Request::get(&url[Position::BeforePath..Position::AfterQuery])
-        .header(HOST, &url[Position::BeforeHost..Position::AfterPort])
-        .header(USER_AGENT, NAME)
-        .header(ACCEPT, "*/*")
-        .header(CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .map_err(|_| Failure::NotMade("the address cannot be asked for".into()))?;
+    let request = request.map(|body| Full::new(Bytes::from(body)));
     let answer = sender.send_request(request).await.map_err(|error| down(&error))?;
-    let status = answer.status();
-    let next = answer.headers().get(LOCATION).filter(|_| status.is_redirection());
-    let next = next.map(|to| String::from_utf8_lossy(to.as_bytes()).into_owned());
-    Ok(Got { status: status.as_u16(), next, body: beginning(answer).await? })
+    let (parts, body) = answer.into_parts();
+    Ok(Response::from_parts(parts, beginning(body).await?))
 }
 
 /// An answer's body, up to [`BODY_LIMIT`]; one that breaks off before is no whole answer.
-async fn beginning(mut answer: Response<Incoming>) -> Result<Vec<u8>, Failure> {
+async fn beginning(mut answer: Incoming) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     while body.len() < BODY_LIMIT {
         match answer.frame().await {

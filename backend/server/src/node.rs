@@ -96,13 +96,14 @@ impl Node {
         let letters = notify.as_ref().map(letters);
         let vault = web::Vault::new(keystore.master.clone());
         let starter = crate::seed::starter(keystore.master.clone());
-        let probes = Probes { connector: connector(config)? };
+        let connector = connector(config)?;
+        let probes = Probes { connector: connector.clone() };
         let mut console = web::Config::new(&public_url);
         console.agent = agent(config)?;
         console.authority =
             (config.transport == Transport::Tls || console.agent.is_some()).then(|| keystore.authority.fingerprint());
         // Pages and links on one address; they meet in the rows alone.
-        let app = web::App { store: store.clone(), config: console, vault, starter };
+        let app = web::App { store: store.clone(), config: console, vault, connector, starter };
         let routes = web::router_with(app, more).merge(gateway.router());
         let accepting = Accepting::start(listener, tls, config.transport)?;
         let mut tasks = vec![

@@ -12,6 +12,20 @@ use crate::{Result, Store, TenantScope, TenantTx, audit, configuration, hosts, t
 /// What a member may do, from most to least.
 pub use domain::access::Role;
 
+/// How a session was begun, and so which seats it opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entered {
+    /// By what the login proves itself with here: every seat, but those of organizations that want their own provider.
+    Here,
+    /// By the provider of one organization, while that is set as it was: the seat there and no other.
+    SignOn {
+        /// The organization.
+        tenant_id: Uuid,
+        /// Of the provider's settings.
+        version: i32,
+    },
+}
+
 /// A signed-in member of one tenant.
 #[derive(Debug)]
 pub struct Member {
@@ -23,21 +37,50 @@ pub struct Member {
     pub role: Role,
     /// Whether the tenant asks for a second factor that the login does not have: then nothing but making one is open.
     pub lacks_second_factor: bool,
+    /// How their session was begun.
+    pub entered: Entered,
+}
+
+/// What a seat is looked up for.
+enum Opens {
+    Session(Entered),
+    /// A token of its maker, who need not be there.
+    Token,
 }
 
 /// A session's login and its membership in the tenant that the session chose (none chosen: the first); role and client
 /// limit are read anew for each request. A tenant that is not active has no members.
-pub async fn by_session(store: &Store, login_id: Uuid, tenant_id: Option<Uuid>) -> Result<Option<Member>> {
+pub async fn by_session(
+    store: &Store,
+    login_id: Uuid,
+    tenant_id: Option<Uuid>,
+    entered: Entered,
+) -> Result<Option<Member>> {
+    seat(store, login_id, tenant_id, Opens::Session(entered)).await
+}
+
+async fn seat(store: &Store, login_id: Uuid, tenant_id: Option<Uuid>, opens: Opens) -> Result<Option<Member>> {
+    let (entered, by, tenant_id, version) = match opens {
+        Opens::Session(Entered::Here) => (Entered::Here, "here", tenant_id, None),
+        Opens::Session(entered @ Entered::SignOn { tenant_id, version }) => {
+            (entered, "sign_on", Some(tenant_id), Some(version))
+        }
+        Opens::Token => (Entered::Here, "token", tenant_id, None),
+    };
     let mut tx = store.system().await?;
     let row = sqlx::query!(
         r#"SELECT m.tenant_id, m.role, m.client_ids,
-             (t.requires_second_factor AND g.totp_since IS NULL
+             (t.requires_second_factor AND g.totp_since IS NULL AND $3 <> 'sign_on'
                AND NOT EXISTS (SELECT 1 FROM passkeys p WHERE p.login_id = g.login_id)) AS "lacks_second_factor!"
            FROM memberships m JOIN tenants t ON t.tenant_id = m.tenant_id JOIN logins g ON g.login_id = m.login_id
            WHERE m.login_id = $1 AND ($2::uuid IS NULL OR m.tenant_id = $2) AND t.state = 'active'
+             AND CASE $3::text WHEN 'here' THEN NOT (t.requires_sign_on AND m.role <> 'owner')
+               WHEN 'sign_on' THEN t.sign_on_version = $4 ELSE true END
            ORDER BY m.tenant_id LIMIT 1"#,
         login_id,
-        tenant_id
+        tenant_id,
+        by,
+        version
     )
     .fetch_optional(tx.conn())
     .await?;
@@ -45,13 +88,36 @@ pub async fn by_session(store: &Store, login_id: Uuid, tenant_id: Option<Uuid>) 
         let role = Role::parse(&r.role)?;
         let scope =
             TenantScope { tenant_id: r.tenant_id, client_ids: r.client_ids, actor: format!("member {login_id}") };
-        Some(Member { scope, login_id, role, lacks_second_factor: r.lacks_second_factor })
+        Some(Member { scope, login_id, role, lacks_second_factor: r.lacks_second_factor, entered })
     }))
 }
 
 /// A login's membership, as a session that chose no tenant has it.
 pub async fn by_login(store: &Store, login_id: Uuid) -> Result<Option<Member>> {
-    by_session(store, login_id, None).await
+    by_session(store, login_id, None, Entered::Here).await
+}
+
+/// An organization of the login that only opens by its own provider.
+pub async fn find_required_sign_on(store: &Store, login_id: Uuid) -> Result<Option<Uuid>> {
+    let mut tx = store.system().await?;
+    Ok(sqlx::query_scalar!(
+        "SELECT m.tenant_id FROM memberships m JOIN tenants t ON t.tenant_id = m.tenant_id
+         WHERE m.login_id = $1 AND t.state = 'active' AND t.requires_sign_on AND m.role <> 'owner' ORDER BY m.tenant_id LIMIT 1",
+        login_id
+    )
+    .fetch_optional(tx.conn())
+    .await?)
+}
+
+/// Somebody who signs in by an organization's provider: the scope may look at how, and at whom the provider means.
+pub async fn by_sign_on(store: &Store, tenant_id: Uuid) -> Result<Option<TenantScope>> {
+    let mut tx = store.system().await?;
+    let active =
+        sqlx::query_scalar!("SELECT tenant_id FROM tenants WHERE tenant_id = $1 AND state = 'active'", tenant_id)
+            .fetch_optional(tx.conn())
+            .await?;
+    let actor = "sign-on".to_owned();
+    Ok(active.map(|tenant_id| TenantScope { tenant_id, client_ids: Some(Vec::new()), actor }))
 }
 
 /// The tenants where a login has a seat and that are active.
@@ -209,7 +275,7 @@ pub async fn by_api_token(store: &Store, hash: &[u8]) -> Result<Option<Bearer>> 
     let alive = tokens::find_alive(&mut tx, token_id).await?;
     tx.rollback().await?;
     let Some(alive) = alive else { return Ok(None) };
-    let maker = by_session(store, alive.login_id, Some(tenant_id)).await?;
+    let maker = seat(store, alive.login_id, Some(tenant_id), Opens::Token).await?;
     let Some(mut member) = maker.filter(|maker| !maker.lacks_second_factor) else { return Ok(None) };
     member.scope.actor = format!("token {token_id} of {}", member.scope.actor);
     let (scopes, networks, is_marked) = (alive.scopes, alive.networks, alive.is_marked);

@@ -13,6 +13,8 @@ pub const TABLES: &[&str] = &[
     "tenants",
     "memberships",
     "invitations",
+    "sign_on",
+    "sign_on_subjects",
     "channels",
     "clients",
     "sites",
@@ -85,7 +87,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
 ];
 
 /// Columns that it has not.
-pub const REDACTED: &[(&str, &str)] = &[("tenant_keys", "sealed")];
+pub const REDACTED: &[(&str, &str)] = &[("tenant_keys", "sealed"), ("sign_on", "secret_sealed")];
 
 /// How far the document is written.
 #[derive(Debug, Default)]

@@ -6,18 +6,20 @@ use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::{header, request::Parts};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::people::{EMAIL_MAX, rest_of_login, rest_of_source};
 use jiff::{SignedDuration, Timestamp};
 use keys::password::{DUMMY_HASH, verify};
 use keys::totp;
 use serde::{Deserialize, Serialize};
-use store::Store;
 use store::logins::{self, Attempt};
 use store::people::{second_factor, sources};
+use store::{Store, auth};
 use tokio::sync::Semaphore;
 use tower_sessions::Session;
 use uuid::Uuid;
 
+use crate::pages::sign_in::Destination;
 use crate::vault::rng;
 use crate::{App, Failure, peer, sessions::key};
 
@@ -187,7 +189,7 @@ pub async fn owing(app: &App, session: &Session) -> Result<Option<Pending>, Fail
     Ok(pending.filter(|pending| pending.until > now))
 }
 
-/// Begins a session: a new id and a new token, and nothing from before goes on.
+/// Begins a session of somebody who has proven here who they are.
 pub async fn begin(
     app: &App,
     session: &Session,
@@ -196,20 +198,67 @@ pub async fn begin(
     tenant_id: Option<Uuid>,
 ) -> Result<(), Failure> {
     let now = now(&app.store).await?.as_second();
+    open(session, visitor, login_id, Opening { tenant_id, sign_on: None, proven_at: now }).await
+}
+
+/// Begins a session of somebody whom the provider of `tenant_id` names, with its settings of this version; it was proven at
+/// `proven_at` (seconds since 1970) that it is them.
+pub async fn begin_sign_on(
+    session: &Session,
+    visitor: &Visitor,
+    login_id: Uuid,
+    (tenant_id, version): (Uuid, i32),
+    proven_at: i64,
+) -> Result<(), Failure> {
+    let opening = Opening { tenant_id: Some(tenant_id), sign_on: Some(version), proven_at };
+    open(session, visitor, login_id, opening).await
+}
+
+/// Goes in: a session begins, or, where the login's only organizations want their own provider, the way leads there.
+pub async fn enter(
+    app: &App,
+    session: &Session,
+    visitor: &Visitor,
+    login_id: Uuid,
+    next: Option<Destination>,
+) -> Result<Response, Failure> {
+    if auth::by_login(&app.store, login_id).await?.is_none()
+        && let Some(tenant_id) = auth::find_required_sign_on(&app.store, login_id).await?
+    {
+        session.flush().await.map_err(|_| Failure::BUSY)?;
+        return Ok(Redirect::to(&format!("/sso/{tenant_id}")).into_response());
+    }
+    begin(app, session, visitor, login_id, None).await?;
+    Ok(Redirect::to(&next.unwrap_or(Destination::Board).to_string()).into_response())
+}
+
+/// What a session begins with.
+struct Opening {
+    tenant_id: Option<Uuid>,
+    sign_on: Option<i32>,
+    proven_at: i64,
+}
+
+/// Begins a session: a new id and a new token, and nothing from before goes on.
+async fn open(session: &Session, visitor: &Visitor, login_id: Uuid, opening: Opening) -> Result<(), Failure> {
     let begun = async {
         session.clear().await;
         session.cycle_id().await?;
         session.insert(key::LOGIN, login_id).await?;
-        if let Some(tenant_id) = tenant_id {
+        if let Some(tenant_id) = opening.tenant_id {
             session.insert(key::TENANT, tenant_id).await?;
         }
-        session.insert(key::PROVEN, now).await?;
+        if let Some(version) = opening.sign_on {
+            session.insert(key::SIGN_ON, version).await?;
+        }
+        session.insert(key::PROVEN, opening.proven_at).await?;
         session.insert(key::AGENT, &visitor.agent).await?;
         session.insert(key::ADDRESS, visitor.address()).await?;
         session.insert(key::CSRF, token()).await
     };
     begun.await.map_err(|_: tower_sessions::session::Error| Failure::BUSY)?;
-    tracing::info!(%login_id, "signed in");
+    let by_provider = opening.sign_on.is_some();
+    tracing::info!(%login_id, by_provider, "signed in");
     Ok(())
 }
 

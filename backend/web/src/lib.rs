@@ -17,6 +17,7 @@ mod pages;
 mod passkey;
 mod peer;
 mod posted;
+mod provider;
 mod router;
 mod sessions;
 mod starter;
@@ -106,6 +107,8 @@ pub struct App {
     pub config: Config,
     /// Seals what pages keep secret.
     pub vault: Vault,
+    /// What is asked over the network: providers of sign-on.
+    pub connector: probe::Connector,
     /// What a new organization begins with.
     pub starter: Starter,
 }

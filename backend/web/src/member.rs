@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use domain::access::Act;
 use domain::token::Scopes;
 use jiff::Timestamp;
+use store::auth::Entered;
 use store::{Origin, TenantTx, auth, logins};
 use tower_sessions::Session;
 use uuid::Uuid;
@@ -54,6 +55,20 @@ impl Member {
     /// The login.
     pub fn login_id(&self) -> Uuid {
         self.member.login_id
+    }
+
+    /// The organization whose provider says who they are; none: they have proven it here.
+    pub fn provider(&self) -> Option<Uuid> {
+        match self.member.entered {
+            Entered::Here => None,
+            Entered::SignOn { tenant_id, .. } => Some(tenant_id),
+        }
+    }
+
+    /// Goes on only for somebody who has proven here who they are: an organization's provider speaks for the seat there,
+    /// and not for an account that may have seats elsewhere.
+    pub fn must_own_account(&self) -> Result<(), Failure> {
+        if self.provider().is_none() { Ok(()) } else { Err(Failure::FORBIDDEN) }
     }
 
     /// The member's name, as what they do is signed.
@@ -135,8 +150,13 @@ impl FromRequestParts<App> for Newcomer {
         let csrf: Option<String> = session.get(key::CSRF).await.map_err(busy)?;
         let tenant: Option<Uuid> = session.get(key::TENANT).await.map_err(busy)?;
         let proven: Option<i64> = session.get(key::PROVEN).await.map_err(busy)?;
+        let sign_on: Option<i32> = session.get(key::SIGN_ON).await.map_err(busy)?;
+        let entered = match (sign_on, tenant) {
+            (Some(version), Some(tenant_id)) => Entered::SignOn { tenant_id, version },
+            _ => Entered::Here,
+        };
         let member = match login {
-            Some(login_id) => auth::by_session(&app.store, login_id, tenant)
+            Some(login_id) => auth::by_session(&app.store, login_id, tenant, entered)
                 .await
                 .map_err(|error| Failure::from(error).into_response())?,
             None => None,

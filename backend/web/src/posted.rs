@@ -50,6 +50,8 @@ impl<T: Input> FromRequest<App> for PostedByNewcomer<T> {
     async fn from_request(request: Request, app: &App) -> Result<PostedByNewcomer<T>, Response> {
         let (mut parts, body) = request.into_parts();
         let Newcomer(member) = Newcomer::from_request_parts(&mut parts, app).await?;
+        // What such forms change is the account's, not the organization's.
+        member.must_own_account().map_err(IntoResponse::into_response)?;
         let Posted(member, input) = read(Request::from_parts(parts, body), app, member).await?;
         Ok(PostedByNewcomer(member, input))
     }

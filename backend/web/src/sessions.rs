@@ -22,6 +22,8 @@ pub mod key {
     pub const CSRF: &str = "csrf";
     /// The tenant that was chosen, where the login has seats in several.
     pub const TENANT: &str = "tenant_id";
+    /// The version of the provider's settings, where the session was begun by the organization's provider.
+    pub const SIGN_ON: &str = "sign_on";
     /// When it was last proven that it is them, in seconds since 1970.
     pub const PROVEN: &str = "proven_at";
     /// The browser, as it calls itself.

@@ -16,7 +16,10 @@ fn app(public_url: &str) -> App {
         tenant_connections: 1,
         clock: Clock::Database,
     });
-    App { store: store.unwrap(), config: Config::new(public_url), vault: vault(), starter: Starter::nothing() }
+    let elapsed = std::sync::Arc::new(|| std::time::Duration::ZERO);
+    let connector = probe::Connector::new(probe::Egress::default(), probe::Names::system(), elapsed).unwrap();
+    let (config, starter) = (Config::new(public_url), Starter::nothing());
+    App { store: store.unwrap(), config, vault: vault(), connector, starter }
 }
 
 fn vault() -> Vault {

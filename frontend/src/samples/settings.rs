@@ -6,7 +6,7 @@ use super::{DAY, HOUR, MINUTE, before, clock, id, shell, text};
 use crate::Nav;
 use crate::settings::{
     ClientChoice, CodesPage, DataPage, Deleting, Invited, MemberRow, Organization, PasskeyRow, Passkeys, PeoplePage,
-    Quota, Second, SecondFactorPage, SessionRow, Tab, UsageMonth, UsagePage, YouPage,
+    Quota, Second, SecondFactorPage, SessionRow, SignOnSet, SignOnSettingsPage, Tab, UsageMonth, UsagePage, YouPage,
 };
 use crate::signin::{ConfirmPage, PasswordPage, ProvePage, SignUpPage};
 
@@ -25,6 +25,7 @@ pub fn you_page(second: Second) -> YouPage {
         clock: clock(),
         tab: Tab::You,
         email: text("sam@northwind.example"),
+        by_sign_on: false,
         codes_left: (second != Second::Off { is_asked_for: true }).then_some(2),
         second,
         passkeys: Passkeys {
@@ -55,6 +56,30 @@ pub fn you_page(second: Second) -> YouPage {
 /// A second factor that counts.
 pub fn second_on() -> Second {
     Second::On { since_at: before(40 * DAY) }
+}
+
+/// One's own page of somebody whom the organization's provider names.
+pub fn you_page_by_sign_on() -> YouPage {
+    YouPage { by_sign_on: true, ..you_page(second_on()) }
+}
+
+/// The organization's provider, set or not.
+pub fn sign_on_page(is_set: bool) -> SignOnSettingsPage {
+    let of = |word: &str| text(if is_set { word } else { "" });
+    SignOnSettingsPage {
+        shell: shell(Nav::Settings),
+        clock: clock(),
+        tab: Tab::SignOn,
+        issuer: of("https://login.northwind.example"),
+        client_id: of("mendwright"),
+        domains: of("northwind.example"),
+        is_required: is_set,
+        way_back: text("https://mend.northwind.example/sso/01935b00-0000-7000-8000-000000000001/callback"),
+        link: text("https://mend.northwind.example/sso/01935b00-0000-7000-8000-000000000001"),
+        set: is_set.then(|| SignOnSet { at: before(40 * DAY), by: text("Jun Tanaka") }),
+        done: None,
+        error: (!is_set).then(|| text("Nothing was set: the provider does not say how it is used.")),
+    }
 }
 
 /// One's own page without any second factor, where one is asked for.
@@ -212,6 +237,7 @@ pub fn prove_page() -> ProvePage {
         csrf: text("sample-token"),
         next: Some(text("/settings/people")),
         email: text("sam@northwind.example"),
+        by_sign_on: None,
         with_code: true,
         has_app: true,
         has_passkey: true,

@@ -3,6 +3,7 @@
 mod audit;
 mod data;
 mod people;
+mod sign_on;
 mod tokens;
 mod usage;
 mod you;
@@ -12,6 +13,7 @@ use domain::access::{Act, Role};
 pub use audit::{AuditFilter, AuditPage, AuditRow};
 pub use data::{DataPage, Deleting};
 pub use people::{ClientChoice, Invited, MemberRow, PeoplePage};
+pub use sign_on::{SignOnSet, SignOnSettingsPage};
 pub use tokens::{ScopeChoice, TokenRow, TokensPage, Typed};
 pub use usage::{Quota, UsageMonth, UsagePage, usage_csv};
 pub use you::{CodesPage, Organization, PasskeyRow, Passkeys, Second, SecondFactorPage, SessionRow, YouPage};
@@ -27,6 +29,8 @@ pub enum Tab {
     Enrolment,
     /// Tokens of the API.
     Tokens,
+    /// The organization's own provider.
+    SignOn,
     /// Who did what.
     Audit,
     /// What the plan has room for, and what is used.
@@ -37,7 +41,8 @@ pub enum Tab {
 
 impl Tab {
     /// All, in the order they are shown.
-    pub const ALL: [Tab; 7] = [Tab::You, Tab::People, Tab::Enrolment, Tab::Tokens, Tab::Audit, Tab::Usage, Tab::Data];
+    pub const ALL: [Tab; 8] =
+        [Tab::You, Tab::People, Tab::Enrolment, Tab::Tokens, Tab::SignOn, Tab::Audit, Tab::Usage, Tab::Data];
 
     /// Where it is.
     pub fn path(self) -> &'static str {
@@ -46,6 +51,7 @@ impl Tab {
             Tab::People => "/settings/people",
             Tab::Enrolment => "/settings/enrolment",
             Tab::Tokens => "/settings/tokens",
+            Tab::SignOn => "/settings/sign-on",
             Tab::Audit => "/settings/audit",
             Tab::Usage => "/settings/usage",
             Tab::Data => "/settings/data",
@@ -59,6 +65,7 @@ impl Tab {
             Tab::People => "People",
             Tab::Enrolment => "Enrolment",
             Tab::Tokens => "API tokens",
+            Tab::SignOn => "Sign-on",
             Tab::Audit => "Audit",
             Tab::Usage => "Usage",
             Tab::Data => "Data",
@@ -74,7 +81,7 @@ impl Tab {
             Tab::Tokens => Some(Act::MakeTokens),
             Tab::Audit => Some(Act::ReadAudit),
             Tab::Usage => Some(Act::ManageOrganization),
-            Tab::Data => Some(Act::OwnOrganization),
+            Tab::Data | Tab::SignOn => Some(Act::OwnOrganization),
         }
     }
 

@@ -84,6 +84,8 @@ pub struct YouPage {
     pub tab: Tab,
     /// The reader's address.
     pub email: String,
+    /// Whether the organization's provider says who the reader is: then nothing of the account is shown.
+    pub by_sign_on: bool,
     /// The codes of an app.
     pub second: Second,
     /// Recovery codes that are left; none: there is no second factor that they could stand in for.

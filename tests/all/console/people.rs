@@ -56,7 +56,13 @@ impl Console {
     }
 
     /// A form of somebody signed in, from the page that shows it.
-    async fn click(&self, cookie: &str, page: &str, path: &str, form: &str) -> (StatusCode, HeaderMap, String) {
+    pub(super) async fn click(
+        &self,
+        cookie: &str,
+        page: &str,
+        path: &str,
+        form: &str,
+    ) -> (StatusCode, HeaderMap, String) {
         let (_, _, body) = self.get(page, cookie).await;
         self.post(path, cookie, format!("csrf={}{form}", csrf_of(&body))).await
     }

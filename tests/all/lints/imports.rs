@@ -16,7 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("mail", &["views"]),
     ("engine", &["domain", "store", "keys", "mail", "views", "runner", "probe"]),
     ("gateway", &["domain", "store", "wire", "keys"]),
-    ("web", &["domain", "store", "keys", "views"]),
+    ("web", &["domain", "store", "keys", "views", "probe"]),
     (
         "server",
         &[

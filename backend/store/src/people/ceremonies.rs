@@ -22,6 +22,8 @@ pub enum Purpose {
     PasskeySecond,
     /// Proving anew by a passkey.
     PasskeyProve,
+    /// Signing in by an organization's provider.
+    SignOn,
 }
 
 impl Purpose {
@@ -31,6 +33,7 @@ impl Purpose {
             Purpose::PasskeySignIn => "passkey_sign_in",
             Purpose::PasskeySecond => "passkey_second",
             Purpose::PasskeyProve => "passkey_prove",
+            Purpose::SignOn => "sign_on",
         }
     }
 }

@@ -8,4 +8,5 @@ pub mod members;
 pub mod passkeys;
 pub mod plans;
 pub mod second_factor;
+pub mod sign_on;
 pub mod sources;

@@ -159,7 +159,8 @@ impl Reader {
             // A session that cannot be reached is no sign that there is none.
             Err(_) => return true,
         }
-        match auth::by_login(store, login_id).await {
+        let tenant_id = Some(self.seat.scope.tenant_id());
+        match auth::by_session(store, login_id, tenant_id, self.seat.entered).await {
             Ok(Some(seat)) if seat.scope.tenant_id() == self.seat.scope.tenant_id() && seat.role.may(Act::Read) => {
                 self.seat = seat;
                 true

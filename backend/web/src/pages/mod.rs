@@ -18,6 +18,7 @@ pub mod limit;
 pub mod refused;
 pub mod settings;
 pub mod sign_in;
+pub mod sign_on;
 pub mod sign_out;
 
 /// A count of rows as the views take it.

@@ -5,6 +5,7 @@ pub mod data;
 pub mod passkeys;
 pub mod people;
 pub mod second_factor;
+pub mod sign_on;
 pub mod tokens;
 pub mod usage;
 pub mod you;

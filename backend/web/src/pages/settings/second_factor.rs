@@ -38,6 +38,7 @@ impl Input for First {
 
 /// The secret for the app; the same one until its first code was shown, so that loading the page again harms nothing.
 pub async fn show(State(app): State<App>, Newcomer(member): Newcomer) -> Result<Response, Failure> {
+    member.must_own_account()?;
     member.must_be_proven(&app).await?;
     match secret(&app, &member).await? {
         Some((_, secret)) => Ok(page(&form(&app, &member, &secret, None).await?)),

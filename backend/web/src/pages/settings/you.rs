@@ -5,6 +5,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::people::{check_email, check_password};
 use serde::Deserialize;
 use serde_json::json;
+use store::auth::Entered;
 use store::people::{letters, passkeys, second_factor};
 use store::{auth, configuration, logins, sessions};
 use tower_sessions::Session;
@@ -117,7 +118,9 @@ pub(super) async fn load(
         are_possible: passkey::are_possible(&app.config),
     };
     let this = session.id().map(|id| hash(&id));
-    let open = sessions::list_of_login(&app.store, login_id).await?;
+    // Whom an organization's provider names sees nothing of an account that may have seats elsewhere.
+    let by_sign_on = member.provider().is_some();
+    let open = if by_sign_on { Vec::new() } else { sessions::list_of_login(&app.store, login_id).await? };
     let rows = open.into_iter().map(|open| {
         let word = |name: &str| open.data[name].as_str().unwrap_or_default().to_owned();
         SessionRow {
@@ -130,7 +133,7 @@ pub(super) async fn load(
         }
     });
     let sessions = rows.collect();
-    let organizations = organizations(app, member).await?;
+    let organizations = if by_sign_on { Vec::new() } else { organizations(app, member).await? };
     let mut tx = member.begin(app).await?;
     let shell = member.shell(&mut tx, Nav::Settings).await?;
     let clock = clock(app, tx.now().await?);
@@ -140,6 +143,7 @@ pub(super) async fn load(
         clock,
         tab: Tab::You,
         email: account.email,
+        by_sign_on,
         second,
         codes_left,
         passkeys,
@@ -155,7 +159,7 @@ async fn organizations(app: &App, member: &Member) -> Result<Vec<Organization>, 
     let mut found = Vec::new();
     // One or two, as a rule: each name is read as a member there.
     for id in auth::list_seats(&app.store, login_id).await? {
-        let Some(seat) = auth::by_session(&app.store, login_id, Some(id)).await? else { continue };
+        let Some(seat) = auth::by_session(&app.store, login_id, Some(id), Entered::Here).await? else { continue };
         let mut tx = app.store.begin(&seat.scope).await?;
         if let Some(tenant) = configuration::find_tenant(&mut tx).await? {
             found.push(Organization { id, name: tenant.name, is_this: id == here });
@@ -268,7 +272,9 @@ pub async fn choose_organization(
     session: Session,
     PostedByNewcomer(member, form): PostedByNewcomer<Choice>,
 ) -> Result<Redirect, Failure> {
-    auth::by_session(&app.store, member.login_id(), Some(form.tenant)).await?.ok_or(Failure::NOT_FOUND)?;
+    auth::by_session(&app.store, member.login_id(), Some(form.tenant), Entered::Here)
+        .await?
+        .ok_or(Failure::NOT_FOUND)?;
     session.insert(key::TENANT, form.tenant).await.map_err(|_| Failure::BUSY)?;
     Ok(Redirect::to("/"))
 }

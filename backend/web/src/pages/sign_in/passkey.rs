@@ -1,7 +1,7 @@
 //! `/sign-in/passkey`: signing in with a passkey alone, without saying who one is.
 
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::Response;
 use serde::Deserialize;
 use tower_sessions::Session;
 
@@ -45,6 +45,5 @@ pub async fn submit(
         let error = "That did not work. Try again, or sign in with your password; after several tries, wait a minute.";
         return Ok(refused(&app, "", next, error).await);
     };
-    entry::begin(&app, &session, &visitor, login_id, None).await?;
-    Ok(Redirect::to(&next.unwrap_or(Destination::Board).to_string()).into_response())
+    entry::enter(&app, &session, &visitor, login_id, next).await
 }

@@ -14,6 +14,7 @@ use crate::entry::{self, Visitor};
 use crate::layers::{page, refusing};
 use crate::member::{Member, Newcomer};
 use crate::pages::settings::you::Click;
+use crate::pages::sign_on;
 use crate::posted::{PostedByNewcomer, inputs};
 use crate::{App, Failure, passkey};
 
@@ -125,6 +126,7 @@ async fn form(
         next: next.map(|next| next.to_string()),
         with_code: account.has_second_factor(),
         email: account.email,
+        by_sign_on: member.provider().map(|tenant_id| sign_on::fresh(tenant_id, next)),
         has_app: account.codes_since.is_some(),
         has_passkey: account.passkeys > 0 && passkey::are_possible(&app.config),
         error,

@@ -97,7 +97,5 @@ pub async fn submit_passkey(
 }
 
 async fn enter(app: &App, session: &Session, visitor: &Visitor, pending: &Pending) -> Result<Response, Failure> {
-    entry::begin(app, session, visitor, pending.login_id, None).await?;
-    let next = pending.next.as_deref().and_then(Destination::parse).unwrap_or(Destination::Board);
-    Ok(Redirect::to(&next.to_string()).into_response())
+    entry::enter(app, session, visitor, pending.login_id, pending.next.as_deref().and_then(Destination::parse)).await
 }

@@ -47,8 +47,7 @@ pub async fn submit(
         entry::owe_second(&app, &session, login_id, next.map(|next| next.to_string())).await?;
         return Ok(Redirect::to("/sign-in/second").into_response());
     }
-    entry::begin(&app, &session, &visitor, login_id, None).await?;
-    Ok(Redirect::to(&next.unwrap_or(Destination::Board).to_string()).into_response())
+    entry::enter(&app, &session, &visitor, login_id, next).await
 }
 
 /// The form again.

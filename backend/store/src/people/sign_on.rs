@@ -1,0 +1,176 @@
+//! Tables `sign_on` and `sign_on_subjects`: an organization's own provider of sign-on, and whom it means by its subjects.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use uuid::Uuid;
+
+use crate::error::exactly_one;
+use crate::{Result, TenantTx};
+
+/// How members sign in by the organization's provider.
+#[derive(Clone, Debug)]
+pub struct SignOn {
+    /// The provider.
+    pub issuer: String,
+    /// What it knows us by: OpenID Connect's client id.
+    pub application_id: String,
+    /// The secret, sealed for the tenant and this version.
+    pub secret_sealed: Vec<u8>,
+    /// Counts on with each change.
+    pub version: i32,
+    /// The domains whose addresses count.
+    pub domains: Vec<String>,
+    /// When it was set.
+    pub changed_at: Timestamp,
+    /// Who set it.
+    pub changed_by: String,
+}
+
+/// The organization's provider, if it has one.
+pub async fn find(tx: &mut TenantTx) -> Result<Option<SignOn>> {
+    let tenant_id = tx.tenant_id();
+    let row = sqlx::query!(
+        "SELECT issuer, application_id, secret_sealed, version, domains, changed_at, changed_by FROM sign_on WHERE tenant_id = $1",
+        tenant_id
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| SignOn {
+        issuer: row.issuer,
+        application_id: row.application_id,
+        secret_sealed: row.secret_sealed,
+        version: row.version,
+        domains: row.domains,
+        changed_at: row.changed_at.to_jiff(),
+        changed_by: row.changed_by,
+    }))
+}
+
+/// Locks the organization's provider, and counts its version on: what was begun before ends.
+pub async fn next_version(tx: &mut TenantTx) -> Result<i32> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!(
+        "UPDATE tenants SET sign_on_version = sign_on_version + 1 WHERE tenant_id = $1 RETURNING sign_on_version",
+        tenant_id
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
+/// A provider that is set.
+#[derive(Clone, Copy, Debug)]
+pub struct New<'a> {
+    /// The provider.
+    pub issuer: &'a str,
+    /// What it knows us by: OpenID Connect's client id.
+    pub application_id: &'a str,
+    /// The secret, sealed.
+    pub secret_sealed: &'a [u8],
+    /// Of [`next_version`].
+    pub version: i32,
+    /// The domains whose addresses count.
+    pub domains: &'a [String],
+    /// Who sets it.
+    pub by: &'a str,
+}
+
+/// Sets the organization's provider. Another provider's subjects are other people: whom the one before meant is forgotten.
+pub async fn set(tx: &mut TenantTx, new: &New<'_>) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    sqlx::query!("DELETE FROM sign_on_subjects WHERE tenant_id = $1 AND issuer <> $2", tenant_id, new.issuer)
+        .execute(tx.conn())
+        .await?;
+    let done = sqlx::query!(
+        "INSERT INTO sign_on (tenant_id, issuer, application_id, secret_sealed, version, domains, changed_at, changed_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id) DO UPDATE SET issuer = excluded.issuer,
+           application_id = excluded.application_id, secret_sealed = excluded.secret_sealed, version = excluded.version,
+           domains = excluded.domains, changed_at = excluded.changed_at, changed_by = excluded.changed_by",
+        tenant_id,
+        new.issuer,
+        new.application_id,
+        new.secret_sealed,
+        new.version,
+        new.domains,
+        now.to_sqlx() as _,
+        new.by
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("sign_on::set", done.rows_affected())
+}
+
+/// Ends signing in by a provider; false if there was none.
+pub async fn delete(tx: &mut TenantTx) -> Result<bool> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query!("DELETE FROM sign_on_subjects WHERE tenant_id = $1", tenant_id).execute(tx.conn()).await?;
+    let done = sqlx::query!("DELETE FROM sign_on WHERE tenant_id = $1", tenant_id).execute(tx.conn()).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Whether everybody but owners must come by the provider.
+pub async fn is_required(tx: &mut TenantTx) -> Result<bool> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!("SELECT requires_sign_on FROM tenants WHERE tenant_id = $1", tenant_id)
+        .fetch_one(tx.conn())
+        .await?)
+}
+
+/// Sets whether everybody but owners must come by the provider.
+pub async fn set_required(tx: &mut TenantTx, required: bool) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    let done = sqlx::query!("UPDATE tenants SET requires_sign_on = $2 WHERE tenant_id = $1", tenant_id, required)
+        .execute(tx.conn())
+        .await?;
+    exactly_one("sign_on::set_required", done.rows_affected())
+}
+
+/// Who comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comes {
+    /// A member who came before as the same subject.
+    Again(Uuid),
+    /// A member who comes for the first time; the subject is theirs from now on.
+    First(Uuid),
+    /// Nobody of this address is a member.
+    Nobody,
+    /// The member came as another subject before, or the subject is another member's.
+    Other,
+}
+
+/// The member whom a provider means by `subject`, who has the address `email`: the two are bound to each other at first.
+pub async fn bind(tx: &mut TenantTx, issuer: &str, subject: &str, email: &str) -> Result<Comes> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let member = sqlx::query_scalar!(
+        "SELECT login_id FROM memberships WHERE tenant_id = $1 AND lower(email) = lower($2) FOR UPDATE",
+        tenant_id,
+        email
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(login_id) = member else { return Ok(Comes::Nobody) };
+    let bound = sqlx::query!(
+        "SELECT login_id, issuer, subject FROM sign_on_subjects
+         WHERE tenant_id = $1 AND (login_id = $2 OR issuer = $3 AND subject = $4)",
+        tenant_id,
+        login_id,
+        issuer,
+        subject
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    if !bound.is_empty() {
+        let same = bound.iter().all(|row| row.login_id == login_id && row.issuer == issuer && row.subject == subject);
+        return Ok(if same { Comes::Again(login_id) } else { Comes::Other });
+    }
+    sqlx::query!(
+        "INSERT INTO sign_on_subjects (tenant_id, login_id, issuer, subject, bound_at) VALUES ($1, $2, $3, $4, $5)",
+        tenant_id,
+        login_id,
+        issuer,
+        subject,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(Comes::First(login_id))
+}
