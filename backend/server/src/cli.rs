@@ -473,7 +473,7 @@ pub struct NodeArgs {
     /// The address mail comes from.
     #[arg(long, env = "MENDWRIGHT_MAIL_FROM", default_value = "mendwright@localhost")]
     pub mail_from: String,
-    /// Where http and tcp checks may go beside public addresses: 10.0.0.0/8, 127.0.0.1:8000-8100, [fd00::]/8:443.
+    /// Where checks and providers of sign-on may be beside public addresses: 10.0.0.0/8, 127.0.0.1:8000-8100, [fd00::]/8:443.
     #[arg(long, env = "MENDWRIGHT_ALLOW_EGRESS", value_delimiter = ',')]
     pub allow_egress: Vec<probe::Allowed>,
 }
