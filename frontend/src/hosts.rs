@@ -4,6 +4,7 @@ use askama::Template;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::incident_filter::address;
 use crate::{Clock, Link, Nav, Shell};
 
 /// Whether a host is trusted.
@@ -81,6 +82,37 @@ pub struct HostRow {
     pub hands_off_until_at: Option<Timestamp>,
 }
 
+/// Which hosts the list shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostFilter {
+    /// Of this client.
+    pub client: Option<Uuid>,
+    /// What their names contain.
+    pub name: Option<String>,
+}
+
+impl HostFilter {
+    /// Whether it leaves nothing out.
+    pub fn is_empty(&self) -> bool {
+        *self == HostFilter::default()
+    }
+
+    /// Whether it is this client's list.
+    pub fn is_of(&self, client: &Uuid) -> bool {
+        self.client.as_ref() == Some(client)
+    }
+
+    /// Where the list is that it shows, from the host after `after`.
+    pub fn address(&self, after: Option<&Uuid>) -> String {
+        let said = [
+            ("client", self.client.map(|id| id.to_string())),
+            ("name", self.name.clone()),
+            ("after", after.map(Uuid::to_string)),
+        ];
+        address("/hosts", &said)
+    }
+}
+
 /// The page `/hosts`.
 #[derive(Clone, Debug, Template)]
 #[template(path = "hosts.html")]
@@ -89,8 +121,20 @@ pub struct HostsPage {
     pub shell: Shell,
     /// The page's clock.
     pub clock: Clock,
-    /// The hosts.
+    /// A page of the hosts.
     pub rows: Vec<HostRow>,
+    /// How many there are in all.
+    pub all: u32,
+    /// How many of them are not heard.
+    pub silent: u32,
+    /// Which of them are listed.
+    pub filter: HostFilter,
+    /// The clients to choose from.
+    pub clients: Vec<(Uuid, String)>,
+    /// After which host the next page begins; none: this is the last.
+    pub next: Option<Uuid>,
+    /// Whether this page is not the first.
+    pub is_later: bool,
     /// Those that wait for a person, the oldest first.
     pub newcomers: Vec<Newcomer>,
     /// Whether the member may accept them.
@@ -104,10 +148,9 @@ pub struct HostsPage {
 impl HostsPage {
     /// "12 hosts, 1 silent".
     pub fn headline(&self) -> String {
-        let silent = self.rows.iter().filter(|row| !matches!(row.link, Link::Linked { .. })).count();
-        let count = self.rows.len();
+        let count = self.all;
         let noun = if count == 1 { "host" } else { "hosts" };
-        match silent {
+        match self.silent {
             0 => format!("{count} {noun}, all heard"),
             n => format!("{count} {noun}, {n} silent"),
         }

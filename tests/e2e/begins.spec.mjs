@@ -232,6 +232,26 @@ test("a service provider signs up, invites a colleague for one client, enrols a 
     for (const path of ["/settings/people", "/settings/audit"]) {
       expect([403, 404], path).toContain((await tech.request.get(path)).status());
     }
+    // A token of theirs sees what they see, and no more.
+    await tech.goto("/settings/tokens");
+    await tech.getByText("Make a token…").click();
+    await tech.getByLabel("What uses it").fill("a script of mine");
+    await tech.getByRole("button", { name: "Make it" }).click();
+    await inspect(tech, "token-of-a-technician");
+    const authorization = `Bearer ${await tech.locator("code.secret").textContent()}`;
+    const api = async (path) => {
+      const answer = await tech.request.get(`/api/v1/${path}`, { headers: { authorization } });
+      return [answer.status(), await answer.text()];
+    };
+    for (const path of ["clients", "hosts", "incidents", "runs", "approvals", "guardrails"]) {
+      const [status, body] = await api(path);
+      expect(status, path).toBe(200);
+      expect(body, path).not.toContain("Birch");
+      expect(body, path).not.toContain(birch.split("/").pop());
+      if (!["approvals", "guardrails"].includes(path)) expect(body, path).toContain("Alder Dental");
+    }
+    expect((await api(birch.slice(1)))[0]).toBe(404);
+    for (const path of ["audit", "changes"]) expect([403, 404], path).toContain((await api(path))[0]);
     // What the stream says while something changes at each client: Birch first, then Alder.
     await tech.goto("/guardrails");
     await tech.evaluate(() => {

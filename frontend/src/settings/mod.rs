@@ -89,8 +89,8 @@ impl Tab {
     pub fn of(role: Role, sees: Sees) -> Vec<Tab> {
         let may = |tab: &Tab| match tab.act() {
             None => true,
-            // Of the clients that the member sees.
-            Some(act @ Act::EnrolHosts) => role.may(act),
+            // Of the clients that the member sees, and their own.
+            Some(act @ (Act::EnrolHosts | Act::MakeTokens)) => role.may(act),
             Some(act) => sees == Sees::All && role.may(act),
         };
         Tab::ALL.into_iter().filter(may).collect()
@@ -113,8 +113,8 @@ mod tests {
     #[test]
     fn who_manages_nothing_or_sees_some_clients_only_has_their_own_page_alone() {
         assert_eq!(Tab::of(Role::Owner, Sees::All), Tab::ALL);
-        assert_eq!(Tab::of(Role::Owner, Sees::Some), [Tab::You, Tab::Enrolment]);
-        assert_eq!(Tab::of(Role::Technician, Sees::Some), [Tab::You, Tab::Enrolment]);
+        assert_eq!(Tab::of(Role::Owner, Sees::Some), [Tab::You, Tab::Enrolment, Tab::Tokens]);
+        assert_eq!(Tab::of(Role::Technician, Sees::Some), [Tab::You, Tab::Enrolment, Tab::Tokens]);
         assert_eq!(Tab::of(Role::Viewer, Sees::All), [Tab::You]);
     }
 }

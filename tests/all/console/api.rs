@@ -362,6 +362,25 @@ async fn a_token_is_made_on_its_page_shown_once_and_revoked() {
     let path = "/settings/tokens";
     assert_eq!(console.get(path, &viewer).await.0, StatusCode::FORBIDDEN);
     assert_eq!(console.post(path, &viewer, form(&viewers, "&scope=read")).await.0, StatusCode::FORBIDDEN);
+    // Who is limited to some clients sees their own tokens alone.
+    let (others, _) = console.token("owner@ours.example", &["read"], &[]).await;
+    let (other, _) = console.seat("owner@ours.example").await;
+    let limit = |clients: &str| {
+        format!(
+            "UPDATE memberships SET client_ids = {clients} WHERE name = 'A member' AND tenant_id = '{}'",
+            console.ours.tenant
+        )
+    };
+    let (some, all) = (limit(&format!("ARRAY['{}'::uuid]", console.ours.client)), limit("NULL"));
+    assert!(console.get(path, &sam).await.2.contains("a test") && console.get(path, &other).await.2.contains("a test"));
+    console.execute(some).await;
+    let (status, _, page) = console.get(path, &sam).await;
+    assert!(status == StatusCode::OK && !page.contains("a test"), "{page}");
+    assert_eq!(
+        console.post(&format!("{path}/{others}/revoke"), &sam, format!("csrf={sams}")).await.0,
+        StatusCode::NOT_FOUND
+    );
+    console.execute(format!("{all}; DELETE FROM api_tokens")).await;
     for wrong in ["", "&scope=let_act", "&scope=everything"] {
         let (status, _, page) = console.post(path, &sam, form(&sams, wrong)).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");

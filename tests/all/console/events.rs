@@ -15,13 +15,13 @@ use super::Console;
 const LONG: Duration = Duration::from_secs(20);
 
 /// A stream as a browser reads it.
-struct Stream {
+pub(super) struct Stream {
     connection: TcpStream,
-    got: String,
+    pub(super) got: String,
 }
 
 impl Stream {
-    async fn open(addr: std::net::SocketAddr, cookie: &str) -> Stream {
+    pub(super) async fn open(addr: std::net::SocketAddr, cookie: &str) -> Stream {
         let mut connection = TcpStream::connect(addr).await.unwrap();
         let ask = format!(
             "GET /events HTTP/1.1\r\nhost: mend.example\r\naccept: text/event-stream\r\naccept-encoding: gzip\r\ncookie: {cookie}\r\n\r\n"
@@ -46,7 +46,7 @@ impl Stream {
         true
     }
 
-    async fn hears(&mut self, what: &str) {
+    pub(super) async fn hears(&mut self, what: &str) {
         assert!(self.until(|got| got.contains(what)).await, "{what} is missing in {}", self.got);
     }
 
@@ -58,7 +58,7 @@ impl Stream {
 
 impl Console {
     /// A real server on this console's rows whose streams look at their sessions this often, and its relay.
-    async fn serve(&self, beat: Duration) -> std::net::SocketAddr {
+    pub(super) async fn serve(&self, beat: Duration) -> std::net::SocketAddr {
         let mut config = Config::new("https://mend.example");
         config.events_beat = beat;
         let routes = router(self.app(config));
@@ -69,7 +69,7 @@ impl Console {
     }
 
     /// Decides something on an incident, as a stage does, in the tenant of that incident.
-    async fn decide(&self, store: &Store, tenant: Uuid, client: Uuid, incident: Uuid) {
+    pub(super) async fn decide(&self, store: &Store, tenant: Uuid, client: Uuid, incident: Uuid) {
         let operator = OperatorTx::begin(store, &self.db.owner_url()).await.unwrap();
         let mut tx = operator.into_tenant(tenant).await.unwrap();
         let record = serde_json::json!({"a": "secret of theirs"});

@@ -15,6 +15,7 @@ mod events;
 mod fuzz;
 mod gallery;
 mod guardrails;
+mod hosts;
 mod incidents;
 mod matrix;
 mod owners;

@@ -107,4 +107,16 @@ async fn a_night_counts_whom_we_woke_and_whom_we_did_not() {
         html.contains("75&nbsp;%") && html.contains("3 of 4") && html.contains("3 without a person, 1 with"),
         "{html}"
     );
+    // The past is remembered for a while, for whoever sees the same; today is counted each time.
+    console.execute(format!("DELETE FROM outbox; DELETE FROM incidents WHERE opened_at < clock_timestamp() - interval '4 days';
+        INSERT INTO incidents (tenant_id, client_id, incident_id, title, severity, state, opened_at, closed_at, outcome)
+          VALUES ('{tenant}', '{client}', '{}', 'x', 'warning', 'closed', clock_timestamp(), clock_timestamp(), 'fixed')", uuid::Uuid::from_u128(880))).await;
+    let html = console.get("/", &console.sign_in("sam@ours.example").await).await.2;
+    assert!(html.contains("4 of 5"), "{html}");
+    let limited = format!(
+        "UPDATE memberships SET client_ids = ARRAY[gen_random_uuid()] WHERE tenant_id = '{tenant}' AND name = 'A member'"
+    );
+    console.execute(limited).await;
+    let html = console.get("/", &console.sign_in("sam@ours.example").await).await.2;
+    assert!(!html.contains("4 of 5"), "who sees less is shown less: {html}");
 }

@@ -45,22 +45,28 @@ pub struct Waiting {
 pub async fn list(tx: &mut TenantTx, limit: i64) -> Result<Vec<Waiting>> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
-        "SELECT r.run_id, r.incident_id, i.title, i.severity, c.name AS client, r.host_id, h.name AS host, k.name AS check_name, r.target,
-           a.opened_at AS bad_since, m.name AS mapping, x.mapping_version, p.name AS playbook, v.version, v.content
-         FROM runs r
-         JOIN incidents i ON i.tenant_id = r.tenant_id AND i.incident_id = r.incident_id
-         JOIN alerts a ON a.tenant_id = r.tenant_id AND a.alert_id = r.alert_id
-         JOIN clients c ON c.tenant_id = r.tenant_id AND c.client_id = r.client_id
-         JOIN hosts h ON h.tenant_id = r.tenant_id AND h.host_id = r.host_id
-         JOIN checks k ON k.tenant_id = r.tenant_id AND k.check_id = r.check_id
-         JOIN remediations x ON x.tenant_id = r.tenant_id AND x.remediation_id = r.remediation_id
-         JOIN mappings m ON m.tenant_id = x.tenant_id AND m.mapping_id = x.mapping_id
-         JOIN playbooks p ON p.tenant_id = r.tenant_id AND p.playbook_id = r.playbook_id
-         JOIN playbook_versions v ON v.tenant_id = r.tenant_id AND v.digest = r.playbook_digest
-         WHERE r.tenant_id = $1 AND r.state = 'awaiting_approval'
-         ORDER BY (SELECT max(e.at) FROM run_events e WHERE e.tenant_id = $1 AND e.run_id = r.run_id AND e.to_state = 'awaiting_approval')
-             + make_interval(secs => CASE WHEN i.severity = 'critical' THEN $2::float8 ELSE $3::float8 END), r.run_id
-         LIMIT $4",
+        // Those that wait are picked first: over ten tables at once the planner begins with a wrong one.
+        r#"WITH r AS MATERIALIZED (
+             SELECT r.run_id, r.incident_id, r.client_id, r.alert_id, r.host_id, r.check_id, r.target, r.remediation_id, r.playbook_id, r.playbook_digest,
+               i.title, i.severity,
+               (SELECT max(e.at) FROM run_events e WHERE e.tenant_id = $1 AND e.run_id = r.run_id AND e.to_state = 'awaiting_approval')
+                 + make_interval(secs => CASE WHEN i.severity = 'critical' THEN $2::float8 ELSE $3::float8 END) AS lapses_at
+             FROM runs r
+             JOIN incidents i ON i.tenant_id = r.tenant_id AND i.incident_id = r.incident_id
+             WHERE r.tenant_id = $1 AND r.state = 'awaiting_approval'
+             ORDER BY lapses_at, r.run_id LIMIT $4)
+           SELECT r.run_id, r.incident_id, r.title, r.severity, c.name AS client, r.host_id, h.name AS host, k.name AS check_name, r.target,
+             a.opened_at AS bad_since, m.name AS mapping, x.mapping_version, p.name AS playbook, v.version, v.content
+           FROM r
+           JOIN alerts a ON a.tenant_id = $1 AND a.alert_id = r.alert_id
+           JOIN clients c ON c.tenant_id = $1 AND c.client_id = r.client_id
+           JOIN hosts h ON h.tenant_id = $1 AND h.host_id = r.host_id
+           JOIN checks k ON k.tenant_id = $1 AND k.check_id = r.check_id
+           JOIN remediations x ON x.tenant_id = $1 AND x.remediation_id = r.remediation_id
+           JOIN mappings m ON m.tenant_id = $1 AND m.mapping_id = x.mapping_id
+           JOIN playbooks p ON p.tenant_id = $1 AND p.playbook_id = r.playbook_id
+           JOIN playbook_versions v ON v.tenant_id = $1 AND v.digest = r.playbook_digest
+           ORDER BY r.lapses_at, r.run_id"#,
         tenant_id,
         lapses_after(true).as_secs_f64(),
         lapses_after(false).as_secs_f64(),

@@ -54,9 +54,20 @@ pub struct Row {
 
 /// Which hosts are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Of {
+pub enum Of<'a> {
     /// All of them.
     All,
+    /// Those that wait to be accepted.
+    Newcomers,
+    /// A page of the list.
+    Page {
+        /// Of this client alone.
+        client: Option<Uuid>,
+        /// Those whose name contains it, in whatever case.
+        name: Option<&'a str>,
+        /// Those that come after this host.
+        after: Option<Uuid>,
+    },
     /// A client's.
     Client(Uuid),
     /// One.
@@ -64,34 +75,47 @@ pub enum Of {
 }
 
 /// The hosts that are not retired.
-pub async fn list(tx: &mut TenantTx, of: Of, limit: i64) -> Result<Vec<Row>> {
+pub async fn list(tx: &mut TenantTx, of: Of<'_>, limit: i64) -> Result<Vec<Row>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let alive = now - nodes::DEAD_AFTER;
-    let (host_id, client_id) = match of {
-        Of::All => (None, None),
-        Of::Client(client_id) => (None, Some(client_id)),
-        Of::Host(host_id) => (Some(host_id), None),
-    };
+    let (mut host_id, mut client_id, mut wanted, mut behind) = (None, None, None, None);
+    match of {
+        Of::All | Of::Newcomers => {}
+        Of::Client(client) => client_id = Some(client),
+        Of::Host(host) => host_id = Some(host),
+        Of::Page { client, name, after } => (client_id, wanted, behind) = (client, name, after),
+    }
     let rows = sqlx::query!(
-        r#"SELECT h.host_id, h.client_id, h.site_id, h.name, c.name AS client, h.state, h.quarantine_reason, h.tags, h.enrolled_at, (h.token_id IS NOT NULL AND h.accepted_at IS NULL AND h.state = 'quarantined') AS "is_newcomer!", h.agent_version, h.booted_at, h.own_limits, h.notes,
+        // They are picked before anything of them is counted.
+        r#"WITH h AS MATERIALIZED (
+             SELECT h.*, c.name AS client FROM hosts h JOIN clients c ON c.tenant_id = h.tenant_id AND c.client_id = h.client_id
+             WHERE h.tenant_id = $1 AND h.state <> 'retired' AND ($2::uuid IS NULL OR h.host_id = $2) AND ($5::uuid IS NULL OR h.client_id = $5)
+               AND ($6::text IS NULL OR strpos(lower(h.name), lower($6)) > 0)
+               AND ($7::uuid IS NULL OR (c.name, h.name, h.host_id) > (
+                 SELECT c.name, h.name, h.host_id FROM hosts h JOIN clients c ON c.tenant_id = $1 AND c.client_id = h.client_id WHERE h.tenant_id = $1 AND h.host_id = $7))
+               AND (NOT $8 OR (h.token_id IS NOT NULL AND h.accepted_at IS NULL AND h.state = 'quarantined'))
+             ORDER BY c.name, h.name, h.host_id LIMIT $3)
+           SELECT h.host_id, h.client_id, h.site_id, h.name, h.client, h.state, h.quarantine_reason, h.tags, h.enrolled_at,
+             (h.token_id IS NOT NULL AND h.accepted_at IS NULL AND h.state = 'quarantined') AS "is_newcomer!", h.agent_version, h.booted_at, h.own_limits, h.notes,
              CASE WHEN l.epoch > 0 THEN l.linked_at END AS "linked_at?",
              coalesce(l.unlinked_at, CASE WHEN n.seen_at > $4 THEN NULL ELSE greatest(n.seen_at, l.linked_at) END) AS "unlinked_at?",
              s.ok AS "ok!", s.warning AS "warning!", s.critical AS "critical!", s.no_data AS "no_data!"
-           FROM hosts h
-           JOIN clients c ON c.tenant_id = h.tenant_id AND c.client_id = h.client_id
-           LEFT JOIN host_links l ON l.tenant_id = h.tenant_id AND l.host_id = h.host_id
+           FROM h
+           LEFT JOIN host_links l ON l.tenant_id = $1 AND l.host_id = h.host_id
            LEFT JOIN nodes n ON n.node_id = l.node_id
            CROSS JOIN LATERAL (
              SELECT count(*) FILTER (WHERE verdict = 'ok') AS ok, count(*) FILTER (WHERE verdict = 'warning') AS warning,
                     count(*) FILTER (WHERE verdict = 'critical') AS critical, count(*) FILTER (WHERE verdict = 'no_data') AS no_data
-             FROM check_states s WHERE s.tenant_id = h.tenant_id AND s.host_id = h.host_id) s
-           WHERE h.tenant_id = $1 AND h.state <> 'retired' AND ($2::uuid IS NULL OR h.host_id = $2) AND ($5::uuid IS NULL OR h.client_id = $5)
-           ORDER BY c.name, h.name, h.host_id LIMIT $3"#,
+             FROM check_states s WHERE s.tenant_id = $1 AND s.host_id = h.host_id) s
+           ORDER BY h.client, h.name, h.host_id"#,
         tenant_id,
         host_id,
         limit,
         alive.to_sqlx() as _,
-        client_id
+        client_id,
+        wanted,
+        behind,
+        of == Of::Newcomers
     )
     .fetch_all(tx.conn())
     .await?;
@@ -120,6 +144,24 @@ pub async fn list(tx: &mut TenantTx, of: Of, limit: i64) -> Result<Vec<Row>> {
             no_data: r.no_data,
         })
         .collect())
+}
+
+/// How many hosts there are that are not retired, and how many of them are not heard now.
+pub async fn count_heard(tx: &mut TenantTx) -> Result<(i64, i64)> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let alive = now - nodes::DEAD_AFTER;
+    let row = sqlx::query!(
+        r#"SELECT count(*) AS "all!", count(*) FILTER (WHERE (l.epoch > 0 AND l.unlinked_at IS NULL AND n.seen_at > $2) IS NOT TRUE) AS "silent!"
+           FROM hosts h
+           LEFT JOIN host_links l ON l.tenant_id = $1 AND l.host_id = h.host_id
+           LEFT JOIN nodes n ON n.node_id = l.node_id
+           WHERE h.tenant_id = $1 AND h.state <> 'retired'"#,
+        tenant_id,
+        alive.to_sqlx() as _
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok((row.all, row.silent))
 }
 
 /// A host with what it allows by itself.

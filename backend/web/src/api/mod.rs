@@ -33,7 +33,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::router::{Route, read, write};
-use read::{Asked, Begun, Id, Nothing, Sent};
+use read::{Asked, Id, Nothing, Sent};
 
 /// Where the API begins.
 pub const PREFIX: &str = "/api/v1";

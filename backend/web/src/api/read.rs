@@ -131,7 +131,7 @@ fn wrong<E: std::error::Error>(error: serde_path_to_error::Error<E>) -> Problem 
 }
 
 /// A transaction for what was asked, or the answer that it got before.
-pub enum Begun {
+enum Begun {
     /// Do it.
     Now(TenantTx),
     /// It was done: this was answered.
@@ -139,8 +139,23 @@ pub enum Begun {
 }
 
 impl<T> Sent<T> {
+    /// Does what was asked for, in one transaction with the answer that is kept; or gives the answer that it got before.
+    pub async fn act<B: serde::Serialize>(
+        &self,
+        app: &App,
+        caller: &Caller,
+        act: impl AsyncFnOnce(&mut TenantTx) -> Result<B, Problem>,
+    ) -> Result<axum::response::Response, Problem> {
+        let mut tx = match self.begin(app, caller).await? {
+            Begun::Now(tx) => tx,
+            Begun::Before(answer) => return Ok(answer),
+        };
+        let body = act(&mut tx).await?;
+        self.end(tx, caller, &body).await
+    }
+
     /// Begins: with an Idempotency-Key that was used, the request was answered before.
-    pub async fn begin(&self, app: &App, caller: &Caller) -> Result<Begun, Problem> {
+    async fn begin(&self, app: &App, caller: &Caller) -> Result<Begun, Problem> {
         let mut tx = caller.member.begin(app).await?;
         let Some(key) = &self.key else { return Ok(Begun::Now(tx)) };
         match store::tokens::claim_key(&mut tx, caller.token_id, key, &self.digest).await? {
@@ -154,7 +169,7 @@ impl<T> Sent<T> {
     }
 
     /// Keeps the answer with what was done, and gives it.
-    pub async fn end(
+    async fn end(
         &self,
         mut tx: TenantTx,
         caller: &Caller,

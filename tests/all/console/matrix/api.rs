@@ -119,8 +119,13 @@ pub(super) async fn tokens(world: &mut World) -> Vec<Held> {
         tokens.push(Held { at, token, scopes: ALL.to_vec(), works: false });
     }
     let at = world.principals.iter().position(|principal| principal.member.is_none()).unwrap();
-    for token in ["", "mw_api_nonsense", "Basic"] {
-        tokens.push(Held { at, token: token.to_owned(), scopes: ALL.to_vec(), works: false });
+    let mut strange = vec![String::new(), "mw_api_nonsense".to_owned(), "Basic".to_owned()];
+    for of in [&world.console.ours, &world.targets[2].organization] {
+        let shown = world.console.shown_by_agent(of).await;
+        strange.extend([shown.key, shown.token]);
+    }
+    for token in strange {
+        tokens.push(Held { at, token, scopes: ALL.to_vec(), works: false });
     }
     tokens
 }

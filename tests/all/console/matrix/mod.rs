@@ -4,6 +4,7 @@
 //! What is refused is asked for and must change nothing. What is allowed is read; that it can be done is tried elsewhere.
 
 mod api;
+mod events;
 mod pages;
 
 use std::collections::BTreeMap;
@@ -61,6 +62,12 @@ impl Member {
             Asks::MayForAll(act) => self.role.may(act) && self.clients.is_none(),
         }
     }
+}
+
+/// What an agent could show.
+struct Shown {
+    key: String,
+    token: String,
 }
 
 /// Whose rows the ids of a request name.
@@ -126,6 +133,12 @@ impl Console {
             nobody("a session that ended", format!("__Host-session={}", "A".repeat(22))),
             nobody("a session of nonsense", "__Host-session=mw_api_nonsense".to_owned()),
         ];
+        // An agent is let in by its key, in the dialogue of its link, and by nothing that it could show here.
+        for (of, whose) in [(&self.ours, "an agent"), (&self.theirs, "an agent elsewhere")] {
+            let shown = self.shown_by_agent(of).await;
+            all.push(nobody(whose, format!("__Host-session={}", shown.key)));
+            all.push(nobody(&format!("{whose} by its token"), format!("__Host-session={}", shown.token)));
+        }
         for (role, word) in Role::ALL {
             if !role.needs_clients() {
                 all.push(self.principal(self.ours.tenant, role, None, &format!("{word} of all clients")).await);
@@ -139,6 +152,30 @@ impl Console {
             all.push(self.principal(self.theirs.tenant, role, theirs, &format!("{word} elsewhere")).await);
         }
         all
+    }
+
+    /// What the agent of an organization's host has: its key's hash, as it links with it, and a token it enrols with.
+    async fn shown_by_agent(&self, of: &Organization) -> Shown {
+        let operator = OperatorTx::begin(&self.store, &self.db.owner_url()).await.unwrap();
+        let mut tx = operator.into_tenant(of.tenant).await.unwrap();
+        let token = keys::token::mint(
+            keys::token::Kind::Enroll,
+            &mut <rand::rngs::StdRng as rand::SeedableRng>::seed_from_u64(Store::new_id().as_u128() as u64),
+        );
+        let new = store::enrolment_tokens::New {
+            client_id: of.client,
+            site_id: None,
+            tags: &serde_json::json!({}),
+            networks: &[],
+            whom: &store::enrolment_tokens::For::Many(5),
+            begins: "mw_enroll_",
+            hash: token.hash(),
+            lives: std::time::Duration::from_secs(3_600),
+            by: "P.",
+        };
+        store::enrolment_tokens::insert(&mut tx, &new).await.unwrap();
+        tx.commit().await.unwrap();
+        Shown { key: hex::encode(keys::digest(of.host.as_bytes()).0), token: token.reveal().to_owned() }
     }
 
     /// The id of an incident and a host that were there.

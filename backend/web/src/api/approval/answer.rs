@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::api::{Begun, Caller, Done, Id, Problem, Sent, reason};
+use crate::api::{Caller, Done, Id, Problem, Sent, reason};
 use crate::pages::incident::{Said, say};
 
 /// A yes or no to exactly one plan.
@@ -48,11 +48,10 @@ pub async fn answer(
     let plan = hex::decode(&sent.said.plan).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     let plan = plan.ok_or_else(|| Problem::invalid("plan", "it is no digest of a plan: 64 hex digits"))?;
     let said = Said { yes: sent.said.answer == Word::Yes, plan, reason: reason(&sent.said.reason, 500)? };
-    let mut tx = match sent.begin(&app, &caller).await? {
-        Begun::Now(tx) => tx,
-        Begun::Before(answer) => return Ok(answer),
-    };
-    let run = store::remediate::runs::find(&mut tx, id).await?.ok_or(Problem::NOT_FOUND)?;
-    say(&mut tx, &caller.member, run.incident_id, id, said).await?;
-    sent.end(tx, &caller, &Done { changed: true }).await
+    sent.act(&app, &caller, async |tx| {
+        let run = store::remediate::runs::find(tx, id).await?.ok_or(Problem::NOT_FOUND)?;
+        say(tx, &caller.member, run.incident_id, id, said).await?;
+        Ok(Done { changed: true })
+    })
+    .await
 }

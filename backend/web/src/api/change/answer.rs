@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::api::approval::answer::Word;
-use crate::api::{Begun, Caller, Done, Id, Problem, Sent, reason};
+use crate::api::{Caller, Done, Id, Problem, Sent, reason};
 use crate::pages::change::say;
 
 /// A second person's word.
@@ -38,10 +38,9 @@ pub async fn answer(
         Word::Yes => domain::change::Word::Yes,
         Word::No => domain::change::Word::No,
     };
-    let mut tx = match sent.begin(&app, &caller).await? {
-        Begun::Now(tx) => tx,
-        Begun::Before(answer) => return Ok(answer),
-    };
-    say(&mut tx, &caller.member, id, word, &reason).await?;
-    sent.end(tx, &caller, &Done { changed: true }).await
+    sent.act(&app, &caller, async |tx| {
+        say(tx, &caller.member, id, word, &reason).await?;
+        Ok(Done { changed: true })
+    })
+    .await
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::App;
 use crate::api::host::act::HandsOff;
-use crate::api::{Begun, Caller, Done, Id, Nothing, Problem, Sent, reason, some};
+use crate::api::{Caller, Done, Id, Nothing, Problem, Sent, reason, some};
 use crate::pages::guardrails::{begin_hands_off, close, end_hands_off, end_interlock, let_act, stop_place};
 
 /// Where, and why.
@@ -53,24 +53,22 @@ fn needed(said: &str) -> Result<String, Problem> {
     responses((status = 200, description = "Stopped", body = Done), Problem), security(("token" = ["stop"])))]
 pub async fn stop(State(app): State<App>, caller: Caller, sent: Sent<Stop>) -> Result<Response, Problem> {
     let reason = needed(&sent.said.reason)?;
-    let mut tx = match sent.begin(&app, &caller).await? {
-        Begun::Now(tx) => tx,
-        Begun::Before(answer) => return Ok(answer),
-    };
-    let changed = stop_place(&mut tx, &caller.member, sent.said.client, Some(&reason)).await?;
-    sent.end(tx, &caller, &Done { changed }).await
+    sent.act(&app, &caller, async |tx| {
+        let changed = stop_place(tx, &caller.member, sent.said.client, Some(&reason)).await?;
+        Ok(Done { changed })
+    })
+    .await
 }
 
 /// Lets act again what was stopped.
 #[utoipa::path(post, path = "/api/v1/guardrails/go", tag = "Guardrails", params(crate::api::document::Key), request_body = Go,
     responses((status = 200, description = "It may act", body = Done), Problem), security(("token" = ["let_act"])))]
 pub async fn go(State(app): State<App>, caller: Caller, sent: Sent<Go>) -> Result<Response, Problem> {
-    let mut tx = match sent.begin(&app, &caller).await? {
-        Begun::Now(tx) => tx,
-        Begun::Before(answer) => return Ok(answer),
-    };
-    let changed = let_act(&mut tx, &caller.member, sent.said.client).await?;
-    sent.end(tx, &caller, &Done { changed }).await
+    sent.act(&app, &caller, async |tx| {
+        let changed = let_act(tx, &caller.member, sent.said.client).await?;
+        Ok(Done { changed })
+    })
+    .await
 }
 
 /// Closes a breaker: somebody has looked at what went badly. One that is closed, or that nobody knows, stays as it is.
@@ -78,12 +76,11 @@ pub async fn go(State(app): State<App>, caller: Caller, sent: Sent<Go>) -> Resul
     responses((status = 200, description = "It is closed", body = Done), Problem), security(("token" = ["let_act"])))]
 pub async fn close_breaker(State(app): State<App>, caller: Caller, sent: Sent<Close>) -> Result<Response, Problem> {
     let reason = needed(&sent.said.reason)?;
-    let mut tx = match sent.begin(&app, &caller).await? {
-        Begun::Now(tx) => tx,
-        Begun::Before(answer) => return Ok(answer),
-    };
-    let changed = close(&mut tx, &caller.member, &sent.said.breaker, &reason).await?;
-    sent.end(tx, &caller, &Done { changed }).await
+    sent.act(&app, &caller, async |tx| {
+        let changed = close(tx, &caller.member, &sent.said.breaker, &reason).await?;
+        Ok(Done { changed })
+    })
+    .await
 }
 
 /// Ends an interlock before its time.
@@ -95,12 +92,11 @@ pub async fn release(
     Id(id): Id,
     sent: Sent<Nothing>,
 ) -> Result<Response, Problem> {
-    let mut tx = match sent.begin(&app, &caller).await? {
-        Begun::Now(tx) => tx,
-        Begun::Before(answer) => return Ok(answer),
-    };
-    let changed = end_interlock(&mut tx, &caller.member, id).await?;
-    sent.end(tx, &caller, &Done { changed }).await
+    sent.act(&app, &caller, async |tx| {
+        let changed = end_interlock(tx, &caller.member, id).await?;
+        Ok(Done { changed })
+    })
+    .await
 }
 
 /// No actions on a client's hosts for a while.
@@ -113,12 +109,11 @@ pub async fn hands_off(
     sent: Sent<HandsOff>,
 ) -> Result<Response, Problem> {
     let reason = reason(&sent.said.reason, 200)?;
-    let mut tx = match sent.begin(&app, &caller).await? {
-        Begun::Now(tx) => tx,
-        Begun::Before(answer) => return Ok(answer),
-    };
-    begin_hands_off(&mut tx, &caller.member, id, sent.said.hours, some(&reason)).await?;
-    sent.end(tx, &caller, &Done { changed: true }).await
+    sent.act(&app, &caller, async |tx| {
+        begin_hands_off(tx, &caller.member, id, sent.said.hours, some(&reason)).await?;
+        Ok(Done { changed: true })
+    })
+    .await
 }
 
 /// Ends hands off for a client.
@@ -130,10 +125,9 @@ pub async fn hands_on(
     Id(id): Id,
     sent: Sent<Nothing>,
 ) -> Result<Response, Problem> {
-    let mut tx = match sent.begin(&app, &caller).await? {
-        Begun::Now(tx) => tx,
-        Begun::Before(answer) => return Ok(answer),
-    };
-    let changed = end_hands_off(&mut tx, &caller.member, id).await?;
-    sent.end(tx, &caller, &Done { changed }).await
+    sent.act(&app, &caller, async |tx| {
+        let changed = end_hands_off(tx, &caller.member, id).await?;
+        Ok(Done { changed })
+    })
+    .await
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::api::{Begun, Caller, Done, Id, Nothing, Problem, Sent, reason, some};
+use crate::api::{Caller, Done, Id, Nothing, Problem, Sent, reason, some};
 use crate::pages::host::{attest, begin_hands_off, end_hands_off};
 
 /// No actions for a while.
@@ -32,12 +32,11 @@ pub async fn hands_off(
     sent: Sent<HandsOff>,
 ) -> Result<Response, Problem> {
     let reason = reason(&sent.said.reason, 200)?;
-    let mut tx = match sent.begin(&app, &caller).await? {
-        Begun::Now(tx) => tx,
-        Begun::Before(answer) => return Ok(answer),
-    };
-    begin_hands_off(&mut tx, &caller.member, id, sent.said.hours, some(&reason)).await?;
-    sent.end(tx, &caller, &Done { changed: true }).await
+    sent.act(&app, &caller, async |tx| {
+        begin_hands_off(tx, &caller.member, id, sent.said.hours, some(&reason)).await?;
+        Ok(Done { changed: true })
+    })
+    .await
 }
 
 /// Ends hands off on this host; what was held is looked at again at once.
@@ -49,12 +48,11 @@ pub async fn release(
     Id(id): Id,
     sent: Sent<Nothing>,
 ) -> Result<Response, Problem> {
-    let mut tx = match sent.begin(&app, &caller).await? {
-        Begun::Now(tx) => tx,
-        Begun::Before(answer) => return Ok(answer),
-    };
-    let changed = end_hands_off(&mut tx, &caller.member, id).await?;
-    sent.end(tx, &caller, &Done { changed }).await
+    sent.act(&app, &caller, async |tx| {
+        let changed = end_hands_off(tx, &caller.member, id).await?;
+        Ok(Done { changed })
+    })
+    .await
 }
 
 /// Says that a quarantined host is the same machine: it is trusted again.
@@ -66,10 +64,9 @@ pub async fn same_machine(
     Id(id): Id,
     sent: Sent<Nothing>,
 ) -> Result<Response, Problem> {
-    let mut tx = match sent.begin(&app, &caller).await? {
-        Begun::Now(tx) => tx,
-        Begun::Before(answer) => return Ok(answer),
-    };
-    attest(&mut tx, &caller.member, id).await?;
-    sent.end(tx, &caller, &Done { changed: true }).await
+    sent.act(&app, &caller, async |tx| {
+        attest(tx, &caller.member, id).await?;
+        Ok(Done { changed: true })
+    })
+    .await
 }

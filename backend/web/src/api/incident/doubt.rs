@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::App;
-use crate::api::{Begun, Caller, Done, Id, Problem, Sent};
+use crate::api::{Caller, Done, Id, Problem, Sent};
 use crate::pages::incident::end_doubt;
 
 /// A person's word on a run in doubt.
@@ -40,14 +40,13 @@ pub async fn answer(
     Id(id): Id,
     sent: Sent<Doubt>,
 ) -> Result<Response, Problem> {
-    let mut tx = match sent.begin(&app, &caller).await? {
-        Begun::Now(tx) => tx,
-        Begun::Before(answer) => return Ok(answer),
-    };
-    let answer = match sent.said.answer {
-        Ran::Ran => Answer::Ran,
-        Ran::DidNotRun => Answer::DidNotRun,
-    };
-    end_doubt(&mut tx, &caller.member, id, sent.said.run, answer).await?;
-    sent.end(tx, &caller, &Done { changed: true }).await
+    sent.act(&app, &caller, async |tx| {
+        let answer = match sent.said.answer {
+            Ran::Ran => Answer::Ran,
+            Ran::DidNotRun => Answer::DidNotRun,
+        };
+        end_doubt(tx, &caller.member, id, sent.said.run, answer).await?;
+        Ok(Done { changed: true })
+    })
+    .await
 }

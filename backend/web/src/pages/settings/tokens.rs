@@ -60,24 +60,21 @@ impl Input for Revoke {
     }
 }
 
-/// Tokens are the organization's: to a member of some clients they are not there.
-fn must_make(member: &Member) -> Result<(), Failure> {
-    if !member.sees_all() {
-        return Err(Failure::NOT_FOUND);
-    }
-    member.must(Act::MakeTokens)
+/// Whose tokens a member sees: a member of some clients their own alone, everybody else those of the organization.
+fn whose(member: &Member) -> Option<Uuid> {
+    (!member.sees_all()).then(|| member.login_id())
 }
 
 /// The page.
 pub async fn show(State(app): State<App>, member: Member) -> Result<Response, Failure> {
-    must_make(&member)?;
+    member.must(Act::MakeTokens)?;
     let typed = Typed { days: 90, ..Typed::default() };
     Ok(page(&load(&app, &member, &["read".to_owned()], typed, Ok(None)).await?))
 }
 
 /// Makes a token and shows it this once.
 pub async fn make(State(app): State<App>, Posted(member, form): Posted<New>) -> Result<Response, Failure> {
-    must_make(&member)?;
+    member.must(Act::MakeTokens)?;
     member.must_be_proven(&app).await?;
     match insert(&app, &member, &form).await? {
         Ok(made) => {
@@ -132,10 +129,13 @@ pub async fn revoke(
     id: Result<Path<Uuid>, PathRejection>,
     Posted(member, _): Posted<Revoke>,
 ) -> Result<Response, Failure> {
-    must_make(&member)?;
+    member.must(Act::MakeTokens)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     let mut tx = member.begin(&app).await?;
     let maker = tokens::find_maker(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+    if whose(&member).is_some_and(|own| own != maker) {
+        return Err(Failure::NOT_FOUND);
+    }
     if !may_revoke(&member, maker) {
         return Err(Failure::FORBIDDEN);
     }
@@ -175,7 +175,7 @@ async fn load(
         used: token.used_at.map(|at| (at, token.used_from)),
         revoked: token.revoked_at.zip(token.revoked_by),
     };
-    let rows = tokens::list(&mut tx, SHOWN).await?.into_iter().map(row).collect();
+    let rows = tokens::list(&mut tx, whose(member), SHOWN).await?.into_iter().map(row).collect();
     let scopes = token::of_role(member.seat().role)
         .map(|(word, label)| ScopeChoice { word, label, is_chosen: chosen.iter().any(|scope| scope == word) })
         .collect();
