@@ -31,6 +31,7 @@ pub mod inventory;
 pub mod mail;
 pub mod metrics;
 mod part;
+pub mod platform;
 #[cfg(any(test, feature = "gallery"))]
 pub mod samples;
 pub mod settings;

@@ -125,6 +125,7 @@ fn a_link_leads_only_to_a_route_that_exists() {
                     "/hosts",
                     "/guardrails",
                     "/changes",
+                    "/platform",
                     "/settings",
                     "/api/docs",
                     "/api/v1/openapi.json",

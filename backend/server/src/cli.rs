@@ -125,6 +125,20 @@ pub enum Platform {
         #[command(flatten)]
         at: OwnerArgs,
     },
+    /// Make somebody an operator of the platform: prints a link that works once, within the hour.
+    Operator {
+        /// Their address.
+        email: String,
+        /// Take it away instead.
+        #[arg(long)]
+        remove: bool,
+        /// The server's address, for the link.
+        #[arg(long, default_value = "")]
+        public_url: String,
+        /// Where.
+        #[command(flatten)]
+        at: OwnerArgs,
+    },
     /// What organizations may add: plans, and who has which.
     #[command(subcommand)]
     Plan(PlanCommand),

@@ -10,12 +10,14 @@ use anyhow::{Context as _, Result, bail};
 use domain::deletion::is_meant;
 use domain::people::{check_email, check_name};
 use domain::quota::{Plan, is_plan_name};
+use keys::token;
 use serde_json::json;
 use store::auth::OperatorTx;
 use store::deletions::{self, Subject};
 use store::everything::Everything;
 use store::people::founding::{self, SignUp};
 use store::people::plans;
+use store::platform;
 use store::remediate::freezes;
 use store::remediate::stops::Place;
 use store::{Store, audit, configuration};
@@ -24,9 +26,13 @@ use uuid::Uuid;
 use crate::cli::{OwnerArgs, PlanCommand, Platform, SignUpArg};
 use crate::config::Urls;
 use crate::node::open_store;
+use crate::random::rng;
 
 /// Who acts, as the audit and the pages say it.
 const BY: &str = "the operator of the platform";
+
+/// How long the link that makes an operator can be followed.
+const LINK_LASTS: Duration = Duration::from_secs(3600);
 
 /// Runs the command.
 ///
@@ -49,6 +55,10 @@ pub async fn run(command: Platform) -> Result<()> {
         Platform::Suspend { tenant, reason, at } => {
             let (store, owner) = open(at)?;
             suspend(&store, &owner, &tenant, &reason).await
+        }
+        Platform::Operator { email, remove, public_url, at } => {
+            let (store, owner) = open(at)?;
+            operator(&store, &owner, &email, remove, &public_url).await
         }
         Platform::Plan(command) => plan(command).await,
         Platform::Delete { tenant, name, days, at } => {
@@ -83,6 +93,8 @@ async fn sign_up(store: &Store, owner: &str, set: Option<SignUp>) -> Result<()> 
     if let Some(set) = set {
         let mut operator = begin(store, owner).await?;
         founding::set_sign_up(&mut operator, set).await?;
+        platform::note(&mut operator, "platform.sign_up", None, json!({ "to": format!("{set:?}").to_lowercase() }))
+            .await?;
         operator.commit().await?;
     }
     let mut operator = begin(store, owner).await?;
@@ -107,6 +119,7 @@ async fn invite(store: &Store, owner: &str, email: &str, organization: &str, nam
     }
     let facts = json!({ "organization": organization, "name": name });
     founding::invite(&mut operator, &email, &facts).await?;
+    platform::note(&mut operator, "platform.invited", None, json!({ "email": email })).await?;
     operator.commit().await?;
     println!("A mail to {email} is on its way: its link begins {organization}, once, within an hour of being sent.");
     Ok(())
@@ -150,8 +163,39 @@ async fn suspend(store: &Store, owner: &str, wanted: &str, reason: &str) -> Resu
     tx.commit().await?;
     let mut operator = begin(store, owner).await?;
     founding::set_state(&mut operator, tenant_id, "suspended").await?;
+    platform::note(&mut operator, "organization.suspended", Some(tenant_id), json!({ "reason": reason })).await?;
     operator.commit().await?;
     println!("Suspended: its members cannot sign in, nothing acts on its hosts, and they are watched on.");
+    Ok(())
+}
+
+/// The platform's audit has it too, after the organization's own.
+async fn note(store: &Store, owner: &str, action: &str, tenant_id: Uuid) -> Result<()> {
+    let mut operator = begin(store, owner).await?;
+    platform::note(&mut operator, action, Some(tenant_id), json!({})).await?;
+    Ok(operator.commit().await?)
+}
+
+async fn operator(store: &Store, owner: &str, email: &str, remove: bool, public_url: &str) -> Result<()> {
+    let email = check_email(email).map_err(anyhow::Error::msg)?;
+    let mut operator = begin(store, owner).await?;
+    if remove {
+        let login_id = operator.find_login(&email).await?.context("nobody has this address")?;
+        if !platform::delete_operator(&mut operator, login_id).await? {
+            bail!("{email} is no operator");
+        }
+        platform::note(&mut operator, "operator.removed", None, json!({ "email": email })).await?;
+        operator.commit().await?;
+        println!("{email} operates the platform no more, from this moment on.");
+        return Ok(());
+    }
+    let link = token::mint(token::Kind::Setup, &mut rng());
+    platform::insert_link(&mut operator, &email, &link.hash(), LINK_LASTS).await?;
+    platform::note(&mut operator, "operator.invited", None, json!({ "email": email })).await?;
+    operator.commit().await?;
+    println!("{}/operator/{}", public_url.trim_end_matches('/'), link.reveal());
+    println!("It works once, within the hour, and asks {email} for a password and a second factor.");
+    println!("From then on they sign in at /sign-in?next=/platform.");
     Ok(())
 }
 
@@ -175,6 +219,8 @@ async fn plan(command: PlanCommand) -> Result<()> {
             let mut operator = begin(&store, &owner).await?;
             let plan = Plan { name, max_hosts: hosts, max_checks: checks, max_members: members, keep_days };
             plans::save(&mut operator, &plan).await?;
+            let numbers = json!({ "plan": plan.name, "hosts": hosts, "checks": checks, "members": members, "keep_days": keep_days });
+            platform::note(&mut operator, "platform.plan", None, numbers).await?;
             operator.commit().await?;
             println!("The plan {} counts from now on, for whoever has it.", plan.name);
         }
@@ -185,6 +231,7 @@ async fn plan(command: PlanCommand) -> Result<()> {
             if !plans::give(&mut operator, tenant_id, &plan).await? {
                 bail!("there is no plan {plan:?}: see `mendwright platform plan list`");
             }
+            platform::note(&mut operator, "organization.plan", Some(tenant_id), json!({ "plan": plan })).await?;
             operator.commit().await?;
             let mut tx = begin(&store, &owner).await?.into_tenant(tenant_id).await?;
             let detail = json!({ "plan": plan });
@@ -208,6 +255,7 @@ async fn delete(store: &Store, owner: &str, wanted: &str, name: &str, days: u16)
         bail!("it is being deleted already: `mendwright platform keep` calls it off until it has begun");
     }
     tx.commit().await?;
+    note(store, owner, "organization.deletion_asked", tenant_id).await?;
     println!("It is deleted in {days} days, once nothing runs on its hosts. Its owners are told, and can call it off.");
     Ok(())
 }
@@ -219,6 +267,7 @@ async fn keep(store: &Store, owner: &str, wanted: &str) -> Result<()> {
         bail!("it is not being deleted, or its rows go already");
     }
     tx.commit().await?;
+    note(store, owner, "organization.deletion_called_off", tenant_id).await?;
     println!("Called off: it is not deleted.");
     Ok(())
 }
@@ -236,6 +285,7 @@ async fn export(store: &Store, owner: &str, wanted: &str, file: &Path) -> Result
     let detail = json!({ "rows": everything.rows() });
     audit::insert_tenant_wide(&mut tx, "organization.exported", "tenant", tenant_id, detail).await?;
     tx.commit().await?;
+    note(store, owner, "organization.exported", tenant_id).await?;
     println!("{} rows are in {}.", everything.rows(), file.display());
     Ok(())
 }
@@ -244,6 +294,7 @@ async fn resume(store: &Store, owner: &str, wanted: &str) -> Result<()> {
     let tenant_id = find(store, owner, wanted).await?;
     let mut operator = begin(store, owner).await?;
     founding::set_state(&mut operator, tenant_id, "active").await?;
+    platform::note(&mut operator, "organization.resumed", Some(tenant_id), json!({})).await?;
     operator.commit().await?;
     let mut tx = begin(store, owner).await?.into_tenant(tenant_id).await?;
     audit::insert_tenant_wide(&mut tx, "organization.resumed", "tenant", tenant_id, json!({})).await?;

@@ -38,6 +38,7 @@ pub mod outbox;
 pub mod owners;
 pub mod pages;
 pub mod people;
+pub mod platform;
 pub mod quotas;
 pub mod remediate;
 pub mod scope;

@@ -13,6 +13,7 @@ mod failure;
 pub mod install;
 mod layers;
 mod member;
+mod operator;
 mod pages;
 mod passkey;
 mod peer;

@@ -73,7 +73,7 @@ pub const RULES: &[Rule] = &[
     Rule {
         says: TABLES,
         faults: "SELECT t.name FROM tables t WHERE NOT t.of_tenant AND t.name NOT IN
-          ('logins', 'sessions', 'letters', 'links', 'sources', 'recovery_codes', 'passkeys', 'ceremonies', 'platform_state', 'plans', 'server_keys', 'nodes', '_sqlx_migrations')",
+          ('logins', 'sessions', 'letters', 'links', 'sources', 'recovery_codes', 'passkeys', 'ceremonies', 'platform_state', 'plans', 'operators', 'operator_links', 'platform_audit', 'server_keys', 'nodes', '_sqlx_migrations')",
     },
     Rule {
         says: COLUMNS,
@@ -173,7 +173,8 @@ pub const RULES: &[Rule] = &[
         says: DEFINER,
         faults: "SELECT p.name FROM routines p WHERE p.prosecdef
           AND NOT (p.name IN ('maintenance.ensure_day(text,date,date)', 'maintenance.drop_day(text,date,integer,date)',
-              'maintenance.erase(uuid,uuid,integer,timestamp with time zone)', 'maintenance.prune(uuid,date)')
+              'maintenance.erase(uuid,uuid,integer,timestamp with time zone)', 'maintenance.prune(uuid,date)',
+              'maintenance.survey(uuid)')
             AND 'search_path=pg_catalog, pg_temp' = ANY (p.proconfig))",
     },
     Rule {

@@ -18,6 +18,7 @@ mod guardrails;
 mod hosts;
 mod incidents;
 mod matrix;
+mod operators;
 mod owners;
 mod passkeys;
 mod people;

@@ -349,7 +349,7 @@ async fn turn_on(console: &Console, cookie: &str) -> (Vec<u8>, Vec<String>) {
     (secret, codes)
 }
 
-fn base32(text: &str) -> Vec<u8> {
+pub(super) fn base32(text: &str) -> Vec<u8> {
     let bits: String =
         text.chars().map(|c| format!("{:05b}", "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(c).unwrap())).collect();
     bits.as_bytes()

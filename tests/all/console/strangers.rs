@@ -18,8 +18,10 @@ pub(super) enum Gives {
     OwnOnly,
     /// To those who may see the row it names; to other members what does not exist; strangers sign in.
     Named,
+    /// To operators of the platform; to everybody else, strangers too, what does not exist.
+    Operators,
 }
-use Gives::{Everybody, Named, OwnOnly};
+use Gives::{Everybody, Named, Operators, OwnOnly};
 
 /// Method, path, form (`{run}` is a run in doubt of ours, `{host}` our host), what it gives.
 pub(super) const ROUTES: &[(&str, &str, &str, Gives)] = &[
@@ -135,6 +137,15 @@ pub(super) const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("POST", "/settings/data/file", "", OwnOnly),
     ("POST", "/settings/data/delete", "&name=Nobody", OwnOnly),
     ("POST", "/settings/data/keep", "", OwnOnly),
+    ("GET", "/operator/{token}", "", Everybody),
+    ("POST", "/operator/{token}", "password=x", Everybody),
+    ("GET", "/platform", "", Operators),
+    ("GET", "/platform/second-factor", "", Operators),
+    ("POST", "/platform/second-factor", "&code=123456", Operators),
+    ("POST", "/platform/brake", "&code=123456&to=stop", Operators),
+    ("POST", "/platform/organizations/{id}/plan", "&code=123456&plan=unlimited", Operators),
+    ("POST", "/platform/organizations/{id}/suspend", "&code=123456&reason=x", Operators),
+    ("POST", "/platform/organizations/{id}/resume", "&code=123456", Operators),
     ("GET", "/changes", "", OwnOnly),
     ("POST", "/changes/{id}", "&answer=yes", Named),
     ("GET", "/assets/{file}", "", Everybody),
@@ -161,7 +172,8 @@ impl Console {
         match method {
             "GET" => self.get(path, &seat.cookie).await,
             "POST" => {
-                let of_strangers = ["/sign-in", "/sign-up", "/reset", "/invitation/", "/confirm-address/"];
+                let of_strangers =
+                    ["/sign-in", "/sign-up", "/reset", "/invitation/", "/confirm-address/", "/operator/"];
                 let form = match of_strangers.iter().any(|start| path.starts_with(start)) {
                     true => form.to_owned(),
                     false => format!("csrf={}{form}", seat.csrf),
@@ -331,7 +343,9 @@ async fn a_stranger_is_asked_to_sign_in() {
             let (real, _) = console.paths(path);
             let (status, headers, body) = console.ask(seat, method, &real, &filled(form)).await;
             assert!(!body.contains("Ours"), "{method} {path}");
-            if *gives != Everybody {
+            if *gives == Operators {
+                assert_eq!(status, StatusCode::NOT_FOUND, "{method} {path}");
+            } else if *gives != Everybody {
                 let to = headers.get(header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or_default();
                 assert!(
                     status == StatusCode::SEE_OTHER && to.starts_with("/sign-in"),
@@ -381,6 +395,9 @@ async fn what_is_ours_does_not_exist_for_other_members() {
         for seat in [&theirs, &limited] {
             let answer = plain(console.ask(seat, method, &real, &form).await);
             assert!(!answer.1.contains("Ours client") && !answer.1.contains("Ours-host"), "{method} {path}");
+            if *gives == Operators {
+                assert_eq!(answer.0, StatusCode::NOT_FOUND, "{method} {path}");
+            }
             if *gives == Named {
                 assert_eq!(answer.0, StatusCode::NOT_FOUND, "{method} {path}");
                 let nobodys = plain(console.ask(seat, method, &unknown, &form).await);

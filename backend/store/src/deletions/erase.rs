@@ -74,7 +74,8 @@ async fn erase(store: &Store, tenant_id: Uuid, deletion_id: Uuid) -> Result<u64>
         .await?;
         sqlx::query!(
             "DELETE FROM logins g WHERE g.login_id = ANY ($1)
-               AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.login_id = g.login_id)",
+               AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.login_id = g.login_id)
+               AND NOT EXISTS (SELECT 1 FROM operators o WHERE o.login_id = g.login_id)",
             &only_here
         )
         .execute(tx.conn())

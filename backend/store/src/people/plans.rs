@@ -2,6 +2,7 @@
 
 use domain::quota::Plan;
 use jiff_sqlx::ToSqlx;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::auth::OperatorTx;
@@ -18,8 +19,12 @@ fn number(n: Option<i32>) -> Option<u32> {
 
 /// All plans, by name.
 pub async fn list(operator: &mut OperatorTx) -> Result<Vec<Plan>> {
+    list_in(operator.conn()).await
+}
+
+pub(crate) async fn list_in(conn: &mut PgConnection) -> Result<Vec<Plan>> {
     let rows = sqlx::query!("SELECT plan, max_hosts, max_checks, max_members, keep_days FROM plans ORDER BY plan")
-        .fetch_all(operator.conn())
+        .fetch_all(conn)
         .await?;
     let plan = rows.into_iter().map(|r| Plan {
         name: r.plan,

@@ -34,6 +34,18 @@ pub async fn insert(tx: &mut TenantTx, place: Place, why: &str, by: &str) -> Res
     Ok(Some(running))
 }
 
+/// Stops all actions of an organization that the operator suspended, if nobody has.
+pub async fn hold_suspended(tx: &mut TenantTx) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    let state = sqlx::query_scalar!("SELECT state FROM tenants WHERE tenant_id = $1", tenant_id)
+        .fetch_optional(tx.conn())
+        .await?;
+    if state.as_deref() == Some("suspended") {
+        insert(tx, Place::Tenant, "the organization is suspended", "the operator of the platform").await?;
+    }
+    Ok(())
+}
+
 fn frozen(before: bool, after: bool) -> (Value, Value) {
     (json!({ "frozen": before }), json!({ "frozen": after }))
 }

@@ -15,6 +15,7 @@ pub mod incident;
 pub mod install;
 pub mod letters;
 pub mod limit;
+pub mod platform;
 pub mod refused;
 pub mod settings;
 pub mod sign_in;

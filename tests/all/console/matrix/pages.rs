@@ -46,6 +46,10 @@ const ASKS: &[(&str, &str, Asks)] = &[
     ("GET", "/settings/usage", MayForAll(Act::ManageOrganization)),
     ("GET", "/settings/data", MayForAll(Act::OwnOrganization)),
     ("POST", "/settings/data", MayForAll(Act::OwnOrganization)),
+    ("GET", "/operator", Nothing),
+    ("POST", "/operator", Nothing),
+    ("GET", "/platform", Nothing),
+    ("POST", "/platform", Nothing),
     ("GET", "/api", Nothing),
     ("GET", "/incidents", May(Act::Read)),
     ("POST", "/incidents", May(Act::WorkIncidents)),
@@ -131,6 +135,7 @@ pub(super) async fn ask_all(world: &mut World, cells: &mut Cells) {
                 let may = may && *path != "/settings/audit/file";
                 let is_open = match gives {
                     Gives::Everybody => true,
+                    Gives::Operators => false,
                     Gives::OwnOnly => may,
                     Gives::Named => may && sees,
                 };
@@ -209,6 +214,9 @@ fn fault(
         return Some("has no security headers".to_owned());
     }
     let to = headers.get(header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or_default();
+    if gives == Gives::Operators {
+        return (*status != StatusCode::NOT_FOUND).then(|| "is there for others than operators".to_owned());
+    }
     match (&principal.member, is_open) {
         (_, true) if gives == Gives::Everybody => None,
         (None, _) => (!(*status == StatusCode::SEE_OTHER && to.starts_with("/sign-in")))

@@ -10,6 +10,7 @@ use store::people::second_factor::Ended;
 use store::people::{letters, second_factor};
 use store::{audit, logins};
 use tower_sessions::Session;
+use uuid::Uuid;
 use views::Nav;
 use views::settings::{CodesPage, SecondFactorPage, Tab};
 use zeroize::Zeroizing;
@@ -40,15 +41,14 @@ impl Input for First {
 pub async fn show(State(app): State<App>, Newcomer(member): Newcomer) -> Result<Response, Failure> {
     member.must_own_account()?;
     member.must_be_proven(&app).await?;
-    match secret(&app, &member).await? {
+    match secret_of(&app, member.login_id()).await? {
         Some((_, secret)) => Ok(page(&form(&app, &member, &secret, None).await?)),
         None => Ok(Redirect::to("/settings").into_response()),
     }
 }
 
 /// The secret that does not count yet, with its version; none if one counts already.
-async fn secret(app: &App, member: &Member) -> Result<Option<(i32, Zeroizing<Vec<u8>>)>, Failure> {
-    let login_id = member.login_id();
+pub async fn secret_of(app: &App, login_id: Uuid) -> Result<Option<(i32, Zeroizing<Vec<u8>>)>, Failure> {
     if let Some(sealed) = second_factor::find(&app.store, login_id).await? {
         if sealed.since.is_some() {
             return Ok(None);
@@ -66,9 +66,7 @@ async fn secret(app: &App, member: &Member) -> Result<Option<(i32, Zeroizing<Vec
 async fn form(app: &App, member: &Member, secret: &[u8], error: Option<&str>) -> Result<SecondFactorPage, Failure> {
     let account = logins::find_account(&app.store, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
     let link = totp::link(secret, &account.email).map_err(|_| Failure::BROKEN)?;
-    let code = QrCode::with_error_correction_level(&link, EcLevel::M).map_err(|_| Failure::BROKEN)?;
-    let side = code.width();
-    let path = path_of(&code);
+    let (side, path) = code_path(&link)?;
     let mut tx = member.begin(app).await?;
     let shell = member.shell(&mut tx, Nav::Settings).await?;
     Ok(SecondFactorPage {
@@ -82,6 +80,12 @@ async fn form(app: &App, member: &Member, secret: &[u8], error: Option<&str>) ->
         passkeys: passkey::are_possible(&app.config),
         error: error.map(str::to_owned),
     })
+}
+
+/// The QR code of a link: its modules a side, and the dark ones as a path.
+pub fn code_path(link: &str) -> Result<(usize, String), Failure> {
+    let code = QrCode::with_error_correction_level(link, EcLevel::M).map_err(|_| Failure::BROKEN)?;
+    Ok((code.width(), path_of(&code)))
 }
 
 /// The dark modules of a QR code, each run of them in a row as one rectangle.
@@ -105,7 +109,7 @@ pub async fn turn_on(
     PostedByNewcomer(member, input): PostedByNewcomer<First>,
 ) -> Result<Response, Failure> {
     member.must_be_proven(&app).await?;
-    let Some((version, secret)) = secret(&app, &member).await? else { return Err(Failure::CONFLICT) };
+    let Some((version, secret)) = secret_of(&app, member.login_id()).await? else { return Err(Failure::CONFLICT) };
     let now = entry::now(&app.store).await?.as_second().unsigned_abs();
     let Some(step) = totp::step_of(&secret, &input.code, now).map_err(|_| Failure::BROKEN)? else {
         let error = "That was not the code of this moment. Is the phone’s clock right?";

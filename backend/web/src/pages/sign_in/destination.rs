@@ -31,6 +31,8 @@ pub enum Destination {
     Settings,
     /// `/settings/people`
     People,
+    /// `/platform`, an operator's
+    Platform,
     /// `/demo`, where a demo runs
     Demo,
     /// `/demo/mails`
@@ -53,6 +55,7 @@ impl Destination {
             ["hosts", id] => id.parse().ok().map(Destination::Host),
             ["settings"] => Some(Destination::Settings),
             ["settings", "people"] => Some(Destination::People),
+            ["platform"] => Some(Destination::Platform),
             ["demo"] => Some(Destination::Demo),
             ["demo", "mails"] => Some(Destination::Mails),
             _ => None,
@@ -75,6 +78,7 @@ impl fmt::Display for Destination {
             Destination::Host(id) => write!(f, "/hosts/{id}"),
             Destination::Settings => f.write_str("/settings"),
             Destination::People => f.write_str("/settings/people"),
+            Destination::Platform => f.write_str("/platform"),
             Destination::Demo => f.write_str("/demo"),
             Destination::Mails => f.write_str("/demo/mails"),
         }

@@ -1,0 +1,110 @@
+//! How the platform stands, in numbers.
+
+use jiff::{SignedDuration, Timestamp};
+use jiff_sqlx::ToSqlx;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{Result, Store};
+
+/// An organization in numbers.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "what is counted says what it is")]
+pub struct Standing {
+    pub tenant_id: Uuid,
+    pub name: String,
+    /// `active`, `suspended`, `archived` or `deleting`.
+    pub state: String,
+    pub plan: String,
+    pub clients: i64,
+    pub hosts: i64,
+    /// Hosts whose link is open.
+    pub linked: i64,
+    pub checks: i64,
+    pub members: i64,
+    pub open_incidents: i64,
+    /// Runs that are under way.
+    pub running: i64,
+    /// Whether all its actions are stopped.
+    pub is_stopped: bool,
+    /// When it is to be deleted.
+    pub deletes_at: Option<Timestamp>,
+    /// Hosts by their agent's version, an object of numbers.
+    pub versions: Value,
+}
+
+/// Organizations after one of them, by id.
+pub async fn list_standings(store: &Store, after: Option<Uuid>, limit: i64) -> Result<Vec<Standing>> {
+    let mut tx = store.system().await?;
+    let ids = sqlx::query_scalar!(
+        "SELECT tenant_id FROM tenants WHERE tenant_id > $1 ORDER BY tenant_id LIMIT $2",
+        after.unwrap_or_default(),
+        limit
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let mut standings = Vec::with_capacity(ids.len());
+    for tenant_id in ids {
+        let row = sqlx::query!(
+            r#"SELECT name AS "name!", state AS "state!", plan AS "plan!", clients AS "clients!", hosts AS "hosts!", linked AS "linked!",
+                 checks AS "checks!", members AS "members!", open_incidents AS "open_incidents!", running AS "running!",
+                 is_stopped AS "is_stopped!", deletes_at AS "deletes_at?", versions AS "versions!" FROM maintenance.survey($1)"#,
+            tenant_id
+        )
+        .fetch_optional(tx.conn())
+        .await?;
+        let Some(r) = row else { continue };
+        standings.push(Standing {
+            tenant_id,
+            name: r.name,
+            state: r.state,
+            plan: r.plan,
+            clients: r.clients,
+            hosts: r.hosts,
+            linked: r.linked,
+            checks: r.checks,
+            members: r.members,
+            open_incidents: r.open_incidents,
+            running: r.running,
+            is_stopped: r.is_stopped,
+            deletes_at: r.deletes_at.map(|at| at.to_jiff()),
+            versions: r.versions,
+        });
+    }
+    tx.commit().await?;
+    Ok(standings)
+}
+
+/// How far a queue of the loops is behind.
+#[derive(Clone, Debug)]
+pub struct Lag {
+    /// The queue; those of all nodes' links as one.
+    pub queue: String,
+    /// Wake-ups that are due.
+    pub due: i64,
+    /// For how long the oldest has been.
+    pub oldest: SignedDuration,
+}
+
+/// The queues in which something is due.
+pub async fn list_lags(store: &Store) -> Result<Vec<Lag>> {
+    let mut tx = store.system().await?;
+    let now = tx.now().await?;
+    let rows = sqlx::query!(
+        r#"SELECT split_part(queue, '@', 1) AS "queue!", count(*) AS "due!", min(due_at) AS "oldest!"
+           FROM tenant_wakeups WHERE due_at <= $1 GROUP BY 1 ORDER BY 1"#,
+        now.to_sqlx() as _
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|r| Lag { queue: r.queue, due: r.due, oldest: now.duration_since(r.oldest.to_jiff()) })
+        .collect())
+}
+
+/// Whether the platform's own brake is on: then no job is handed out anywhere.
+pub async fn find_frozen(store: &Store) -> Result<bool> {
+    let mut tx = store.system().await?;
+    Ok(sqlx::query_scalar!("SELECT frozen FROM platform_state").fetch_one(tx.conn()).await?)
+}

@@ -1,0 +1,96 @@
+//! `GET /platform`: the organizations, the queues, the plans and what operators did.
+
+use axum::extract::{Query, State};
+use axum::response::Response;
+use serde::Deserialize;
+use store::platform::{self, Standing};
+use uuid::Uuid;
+use views::platform::{Done, LagRow, OrganizationRow, PlatformPage};
+
+use crate::layers::page;
+use crate::member::clock;
+use crate::operator::{Known, Operator};
+use crate::{App, Failure, entry};
+
+/// Organizations on a page.
+const SHOWN: i64 = 100;
+/// Entries of the platform's audit that are shown.
+const ENTRIES: i64 = 30;
+
+/// The query: where the list goes on.
+#[derive(Deserialize)]
+pub struct Asked {
+    #[serde(default)]
+    after: Option<Uuid>,
+}
+
+/// The page.
+pub async fn show(
+    State(app): State<App>,
+    Operator(operator): Operator,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Failure> {
+    Ok(page(&load(&app, &operator, asked.after, None).await?))
+}
+
+/// The page as things stand.
+pub(super) async fn load(
+    app: &App,
+    operator: &Known,
+    after: Option<Uuid>,
+    error: Option<&str>,
+) -> Result<PlatformPage, Failure> {
+    let now = entry::now(&app.store).await?;
+    let standings = platform::list_standings(&app.store, after, SHOWN).await?;
+    let next = if standings.len() as i64 == SHOWN { standings.last().map(|last| last.tenant_id) } else { None };
+    let done = platform::list_audit(&app.store, ENTRIES).await?.into_iter().map(|entry| Done {
+        at: entry.at,
+        actor: entry.actor,
+        action: entry.action,
+        about: [entry.organization.map(|id| id.to_string()), said(&entry.detail)]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(": "),
+    });
+    Ok(PlatformPage {
+        csrf: operator.csrf.clone(),
+        email: operator.email.clone(),
+        clock: clock(app, now),
+        is_stopped: platform::find_frozen(&app.store).await?,
+        organizations: standings.into_iter().map(row).collect(),
+        next,
+        plans: platform::list_plans(&app.store).await?,
+        lags: platform::list_lags(&app.store)
+            .await?
+            .into_iter()
+            .map(|lag| LagRow { queue: lag.queue, due: lag.due, oldest: lag.oldest.unsigned_abs() })
+            .collect(),
+        done: done.collect(),
+        error: error.map(str::to_owned),
+    })
+}
+
+fn said(detail: &serde_json::Value) -> Option<String> {
+    ["reason", "plan"].iter().find_map(|name| detail[name].as_str()).map(str::to_owned)
+}
+
+fn row(standing: Standing) -> OrganizationRow {
+    let versions = standing.versions.as_object().into_iter().flatten();
+    OrganizationRow {
+        id: standing.tenant_id,
+        name: standing.name,
+        state: standing.state,
+        plan: standing.plan,
+        clients: standing.clients,
+        hosts: standing.hosts,
+        linked: standing.linked,
+        checks: standing.checks,
+        members: standing.members,
+        open_incidents: standing.open_incidents,
+        running: standing.running,
+        is_stopped: standing.is_stopped,
+        deletes_at: standing.deletes_at,
+        versions: versions.map(|(version, n)| (version.clone(), n.as_i64().unwrap_or(0))).collect(),
+    }
+}
