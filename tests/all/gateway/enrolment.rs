@@ -189,3 +189,22 @@ async fn a_full_plan_refuses_new_hosts_keeps_their_token_and_takes_what_enrolled
     world.rows.execute("UPDATE plans SET max_hosts = 2 WHERE plan = 'one'").await.unwrap();
     world.enrol_as(&key(2), MANY, "lab-02", None).await.unwrap();
 }
+
+#[tokio::test]
+async fn the_hosts_of_a_client_that_is_deleted_are_cut_off_and_their_keys_and_tokens_open_nothing() {
+    let mut world = world().await;
+    world.make_token(MANY, &For::Many(5), &[]).await;
+    let host = world.enrol_as(&key(1), TOKEN, "alder-web", None).await.unwrap().host_id;
+    let (mut peer, _) = world.link(host, Uuid::from_u128(1), 0).await;
+    let subject = store::deletions::Subject::Client(world.client);
+    let mut tx = world.tx().await;
+    assert!(store::clients::archive(&mut tx, world.client, "test").await.unwrap());
+    assert!(store::deletions::insert(&mut tx, subject, "Alder", "test", Duration::ZERO).await.unwrap());
+    store::deletions::begin_due(&mut tx).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_ne!(peer.until_closed().await, 0, "its link is ended with a word");
+    assert_eq!(world.count("host_links WHERE unlinked_at IS NULL").await, 0);
+    let mut again = Peer::open(&format!("{}{LINK_PATH}/{}", world.url, key(1).public().id())).await;
+    assert_eq!(again.next().await.unwrap_err(), close::HOST_KEY);
+    assert_eq!(world.enrol_as(&key(2), MANY, "alder-new", None).await.unwrap_err(), close::TOKEN);
+}
