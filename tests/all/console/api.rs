@@ -13,12 +13,13 @@ use uuid::Uuid;
 
 use super::Console;
 
-pub const ALL: [&str; 8] = ["read", "work", "approve", "stop", "let_act", "trust", "confirm", "audit"];
+pub const ALL: [&str; 9] = ["read", "work", "approve", "stop", "let_act", "trust", "clients", "confirm", "audit"];
 
 /// Every route that asks for a token.
 pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/v1/incidents"),
     ("GET", "/api/v1/incidents/{id}"),
+    ("POST", "/api/v1/incidents/{id}/owner"),
     ("POST", "/api/v1/incidents/{id}/doubt"),
     ("GET", "/api/v1/runs"),
     ("GET", "/api/v1/runs/{id}"),
@@ -29,6 +30,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/v1/hosts/{id}/hands-off"),
     ("POST", "/api/v1/hosts/{id}/release"),
     ("POST", "/api/v1/hosts/{id}/same-machine"),
+    ("POST", "/api/v1/hosts/{id}/accept"),
+    ("POST", "/api/v1/hosts/{id}/refuse"),
     ("GET", "/api/v1/guardrails"),
     ("POST", "/api/v1/guardrails/stop"),
     ("POST", "/api/v1/guardrails/go"),
@@ -41,6 +44,10 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/v1/audit"),
     ("GET", "/api/v1/clients"),
     ("GET", "/api/v1/clients/{id}"),
+    ("POST", "/api/v1/clients"),
+    ("POST", "/api/v1/clients/{id}"),
+    ("POST", "/api/v1/clients/{id}/archive"),
+    ("POST", "/api/v1/clients/{id}/restore"),
 ];
 
 type Answer = (StatusCode, HeaderMap, Value);
@@ -425,4 +432,57 @@ async fn the_document_and_its_page_are_everybodys() {
     let (status, _, page) = console.get("/api/docs", "").await;
     assert_eq!(status, StatusCode::OK);
     assert!(page.contains("/api/v1/incidents/{id}/doubt") && page.matches("<script").count() == 1);
+}
+
+#[tokio::test]
+async fn a_client_is_added_once_changed_archived_and_restored() {
+    let mut console = Console::new().await;
+    let (_, token) = console.token("owner@ours.example", &["read", "clients"], &[]).await;
+    let new = json!({ "name": "Dock", "time_zone": "Europe/Berlin" });
+    let (status, _, made) =
+        console.api("POST", "/api/v1/clients", &token, &[("idempotency-key", "one")], Some(new.clone())).await;
+    assert_eq!(status, StatusCode::OK, "{made}");
+    let (_, _, again) =
+        console.api("POST", "/api/v1/clients", &token, &[("idempotency-key", "one")], Some(new.clone())).await;
+    assert_eq!(again, made, "the same request is answered as before");
+    assert_eq!(console.count("clients WHERE name = 'Dock'").await, 1);
+    for (body, field) in [
+        (new.clone(), "name"),
+        (json!({ "name": "", "time_zone": "UTC" }), "name"),
+        (json!({ "name": "Pier", "time_zone": "Middle/Earth" }), "time_zone"),
+        (json!({ "name": "Pier", "time_zone": "UTC", "state": "x" }), "state"),
+    ] {
+        let (status, _, problem) = console.tell("/api/v1/clients", &token, body).await;
+        assert_eq!((status, &problem["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!(field)), "{problem}");
+    }
+    let of = |what: &str| format!("/api/v1/clients/{}{what}", made["id"].as_str().unwrap());
+    let renamed = json!({ "name": "Pier", "time_zone": "UTC" });
+    for (path, body, changed) in [
+        (of(""), renamed.clone(), true),
+        (of(""), renamed, false),
+        (of("/archive"), json!({}), true),
+        (of("/archive"), json!({}), false),
+        (of("/restore"), json!({}), true),
+    ] {
+        let (status, _, answer) = console.tell(&path, &token, body).await;
+        assert_eq!((status, answer), (StatusCode::OK, json!({ "changed": changed })), "{path}");
+    }
+    assert_eq!(console.ask_for(&of(""), &token).await.2["name"], "Pier");
+}
+
+#[tokio::test]
+async fn whoever_works_an_incident_says_so_by_the_api() {
+    let mut console = Console::new().await;
+    let (_, token) = console.token("sam@ours.example", &["work"], &[]).await;
+    let path = format!("/api/v1/incidents/{}/owner", console.ours.incident);
+    for (answer, changed, owned) in
+        [("give_back", false, 0), ("acknowledge", true, 1), ("take", true, 1), ("give_back", true, 0)]
+    {
+        let (status, _, said) = console.tell(&path, &token, json!({ "answer": answer })).await;
+        assert_eq!((status, said), (StatusCode::OK, json!({ "changed": changed })), "{answer}");
+        assert_eq!(console.count("incidents WHERE owner IS NOT NULL").await, owned, "{answer}");
+    }
+    assert_eq!(console.count("hands_off WHERE ended_at IS NULL").await, 1, "who takes it has hands off its host");
+    let (status, _, problem) = console.tell(&path, &token, json!({ "answer": "own" })).await;
+    assert_eq!((status, &problem["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("answer")));
 }

@@ -67,6 +67,7 @@ impl Modify for Token {
     paths(
         super::incident::list::list,
         super::incident::show::show,
+        super::incident::owner::answer,
         super::incident::doubt::answer,
         super::run::list::list,
         super::run::show::show,
@@ -77,6 +78,8 @@ impl Modify for Token {
         super::host::act::hands_off,
         super::host::act::release,
         super::host::act::same_machine,
+        super::host::act::accept,
+        super::host::act::refuse,
         super::guardrail::show::show,
         super::guardrail::act::stop,
         super::guardrail::act::go,
@@ -89,6 +92,10 @@ impl Modify for Token {
         super::audit::list::list,
         super::client::list::list,
         super::client::show::show,
+        super::client::edit::add,
+        super::client::edit::change,
+        super::client::edit::archive,
+        super::client::edit::restore,
     ),
     components(schemas(Problem)),
     modifiers(&Token)

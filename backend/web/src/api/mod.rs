@@ -48,6 +48,7 @@ pub fn routes() -> Vec<Route> {
     vec![
         read("/api/v1/incidents", incident::list::list),
         read("/api/v1/incidents/{id}", incident::show::show),
+        write("/api/v1/incidents/{id}/owner", incident::owner::answer),
         write("/api/v1/incidents/{id}/doubt", incident::doubt::answer),
         read("/api/v1/runs", run::list::list),
         read("/api/v1/runs/{id}", run::show::show),
@@ -58,6 +59,8 @@ pub fn routes() -> Vec<Route> {
         write("/api/v1/hosts/{id}/hands-off", host::act::hands_off),
         write("/api/v1/hosts/{id}/release", host::act::release),
         write("/api/v1/hosts/{id}/same-machine", host::act::same_machine),
+        write("/api/v1/hosts/{id}/accept", host::act::accept),
+        write("/api/v1/hosts/{id}/refuse", host::act::refuse),
         read("/api/v1/guardrails", guardrail::show::show),
         write("/api/v1/guardrails/stop", guardrail::act::stop),
         write("/api/v1/guardrails/go", guardrail::act::go),
@@ -70,6 +73,10 @@ pub fn routes() -> Vec<Route> {
         read("/api/v1/audit", audit::list::list),
         read("/api/v1/clients", client::list::list),
         read("/api/v1/clients/{id}", client::show::show),
+        write("/api/v1/clients", client::edit::add),
+        write("/api/v1/clients/{id}", client::edit::change),
+        write("/api/v1/clients/{id}/archive", client::edit::archive),
+        write("/api/v1/clients/{id}/restore", client::edit::restore),
     ]
 }
 

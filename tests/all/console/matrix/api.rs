@@ -16,6 +16,7 @@ type Row = (&'static str, &'static str, Asks, &'static str, bool, fn(&Target) ->
 const ROWS: &[Row] = &[
     ("GET", "incidents", May(Act::Read), "read", false, |_| json!(null)),
     ("GET", "incidents/{id}", May(Act::Read), "read", true, |_| json!(null)),
+    ("POST", "incidents/{id}/owner", May(Act::WorkIncidents), "work", true, |_| json!({ "answer": "take" })),
     (
         "POST",
         "incidents/{id}/doubt",
@@ -40,6 +41,8 @@ const ROWS: &[Row] = &[
     ("POST", "hosts/{id}/hands-off", May(Act::WorkIncidents), "work", true, |_| json!({ "hours": 1 })),
     ("POST", "hosts/{id}/release", May(Act::WorkIncidents), "work", true, |_| json!({})),
     ("POST", "hosts/{id}/same-machine", May(Act::TrustHost), "trust", true, |_| json!({})),
+    ("POST", "hosts/{id}/accept", May(Act::TrustHost), "trust", true, |_| json!({})),
+    ("POST", "hosts/{id}/refuse", May(Act::TrustHost), "trust", true, |_| json!({})),
     ("GET", "guardrails", May(Act::Read), "read", false, |_| json!(null)),
     (
         "POST",
@@ -66,6 +69,24 @@ const ROWS: &[Row] = &[
     ("GET", "audit", MayForAll(Act::ReadAudit), "audit", false, |_| json!(null)),
     ("GET", "clients", May(Act::Read), "read", false, |_| json!(null)),
     ("GET", "clients/{id}", May(Act::Read), "read", true, |_| json!(null)),
+    (
+        "POST",
+        "clients",
+        MayForAll(Act::ManageClients),
+        "clients",
+        false,
+        |_| json!({ "name": "Dock", "time_zone": "UTC" }),
+    ),
+    (
+        "POST",
+        "clients/{id}",
+        May(Act::ManageClients),
+        "clients",
+        true,
+        |_| json!({ "name": "Dock", "time_zone": "UTC" }),
+    ),
+    ("POST", "clients/{id}/archive", May(Act::ManageClients), "clients", true, |_| json!({})),
+    ("POST", "clients/{id}/restore", May(Act::ManageClients), "clients", true, |_| json!({})),
 ];
 
 /// Lists with ids of others in their address.

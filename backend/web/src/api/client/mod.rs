@@ -1,5 +1,6 @@
 //! Clients.
 
+pub mod edit;
 pub mod list;
 pub mod show;
 

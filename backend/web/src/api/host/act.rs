@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::api::{Caller, Done, Id, Nothing, Problem, Sent, reason, some};
+use crate::pages::enrolment::welcome;
 use crate::pages::host::{attest, begin_hands_off, end_hands_off};
 
 /// No actions for a while.
@@ -69,4 +70,30 @@ pub async fn same_machine(
         Ok(Done { changed: true })
     })
     .await
+}
+
+/// Accepts a host that came by a token for many: it is trusted.
+#[utoipa::path(post, path = "/api/v1/hosts/{id}/accept", tag = "Hosts", params(("id" = Uuid, Path, description = "The host"), crate::api::document::Key),
+    request_body = Nothing, responses((status = 200, description = "Accepted", body = Done), Problem), security(("token" = ["trust"])))]
+pub async fn accept(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    sent: Sent<Nothing>,
+) -> Result<Response, Problem> {
+    let act = async |tx: &mut _| Ok(Done { changed: welcome(tx, &caller.member, id, true).await? });
+    sent.act(&app, &caller, act).await
+}
+
+/// Sends a host away that came by a token for many and waits: its key works no more.
+#[utoipa::path(post, path = "/api/v1/hosts/{id}/refuse", tag = "Hosts", params(("id" = Uuid, Path, description = "The host"), crate::api::document::Key),
+    request_body = Nothing, responses((status = 200, description = "Sent away", body = Done), Problem), security(("token" = ["trust"])))]
+pub async fn refuse(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    sent: Sent<Nothing>,
+) -> Result<Response, Problem> {
+    let act = async |tx: &mut _| Ok(Done { changed: welcome(tx, &caller.member, id, false).await? });
+    sent.act(&app, &caller, act).await
 }

@@ -2,6 +2,7 @@
 
 pub mod doubt;
 pub mod list;
+pub mod owner;
 pub mod show;
 
 use jiff::Timestamp;

@@ -13,6 +13,7 @@ use views::client_edit::Part;
 use views::clients::Typed;
 
 use super::{Id, edit, inputs, list, name, named, refused, zone};
+use crate::member::Member;
 use crate::posted::Posted;
 use crate::{App, Failure};
 
@@ -26,18 +27,69 @@ pub struct Details {
 }
 inputs!(Details);
 
-impl Details {
-    /// What is to be stored; or why it is not.
-    async fn check(&self, tx: &mut TenantTx, but: Option<Uuid>) -> Result<Result<(String, String), String>, Failure> {
-        let both = name(&self.name).and_then(|name| Ok((name, zone(&self.zone)?)));
-        if let Ok((name, _)) = &both
-            && clients::is_taken(tx, name, but).await?
-        {
-            return Ok(Err(format!("there is a client “{name}” already, looked after or archived")));
-        }
-        Ok(both)
-    }
+/// Which field cannot be taken, and why.
+pub type Wrong = (&'static str, String);
 
+/// What is to be stored; or why it is not.
+async fn check(
+    tx: &mut TenantTx,
+    typed: (&str, &str),
+    but: Option<Uuid>,
+) -> Result<Result<(String, String), Wrong>, Failure> {
+    let both = name(typed.0)
+        .map_err(|wrong| ("name", wrong))
+        .and_then(|name| Ok((name, zone(typed.1).map_err(|wrong| ("time_zone", wrong))?)));
+    if let Ok((name, _)) = &both
+        && clients::is_taken(tx, name, but).await?
+    {
+        return Ok(Err(("name", format!("there is a client “{name}” already, looked after or archived"))));
+    }
+    Ok(both)
+}
+
+/// Adds a client of this name and time zone; its id.
+pub async fn insert(tx: &mut TenantTx, member: &Member, typed: (&str, &str)) -> Result<Result<Uuid, Wrong>, Failure> {
+    member.must(Act::ManageClients)?;
+    // A client is the whole organization's: who sees only some makes none.
+    if !member.sees_all() {
+        return Err(Failure::FORBIDDEN);
+    }
+    Ok(match check(tx, typed, None).await? {
+        Ok((name, zone)) => Ok(clients::insert(tx, &name, &zone).await?),
+        Err(wrong) => Err(wrong),
+    })
+}
+
+/// Renames it, or moves it to another time zone; whether anything is different now.
+pub async fn update(
+    tx: &mut TenantTx,
+    member: &Member,
+    id: Uuid,
+    typed: (&str, &str),
+) -> Result<Result<bool, Wrong>, Failure> {
+    member.must(Act::ManageClients)?;
+    let client = named(tx, id).await?;
+    let (name, zone) = match check(tx, typed, Some(id)).await? {
+        Ok(both) => both,
+        Err(wrong) => return Ok(Err(wrong)),
+    };
+    if name != client.name {
+        let by = is_meant(tx, &client.name).await?;
+        if !by.is_empty() {
+            let by = by.join(", ");
+            let wrong =
+                format!("“{}” is meant by its name in {by}; change that first, or rename it in the file", client.name);
+            return Ok(Err(("name", wrong)));
+        }
+    }
+    let is_changed = (&name, &zone) != (&client.name, &client.time_zone);
+    if is_changed {
+        clients::update(tx, id, &name, &zone).await?;
+    }
+    Ok(Ok(is_changed))
+}
+
+impl Details {
     fn typed(self) -> Typed {
         Typed { name: self.name, zone: self.zone }
     }
@@ -45,19 +97,13 @@ impl Details {
 
 /// Adds a client; its page to change it is next.
 pub async fn add(State(app): State<App>, Posted(member, form): Posted<Details>) -> Result<Response, Failure> {
-    member.must(Act::ManageClients)?;
-    // A client is the whole organization's: who sees only some makes none.
-    if !member.sees_all() {
-        return Err(Failure::FORBIDDEN);
-    }
     let mut tx = member.begin(&app).await?;
-    match form.check(&mut tx, None).await? {
-        Ok((name, zone)) => {
-            let client_id = clients::insert(&mut tx, &name, &zone).await?;
+    match insert(&mut tx, &member, (&form.name, &form.zone)).await? {
+        Ok(client_id) => {
             tx.commit().await?;
             Ok(Redirect::to(&format!("/clients/{client_id}/edit")).into_response())
         }
-        Err(wrong) => {
+        Err((_, wrong)) => {
             let mut page = list::filled(&app, &member, &mut tx, Which::Active, form.typed()).await?;
             page.wrong = Some(wrong);
             Ok(refused(&page))
@@ -74,23 +120,13 @@ pub async fn change(
     member.must(Act::ManageClients)?;
     let Ok(axum::extract::Path(id)) = id else { return Err(Failure::NOT_FOUND) };
     let mut tx = member.begin(&app).await?;
-    let client = named(&mut tx, id).await?;
-    let checked = match form.check(&mut tx, Some(id)).await? {
-        Ok((name, _)) if name != client.name && !is_meant(&mut tx, &client.name).await?.is_empty() => {
-            let by = is_meant(&mut tx, &client.name).await?.join(", ");
-            Err(format!("“{}” is meant by its name in {by}; change that first, or rename it in the file", client.name))
-        }
-        checked => checked,
-    };
-    match checked {
-        Ok((name, zone)) => {
-            if (&name, &zone) != (&client.name, &client.time_zone) {
-                clients::update(&mut tx, id, &name, &zone).await?;
-                tx.commit().await?;
-            }
+    match update(&mut tx, &member, id, (&form.name, &form.zone)).await? {
+        Ok(_) => {
+            tx.commit().await?;
             Ok(Redirect::to(&format!("/clients/{id}")).into_response())
         }
-        Err(wrong) => {
+        Err((_, wrong)) => {
+            let client = named(&mut tx, id).await?;
             let mut page = edit::filled(&app, &member, &mut tx, id, client).await?;
             page.typed = form.typed();
             page.wrong = Some((Part::Details, wrong));

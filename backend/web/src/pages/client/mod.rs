@@ -10,10 +10,10 @@ mod list;
 mod show;
 mod site;
 
-pub use archive::{archive, restore};
+pub use archive::{archive, begin_archive, end_archive, restore};
 pub use contact::{add as add_contact, answer as answer_contact};
 pub use delete::delete;
-pub use details::{add, change};
+pub use details::{Wrong, add, change, insert, update};
 pub use edit::show as edit;
 pub use import::{answer as import, show as show_import};
 pub use list::list;

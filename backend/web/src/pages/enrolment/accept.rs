@@ -4,10 +4,11 @@ use axum::extract::{Path, State, rejection::PathRejection};
 use axum::response::Redirect;
 use domain::access::Act;
 use serde::Deserialize;
-use store::{hosts, newcomers as stored};
+use store::{TenantTx, hosts, newcomers as stored};
 use uuid::Uuid;
 use views::error::Kind;
 
+use crate::member::Member;
 use crate::posted::{Input, Posted};
 use crate::{App, Failure};
 
@@ -48,17 +49,22 @@ pub async fn newcomers(State(app): State<App>, Posted(member, form): Posted<Chos
         form.0.iter().filter(|(key, _)| key == "host").take(MOST).map(|(_, id)| id.parse::<Uuid>()).collect();
     for id in ids.map_err(|_| Failure::NOT_FOUND)? {
         let mut tx = member.begin(&app).await?;
-        let client_id = hosts::find_client(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
-        let by = member.name(&mut tx).await?;
-        let done = match accepts {
-            true => stored::accept(&mut tx, client_id, id, &by).await?,
-            false => stored::refuse(&mut tx, client_id, id).await?,
-        };
-        if done {
+        if welcome(&mut tx, &member, id, accepts).await? {
             tx.commit().await?;
         }
     }
     Ok(Redirect::to("/hosts"))
+}
+
+/// Accepts a newcomer, or sends it away. False: it does not wait any more.
+pub async fn welcome(tx: &mut TenantTx, member: &Member, id: Uuid, accepts: bool) -> Result<bool, Failure> {
+    member.must(Act::TrustHost)?;
+    let client_id = hosts::find_client(tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+    let by = member.name(tx).await?;
+    Ok(match accepts {
+        true => stored::accept(tx, client_id, id, &by).await?,
+        false => stored::refuse(tx, client_id, id).await?,
+    })
 }
 
 /// The form of a claim: exactly the key that was shown.

@@ -4,6 +4,6 @@ mod accept;
 mod make;
 mod show;
 
-pub use accept::{claim, newcomers};
+pub use accept::{claim, newcomers, welcome};
 pub use make::{make, revoke};
 pub use show::show;

@@ -13,7 +13,7 @@ mod story;
 pub use approval::{Said, answer as answer_approval, say};
 pub use doubt::{answer as answer_doubt, end_doubt};
 pub use list::list;
-pub use owner::{answer_owner, answer_owners};
+pub use owner::{Doing, answer_owner, answer_owners, have};
 pub use readings::verdict;
 pub use show::show;
 pub use standing::row;

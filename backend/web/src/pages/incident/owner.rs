@@ -4,8 +4,8 @@ use axum::extract::{Path, State, rejection::PathRejection};
 use axum::response::Redirect;
 use domain::access::Act;
 use serde::Deserialize;
-use store::owners;
 use store::remediate::hands_off::{self, Whose};
+use store::{TenantTx, owners};
 use uuid::Uuid;
 use views::error::Kind;
 
@@ -51,7 +51,7 @@ impl Input for Chosen {
 
 /// What is done.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Doing {
+pub enum Doing {
     /// I have seen it; fixes go on.
     Acknowledge,
     /// I am at it: hands off its hosts.
@@ -102,23 +102,31 @@ pub async fn answer_owners(State(app): State<App>, Posted(member, form): Posted<
 
 async fn perform(app: &App, member: &Member, id: Uuid, doing: Doing) -> Result<(), Failure> {
     let mut tx = member.begin(app).await?;
-    let client_id = store::pages::incident::find(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?.client_id;
-    let name = member.name(&mut tx).await?;
+    if have(&mut tx, member, id, doing).await? {
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Does it. False: there is nothing to have, because the incident is closed or nobody has it.
+pub async fn have(tx: &mut TenantTx, member: &Member, id: Uuid, doing: Doing) -> Result<bool, Failure> {
+    member.must(Act::WorkIncidents)?;
+    let client_id = store::pages::incident::find(tx, id).await?.ok_or(Failure::NOT_FOUND)?.client_id;
+    let name = member.name(tx).await?;
     if doing == Doing::Take {
         // Buckets are locked before the incident's row, as by every stage.
-        for host_id in owners::list_hosts(&mut tx, id).await? {
+        for host_id in owners::list_hosts(tx, id).await? {
             let reason = "took the incident";
-            hands_off::insert(&mut tx, Whose::Host { client_id, host_id }, TAKEN_HOURS, reason, &name).await?;
+            hands_off::insert(tx, Whose::Host { client_id, host_id }, TAKEN_HOURS, reason, &name).await?;
         }
     }
     // Closed meanwhile: there is nothing to have.
-    let Some(open) = owners::find_open(&mut tx, id).await? else { return Ok(()) };
+    let Some(open) = owners::find_open(tx, id).await? else { return Ok(false) };
     match doing {
-        Doing::Acknowledge => owners::insert(&mut tx, id, &open, member.login_id(), &name, "acknowledged").await?,
-        Doing::Take => owners::insert(&mut tx, id, &open, member.login_id(), &name, "taken").await?,
-        Doing::GiveBack if open.owner.is_none() => return Ok(()),
-        Doing::GiveBack => owners::delete(&mut tx, id, &open).await?,
+        Doing::Acknowledge => owners::insert(tx, id, &open, member.login_id(), &name, "acknowledged").await?,
+        Doing::Take => owners::insert(tx, id, &open, member.login_id(), &name, "taken").await?,
+        Doing::GiveBack if open.owner.is_none() => return Ok(false),
+        Doing::GiveBack => owners::delete(tx, id, &open).await?,
     }
-    tx.commit().await?;
-    Ok(())
+    Ok(true)
 }
