@@ -132,6 +132,8 @@ pub const PAGES: &[(&str, Sample)] = &[
     ("settings-without-second-factor", || samples::you_page_without().render()),
     ("settings-passkeys-alone", || samples::you_page(Second::Off { is_asked_for: false }).render()),
     ("settings-by-sign-on", || samples::you_page_by_sign_on().render()),
+    ("settings-support", || samples::support_page(true).render()),
+    ("settings-support-none", || samples::support_page(false).render()),
     ("settings-sign-on", || samples::sign_on_page(true).render()),
     ("settings-sign-on-none", || samples::sign_on_page(false).render()),
     ("sign-on", || SignOnPage { leads_to: "/sso/01935b00-0000-7000-8000-000000000001/begin".to_owned() }.render()),

@@ -16,6 +16,8 @@ pub enum Role {
     Viewer,
     /// A client's own person: reads that client.
     ClientViewer,
+    /// The platform's staff, while an owner lets them: reads. No member has it.
+    Support,
 }
 
 /// Something a member may or may not do.
@@ -56,7 +58,7 @@ pub const TABLE: [(Act, &[Role]); 14] = {
     use Act::*;
     use Role::*;
     [
-        (Read, &[Owner, Admin, Technician, Viewer, ClientViewer]),
+        (Read, &[Owner, Admin, Technician, Viewer, ClientViewer, Support]),
         (WorkIncidents, &[Owner, Admin, Technician]),
         (Approve, &[Owner, Admin, Technician]),
         (StopActions, &[Owner, Admin, Technician]),
@@ -74,7 +76,7 @@ pub const TABLE: [(Act, &[Role]); 14] = {
 };
 
 impl Role {
-    /// All roles with their stored words.
+    /// All roles that members have, with their stored words.
     pub const ALL: [(Role, &'static str); 5] = [
         (Role::Owner, "owner"),
         (Role::Admin, "admin"),
@@ -101,6 +103,7 @@ impl Role {
             Role::Technician => "Technician",
             Role::Viewer => "Viewer",
             Role::ClientViewer => "Client viewer",
+            Role::Support => "Support",
         }
     }
 
@@ -169,6 +172,15 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn support_reads_and_nobody_is_made_it() {
+        for (act, _) in TABLE {
+            assert_eq!(Role::Support.may(act), act == Act::Read, "{act:?}");
+        }
+        assert_eq!(Role::parse("support"), None);
+        assert!(Role::ALL.iter().all(|(role, _)| *role != Role::Support && !Role::Support.may_manage(*role)));
     }
 
     #[test]

@@ -35,12 +35,23 @@ pub enum Kind {
     Setup,
     /// Acts on a mail's link.
     Mail,
+    /// Begins a session of the platform's staff.
+    Support,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 8] =
-        [Kind::Enroll, Kind::Api, Kind::Inbound, Kind::Invite, Kind::Reset, Kind::Confirm, Kind::Setup, Kind::Mail];
+    pub const ALL: [Kind; 9] = [
+        Kind::Enroll,
+        Kind::Api,
+        Kind::Inbound,
+        Kind::Invite,
+        Kind::Reset,
+        Kind::Confirm,
+        Kind::Setup,
+        Kind::Mail,
+        Kind::Support,
+    ];
 
     /// The word inside the token.
     pub const fn word(self) -> &'static str {
@@ -53,6 +64,7 @@ impl Kind {
             Kind::Confirm => "confirm",
             Kind::Setup => "setup",
             Kind::Mail => "mail",
+            Kind::Support => "support",
         }
     }
 }

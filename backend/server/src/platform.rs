@@ -17,6 +17,7 @@ use store::deletions::{self, Subject};
 use store::everything::Everything;
 use store::people::founding::{self, SignUp};
 use store::people::plans;
+use store::people::support;
 use store::platform;
 use store::remediate::freezes;
 use store::remediate::stops::Place;
@@ -51,6 +52,14 @@ pub async fn run(command: Platform) -> Result<()> {
         Platform::List(at) => {
             let (store, owner) = open(at)?;
             list(&store, &owner).await
+        }
+        Platform::SupportSession { tenant, public_url, at } => {
+            let (store, owner) = open(at)?;
+            let path = support_link(&store, &owner, &tenant).await?;
+            let url =
+                public_url.map_or_else(|| "https://THIS-SERVER".to_owned(), |url| url.trim_end_matches('/').to_owned());
+            println!("It begins one session, within ten minutes, and reads alone:\n  {url}{path}");
+            Ok(())
         }
         Platform::Suspend { tenant, reason, at } => {
             let (store, owner) = open(at)?;
@@ -151,6 +160,26 @@ async fn find(store: &Store, owner: &str, wanted: &str) -> Result<Uuid> {
         (None, _) => bail!("no organization is called {wanted:?}: see `mendwright platform list`"),
         _ => bail!("several organizations are called {wanted:?}: say the id"),
     }
+}
+
+/// How long a link can be followed.
+const LINK_LASTS: std::time::Duration = std::time::Duration::from_secs(600);
+
+/// The path of a link that begins one support session, where an owner lets the platform's staff look.
+///
+/// # Errors
+/// No owner does, or the rows cannot be reached.
+pub async fn support_link(store: &Store, owner: &str, wanted: &str) -> Result<String> {
+    let tenant_id = find(store, owner, wanted).await?;
+    let mut tx = begin(store, owner).await?.into_tenant(tenant_id).await?;
+    let Some((grant_id, _)) = support::find_alive(&mut tx).await? else {
+        bail!("no owner of it lets the platform's staff look: they say so at /settings/support")
+    };
+    let token = keys::token::mint(keys::token::Kind::Support, &mut crate::random::rng());
+    support::insert_link(&mut tx, grant_id, &token.hash(), LINK_LASTS).await?;
+    audit::insert_tenant_wide(&mut tx, "support.link_made", "support", grant_id, json!({})).await?;
+    tx.commit().await?;
+    Ok(format!("/support/{}", token.reveal()))
 }
 
 /// All actions stop first, then the members are shut out; checks go on, and nothing is lost.

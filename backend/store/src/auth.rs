@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
-use crate::people::letters;
+use crate::people::{letters, support};
 use crate::server_keys::{self, ServerKey};
 use crate::wakeups::Claimed;
 use crate::{Result, Store, TenantScope, TenantTx, audit, configuration, hosts, tokens};
@@ -23,6 +23,13 @@ pub enum Entered {
         tenant_id: Uuid,
         /// Of the provider's settings.
         version: i32,
+    },
+    /// By the link of a support session, while the organization's grant lasts: nobody's seat.
+    Support {
+        /// The organization.
+        tenant_id: Uuid,
+        /// The grant.
+        grant_id: Uuid,
     },
 }
 
@@ -56,7 +63,40 @@ pub async fn by_session(
     tenant_id: Option<Uuid>,
     entered: Entered,
 ) -> Result<Option<Member>> {
-    seat(store, login_id, tenant_id, Opens::Session(entered)).await
+    match entered {
+        Entered::Support { tenant_id, grant_id } => by_support(store, tenant_id, grant_id).await,
+        _ => seat(store, login_id, tenant_id, Opens::Session(entered)).await,
+    }
+}
+
+/// The platform's staff, while an owner's grant lasts; it is read anew for each request. They are nobody's login: the grant's
+/// id stands for one.
+pub async fn by_support(store: &Store, tenant_id: Uuid, grant_id: Uuid) -> Result<Option<Member>> {
+    let Some(scope) = by_sign_on(store, tenant_id).await? else { return Ok(None) };
+    let mut tx = store.begin(&scope).await?;
+    let alive = support::is_alive(&mut tx, grant_id).await?;
+    tx.rollback().await?;
+    let scope = TenantScope { tenant_id, client_ids: None, actor: format!("support {grant_id}") };
+    let entered = Entered::Support { tenant_id, grant_id };
+    let member = Member { scope, login_id: grant_id, role: Role::Support, lacks_second_factor: false, entered };
+    Ok(alive.then_some(member))
+}
+
+/// Uses up the link of a support session: the organization and the grant that it was made under. Of several at once one
+/// gets it.
+pub async fn spend_support_link(store: &Store, secret_hash: &[u8]) -> Result<Option<(Uuid, Uuid)>> {
+    let mut tx = store.system().await?;
+    let now = tx.now().await?;
+    let row = sqlx::query!(
+        "DELETE FROM credentials WHERE kind = 'support' AND secret_hash = $1 AND expires_at > $2 AND uses_left > 0
+           AND revoked_at IS NULL RETURNING tenant_id, subject_id",
+        secret_hash,
+        now.to_sqlx() as _
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    tx.commit().await?;
+    Ok(row.map(|row| (row.tenant_id, row.subject_id)))
 }
 
 async fn seat(store: &Store, login_id: Uuid, tenant_id: Option<Uuid>, opens: Opens) -> Result<Option<Member>> {
@@ -65,6 +105,7 @@ async fn seat(store: &Store, login_id: Uuid, tenant_id: Option<Uuid>, opens: Ope
         Opens::Session(entered @ Entered::SignOn { tenant_id, version }) => {
             (entered, "sign_on", Some(tenant_id), Some(version))
         }
+        Opens::Session(Entered::Support { .. }) => return Ok(None),
         Opens::Token => (Entered::Here, "token", tenant_id, None),
     };
     let mut tx = store.system().await?;

@@ -15,6 +15,7 @@ pub const TABLES: &[&str] = &[
     "invitations",
     "sign_on",
     "sign_on_subjects",
+    "support_grants",
     "channels",
     "clients",
     "sites",

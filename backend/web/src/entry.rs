@@ -214,6 +214,27 @@ pub async fn begin_sign_on(
     open(session, visitor, login_id, opening).await
 }
 
+/// Begins a session of the platform's staff: of no login, and nothing is proven.
+pub async fn begin_support(
+    session: &Session,
+    visitor: &Visitor,
+    tenant_id: Uuid,
+    grant_id: Uuid,
+) -> Result<(), Failure> {
+    let begun = async {
+        session.clear().await;
+        session.cycle_id().await?;
+        session.insert(key::SUPPORT, grant_id).await?;
+        session.insert(key::TENANT, tenant_id).await?;
+        session.insert(key::AGENT, &visitor.agent).await?;
+        session.insert(key::ADDRESS, visitor.address()).await?;
+        session.insert(key::CSRF, token()).await
+    };
+    begun.await.map_err(|_: tower_sessions::session::Error| Failure::BUSY)?;
+    tracing::info!(%tenant_id, %grant_id, "a support session began");
+    Ok(())
+}
+
 /// Goes in: a session begins, or, where the login's only organizations want their own provider, the way leads there.
 pub async fn enter(
     app: &App,

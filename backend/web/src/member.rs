@@ -7,7 +7,7 @@ use domain::access::Act;
 use domain::token::Scopes;
 use jiff::Timestamp;
 use store::auth::Entered;
-use store::{Origin, TenantTx, auth, logins};
+use store::{Origin, TenantTx, audit, auth, logins};
 use tower_sessions::Session;
 use uuid::Uuid;
 use views::settings::{Sees, Tab};
@@ -60,15 +60,28 @@ impl Member {
     /// The organization whose provider says who they are; none: they have proven it here.
     pub fn provider(&self) -> Option<Uuid> {
         match self.member.entered {
-            Entered::Here => None,
             Entered::SignOn { tenant_id, .. } => Some(tenant_id),
+            _ => None,
         }
+    }
+
+    /// The grant of a support session.
+    pub fn support(&self) -> Option<Uuid> {
+        match self.member.entered {
+            Entered::Support { grant_id, .. } => Some(grant_id),
+            _ => None,
+        }
+    }
+
+    /// Goes on only for a member: a support session reads pages and nothing else.
+    pub fn must_be_member(&self) -> Result<(), Failure> {
+        if self.support().is_none() { Ok(()) } else { Err(Failure::FORBIDDEN) }
     }
 
     /// Goes on only for somebody who has proven here who they are: an organization's provider speaks for the seat there,
     /// and not for an account that may have seats elsewhere.
     pub fn must_own_account(&self) -> Result<(), Failure> {
-        if self.provider().is_none() { Ok(()) } else { Err(Failure::FORBIDDEN) }
+        if self.member.entered == Entered::Here { Ok(()) } else { Err(Failure::FORBIDDEN) }
     }
 
     /// The member's name, as what they do is signed.
@@ -159,16 +172,52 @@ impl FromRequestParts<App> for Newcomer {
             Some(login_id) => auth::by_session(&app.store, login_id, tenant, entered)
                 .await
                 .map_err(|error| Failure::from(error).into_response())?,
-            None => None,
+            None => support(app, &session, tenant).await.map_err(IntoResponse::into_response)?,
         };
         match (member, csrf) {
             (Some(member), Some(csrf)) => {
                 let (proven_at, origin) = (proven.unwrap_or(0), peer::origin(parts));
-                Ok(Newcomer(Member { member, csrf, proven_at, demo: app.config.demo, origin, scopes: None }))
+                let member = Member { member, csrf, proven_at, demo: app.config.demo, origin, scopes: None };
+                look(app, &session, &member, parts).await.map_err(IntoResponse::into_response)?;
+                Ok(Newcomer(member))
             }
             _ => Err(to_sign_in(parts)),
         }
     }
+}
+
+/// Who has a support session, while its grant lasts.
+async fn support(app: &App, session: &Session, tenant: Option<Uuid>) -> Result<Option<auth::Member>, Failure> {
+    let grant: Option<Uuid> = session.get(key::SUPPORT).await.map_err(|_| Failure::BUSY)?;
+    match grant.zip(tenant) {
+        Some((grant_id, tenant_id)) => Ok(auth::by_support(&app.store, tenant_id, grant_id).await?),
+        None => Ok(None),
+    }
+}
+
+/// Pages that one support session may look at: what it has looked at is kept with it.
+const PAGES_MAX: usize = 1000;
+
+/// Writes into the organization's audit that a support session looks at a page, before it does: once a page and session.
+async fn look(app: &App, session: &Session, member: &Member, parts: &Parts) -> Result<(), Failure> {
+    let Some(grant_id) = member.support().filter(|_| parts.method == Method::GET || parts.method == Method::HEAD)
+    else {
+        return Ok(());
+    };
+    let path = parts.uri.path().to_owned();
+    let mut seen: Vec<String> = session.get(key::LOOKED_AT).await.map_err(|_| Failure::BUSY)?.unwrap_or_default();
+    if seen.contains(&path) {
+        return Ok(());
+    }
+    if seen.len() >= PAGES_MAX {
+        return Err(Failure(Kind::TooMany));
+    }
+    let mut tx = member.begin(app).await?;
+    let detail = serde_json::json!({ "page": path });
+    audit::insert_tenant_wide(&mut tx, "support.looked", "support", grant_id, detail).await?;
+    tx.commit().await?;
+    seen.push(path);
+    session.insert(key::LOOKED_AT, seen).await.map_err(|_| Failure::BUSY)
 }
 
 impl FromRequestParts<App> for Member {

@@ -23,12 +23,14 @@ pub fn reason(said: &str) -> Option<String> {
 
 /// One input type a route; each denies unknown fields and carries the token.
 pub trait Input: DeserializeOwned {
+    /// Whether all that it does is to end the session: a support session may send nothing else.
+    const ENDS_SESSION: bool = false;
+
     /// The token as it came.
     fn csrf(&self) -> &str;
 }
 
 /// Who sent it, and what.
-#[allow(dead_code, reason = "signing out needs nothing of the member but that there is one")]
 pub struct Posted<T>(pub Member, pub T);
 
 impl<T: Input> FromRequest<App> for Posted<T> {
@@ -61,6 +63,9 @@ impl<T: Input> FromRequest<App> for PostedByNewcomer<T> {
 async fn read<T: Input>(request: Request, app: &App, member: Member) -> Result<Posted<T>, Response> {
     let input: T = fields(request, app).await.map_err(IntoResponse::into_response)?;
     member.check_token(input.csrf()).map_err(IntoResponse::into_response)?;
+    if !T::ENDS_SESSION {
+        member.must_be_member().map_err(IntoResponse::into_response)?;
+    }
     Ok(Posted(member, input))
 }
 

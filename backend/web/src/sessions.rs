@@ -24,6 +24,10 @@ pub mod key {
     pub const TENANT: &str = "tenant_id";
     /// The version of the provider's settings, where the session was begun by the organization's provider.
     pub const SIGN_ON: &str = "sign_on";
+    /// The grant of a support session, which has no login.
+    pub const SUPPORT: &str = "support";
+    /// The pages that a support session has looked at.
+    pub const LOOKED_AT: &str = "looked_at";
     /// When it was last proven that it is them, in seconds since 1970.
     pub const PROVEN: &str = "proven_at";
     /// The browser, as it calls itself.

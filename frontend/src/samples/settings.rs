@@ -6,7 +6,8 @@ use super::{DAY, HOUR, MINUTE, before, clock, id, shell, text};
 use crate::Nav;
 use crate::settings::{
     ClientChoice, CodesPage, DataPage, Deleting, Invited, MemberRow, Organization, PasskeyRow, Passkeys, PeoplePage,
-    Quota, Second, SecondFactorPage, SessionRow, SignOnSet, SignOnSettingsPage, Tab, UsageMonth, UsagePage, YouPage,
+    Quota, Second, SecondFactorPage, SessionRow, SignOnSet, SignOnSettingsPage, SupportGrant, SupportPage, Tab,
+    UsageMonth, UsagePage, YouPage,
 };
 use crate::signin::{ConfirmPage, PasswordPage, ProvePage, SignUpPage};
 
@@ -61,6 +62,25 @@ pub fn second_on() -> Second {
 /// One's own page of somebody whom the organization's provider names.
 pub fn you_page_by_sign_on() -> YouPage {
     YouPage { by_sign_on: true, ..you_page(second_on()) }
+}
+
+/// When the platform's staff may look: now, or not.
+pub fn support_page(is_open: bool) -> SupportPage {
+    let grant = |reason: &str, at, ends, ended| SupportGrant {
+        by: text("Jun Tanaka"),
+        at: before(at),
+        reason: text(reason),
+        ends_at: before(ends),
+        is_alive: ends < 0,
+        ended,
+    };
+    let mut rows =
+        vec![grant("The digest never came", 40 * DAY, 39 * DAY, Some((before(39 * DAY + HOUR), text("Sam Rivera"))))];
+    if is_open {
+        rows.insert(0, grant("Incidents stay open", HOUR, -3 * HOUR, None));
+    }
+    let error = (!is_open).then(|| text("Say what for: it stands in the audit."));
+    SupportPage { shell: shell(Nav::Settings), clock: clock(), tab: Tab::Support, rows, error }
 }
 
 /// The organization's provider, set or not.

@@ -4,6 +4,7 @@ mod audit;
 mod data;
 mod people;
 mod sign_on;
+mod support;
 mod tokens;
 mod usage;
 mod you;
@@ -14,6 +15,7 @@ pub use audit::{AuditFilter, AuditPage, AuditRow};
 pub use data::{DataPage, Deleting};
 pub use people::{ClientChoice, Invited, MemberRow, PeoplePage};
 pub use sign_on::{SignOnSet, SignOnSettingsPage};
+pub use support::{SupportGrant, SupportPage};
 pub use tokens::{ScopeChoice, TokenRow, TokensPage, Typed};
 pub use usage::{Quota, UsageMonth, UsagePage, usage_csv};
 pub use you::{CodesPage, Organization, PasskeyRow, Passkeys, Second, SecondFactorPage, SessionRow, YouPage};
@@ -31,6 +33,8 @@ pub enum Tab {
     Tokens,
     /// The organization's own provider.
     SignOn,
+    /// When the platform's staff may look.
+    Support,
     /// Who did what.
     Audit,
     /// What the plan has room for, and what is used.
@@ -41,8 +45,17 @@ pub enum Tab {
 
 impl Tab {
     /// All, in the order they are shown.
-    pub const ALL: [Tab; 8] =
-        [Tab::You, Tab::People, Tab::Enrolment, Tab::Tokens, Tab::SignOn, Tab::Audit, Tab::Usage, Tab::Data];
+    pub const ALL: [Tab; 9] = [
+        Tab::You,
+        Tab::People,
+        Tab::Enrolment,
+        Tab::Tokens,
+        Tab::SignOn,
+        Tab::Support,
+        Tab::Audit,
+        Tab::Usage,
+        Tab::Data,
+    ];
 
     /// Where it is.
     pub fn path(self) -> &'static str {
@@ -52,6 +65,7 @@ impl Tab {
             Tab::Enrolment => "/settings/enrolment",
             Tab::Tokens => "/settings/tokens",
             Tab::SignOn => "/settings/sign-on",
+            Tab::Support => "/settings/support",
             Tab::Audit => "/settings/audit",
             Tab::Usage => "/settings/usage",
             Tab::Data => "/settings/data",
@@ -66,6 +80,7 @@ impl Tab {
             Tab::Enrolment => "Enrolment",
             Tab::Tokens => "API tokens",
             Tab::SignOn => "Sign-on",
+            Tab::Support => "Support",
             Tab::Audit => "Audit",
             Tab::Usage => "Usage",
             Tab::Data => "Data",
@@ -81,7 +96,7 @@ impl Tab {
             Tab::Tokens => Some(Act::MakeTokens),
             Tab::Audit => Some(Act::ReadAudit),
             Tab::Usage => Some(Act::ManageOrganization),
-            Tab::Data | Tab::SignOn => Some(Act::OwnOrganization),
+            Tab::Data | Tab::SignOn | Tab::Support => Some(Act::OwnOrganization),
         }
     }
 

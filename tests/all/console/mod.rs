@@ -26,6 +26,7 @@ mod plans;
 mod sessions;
 mod sign_on;
 mod strangers;
+mod support;
 mod telling;
 
 use std::sync::{Arc, OnceLock};

@@ -543,7 +543,7 @@ async fn who_guesses_at_many_accounts_is_slowed_down_and_others_are_not() {
 }
 
 /// Runs `mendwright platform …`.
-async fn platform(console: &Console, command: impl FnOnce(OwnerArgs) -> Platform) -> anyhow::Result<()> {
+pub(super) async fn platform(console: &Console, command: impl FnOnce(OwnerArgs) -> Platform) -> anyhow::Result<()> {
     let at = OwnerArgs { database_owner_url: Some(console.db.owner_url()), data: None };
     server::platform::run(command(at)).await
 }

@@ -34,6 +34,8 @@ pub(super) const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("POST", "/sign-in/second/passkey/begin", "", Everybody),
     ("POST", "/sign-in/passkey", "credential=x", Everybody),
     ("POST", "/sign-in/passkey/begin", "", Everybody),
+    ("GET", "/support/{token}", "", Everybody),
+    ("POST", "/support/{token}", "", Everybody),
     ("GET", "/sso/{id}", "", Everybody),
     ("GET", "/sso/{id}/begin", "", Everybody),
     ("GET", "/sso/{id}/callback", "", Everybody),
@@ -126,6 +128,9 @@ pub(super) const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("GET", "/settings/tokens", "", OwnOnly),
     ("POST", "/settings/tokens", "&name=a&scope=read&days=30", OwnOnly),
     ("POST", "/settings/tokens/{id}/revoke", "", Named),
+    ("GET", "/settings/support", "", OwnOnly),
+    ("POST", "/settings/support", "&hours=4&reason=", OwnOnly),
+    ("POST", "/settings/support/end", "", OwnOnly),
     ("GET", "/settings/sign-on", "", OwnOnly),
     ("POST", "/settings/sign-on", "&issuer=x&client_id=a&secret=b&domains=theirs.example", OwnOnly),
     ("POST", "/settings/sign-on/remove", "", OwnOnly),
@@ -172,8 +177,15 @@ impl Console {
         match method {
             "GET" => self.get(path, &seat.cookie).await,
             "POST" => {
-                let of_strangers =
-                    ["/sign-in", "/sign-up", "/reset", "/invitation/", "/confirm-address/", "/operator/"];
+                let of_strangers = [
+                    "/sign-in",
+                    "/sign-up",
+                    "/reset",
+                    "/invitation/",
+                    "/confirm-address/",
+                    "/operator/",
+                    "/support/",
+                ];
                 let form = match of_strangers.iter().any(|start| path.starts_with(start)) {
                     true => form.to_owned(),
                     false => format!("csrf={}{form}", seat.csrf),

@@ -34,6 +34,7 @@ const BEFORE_A_TENANT: &[&str] = &[
     "select m.tenant_id, m.role, m.client_ids, (t.requires_second_factor and ",
     r#"select exists (select 1 from memberships m join tenants t on t.tenant_id = m.tenant_id where m.login_id = $1 and t.requires_second_factor) "#,
     "select m.tenant_id from memberships m join tenants t on t.tenant_id = m.tenant_id where m.login_id = $1 ",
+    "delete from credentials where kind = 'support' and secret_hash = $1 ",
     "update memberships set email = $2 where login_id = $1",
     "select t.tenant_id from tenants t join plans p on p.plan = t.plan where p.keep_days is not null order by t.tenant_id",
     "select case when bool_and(p.keep_days is not null) then max(p.keep_days) end from tenants t left join plans p on p.plan = t.plan",

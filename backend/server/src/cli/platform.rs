@@ -35,6 +35,17 @@ pub enum Platform {
     },
     /// The organizations, with counts and no content.
     List(OwnerArgs),
+    /// Print a link that begins one session in an organization, to read alone, while an owner lets you (Settings, Support).
+    SupportSession {
+        /// By name or id.
+        tenant: String,
+        /// How people reach the server.
+        #[arg(long, env = "MENDWRIGHT_PUBLIC_URL")]
+        public_url: Option<String>,
+        /// Where.
+        #[command(flatten)]
+        at: OwnerArgs,
+    },
     /// Shut the members of an organization out and stop all actions on its hosts; they are watched on.
     Suspend {
         /// By name or id.

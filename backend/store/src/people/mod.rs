@@ -10,3 +10,4 @@ pub mod plans;
 pub mod second_factor;
 pub mod sign_on;
 pub mod sources;
+pub mod support;

@@ -54,6 +54,8 @@ pub async fn stream(
 ) -> Result<Response, Failure> {
     member.must(Act::Read)?;
     let session = hash(&session.id().ok_or(Failure::BROKEN)?);
+    // A page of a support session is read again by itself: a stream is bound to a login's session.
+    member.must_be_member()?;
     let seat = member.into_seat();
     let place = match streams.enter(session, seat.login_id, seat.scope.tenant_id()) {
         Ok(place) => place,

@@ -21,6 +21,7 @@ pub mod settings;
 pub mod sign_in;
 pub mod sign_on;
 pub mod sign_out;
+pub mod support;
 
 /// A count of rows as the views take it.
 pub(crate) fn count(n: i64) -> u32 {

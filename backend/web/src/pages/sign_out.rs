@@ -1,11 +1,14 @@
 //! `POST /sign-out`: ends this session.
 
+use axum::extract::State;
 use axum::response::Redirect;
 use serde::Deserialize;
+use serde_json::json;
+use store::audit;
 use tower_sessions::Session;
 
 use crate::{
-    Failure,
+    App, Failure,
     posted::{Input, Posted},
 };
 
@@ -17,13 +20,24 @@ pub struct SignOut {
 }
 
 impl Input for SignOut {
+    const ENDS_SESSION: bool = true;
+
     fn csrf(&self) -> &str {
         &self.csrf
     }
 }
 
 /// Deletes the row and the cookie.
-pub async fn submit(session: Session, Posted(_, _): Posted<SignOut>) -> Result<Redirect, Failure> {
+pub async fn submit(
+    State(app): State<App>,
+    session: Session,
+    Posted(member, _): Posted<SignOut>,
+) -> Result<Redirect, Failure> {
+    if let Some(grant_id) = member.support() {
+        let mut tx = member.begin(&app).await?;
+        audit::insert_tenant_wide(&mut tx, "support.ended", "support", grant_id, json!({})).await?;
+        tx.commit().await?;
+    }
     session.flush().await.map_err(|_| Failure::BUSY)?;
     Ok(Redirect::to("/sign-in"))
 }

@@ -6,6 +6,7 @@ pub mod passkeys;
 pub mod people;
 pub mod second_factor;
 pub mod sign_on;
+pub mod support;
 pub mod tokens;
 pub mod usage;
 pub mod you;

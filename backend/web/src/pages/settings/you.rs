@@ -86,6 +86,7 @@ pub async fn show(
     Newcomer(member): Newcomer,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
+    member.must_be_member()?;
     Ok(page(&load(&app, &session, &member, done(&asked.done), None).await?))
 }
 

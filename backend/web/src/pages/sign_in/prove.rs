@@ -56,6 +56,7 @@ pub async fn ask(
     Newcomer(member): Newcomer,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
+    member.must_be_member()?;
     let next = Destination::parse(&asked.next);
     Ok(page(&form(&app, &member, next, None).await?))
 }
