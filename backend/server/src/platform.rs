@@ -163,7 +163,7 @@ async fn find(store: &Store, owner: &str, wanted: &str) -> Result<Uuid> {
 }
 
 /// How long a link can be followed.
-const LINK_LASTS: std::time::Duration = std::time::Duration::from_secs(600);
+const SUPPORT_LASTS: Duration = Duration::from_secs(600);
 
 /// The path of a link that begins one support session, where an owner lets the platform's staff look.
 ///
@@ -176,7 +176,7 @@ pub async fn support_link(store: &Store, owner: &str, wanted: &str) -> Result<St
         bail!("no owner of it lets the platform's staff look: they say so at /settings/support")
     };
     let token = keys::token::mint(keys::token::Kind::Support, &mut crate::random::rng());
-    support::insert_link(&mut tx, grant_id, &token.hash(), LINK_LASTS).await?;
+    support::insert_link(&mut tx, grant_id, &token.hash(), SUPPORT_LASTS).await?;
     audit::insert_tenant_wide(&mut tx, "support.link_made", "support", grant_id, json!({})).await?;
     tx.commit().await?;
     Ok(format!("/support/{}", token.reveal()))

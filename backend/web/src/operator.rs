@@ -68,6 +68,10 @@ impl FromRequestParts<App> for Known {
         let nobody = || Failure::NOT_FOUND.into_response();
         let failed = |error| Failure::from(error).into_response();
         let (Some(login_id), Some(csrf)) = (login, csrf) else { return Err(nobody()) };
+        // An organization's owner chooses its provider: whom that names is nobody here.
+        if session.get::<i32>(key::SIGN_ON).await.map_err(busy)?.is_some() {
+            return Err(nobody());
+        }
         if !platform::is_operator(&app.store, login_id).await.map_err(failed)? {
             return Err(nobody());
         }

@@ -319,6 +319,17 @@ async fn a_provider_speaks_for_the_seat_in_its_organization_and_for_nothing_else
     }
     assert_eq!(console.get("/settings/second-factor", &cookie).await.0, StatusCode::FORBIDDEN);
     assert_eq!(console.get("/hosts", &cookie).await.0, StatusCode::OK, "and the session goes on");
+    // Nor is whom a provider names an operator of the platform.
+    console.execute(format!("INSERT INTO operators (login_id, since) VALUES ('{sam}', clock_timestamp())")).await;
+    for path in ["/platform", "/platform/second-factor"] {
+        assert_eq!(console.get(path, &cookie).await.0, StatusCode::NOT_FOUND, "{path}");
+    }
+    let theirs_by_password = console.sign_in("sam@ours.example").await;
+    assert_ne!(
+        console.get("/platform", &theirs_by_password).await.0,
+        StatusCode::NOT_FOUND,
+        "by the password they are"
+    );
     // With the password they go everywhere.
     let both = console.sign_in("sam@ours.example").await;
     let (_, _, page) = console.get("/settings", &both).await;

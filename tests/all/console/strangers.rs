@@ -177,15 +177,8 @@ impl Console {
         match method {
             "GET" => self.get(path, &seat.cookie).await,
             "POST" => {
-                let of_strangers = [
-                    "/sign-in",
-                    "/sign-up",
-                    "/reset",
-                    "/invitation/",
-                    "/confirm-address/",
-                    "/operator/",
-                    "/support/",
-                ];
+                let of_strangers =
+                    ["/sign-in", "/sign-up", "/reset", "/invitation/", "/confirm-address/", "/operator/", "/support/"];
                 let form = match of_strangers.iter().any(|start| path.starts_with(start)) {
                     true => form.to_owned(),
                     false => format!("csrf={}{form}", seat.csrf),
