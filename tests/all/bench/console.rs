@@ -100,11 +100,25 @@ async fn paths(rows: &PgPool) -> Vec<String> {
     .unwrap();
     let mut paths = Vec::new();
     for route in web::routes() {
-        // What everybody gets alike, what never ends, and a file.
+        // What everybody gets alike, what is others', what never ends, and files.
         let api = route.path.starts_with("/api/v1/") && route.path != "/api/v1/openapi.json";
-        let strange = ["/sign-", "/reset", "/invitation", "/confirm", "/assets", "/install", "/events", "/api/docs"];
+        let strange = [
+            "/sign-",
+            "/reset",
+            "/invitation",
+            "/confirm",
+            "/assets",
+            "/install",
+            "/api/docs",
+            "/platform",
+            "/support",
+            "/sso",
+            "/passkey",
+        ];
+        let files = ["/events", "/api/v1/openapi.json", "/settings/audit/file", "/settings/usage/months.csv"];
         let is_strange = strange.iter().any(|start| route.path.starts_with(start))
-            || ["/api/v1/openapi.json", "/settings/audit/file"].contains(&route.path);
+            || files.contains(&route.path)
+            || route.path.replace("{id}", "").contains('{');
         if route.method != "GET" || is_strange {
             continue;
         }

@@ -126,10 +126,12 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limi
 pub async fn count_unlinked(tx: &mut TenantTx, since: Timestamp, until: Timestamp) -> Result<i64> {
     let tenant_id = tx.tenant_id();
     Ok(sqlx::query_scalar!(
-        r#"SELECT (SELECT count(*) FROM audit a WHERE a.tenant_id = $1 AND a.at >= $2 AND a.at < $3
-             AND NOT EXISTS (SELECT 1 FROM audit_chain c WHERE c.tenant_id = a.tenant_id AND c.audit_id = a.audit_id))
-           + (SELECT count(*) FROM tenant_audit t WHERE t.tenant_id = $1 AND t.at >= $2 AND t.at < $3
-             AND NOT EXISTS (SELECT 1 FROM audit_chain c WHERE c.tenant_id = t.tenant_id AND c.audit_id = t.audit_id)) AS "n!""#,
+        // Each entry is linked once at most, so those that are linked are counted by their ids.
+        r#"SELECT (SELECT count(*) FROM audit a WHERE a.tenant_id = $1 AND a.at >= $2 AND a.at < $3)
+             + (SELECT count(*) FROM tenant_audit t WHERE t.tenant_id = $1 AND t.at >= $2 AND t.at < $3)
+             - (SELECT count(*) FROM audit_chain c WHERE c.tenant_id = $1 AND c.audit_id = ANY (ARRAY(
+                 SELECT a.audit_id FROM audit a WHERE a.tenant_id = $1 AND a.at >= $2 AND a.at < $3
+                 UNION ALL SELECT t.audit_id FROM tenant_audit t WHERE t.tenant_id = $1 AND t.at >= $2 AND t.at < $3))) AS "n!""#,
         tenant_id,
         since.to_sqlx() as _,
         until.to_sqlx() as _

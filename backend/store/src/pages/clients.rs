@@ -122,8 +122,8 @@ pub async fn list_check_tallies(tx: &mut TenantTx, client_id: Uuid) -> Result<Ve
         CheckTally,
         r#"SELECT s.check_id, count(*) FILTER (WHERE s.verdict = 'ok') AS "ok!", count(*) FILTER (WHERE s.verdict = 'warning') AS "warning!",
              count(*) FILTER (WHERE s.verdict = 'critical') AS "critical!", count(*) FILTER (WHERE s.verdict = 'no_data') AS "no_data!"
-           FROM check_states s JOIN hosts h ON h.tenant_id = $1 AND h.host_id = s.host_id AND h.state <> 'retired'
-           WHERE s.tenant_id = $1 AND s.client_id = $2 GROUP BY s.check_id"#,
+           FROM hosts h JOIN check_states s ON s.tenant_id = $1 AND s.host_id = h.host_id AND s.client_id = $2
+           WHERE h.tenant_id = $1 AND h.client_id = $2 AND h.state <> 'retired' GROUP BY s.check_id"#,
         tenant_id,
         client_id
     )

@@ -30,7 +30,8 @@ pub async fn by_client(tx: &mut TenantTx, client_id: Option<Uuid>, since: Timest
            LEFT JOIN (SELECT DISTINCT m.incident_id FROM remediations m WHERE m.tenant_id = $1 AND m.relapsed_at IS NOT NULL) back ON back.incident_id = i.incident_id
            LEFT JOIN (SELECT DISTINCT r.incident_id FROM approvals a JOIN runs r ON r.tenant_id = $1 AND r.run_id = a.run_id
                       WHERE a.tenant_id = $1 AND a.answered_at >= $2) asked ON asked.incident_id = i.incident_id
-           WHERE i.tenant_id = $1 AND ($3::uuid IS NULL OR i.client_id = $3) AND i.opened_at >= $2
+           WHERE i.tenant_id = $1 AND i.client_id = ANY (ARRAY(SELECT c.client_id FROM clients c WHERE c.tenant_id = $1 AND ($3::uuid IS NULL OR c.client_id = $3)))
+             AND i.opened_at >= $2
              AND (i.escalated_at IS NOT NULL OR i.outcome <> 'recovered')
            GROUP BY i.client_id"#,
         tenant_id,
