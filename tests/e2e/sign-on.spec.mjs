@@ -28,25 +28,26 @@ const ACCOUNTS = {
 
 let folder, mails, provider, url;
 
-/** A provider's place, which answers once it knows where to lead back to. */
+/** A provider's place. It answers once it knows where to lead back to, and whether its ID token holds the address. */
 async function providerAt(host) {
   const server = createServer().listen(0, host);
   await once(server, "listening");
   const { port } = server.address();
   const issuer = `http://${host}:${port}`;
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-  const open = (wayBack) => {
+  let answer;
+  server.on("request", (...asked) => answer(...asked));
+  const open = (wayBack, inToken) => {
     const oidc = new Provider(issuer, {
       clients: [{ ...CLIENT, redirect_uris: [wayBack], response_types: ["code"], grant_types: ["authorization_code"] }],
       claims: { openid: ["sub"], email: ["email", "email_verified"] },
-      // Who somebody is stands in the ID token, as most providers have it.
-      conformIdTokenClaims: false,
+      conformIdTokenClaims: !inToken,
       findAccount: (_, id) => ACCOUNTS[id] && { accountId: id, claims: () => ({ sub: id, ...ACCOUNTS[id] }) },
       jwks: { keys: [{ ...privateKey.export({ format: "jwk" }), alg: "RS256", use: "sig" }] },
       cookies: { keys: [randomUUID()] },
       ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 3600, IdToken: 600, Interaction: 600, Session: 3600 },
     });
-    server.on("request", oidc.callback());
+    answer = oidc.callback();
   };
   const stop = () => {
     server.close();
@@ -144,7 +145,7 @@ test("a colleague signs in by the organization's provider, as themselves, and no
     await page.getByRole("navigation", { name: "Settings" }).getByRole("link", { name: "Sign-on" }).click();
     await inspect(page, "sign-on-without-a-provider");
     wayBack = (await page.locator("form code.wrap").textContent()).trim();
-    provider.open(wayBack);
+    provider.open(wayBack, true);
     const set = async (issuer) => {
       await page.getByLabel("Issuer").fill(issuer);
       await page.getByLabel("Client id").fill(CLIENT.client_id);
@@ -226,6 +227,17 @@ test("a colleague signs in by the organization's provider, as themselves, and no
     await page.getByRole("link", { name: "[ Cancel ]" }).click();
     await expect(page.getByRole("heading", { name: "That did not work" })).toBeVisible();
     expect(new URL(page.url()).searchParams.get("error")).toBe("access_denied");
+  });
+
+  await test.step("the same by a provider that tells the address only to whoever asks with the access token", async () => {
+    const { page } = sam;
+    provider.open(wayBack, false);
+    await sam.context.clearCookies();
+    await page.goto(link);
+    await page.getByRole("link", { name: "Go on" }).click();
+    await proveTo(page, SAM);
+    await page.getByRole("button", { name: "Continue" }).click();
+    await isIn(page);
     expect(beside(sam.said, 422, 428)).toEqual([]);
   });
 
@@ -249,12 +261,15 @@ test("a colleague signs in by the organization's provider, as themselves, and no
       return html;
     };
     const answers = {};
-    for (const login of Object.keys(ACCOUNTS).filter((login) => login !== SAM)) answers[login] = await refused(login);
+    for (const inToken of [true, false]) {
+      provider.open(wayBack, inToken);
+      for (const login of Object.keys(ACCOUNTS).filter((login) => login !== SAM)) answers[`${login}, ${inToken}`] = await refused(login);
+    }
     const { context, page } = await newcomer(browser);
     await page.goto(`/sso/${randomUUID()}/begin`);
     answers["of no organization"] = await page.content();
     await context.close();
-    for (const [whose, html] of Object.entries(answers)) expect(html, whose).toBe(answers["kim@northwind.example"]);
+    for (const [whose, html] of Object.entries(answers)) expect(html, whose).toBe(answers["kim@northwind.example, true"]);
   });
 
   await owner.context.close();

@@ -10,12 +10,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use jiff::Timestamp;
 use openidconnect::core::{
-    CoreAuthenticationFlow, CoreClient, CoreJwsSigningAlgorithm as Algorithm, CoreProviderMetadata,
+    CoreAuthenticationFlow, CoreClient, CoreJwsSigningAlgorithm as Algorithm, CoreProviderMetadata, CoreUserInfoClaims,
 };
 use openidconnect::{
-    AccessTokenHash, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet, EndpointNotSet,
-    EndpointSet, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
-    PkceCodeVerifier, RedirectUrl, Scope, TokenResponse as _,
+    AccessToken, AccessTokenHash, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndUserEmail, EndpointMaybeSet,
+    EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse as _,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, SubjectIdentifier, TokenResponse as _,
 };
 use probe::Connector;
 use serde::{Deserialize, Serialize};
@@ -197,15 +197,35 @@ impl Provider {
                 return Err(Refused("the provider's two tokens do not belong together".to_owned()));
             }
         }
-        if claims.email_verified() != Some(true) {
+        let (email, is_verified) = match claims.email() {
+            Some(email) => (email.clone(), claims.email_verified()),
+            None => self.ask_address(answer.access_token(), claims.subject()).await?,
+        };
+        if is_verified != Some(true) {
             return Err(Refused("the provider has not verified the address".to_owned()));
         }
-        let email = claims.email().ok_or_else(|| Refused("the provider names no address".to_owned()))?;
         Ok(Named {
             subject: claims.subject().to_string(),
             email: email.to_string(),
             proven_at: claims.auth_time().map(|at| at.timestamp()),
         })
+    }
+
+    /// The address of `subject`, and whether it is verified, where the provider's token leaves it out: OpenID Connect lets a
+    /// provider tell it only to whoever asks for it with the access token.
+    async fn ask_address(
+        &self,
+        access: &AccessToken,
+        subject: &SubjectIdentifier,
+    ) -> Result<(EndUserEmail, Option<bool>), Refused> {
+        let unnamed = || Refused("the provider names no address".to_owned());
+        let ask = asking(self.connector.clone());
+        let request = self.client.user_info(access.clone(), Some(subject.clone())).map_err(|_| unnamed())?;
+        let told: CoreUserInfoClaims = request
+            .request_async(&ask)
+            .await
+            .map_err(|error| refused("the provider does not tell whose token it is", &error))?;
+        Ok((told.email().cloned().ok_or_else(unnamed)?, told.email_verified()))
     }
 }
 

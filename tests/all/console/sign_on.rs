@@ -24,6 +24,8 @@ struct Says {
     issuer: String,
     /// Claims beside those that are always there.
     claims: Value,
+    /// What it tells whoever asks with the access token, if it can be asked.
+    told: Option<Value>,
     nonce: Option<String>,
     key: EcdsaKeyPair,
     /// Signs with a key that nobody published.
@@ -47,12 +49,23 @@ fn key() -> EcdsaKeyPair {
 }
 
 async fn metadata(State(Provider(says)): State<Provider>) -> Json<Value> {
-    let issuer = says.lock().unwrap().issuer.clone();
-    Json(json!({
+    let says = says.lock().unwrap();
+    let issuer = &says.issuer;
+    let mut metadata = json!({
         "issuer": issuer, "authorization_endpoint": format!("{issuer}/authorize"), "token_endpoint": format!("{issuer}/token"),
         "jwks_uri": format!("{issuer}/keys"), "response_types_supported": ["code"], "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256"],
-    }))
+    });
+    if says.told.is_some() {
+        metadata["userinfo_endpoint"] = format!("{issuer}/me").into();
+    }
+    Json(metadata)
+}
+
+async fn tell(State(Provider(says)): State<Provider>, headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
+    let is_asked_well = headers.get(header::AUTHORIZATION).is_some_and(|value| value == "Bearer access");
+    let told = says.lock().unwrap().told.clone();
+    told.filter(|told| is_asked_well && told.is_object()).map(Json).ok_or(StatusCode::UNAUTHORIZED)
 }
 
 async fn keys_of(State(Provider(says)): State<Provider>) -> Json<Value> {
@@ -93,12 +106,14 @@ impl Provider {
     async fn start() -> Provider {
         let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
-        let says = Says { issuer, claims: json!({}), nonce: None, key: key(), forges: false, asked: None, now: 0 };
+        let says =
+            Says { issuer, claims: json!({}), told: None, nonce: None, key: key(), forges: false, asked: None, now: 0 };
         let provider = Provider(Arc::new(Mutex::new(says)));
         let routes = Router::new()
             .route("/.well-known/openid-configuration", get(metadata))
             .route("/keys", get(keys_of))
             .route("/token", post(exchange))
+            .route("/me", get(tell))
             .with_state(provider.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await });
         provider
@@ -226,6 +241,36 @@ async fn a_member_comes_by_the_provider_as_the_same_subject_each_time_and_nobody
     provider.says(|says| says.forges = false);
     assert!(console.come(tenant, &provider, person("s-5", "viewer@ours.example")).await.is_some(), "else it is well");
     assert_eq!(console.count("logins").await, logins);
+}
+
+#[tokio::test]
+async fn an_address_that_the_token_leaves_out_is_asked_for() {
+    let console = Console::new().await;
+    let (tenant, provider) = (console.ours.tenant, Provider::start().await);
+    console.set("owner@ours.example", &provider, "").await;
+    let nameless = json!({ "sub": "s-1" });
+    for (token, told, why) in [
+        (&nameless, json!("no"), "it does not tell"),
+        (&nameless, json!({ "sub": "s-1" }), "no address there either"),
+        (&nameless, json!({ "sub": "s-1", "email": "sam@ours.example" }), "not said to be verified"),
+        (&nameless, json!({ "sub": "s-1", "email": "sam@ours.example", "email_verified": false }), "not verified"),
+        (&nameless, person("s-2", "sam@ours.example"), "told of somebody else"),
+        (&nameless, json!({ "email": "sam@ours.example", "email_verified": true }), "told of nobody"),
+        (&nameless, person("s-1", "tess@theirs.example"), "a domain that does not count"),
+        (
+            &json!({ "sub": "s-1", "email": "sam@ours.example" }),
+            person("s-1", "sam@ours.example"),
+            "what the token says is not mended",
+        ),
+    ] {
+        provider.says(|says| says.told = Some(told));
+        assert!(console.come(tenant, &provider, token.clone()).await.is_none(), "{why}");
+    }
+    provider.says(|says| says.told = Some(person("s-1", "sam@ours.example")));
+    let sam = console.come(tenant, &provider, nameless.clone()).await.unwrap();
+    assert!(console.get("/hosts", &sam).await.2.contains("Ours-host"));
+    provider.says(|says| says.told = None);
+    assert!(console.come(tenant, &provider, nameless).await.is_none(), "it cannot be asked");
 }
 
 #[tokio::test]
