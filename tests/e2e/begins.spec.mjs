@@ -1,69 +1,18 @@
 // The whole way of a new service provider: sign up, second factor, a client, a colleague who may see one client, a host by
 // the copied line, and its first healing. On an installation of its own, with a mail server that this test plays.
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { createHmac } from "node:crypto";
-import { once } from "node:events";
 import { appendFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "@playwright/test";
-import { SMTPServer } from "smtp-server";
 
 import { inspect, listen } from "./console.mjs";
+import { agent, postOffice, program, start, stopAll } from "./own.mjs";
 
-const built = (name) => fileURLToPath(new URL(`../../target/debug/${name}`, import.meta.url));
-const program = process.env.MENDWRIGHT ?? built("mendwright");
-const agent = process.env.MENDWRIGHT_AGENT ?? built("mendwright-agent");
 const PASSWORD = "a sentence that nobody guesses";
 
-let folder, mails, url, running = [];
-
-/** Starts a program that ends with this process; the first line of its output that `wanted` finds. */
-async function start(command, args, wanted) {
-  const child = spawn("setpriv", ["--pdeathsig", "TERM", command, ...args], { stdio: ["ignore", "pipe", "inherit"] });
-  running.push(child);
-  return new Promise((resolve, reject) => {
-    child.on("exit", (code) => reject(new Error(`${command} ended with ${code}`)));
-    if (!wanted) return resolve();
-    createInterface({ input: child.stdout }).on("line", (line) => {
-      const found = line.match(wanted);
-      if (found) resolve(found[1]);
-    });
-  });
-}
-
-/** A mail server that keeps what it gets. */
-async function postOffice() {
-  const kept = [];
-  const server = new SMTPServer({
-    disabledCommands: ["AUTH", "STARTTLS"],
-    onData(stream, session, done) {
-      let raw = "";
-      stream.on("data", (chunk) => (raw += chunk));
-      stream.on("end", () => {
-        const text = raw.replace(/=\r?\n/g, "").replace(/=3D/g, "=");
-        kept.push({ to: session.envelope.rcptTo[0].address, text });
-        done();
-      });
-    },
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server.server, "listening");
-  return { kept, port: server.server.address().port, stop: () => new Promise((ended) => server.close(ended)) };
-}
-
-/** The path of the link of this kind in the newest mail to `to`. */
-async function linkTo(to, kind) {
-  let path;
-  await expect(() => {
-    const mail = mails.kept.findLast((mail) => mail.to === to && mail.text.includes(`/${kind}/`));
-    path = mail?.text.match(new RegExp(`/${kind}/[A-Za-z0-9_]+`))?.[0];
-    expect(path).toBeTruthy();
-  }).toPass({ timeout: 20_000 });
-  return path;
-}
+let folder, mails, url;
 
 /** The code of a key (base32) at this moment. */
 function codeOf(key) {
@@ -86,12 +35,7 @@ test.beforeAll(async () => {
 });
 
 test.afterAll(async () => {
-  for (const child of running.reverse()) {
-    if (child.exitCode === null) {
-      child.kill("SIGTERM");
-      await once(child, "exit");
-    }
-  }
+  await stopAll();
   const pid = join(folder, "shop.pid");
   if (existsSync(pid)) try { process.kill(Number(readFileSync(pid, "utf8"))); } catch {}
   await mails.stop();
@@ -128,7 +72,7 @@ test("a service provider signs up, invites a colleague for one client, enrols a 
     await page.getByLabel("E-mail").fill("jun@northwind.example");
     await page.getByRole("button", { name: "Send me the mail" }).click();
     await expect(page.getByRole("heading", { name: "Look into your mail" })).toBeVisible();
-    await page.goto(await linkTo("jun@northwind.example", "sign-up"));
+    await page.goto(await mails.linkTo("jun@northwind.example", "sign-up"));
     await inspect(page, "sign-up-password");
     await page.getByLabel("New password").fill(PASSWORD);
     await page.getByRole("button", { name: "Begin" }).click();
@@ -214,7 +158,7 @@ test("a service provider signs up, invites a colleague for one client, enrols a 
     const theirs = await browser.newContext({ baseURL: url, viewport: { width: 390, height: 844 } });
     const complained = listen(theirs);
     const tech = await theirs.newPage();
-    await tech.goto(await linkTo("sam@northwind.example", "invitation"));
+    await tech.goto(await mails.linkTo("sam@northwind.example", "invitation"));
     await inspect(tech, "invitation");
     await tech.getByLabel("Your name").fill("Sam Rivera");
     await tech.getByLabel("New password").fill(PASSWORD);
