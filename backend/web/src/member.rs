@@ -102,6 +102,12 @@ impl Member {
         }
     }
 
+    /// Goes on only if the member's role allows what concerns the whole organization: to a member of some clients it is
+    /// not there.
+    pub fn must_for_all(&self, act: Act) -> Result<(), Failure> {
+        if self.sees_all() { self.must(act) } else { Err(Failure::NOT_FOUND) }
+    }
+
     /// Goes on only if the member's role allows it.
     pub fn must(&self, act: Act) -> Result<(), Failure> {
         if self.may(act) { Ok(()) } else { Err(Failure::FORBIDDEN) }

@@ -4,7 +4,9 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts as _, Request};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 use views::error::Kind;
 
 use crate::{
@@ -28,6 +30,37 @@ pub trait Input: DeserializeOwned {
 
     /// The token as it came.
     fn csrf(&self) -> &str;
+}
+
+/// A form with `csrf`, `answer`, and one more field as often as something is chosen.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub struct Chosen(Vec<(String, String)>);
+
+impl Chosen {
+    fn field(&self, name: &str) -> &str {
+        self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+    }
+
+    /// What is answered of all that is chosen.
+    pub fn answer(&self) -> &str {
+        self.field("answer")
+    }
+
+    /// The ids that are chosen by `field`, `most` of them at most.
+    pub fn ids(&self, field: &str, most: usize) -> Result<Vec<Uuid>, Failure> {
+        if self.0.iter().any(|(key, _)| !["csrf", "answer", field].contains(&key.as_str())) {
+            return Err(Failure(Kind::BadRequest));
+        }
+        let chosen = self.0.iter().filter(|(key, _)| key == field).take(most);
+        chosen.map(|(_, id)| id.parse().map_err(|_| Failure::NOT_FOUND)).collect()
+    }
+}
+
+impl Input for Chosen {
+    fn csrf(&self) -> &str {
+        self.field("csrf")
+    }
 }
 
 /// Who sent it, and what.

@@ -15,7 +15,7 @@ use views::{Nav, error::Kind, took};
 
 use crate::layers::page;
 use crate::member::{Member, clock};
-use crate::posted::{Input, Posted};
+use crate::posted::{Posted, inputs};
 use crate::{App, Failure};
 
 /// How many are shown; those that wait come first.
@@ -33,11 +33,7 @@ pub struct Answer {
     reason: String,
 }
 
-impl Input for Answer {
-    fn csrf(&self) -> &str {
-        &self.csrf
-    }
-}
+inputs!(Answer);
 
 /// The changes of the organization. A member of some clients sees none: they are everybody's.
 pub async fn list(State(app): State<App>, member: Member) -> Result<Response, Failure> {

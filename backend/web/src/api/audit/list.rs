@@ -77,10 +77,7 @@ pub async fn list(
     caller: Caller,
     Asked(asked): Asked<Query>,
 ) -> Result<Json<Page<Entry>>, Problem> {
-    if !caller.member.sees_all() {
-        return Err(Problem::NOT_FOUND);
-    }
-    caller.must(Act::ReadAudit)?;
+    caller.member.must_for_all(Act::ReadAudit)?;
     let limit = limit(asked.limit)?;
     let after = cursor::read(asked.cursor.as_deref(), |[at, id]: [String; 2]| {
         Some(Place { at: cursor::at(&at)?, audit_id: cursor::id(&id)? })

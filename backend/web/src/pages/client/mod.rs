@@ -29,23 +29,12 @@ use uuid::Uuid;
 
 use crate::Failure;
 use crate::layers::{Dressed, page};
+use crate::posted::inputs;
 
 /// The id of a path.
 type Id = Result<Path<Uuid>, PathRejection>;
 /// The ids of a path: the client, and something of it.
 type Ids = Result<Path<(Uuid, Uuid)>, PathRejection>;
-
-/// Implements [`crate::posted::Input`] for forms.
-macro_rules! inputs {
-    ($($form:ty),*) => {$(
-        impl $crate::posted::Input for $form {
-            fn csrf(&self) -> &str {
-                &self.csrf
-            }
-        }
-    )*};
-}
-use inputs;
 
 /// The client of a path, if it is theirs to see.
 async fn named(tx: &mut TenantTx, id: Uuid) -> Result<clients::Client, Failure> {

@@ -9,45 +9,22 @@ use uuid::Uuid;
 use views::error::Kind;
 
 use crate::member::Member;
-use crate::posted::{Input, Posted};
+use crate::posted::{Chosen, Posted, inputs};
 use crate::{App, Failure};
 
 /// The most hosts that are answered at once.
 const MOST: usize = 500;
 
-/// The form: `csrf`, `answer`, and `host` as often as hosts are chosen.
-#[derive(Deserialize)]
-#[serde(transparent)]
-pub struct Chosen(Vec<(String, String)>);
-
-impl Chosen {
-    fn field(&self, name: &str) -> &str {
-        self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
-    }
-}
-
-impl Input for Chosen {
-    fn csrf(&self) -> &str {
-        self.field("csrf")
-    }
-}
-
 /// Accepts the newcomers that were chosen, or sends them away. Each is a step of its own: one that was answered meanwhile
 /// holds up no other.
 pub async fn newcomers(State(app): State<App>, Posted(member, form): Posted<Chosen>) -> Result<Redirect, Failure> {
     member.must(Act::TrustHost)?;
-    let known = ["csrf", "answer", "host"];
-    if form.0.iter().any(|(key, _)| !known.contains(&key.as_str())) {
-        return Err(Failure(Kind::BadRequest));
-    }
-    let accepts = match form.field("answer") {
+    let accepts = match form.answer() {
         "accept" => true,
         "refuse" => false,
         _ => return Err(Failure(Kind::BadRequest)),
     };
-    let ids: Result<Vec<Uuid>, _> =
-        form.0.iter().filter(|(key, _)| key == "host").take(MOST).map(|(_, id)| id.parse::<Uuid>()).collect();
-    for id in ids.map_err(|_| Failure::NOT_FOUND)? {
+    for id in form.ids("host", MOST)? {
         let mut tx = member.begin(&app).await?;
         if welcome(&mut tx, &member, id, accepts).await? {
             tx.commit().await?;
@@ -77,11 +54,7 @@ pub struct Claim {
     key: String,
 }
 
-impl Input for Claim {
-    fn csrf(&self) -> &str {
-        &self.csrf
-    }
-}
+inputs!(Claim);
 
 /// It is the same machine, or it is another one.
 pub async fn claim(

@@ -20,7 +20,7 @@ use views::enrolment::{Made, TypedToken};
 use super::show::filled;
 use crate::install::{self, Profile};
 use crate::layers::{Dressed, page};
-use crate::posted::{Input, Posted};
+use crate::posted::{Posted, inputs};
 use crate::{App, Failure};
 
 /// The most uses of a token, and the most days it lives (security.md says why in the table's constraints).
@@ -55,17 +55,9 @@ pub struct Button {
     csrf: String,
 }
 
-impl Input for Token {
-    fn csrf(&self) -> &str {
-        &self.csrf
-    }
-}
+inputs!(Token);
 
-impl Input for Button {
-    fn csrf(&self) -> &str {
-        &self.csrf
-    }
-}
+inputs!(Button);
 
 /// A form that was found sound.
 struct Wanted {

@@ -21,7 +21,7 @@ use views::host_edit::HostEditPage;
 use super::tags;
 use crate::layers::{Dressed, page};
 use crate::member::{Member, clock};
-use crate::posted::{Input, Posted};
+use crate::posted::{Posted, inputs};
 use crate::{App, Failure};
 
 /// The form.
@@ -34,11 +34,7 @@ pub struct Place {
     tags: String,
 }
 
-impl Input for Place {
-    fn csrf(&self) -> &str {
-        &self.csrf
-    }
-}
+inputs!(Place);
 
 type Id = Result<Path<Uuid>, PathRejection>;
 

@@ -11,7 +11,7 @@ use views::HANDS_OFF_HOURS;
 use views::error::Kind;
 
 use crate::member::Member;
-use crate::posted::{Input, Posted, reason};
+use crate::posted::{Posted, inputs, reason};
 use crate::{App, Failure};
 
 /// The form of hands off.
@@ -23,11 +23,7 @@ pub struct HandsOff {
     reason: String,
 }
 
-impl Input for HandsOff {
-    fn csrf(&self) -> &str {
-        &self.csrf
-    }
-}
+inputs!(HandsOff);
 
 /// The form of a release.
 #[derive(Deserialize)]
@@ -36,11 +32,7 @@ pub struct Release {
     csrf: String,
 }
 
-impl Input for Release {
-    fn csrf(&self) -> &str {
-        &self.csrf
-    }
-}
+inputs!(Release);
 
 /// Hands off a host, for some hours of the list.
 pub async fn begin(

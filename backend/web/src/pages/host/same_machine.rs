@@ -8,7 +8,7 @@ use store::{TenantTx, hosts};
 use uuid::Uuid;
 
 use crate::member::Member;
-use crate::posted::{Input, Posted};
+use crate::posted::{Posted, inputs};
 use crate::{App, Failure};
 
 /// The form.
@@ -18,11 +18,7 @@ pub struct SameMachine {
     csrf: String,
 }
 
-impl Input for SameMachine {
-    fn csrf(&self) -> &str {
-        &self.csrf
-    }
-}
+inputs!(SameMachine);
 
 /// Trusts the host again; what was held for it is looked at again, and its agent is asked to come back.
 pub async fn attest(tx: &mut TenantTx, member: &Member, host_id: Uuid) -> Result<(), Failure> {

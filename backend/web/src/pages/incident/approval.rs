@@ -11,7 +11,7 @@ use uuid::Uuid;
 use views::error::Kind;
 
 use crate::member::Member;
-use crate::posted::{Input, Posted};
+use crate::posted::{Posted, inputs};
 use crate::{App, Failure};
 
 /// Characters of a reason at most.
@@ -29,11 +29,7 @@ pub struct Approval {
     reason: String,
 }
 
-impl Input for Approval {
-    fn csrf(&self) -> &str {
-        &self.csrf
-    }
-}
+inputs!(Approval);
 
 /// A person's word on exactly one plan.
 pub struct Said {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use views::error::Kind;
 
 use crate::member::Member;
-use crate::posted::{Input, Posted};
+use crate::posted::{Posted, inputs};
 use crate::{App, Failure};
 
 /// The form: which run, and what the person says.
@@ -22,11 +22,7 @@ pub struct Doubt {
     answer: String,
 }
 
-impl Input for Doubt {
-    fn csrf(&self) -> &str {
-        &self.csrf
-    }
-}
+inputs!(Doubt);
 
 /// Ends the doubt, unless a result or somebody else was faster.
 pub async fn end_doubt(

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use views::error::Kind;
 
 use crate::member::Member;
-use crate::posted::{Input, Posted};
+use crate::posted::{Chosen, Posted, inputs};
 use crate::{App, Failure};
 
 /// For so long hands are off the hosts of what somebody takes.
@@ -26,28 +26,7 @@ pub struct Answer {
     answer: String,
 }
 
-impl Input for Answer {
-    fn csrf(&self) -> &str {
-        &self.csrf
-    }
-}
-
-/// The form of many: `csrf`, `answer`, and `incident` as often as some are chosen.
-#[derive(Deserialize)]
-#[serde(transparent)]
-pub struct Chosen(Vec<(String, String)>);
-
-impl Chosen {
-    fn field(&self, name: &str) -> &str {
-        self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
-    }
-}
-
-impl Input for Chosen {
-    fn csrf(&self) -> &str {
-        self.field("csrf")
-    }
-}
+inputs!(Answer);
 
 /// What is done.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,14 +66,8 @@ pub async fn answer_owner(
 /// Answers those that were chosen; each is a step of its own.
 pub async fn answer_owners(State(app): State<App>, Posted(member, form): Posted<Chosen>) -> Result<Redirect, Failure> {
     member.must(Act::WorkIncidents)?;
-    let known = ["csrf", "answer", "incident"];
-    if form.0.iter().any(|(key, _)| !known.contains(&key.as_str())) {
-        return Err(Failure(Kind::BadRequest));
-    }
-    let doing = Doing::parse(form.field("answer")).ok_or(Failure(Kind::BadRequest))?;
-    let ids: Result<Vec<Uuid>, _> =
-        form.0.iter().filter(|(key, _)| key == "incident").take(MOST).map(|(_, id)| id.parse::<Uuid>()).collect();
-    for id in ids.map_err(|_| Failure::NOT_FOUND)? {
+    let doing = Doing::parse(form.answer()).ok_or(Failure(Kind::BadRequest))?;
+    for id in form.ids("incident", MOST)? {
         perform(&app, &member, id, doing).await?;
     }
     Ok(Redirect::to("/incidents"))

@@ -34,17 +34,9 @@ pub struct Delete {
 }
 inputs!(Delete);
 
-/// Goes on only for an owner.
-fn must_own(member: &Member) -> Result<(), Failure> {
-    if !member.sees_all() {
-        return Err(Failure::NOT_FOUND);
-    }
-    member.must(Act::OwnOrganization)
-}
-
 /// The page.
 pub async fn show(State(app): State<App>, member: Member) -> Result<Response, Failure> {
-    must_own(&member)?;
+    member.must_for_all(Act::OwnOrganization)?;
     Ok(page(&load(&app, &member, None).await?))
 }
 
@@ -76,7 +68,7 @@ struct Writing {
 
 /// Sends everything.
 pub async fn export(State(app): State<App>, Posted(member, _): Posted<Click>) -> Result<Response, Failure> {
-    must_own(&member)?;
+    member.must_for_all(Act::OwnOrganization)?;
     member.must_be_proven(&app).await?;
     let _permit = AT_ONCE.try_acquire().map_err(|_| Failure::BUSY)?;
     let mut tx = member.begin(&app).await?;
@@ -103,7 +95,7 @@ async fn next(writing: &mut Writing) -> Result<Option<String>, Failure> {
 
 /// Asks for the organization to be deleted, in seven days.
 pub async fn delete(State(app): State<App>, Posted(member, form): Posted<Delete>) -> Result<Response, Failure> {
-    must_own(&member)?;
+    member.must_for_all(Act::OwnOrganization)?;
     member.must_be_proven(&app).await?;
     let mut tx = member.begin(&app).await?;
     let tenant = configuration::find_tenant(&mut tx).await?.ok_or(Failure::NOT_FOUND)?;
@@ -120,7 +112,7 @@ pub async fn delete(State(app): State<App>, Posted(member, form): Posted<Delete>
 
 /// Calls it off.
 pub async fn keep(State(app): State<App>, Posted(member, _): Posted<Click>) -> Result<Response, Failure> {
-    must_own(&member)?;
+    member.must_for_all(Act::OwnOrganization)?;
     let mut tx = member.begin(&app).await?;
     let by = member.name(&mut tx).await?;
     if !deletions::mark_called_off(&mut tx, Subject::Tenant, &by).await? {

@@ -70,17 +70,9 @@ fn done(word: &str) -> Option<&'static str> {
     }
 }
 
-/// Goes on only for somebody who manages people: of everybody's clients, and proven a short while ago where it `changes`.
-fn must_manage(member: &Member) -> Result<(), Failure> {
-    if !member.sees_all() {
-        return Err(Failure::NOT_FOUND);
-    }
-    member.must(Act::ManagePeople)
-}
-
 /// The page.
 pub async fn show(State(app): State<App>, member: Member, Query(asked): Query<Asked>) -> Result<Response, Failure> {
-    must_manage(&member)?;
+    member.must_for_all(Act::ManagePeople)?;
     Ok(page(&load(&app, &member, done(&asked.done), None).await?))
 }
 
@@ -178,7 +170,7 @@ async fn wanted(
 
 /// Invites somebody.
 pub async fn invite(State(app): State<App>, Posted(member, form): Posted<Invite>) -> Result<Response, Failure> {
-    must_manage(&member)?;
+    member.must_for_all(Act::ManagePeople)?;
     member.must_be_proven(&app).await?;
     let mut tx = member.begin(&app).await?;
     let wanted = wanted(&mut tx, &member, &form.role, &form.sees, &form.client).await?;
@@ -216,7 +208,7 @@ pub async fn revoke(
     Posted(member, _): Posted<Click>,
 ) -> Result<Redirect, Failure> {
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
-    must_manage(&member)?;
+    member.must_for_all(Act::ManagePeople)?;
     let mut tx = member.begin(&app).await?;
     let invitation = invitations::find_locked(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
     if !member.seat().role.may_manage(invitation.role) {
@@ -231,7 +223,7 @@ pub async fn revoke(
 
 /// Begins to change a seat, with all of them locked: somebody else's, of a role that the member may change.
 async fn begin_change(app: &App, member: &Member, id: Uuid) -> Result<(TenantTx, Seat), Failure> {
-    must_manage(member)?;
+    member.must_for_all(Act::ManagePeople)?;
     member.must_be_proven(app).await?;
     let mut tx = member.begin(app).await?;
     let seats = members::list_locked(&mut tx).await?;
@@ -286,10 +278,7 @@ pub async fn require_second_factor(
     State(app): State<App>,
     Posted(member, form): Posted<Require>,
 ) -> Result<Redirect, Failure> {
-    if !member.sees_all() {
-        return Err(Failure::NOT_FOUND);
-    }
-    member.must(Act::ManageOrganization)?;
+    member.must_for_all(Act::ManageOrganization)?;
     member.must_be_proven(&app).await?;
     let required = match form.required.as_str() {
         "yes" => true,

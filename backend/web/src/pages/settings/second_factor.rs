@@ -19,7 +19,7 @@ use super::you::{self, Click};
 use crate::entry;
 use crate::layers::{page, refusing};
 use crate::member::{Member, Newcomer};
-use crate::posted::{Input, PostedByNewcomer};
+use crate::posted::{PostedByNewcomer, inputs};
 use crate::vault::rng;
 use crate::{App, Failure, passkey};
 
@@ -31,11 +31,7 @@ pub struct First {
     code: String,
 }
 
-impl Input for First {
-    fn csrf(&self) -> &str {
-        &self.csrf
-    }
-}
+inputs!(First);
 
 /// The secret for the app; the same one until its first code was shown, so that loading the page again harms nothing.
 pub async fn show(State(app): State<App>, Newcomer(member): Newcomer) -> Result<Response, Failure> {

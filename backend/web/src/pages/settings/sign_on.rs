@@ -47,17 +47,9 @@ pub struct Wanted {
 
 inputs!(Wanted);
 
-/// Goes on only for an owner.
-fn must_own(member: &Member) -> Result<(), Failure> {
-    if !member.sees_all() {
-        return Err(Failure::NOT_FOUND);
-    }
-    member.must(Act::OwnOrganization)
-}
-
 /// The page.
 pub async fn show(State(app): State<App>, member: Member, Query(asked): Query<Asked>) -> Result<Response, Failure> {
-    must_own(&member)?;
+    member.must_for_all(Act::OwnOrganization)?;
     let done = match asked.done.as_str() {
         "set" => Some("Members can sign in by your provider. Whoever was signed in by it before begins anew."),
         "removed" => Some("Your provider signs nobody in any more."),
@@ -103,7 +95,7 @@ async fn load(
 
 /// Sets the provider, if it answers.
 pub async fn set(State(app): State<App>, Posted(member, form): Posted<Wanted>) -> Result<Response, Failure> {
-    must_own(&member)?;
+    member.must_for_all(Act::OwnOrganization)?;
     member.must_be_proven(&app).await?;
     let refused = async |error: String| Ok(refusing(&load(&app, &member, None, Some(&form), Some(error)).await?));
     let checked = check_issuer(&form.issuer).and_then(|issuer| Ok((issuer, check_domains(&form.domains)?)));
@@ -155,7 +147,7 @@ pub async fn set(State(app): State<App>, Posted(member, form): Posted<Wanted>) -
 
 /// Ends signing in by the provider, and every session that it began.
 pub async fn remove(State(app): State<App>, Posted(member, _): Posted<Click>) -> Result<Redirect, Failure> {
-    must_own(&member)?;
+    member.must_for_all(Act::OwnOrganization)?;
     member.must_be_proven(&app).await?;
     let mut tx = member.begin(&app).await?;
     let (tenant_id, _) = (tx.tenant_id(), sign_on::next_version(&mut tx).await?);

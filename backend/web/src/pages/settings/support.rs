@@ -32,17 +32,9 @@ pub struct Wanted {
 
 inputs!(Wanted);
 
-/// Goes on only for an owner.
-fn must_own(member: &Member) -> Result<(), Failure> {
-    if !member.sees_all() {
-        return Err(Failure::NOT_FOUND);
-    }
-    member.must(Act::OwnOrganization)
-}
-
 /// The page.
 pub async fn show(State(app): State<App>, member: Member) -> Result<Response, Failure> {
-    must_own(&member)?;
+    member.must_for_all(Act::OwnOrganization)?;
     Ok(page(&load(&app, &member, None).await?))
 }
 
@@ -64,7 +56,7 @@ async fn load(app: &App, member: &Member, error: Option<&str>) -> Result<Support
 
 /// Lets the platform's staff look.
 pub async fn grant(State(app): State<App>, Posted(member, form): Posted<Wanted>) -> Result<Response, Failure> {
-    must_own(&member)?;
+    member.must_for_all(Act::OwnOrganization)?;
     member.must_be_proven(&app).await?;
     let reason = match (1..=HOURS_MAX).contains(&form.hours).then(|| reason(&form.reason)) {
         Some(Some(reason)) => reason,
@@ -83,7 +75,7 @@ pub async fn grant(State(app): State<App>, Posted(member, form): Posted<Wanted>)
 
 /// Ends it: the next request of a session that it let begin is refused.
 pub async fn end(State(app): State<App>, Posted(member, _): Posted<Click>) -> Result<Redirect, Failure> {
-    must_own(&member)?;
+    member.must_for_all(Act::OwnOrganization)?;
     let mut tx = member.begin(&app).await?;
     let by = member.name(&mut tx).await?;
     let ended = support::end_all(&mut tx, &by).await?;

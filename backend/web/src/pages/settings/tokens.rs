@@ -16,7 +16,7 @@ use views::settings::{ScopeChoice, Tab, TokenRow, TokensPage, Typed};
 use crate::api::networks;
 use crate::layers::{page, refusing};
 use crate::member::{Member, clock};
-use crate::posted::{Input, Posted};
+use crate::posted::{Posted, inputs};
 use crate::{App, Failure};
 
 /// How many are shown.
@@ -48,17 +48,9 @@ pub struct Revoke {
     csrf: String,
 }
 
-impl Input for New {
-    fn csrf(&self) -> &str {
-        &self.csrf
-    }
-}
+inputs!(New);
 
-impl Input for Revoke {
-    fn csrf(&self) -> &str {
-        &self.csrf
-    }
-}
+inputs!(Revoke);
 
 /// Whose tokens a member sees: a member of some clients their own alone, everybody else those of the organization.
 fn whose(member: &Member) -> Option<Uuid> {

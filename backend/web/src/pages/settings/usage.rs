@@ -16,17 +16,9 @@ use crate::layers::page;
 use crate::member::{Member, clock};
 use crate::{App, Failure};
 
-/// Goes on only for whoever manages the whole organization.
-fn must_manage(member: &Member) -> Result<(), Failure> {
-    if !member.sees_all() {
-        return Err(Failure::NOT_FOUND);
-    }
-    member.must(Act::ManageOrganization)
-}
-
 /// The page: this month.
 pub async fn show(State(app): State<App>, member: Member) -> Result<Response, Failure> {
-    must_manage(&member)?;
+    member.must_for_all(Act::ManageOrganization)?;
     let mut tx = member.begin(&app).await?;
     let shell = member.shell(&mut tx, Nav::Settings).await?;
     let now = tx.now().await?;
@@ -59,7 +51,7 @@ async fn months(tx: &mut TenantTx, from: Date) -> Result<Vec<UsageMonth>, Failur
 
 /// Each client's last 13 months, as a table for a spreadsheet.
 pub async fn file(State(app): State<App>, member: Member) -> Result<Response, Failure> {
-    must_manage(&member)?;
+    member.must_for_all(Act::ManageOrganization)?;
     let mut tx = member.begin(&app).await?;
     let from = today(&mut tx).await?.first_of_month().saturating_sub(12.months());
     let csv = usage_csv(&months(&mut tx, from).await?);

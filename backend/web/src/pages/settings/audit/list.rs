@@ -3,13 +3,14 @@
 use axum::extract::{Query, State, rejection::QueryRejection};
 use axum::http::StatusCode;
 use axum::response::Response;
+use domain::access::Act;
 use jiff::SignedDuration;
 use store::audit::{self, Place, Row, chain};
 use store::fleet;
 use views::Nav;
 use views::settings::{AuditPage, AuditRow, Tab};
 
-use super::{filter, reader};
+use super::filter;
 use crate::layers::{Dressed, page};
 use crate::member::{Member, clock};
 use crate::pages::count;
@@ -26,7 +27,7 @@ pub async fn list(
     member: Member,
     fields: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Response, Failure> {
-    reader(&member)?;
+    member.must_for_all(Act::ReadAudit)?;
     let asked = match fields {
         Ok(Query(fields)) => filter::parse(&fields),
         Err(_) => Err("What stands behind the “?” is no list of fields".to_owned()),
