@@ -144,6 +144,7 @@ pub const PAGES: &[(&str, Sample)] = &[
     ("settings-audit-misread", || samples::audit_misread().render()),
     ("settings-tokens", || samples::tokens_page().render()),
     ("platform", || samples::platform_page().render()),
+    ("platform-storm", || samples::platform_in_a_storm().render()),
     ("platform-second", || samples::platform_second(false).render()),
     ("platform-codes", || samples::platform_second(true).render()),
     ("settings-usage", || samples::usage_page().render()),

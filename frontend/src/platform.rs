@@ -63,6 +63,28 @@ impl OrganizationRow {
     }
 }
 
+/// A sign that is counted over all organizations.
+#[derive(Clone, Copy, Debug)]
+pub struct SignRow {
+    /// "a fix went badly".
+    pub label: &'static str,
+    /// Organizations that had it within five minutes.
+    pub count: u32,
+    /// From how many on it is a storm.
+    pub limit: u32,
+}
+
+/// Whether there is a storm on the whole platform.
+#[derive(Clone, Copy, Debug)]
+pub struct Weather {
+    /// Whether an operator set it, since when, and when it ends by itself.
+    pub on: Option<(bool, Timestamp, Timestamp)>,
+    /// What is counted.
+    pub signs: [SignRow; 3],
+    /// Of how many.
+    pub organizations: u32,
+}
+
 /// How far a queue is behind.
 #[derive(Clone, Debug)]
 pub struct LagRow {
@@ -105,6 +127,8 @@ pub struct PlatformPage {
     pub clock: Clock,
     /// Whether the platform's own brake is on.
     pub is_stopped: bool,
+    /// Whether there is a storm.
+    pub storm: Weather,
     /// The organizations.
     pub organizations: Vec<OrganizationRow>,
     /// After which one the list goes on.

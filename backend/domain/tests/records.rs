@@ -114,6 +114,7 @@ fn facts() -> Facts {
         now: at(1_700_000_000),
         mode: Mode::Auto,
         platform_frozen: false,
+        platform_storm: None,
         clock_jump: None,
         escalate_only: false,
         needs_person: false,

@@ -1,15 +1,20 @@
 //! From a verdict on a run to the breakers over it. The run's buckets are locked by the caller, before everything else.
 
 use domain::remediate::breaker::{Change, Judged, Scope, State, Turned, judge};
+use domain::remediate::platform_storm::Sign;
 use jiff::Timestamp;
 use serde_json::json;
 use store::remediate::breakers::{self, Row};
 use store::remediate::runs::{self, Run, Withdraw};
+use store::remediate::signs;
 use store::{TenantTx, audit};
 
 /// Judges the breakers over a run by how it turned out; the host's only once its remediation is `closed`. Answers
 /// what opened, for people.
 pub(crate) async fn after(tx: &mut TenantTx, run: &Run, good: bool, closed: bool) -> store::Result<Vec<&'static str>> {
+    if !good {
+        signs::note(tx, Sign::Bad).await?;
+    }
     let rows = breakers::list_over(tx, run).await?;
     let turned = if good { Turned::Good } else { Turned::Bad };
     let mut opened = Vec::new();

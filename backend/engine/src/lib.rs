@@ -9,6 +9,7 @@ mod ladder;
 pub mod lease;
 pub mod letters;
 pub mod notify;
+pub mod platform;
 pub mod probes;
 pub mod remediate;
 pub mod silence;

@@ -9,6 +9,8 @@ use async_trait::async_trait;
 use domain::remediate::breaker::{self, Breaker};
 use domain::remediate::decide::{Answer, Decided, decide};
 use domain::remediate::guardrails::BucketKind;
+use domain::remediate::platform_storm::Sign;
+use domain::remediate::storm::Reach;
 use domain::run::State;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -19,7 +21,7 @@ use store::remediate::approvals;
 use store::remediate::guardrails::{self, Executed, buckets_of};
 use store::remediate::jobs::{self, JobKey};
 use store::remediate::runs::{self, Claimed, Run};
-use store::remediate::{breakers, undo};
+use store::remediate::{breakers, signs, undo};
 use store::{Queue, Store, StoreError, TenantScope, TenantTx};
 use uuid::Uuid;
 
@@ -192,7 +194,11 @@ async fn admit_all(tx: &mut TenantTx, run_ids: &[Uuid]) -> store::Result<()> {
             taken.extend(of_run);
         }
     }
-    if taken.is_empty() { Ok(()) } else { guardrails::mark_clock(tx, &taken).await }
+    if taken.is_empty() {
+        return Ok(());
+    }
+    signs::note(tx, Sign::Began).await?;
+    guardrails::mark_clock(tx, &taken).await
 }
 
 /// One run whose buckets are locked: facts, decision, slots, job. Answers whether it was admitted.
@@ -254,10 +260,14 @@ async fn act(tx: &mut TenantTx, run: &Run, decided: &Decided) -> store::Result<(
             let storm = decided.storm();
             // One cause, one call: whoever is held by the same storm after the first is told of by it.
             let told = match storm {
-                Some(BucketKind::Tenant) => runs::is_held_by_storm(tx, None).await?,
-                Some(_) => runs::is_held_by_storm(tx, Some(run.client_id)).await?,
+                Some(Reach::Platform | Reach::Organization) => runs::is_held_by_storm(tx, None).await?,
+                Some(Reach::Client) => runs::is_held_by_storm(tx, Some(run.client_id)).await?,
                 None => false,
             };
+            // What only follows from a storm of the platform is no sign of another one.
+            if matches!(storm, Some(Reach::Organization | Reach::Client)) {
+                signs::note(tx, Sign::Storm).await?;
+            }
             let detail = storm.map_or_else(|| json!({}), |scope| json!({ "storm": scope.word() }));
             runs::advance(tx, id, planned, State::Held, headline, detail, Some(*until)).await?;
             if told || decided.is_planned() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use store::classify::due_signals;
 use store::detect::probes;
-use store::remediate::freezes;
+use store::remediate::{freezes, storms};
 use store::verify::verifications;
 use store::{Queue, Store, TenantScope, changes, deletions, host_links, outbox, quotas};
 
@@ -55,6 +55,7 @@ impl Stage for Sweep {
         let mut tx = store.begin(scope).await?;
         deletions::begin_due(&mut tx).await?;
         freezes::hold_suspended(&mut tx).await?;
+        storms::follow_platform(&mut tx).await?;
         quotas::note_today(&mut tx).await?;
         tx.commit().await?;
         Ok(Batch::Drained)

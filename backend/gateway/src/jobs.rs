@@ -9,7 +9,7 @@ use serde_json::json;
 use store::detect::check_requests::{self, LOOK_AGAIN, LookedAgain};
 use store::detect::check_states::Subject;
 use store::detect::observations::{self, NewObservation};
-use store::remediate::jobs::{self, Lease, Stored, ToLease};
+use store::remediate::jobs::{self, Brakes, Lease, Stored, ToLease};
 use store::remediate::maintenance;
 use store::{Queue, Store, TenantTx, audit, diagnostics, host_links, hosts};
 use uuid::Uuid;
@@ -60,7 +60,8 @@ pub async fn open(gateway: &Inner, link: &Begun, sent: &mut Sent, again: Again) 
     if !host_links::holds(&mut tx, host_id, link.epoch).await? {
         return Err(replaced());
     }
-    let frozen = !jobs::list_freezes(&mut tx, link.client_id, host_id).await?.is_empty();
+    let brakes = jobs::find_brakes(&mut tx, link.client_id, host_id).await?;
+    let frozen = brakes.frozen;
     let withdrawn = jobs::list_withdrawn(&mut tx, host_id, link.instance_id).await?;
     let questions = check_requests::list_open(&mut tx, host_id).await?;
     let mut down = Vec::new();
@@ -83,8 +84,11 @@ pub async fn open(gateway: &Inner, link: &Begun, sent: &mut Sent, again: Again) 
         sent.come_back = true;
         down.push(Down::Retry { after_secs: TRUSTED_AGAIN_SECS });
     }
-    let leased =
-        if frozen || link.quarantined || !link.held.settled() { None } else { lease(gateway, link, &mut tx).await? };
+    let leased = if frozen || link.quarantined || !link.held.settled() {
+        None
+    } else {
+        lease(gateway, link, &mut tx, brakes).await?
+    };
     tx.commit().await?;
     if let Some((fence, job)) = leased {
         if sent.fences.insert(fence) {
@@ -98,12 +102,15 @@ pub async fn open(gateway: &Inner, link: &Begun, sent: &mut Sent, again: Again) 
 }
 
 /// Leases the host's open job to this instance; the same instance gets the same lease while it lasts.
-async fn lease(gateway: &Inner, link: &Begun, tx: &mut TenantTx) -> Result<Option<(i64, Job)>, End> {
+async fn lease(gateway: &Inner, link: &Begun, tx: &mut TenantTx, brakes: Brakes) -> Result<Option<(i64, Job)>, End> {
     let host_id = link.identity.host_id;
     // A key that another node has told the host of: this one hears of it in a moment, and looks again.
     let dispatch_keys = gateway.config.dispatch_keys.borrow().clone();
     let Some(dispatch_key) = dispatch_keys.find(link.held.version) else { return Ok(None) };
     let Some(found) = jobs::find_to_lease(tx, host_id).await? else { return Ok(None) };
+    if brakes.storm && found.job.key.purpose == "fix" {
+        return Ok(None);
+    }
     let now = tx.now().await?;
     let lasts = found.job.instance_id == Some(link.instance_id)
         && found.job.state == "leased"
@@ -230,8 +237,12 @@ async fn permit(tx: &mut TenantTx, link: &Begun, start: &Start) -> Result<Result
     if link.quarantined {
         return Ok(Err("the host is not trusted"));
     }
-    if !jobs::list_freezes(tx, job.client_id, job.host_id).await?.is_empty() {
+    let brakes = jobs::find_brakes(tx, job.client_id, job.host_id).await?;
+    if brakes.frozen {
         return Ok(Err("actions are frozen"));
+    }
+    if brakes.storm && key.purpose == "fix" {
+        return Ok(Err("a storm on the whole platform"));
     }
     if maintenance::holds(tx, job.client_id, job.host_id).await? {
         return Ok(Err("maintenance began"));

@@ -28,6 +28,8 @@ use crate::{clock, dispatch_keys, random, upkeep};
 
 /// A node says this often that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// A node looks this often whether much goes wrong on the whole platform.
+const PLATFORM: Duration = Duration::from_secs(15);
 /// What is still answering after this is cut off.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 const TENANT_CONNECTIONS: u32 = 20;
@@ -110,6 +112,7 @@ impl Node {
             ("gateway", tokio::spawn(gateway.run(cancel.clone()))),
             ("http", tokio::spawn(serve(accepting, routes, cancel.clone()))),
             ("heartbeat", tokio::spawn(heartbeat(store.clone(), node_id, cancel.clone()))),
+            ("platform", tokio::spawn(platform(store.clone(), cancel.clone()))),
             ("wake", tokio::spawn(relay(store.clone(), node_id, cancel.clone()))),
             (
                 "keys",
@@ -220,6 +223,20 @@ async fn relay(store: Store, node_id: Uuid, cancel: CancellationToken) {
     tokio::select! {
         () = cancel.cancelled() => {}
         () = store::wake::relay(&store, node_id) => {}
+    }
+}
+
+async fn platform(store: Store, cancel: CancellationToken) {
+    let mut beat = tokio::time::interval(PLATFORM);
+    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            _ = beat.tick() => {}
+        }
+        if let Err(error) = engine::platform::look(&store).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the whole platform could not be looked at");
+        }
     }
 }
 

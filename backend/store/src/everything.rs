@@ -71,6 +71,7 @@ pub const TABLES: &[&str] = &[
     "audit_heads",
     "deletions",
     "usage_days",
+    "ingest_days",
 ];
 
 /// Tables that it has not, and why.
@@ -85,6 +86,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ),
     ("sealing_keys", "the key that your secrets are sealed with; it is sealed itself"),
     ("tenant_wakeups", "reminders of the server's loops to look at the other tables"),
+    ("platform_signs", "instants of the last minutes, counted to see whether much goes wrong on the whole platform"),
 ];
 
 /// Columns that it has not.

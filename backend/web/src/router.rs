@@ -166,6 +166,7 @@ fn members() -> Vec<Route> {
         read("/platform/second-factor", pages::platform::show_second),
         write("/platform/second-factor", pages::platform::turn_on),
         write("/platform/brake", pages::platform::brake),
+        write("/platform/storm", pages::platform::storm),
         write("/platform/organizations/{id}/plan", pages::platform::plan),
         write("/platform/organizations/{id}/suspend", pages::platform::suspend),
         write("/platform/organizations/{id}/resume", pages::platform::resume),

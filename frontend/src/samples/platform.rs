@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use domain::quota::Plan;
 
-use super::{DAY, HOUR, before, clock, id, text};
-use crate::platform::{Done, LagRow, OrganizationRow, PlatformPage, SecondPage};
+use super::{DAY, HOUR, MINUTE, before, clock, id, text};
+use crate::platform::{Done, LagRow, OrganizationRow, PlatformPage, SecondPage, SignRow, Weather};
 
 /// Three organizations.
 pub fn platform_page() -> PlatformPage {
@@ -31,6 +31,7 @@ pub fn platform_page() -> PlatformPage {
         email: text("ops@mend.example"),
         clock: clock(),
         is_stopped: false,
+        storm: weather(false),
         organizations: vec![
             row(1, "Northwind IT", "active", "team", 58, false),
             row(2, "Harbor Services", "suspended", "unlimited", 12, true),
@@ -47,6 +48,24 @@ pub fn platform_page() -> PlatformPage {
         }],
         error: None,
     }
+}
+
+fn weather(is_on: bool) -> Weather {
+    let row = |label, count, limit| SignRow { label, count, limit };
+    Weather {
+        on: is_on.then(|| (false, before(4 * MINUTE), before(-6 * MINUTE))),
+        signs: [
+            row("a fix went badly", if is_on { 4 } else { 0 }, 4),
+            row("a storm of their own holds fixes", 1, 4),
+            row("a fix began", 3, 19),
+        ],
+        organizations: 38,
+    }
+}
+
+/// The same in a storm that was measured.
+pub fn platform_in_a_storm() -> PlatformPage {
+    PlatformPage { storm: weather(true), ..platform_page() }
 }
 
 /// The second factor, before or once it counts.

@@ -35,6 +35,9 @@ fn planned(tenants: u32, hosts: u32) -> String {
 async fn admissions(rows: &PgPool, tenants: u32, hosts: u32) -> f64 {
     let before = number(rows, "SELECT count(*)::float8 FROM runs WHERE admitted_at IS NOT NULL").await;
     let mut tx = rows.begin().await.unwrap();
+    // A fix at each of a hundred organizations within seconds is what the platform's storm is for.
+    let lifted = "UPDATE platform_state SET storm_looked_at = clock_timestamp() + interval '1 day'";
+    sqlx::raw_sql(lifted).execute(&mut *tx).await.unwrap();
     sqlx::raw_sql(sqlx::AssertSqlSafe(planned(tenants, hosts))).execute(&mut *tx).await.unwrap();
     let began: f64 =
         sqlx::query_scalar("SELECT extract(epoch FROM clock_timestamp())::float8").fetch_one(&mut *tx).await.unwrap();

@@ -103,7 +103,7 @@ pub const RULES: &[Rule] = &[
           WHERE NOT p.for_tenants AND NOT (p.polpermissive AND p.polroles = ARRAY['app_system'::regrole::oid]
             AND (t.name, p.polname::text, p.polcmd::text) IN (('tenants', 'system_door', '*'), ('credentials', 'system_door', '*'),
               ('memberships', 'system_lookup', 'r'), ('memberships', 'system_email', 'w'), ('tenant_wakeups', 'system_door', '*'),
-              ('deletions', 'system_lookup', 'r')))",
+              ('deletions', 'system_lookup', 'r'), ('platform_signs', 'system_door', '*')))",
     },
     // Global by written decision: a credential's hash is the question (ARCHITECTURE.md).
     Rule {

@@ -143,3 +143,39 @@ async fn each_act_of_an_operator_asks_for_a_code_that_counts_once_and_stands_in_
     assert_eq!(console.count("platform_state WHERE frozen").await, 0);
     assert_eq!(console.count("platform_audit WHERE actor = 'operator ops@mend.example'").await, 6);
 }
+
+#[tokio::test]
+async fn an_operator_holds_every_fix_for_some_hours_with_a_reason_and_ends_it_and_tenants_read_only_that_it_is() {
+    let mut console = Console::new().await;
+    let mut seat = console.operator().await;
+    let begin = "&to=begin&hours=4&reason=a+bad+agent+release";
+    for wrong in ["&to=begin&reason=x", "&to=begin&hours=99&reason=x", "&to=end&hours=4&reason=x", "&to=x&reason=x"] {
+        let form = format!("csrf={}&code={}{wrong}", seat.csrf, seat.codes[0]);
+        assert_eq!(console.post("/platform/storm", &seat.cookie, form).await.0, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    let no_code = format!("csrf={}&code=abcd-efgh-jkmn-pqrs{begin}", seat.csrf);
+    assert_eq!(console.post("/platform/storm", &seat.cookie, no_code).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(console.act(&mut seat, "/platform/storm", "&to=begin&hours=4").await, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(console.act(&mut seat, "/platform/storm", "&to=end&reason=x").await, StatusCode::CONFLICT, "none is on");
+    assert_eq!(console.count("platform_state WHERE storm").await, 0);
+
+    assert_eq!(console.act(&mut seat, "/platform/storm", begin).await, StatusCode::SEE_OTHER);
+    let until =
+        "platform_state WHERE storm AND storm_kind = 'set' AND storm_ends_at = storm_since + interval '4 hours'";
+    assert_eq!(console.count(until).await, 1);
+    let (_, _, page) = console.get("/platform", &seat.cookie).await;
+    for shown in ["A storm: no fix begins anywhere", "An operator set it", "a bad agent release", "platform.storm_set"]
+    {
+        assert!(page.contains(shown), "{shown}");
+    }
+    let sam = console.member("sam@ours.example").await;
+    let (_, _, guardrails) = console.get("/guardrails", &sam.cookie).await;
+    assert!(guardrails.contains("every organization on this platform"));
+    assert!(!guardrails.contains("bad agent release"), "why is the operators'");
+
+    assert_eq!(console.act(&mut seat, "/platform/storm", "&to=end&reason=it+is+back").await, StatusCode::SEE_OTHER);
+    assert_eq!(console.count("platform_state WHERE NOT storm AND storm_looked_at IS NOT NULL").await, 1);
+    let (_, _, guardrails) = console.get("/guardrails", &sam.cookie).await;
+    assert!(!guardrails.contains("every organization on this platform"));
+    assert_eq!(console.count("platform_audit WHERE action LIKE 'platform.storm%' AND detail ? 'reason'").await, 2);
+}

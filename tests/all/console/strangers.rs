@@ -148,6 +148,7 @@ pub(super) const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("GET", "/platform/second-factor", "", Operators),
     ("POST", "/platform/second-factor", "&code=123456", Operators),
     ("POST", "/platform/brake", "&code=123456&to=stop", Operators),
+    ("POST", "/platform/storm", "&code=123456&to=begin&hours=1&reason=x", Operators),
     ("POST", "/platform/organizations/{id}/plan", "&code=123456&plan=unlimited", Operators),
     ("POST", "/platform/organizations/{id}/suspend", "&code=123456&reason=x", Operators),
     ("POST", "/platform/organizations/{id}/resume", "&code=123456", Operators),

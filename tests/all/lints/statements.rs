@@ -41,6 +41,8 @@ const BEFORE_A_TENANT: &[&str] = &[
     "select tenant_id from tenants where tenant_id > $1 order by tenant_id limit $2",
     r#"select split_part(queue, '@', 1) as "queue!", count(*) as "due!", "#,
     r#"select name as "name!", state as "state!", plan as "plan!", "#,
+    r#"select (select count(*) from tenants where state = 'active') as "active!", count(distinct s.tenant_id) "#,
+    "delete from platform_signs where at < $1",
     "select tenant_id, deletion_id from deletions where begun_at <= $1 ",
     "delete from logins g where g.login_id = any ($1) and not exists (select 1 from memberships m where m.login_id = g.login_id)",
     "select min(due_at) from tenant_wakeups where queue = $1",

@@ -91,6 +91,7 @@ async fn admit_unlocked(store: &Store, w: &World, run_id: Uuid, all_have_read: &
         now,
         mode: Mode::Auto,
         platform_frozen: false,
+        platform_storm: None,
         clock_jump: None,
         escalate_only: false,
         needs_person: false,

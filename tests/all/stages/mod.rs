@@ -11,6 +11,7 @@ mod maintenance;
 mod mutants;
 mod notify;
 mod plans;
+mod platform_storm;
 mod recurrence;
 mod remediate;
 mod shares;

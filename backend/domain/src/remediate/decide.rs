@@ -66,6 +66,8 @@ pub struct Facts {
     pub mode: Mode,
     /// The platform's own brake.
     pub platform_frozen: bool,
+    /// When the storm of the whole platform ends by itself, while there is one; `None` too for an undo, which takes damage back.
+    pub platform_storm: Option<Timestamp>,
     /// How far the database's clock jumped forward, if nobody has looked at it since.
     pub clock_jump: Option<SignedDuration>,
     /// The playbook is of risk E: never run by anybody.
@@ -100,6 +102,8 @@ pub struct Facts {
 pub enum LimitKind {
     /// The platform's brake.
     Platform,
+    /// Much goes wrong at once on the whole platform.
+    PlatformStorm,
     /// A bucket frozen by a person.
     Frozen,
     /// The clock is behind what an earlier admission used.
@@ -146,6 +150,7 @@ impl LimitKind {
                 | LimitKind::Frozen
                 | LimitKind::Bad
                 | LimitKind::Storm
+                | LimitKind::PlatformStorm
                 | LimitKind::Breaker
         )
     }
@@ -253,10 +258,16 @@ impl Decided {
         holding.peek().is_some() && holding.all(|row| row.limit == LimitKind::Maintenance)
     }
 
-    /// Over what a storm holds it: the organization before the client.
-    pub fn storm(&self) -> Option<BucketKind> {
-        let holding = self.limits.iter().filter(|row| row.limit == LimitKind::Storm && row.holds);
-        holding.map(|row| row.scope).min_by_key(|scope| scope.rank())
+    /// Over what a storm holds it: the platform before the organization, and that before the client.
+    pub fn storm(&self) -> Option<storm::Reach> {
+        let holding = self.limits.iter().filter(|row| row.holds);
+        let reach = holding.filter_map(|row| match (row.limit, row.scope) {
+            (LimitKind::PlatformStorm, _) => Some(storm::Reach::Platform),
+            (LimitKind::Storm, BucketKind::Tenant) => Some(storm::Reach::Organization),
+            (LimitKind::Storm, _) => Some(storm::Reach::Client),
+            _ => None,
+        });
+        reach.min()
     }
 }
 
@@ -286,6 +297,11 @@ fn rows(facts: &Facts) -> Vec<LimitRow> {
     let why =
         if facts.platform_frozen { "stopped for everybody by the operator" } else { "the platform acts normally" };
     rows.push(brake(LimitKind::Platform, BucketKind::Tenant, facts.platform_frozen, why, None));
+    // Nothing is said of a storm that is not on: it is rare.
+    if let Some(ends_at) = facts.platform_storm {
+        let why = "much goes wrong at once on the whole platform, so the cause may be ours";
+        rows.push(brake(LimitKind::PlatformStorm, BucketKind::Tenant, true, why, Some(ends_at)));
+    }
     if let Some(by) = facts.clock_jump {
         let secs = by.as_secs();
         let why = format!("the database's clock jumped {secs} s forward, so windows may only seem to be over");
@@ -424,6 +440,7 @@ fn headline(row: &LimitRow, now: Timestamp) -> String {
     match row.limit {
         LimitKind::HandsOff | LimitKind::Interlock | LimitKind::Maintenance => row.why.clone(),
         LimitKind::Platform => "held: stopped for everybody by the operator".to_owned(),
+        LimitKind::PlatformStorm => format!("held: storm on the whole platform{left}"),
         LimitKind::Frozen => format!("held: {} stopped by a person", row.scope.label().to_lowercase()),
         LimitKind::Clock => format!("held: the clock went backwards{left}"),
         LimitKind::ClockJump => "held: the database's clock jumped forward; the operator must look".to_owned(),
@@ -478,6 +495,7 @@ mod tests {
             now: at(1000),
             mode: Mode::Auto,
             platform_frozen: false,
+            platform_storm: None,
             clock_jump: None,
             escalate_only: false,
             needs_person: false,
@@ -583,6 +601,24 @@ mod tests {
         let decided = decide(&f);
         assert_eq!(decided.answer, Answer::WouldRun);
         assert!(decided.limits.iter().any(|r| r.holds));
+    }
+
+    #[test]
+    fn a_storm_of_the_platform_holds_until_it_ends_a_person_is_told_and_its_reach_is_the_widest() {
+        let mut f = facts();
+        f.platform_storm = Some(at(1600));
+        let of_client = storm::Facts {
+            hosts: (0..3).map(|n| (at(990 + n), uuid::Uuid::from_u128(n as u128))).collect(),
+            ..storm::Facts::default()
+        };
+        f.storm = Some((of_client, Size { hosts: 5, first_week: false }));
+        let decided = decide(&f);
+        let Answer::Hold { headline, until, tell_now: true } = &decided.answer else { panic!("not held") };
+        assert_eq!((headline.as_str(), *until), ("held: storm on the whole platform, 10:01 left", at(1600)));
+        assert_eq!(decided.storm(), Some(storm::Reach::Platform));
+        f.platform_storm = None;
+        assert_eq!(decide(&f).storm(), Some(storm::Reach::Client));
+        assert_eq!(decide(&facts()).storm(), None);
     }
 
     #[test]

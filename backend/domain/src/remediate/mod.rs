@@ -7,4 +7,5 @@ pub mod decide;
 pub mod fair;
 pub mod guardrails;
 pub mod maintenance;
+pub mod platform_storm;
 pub mod storm;

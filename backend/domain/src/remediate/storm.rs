@@ -25,6 +25,28 @@ const MOST_HOSTS: u32 = 20;
 /// Clients at which the same check makes a storm.
 pub const CLIENTS: u32 = 3;
 
+/// How far a storm reaches, the widest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// All organizations.
+    Platform,
+    /// All clients of one.
+    Organization,
+    /// One client.
+    Client,
+}
+
+impl Reach {
+    /// As a run's event says it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Reach::Platform => "platform",
+            Reach::Organization => "tenant",
+            Reach::Client => "client",
+        }
+    }
+}
+
 /// Something that turned critical, and when.
 pub type Onset = (Timestamp, Uuid);
 

@@ -6,6 +6,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::nodes::DEAD_AFTER;
 use crate::{Origin, Queue, Result, Store, SystemTx};
 
 /// Who acts, and from where.
@@ -88,6 +89,22 @@ pub async fn give_plan(store: &Store, tenant_id: Uuid, plan: &str, did: &Did) ->
     Ok(true)
 }
 
+/// Every organization's sweep and every link looks again: what holds for all of them has changed.
+pub(super) async fn wake_everything(tx: &mut SystemTx) -> Result<()> {
+    let now = tx.now().await?;
+    sqlx::query!(
+        "INSERT INTO tenant_wakeups (tenant_id, queue, due_at) SELECT t.tenant_id, q.queue, $1 FROM tenants t
+         CROSS JOIN (SELECT $3::text AS queue UNION ALL SELECT 'dispatch@' || n.node_id FROM nodes n WHERE n.seen_at > $2) AS q
+         WHERE t.state IN ('active', 'suspended')",
+        now.to_sqlx() as _,
+        (now - DEAD_AFTER).to_sqlx() as _,
+        Queue::Sweep.name()
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Sets or ends the platform's own brake.
 pub async fn set_brake(store: &Store, is_on: bool, reason: &str, did: &Did) -> Result<bool> {
     let mut tx = store.system().await?;
@@ -99,7 +116,9 @@ pub async fn set_brake(store: &Store, is_on: bool, reason: &str, did: &Did) -> R
     }
     let action = if is_on { "platform.stopped" } else { "platform.released" };
     note(&mut tx, did, action, None, json!({ "reason": reason })).await?;
+    wake_everything(&mut tx).await?;
     tx.commit().await?;
+    store.wake().wake_everywhere(Queue::Sweep);
     Ok(true)
 }
 

@@ -2,6 +2,7 @@
 //! Everything is `app_system`'s, which reads no row of an organization's content.
 
 mod acts;
+pub mod storm;
 mod survey;
 
 pub use acts::{Did, Entry, give_plan, list_audit, list_plans, set_brake, set_state};

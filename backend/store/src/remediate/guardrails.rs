@@ -317,15 +317,21 @@ async fn hosts_in(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<u32>
 pub struct Platform {
     /// The operator's brake.
     pub frozen: bool,
+    /// When the storm ends by itself, while there is one.
+    pub storm: Option<Timestamp>,
     /// How far the clock jumped forward since the operator last looked.
     pub clock_jump: Option<SignedDuration>,
 }
 
 /// Reads the platform's brakes; a jump that this node has just seen counts before it is written down.
 pub async fn platform(tx: &mut TenantTx) -> Result<Platform> {
-    let row = sqlx::query!("SELECT frozen, clock_jump_ms FROM platform_state").fetch_one(tx.conn()).await?;
+    let now = tx.now().await?;
+    let row =
+        sqlx::query!("SELECT frozen, storm_ends_at, clock_jump_ms FROM platform_state").fetch_one(tx.conn()).await?;
     let clock_jump = row.clock_jump_ms.map(SignedDuration::from_millis).or(tx.jumped());
-    Ok(Platform { frozen: row.frozen, clock_jump })
+    // A storm ends by the clock, whether or not a loop was there to write it down.
+    let storm = row.storm_ends_at.map(|at| at.to_jiff()).filter(|at| *at > now);
+    Ok(Platform { frozen: row.frozen, storm, clock_jump })
 }
 
 /// After the operator has looked at the clock: no bucket waits for a time that the clock only jumped to. Answers how many

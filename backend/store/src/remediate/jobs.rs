@@ -10,7 +10,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::progress;
+use super::{guardrails, progress};
 use crate::error::exactly_one;
 use crate::{Queue, Result, TenantTx, host_links};
 
@@ -263,10 +263,19 @@ pub async fn release_ended_leases(tx: &mut TenantTx) -> Result<()> {
     Ok(())
 }
 
-/// The freezes that forbid the host to act now, as words; shared locks keep them as read until the commit.
-pub async fn list_freezes(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> Result<Vec<String>> {
+/// What forbids a host to act now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Brakes {
+    /// Everything, undos too: the organization, its client, the host or the whole platform is stopped.
+    pub frozen: bool,
+    /// No fix begins: a storm on the whole platform.
+    pub storm: bool,
+}
+
+/// The brakes over the host; shared locks keep the organization's as read until the commit.
+pub async fn find_brakes(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> Result<Brakes> {
     let tenant_id = tx.tenant_id();
-    let mut freezes = sqlx::query_scalar!(
+    let freezes = sqlx::query_scalar!(
         "SELECT scope_kind FROM guardrail_buckets
          WHERE tenant_id = $1 AND frozen AND (scope_kind = 'tenant' OR (scope_kind = 'client' AND scope_key = $2)
            OR (scope_kind = 'host' AND scope_key = $3)) FOR SHARE",
@@ -276,11 +285,8 @@ pub async fn list_freezes(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> 
     )
     .fetch_all(tx.conn())
     .await?;
-    let platform = sqlx::query_scalar!("SELECT frozen FROM platform_state").fetch_optional(tx.conn()).await?;
-    if platform == Some(true) {
-        freezes.push("platform".into());
-    }
-    Ok(freezes)
+    let platform = guardrails::platform(tx).await?;
+    Ok(Brakes { frozen: platform.frozen || !freezes.is_empty(), storm: platform.storm.is_some() })
 }
 
 /// Permits the lease of `fence`; false when it is another's or over. Overdue is due in `remediate`.

@@ -14,6 +14,7 @@ pub mod playbooks;
 pub mod progress;
 pub mod runs;
 pub mod shares;
+pub mod signs;
 pub mod stops;
 pub mod storms;
 pub mod undo;

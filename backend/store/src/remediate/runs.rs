@@ -331,6 +331,8 @@ pub struct Withdraw {
     pub client_id: Option<Uuid>,
     /// Of this playbook version.
     pub digest: Option<Vec<u8>>,
+    /// Of this purpose: `fix` leaves undos alone.
+    pub purpose: Option<&'static str>,
 }
 
 impl Withdraw {
@@ -348,13 +350,14 @@ pub async fn withdraw_unpermitted(tx: &mut TenantTx, of: &Withdraw, reason: &str
         "UPDATE jobs j SET state = 'withdrawn', ended_at = $5, lease_expires_at = NULL FROM runs r
          WHERE j.tenant_id = $1 AND r.tenant_id = $1 AND r.run_id = j.run_id AND j.state IN ('queued', 'leased') AND j.purpose <> 'diagnostics'
            AND ($2::uuid IS NULL OR j.host_id = $2) AND ($3::uuid IS NULL OR j.client_id = $3)
-           AND ($4::bytea IS NULL OR r.playbook_digest = $4)
+           AND ($4::bytea IS NULL OR r.playbook_digest = $4) AND ($6::text IS NULL OR j.purpose = $6)
          RETURNING j.run_id, j.purpose, j.host_id",
         tenant_id,
         of.host_id,
         of.client_id,
         of.digest,
-        now.to_sqlx() as _
+        now.to_sqlx() as _,
+        of.purpose
     )
     .fetch_all(tx.conn())
     .await?;

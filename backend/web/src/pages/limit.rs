@@ -12,6 +12,7 @@ pub fn label(limit: &str, scope: &str, window_secs: Option<u32>) -> String {
     };
     match limit {
         "platform" => "Stopped for everybody".to_owned(),
+        "platform_storm" => "Storm on the platform".to_owned(),
         "frozen" => format!("{place} stopped"),
         "clock" => "Clock behind".to_owned(),
         "quarantine" => "Host not trusted".to_owned(),

@@ -22,6 +22,8 @@ const MOST: i64 = 500;
 pub struct Guardrails {
     /// The whole platform is stopped by its operator.
     platform_stopped: bool,
+    /// Until when no fix begins anywhere, because much goes wrong at once on the whole platform; none: there is no such storm.
+    platform_storm_until: Option<Timestamp>,
     /// Where all actions are stopped by a person.
     stopped: Vec<Stopped>,
     /// Hands off and interlocks.
@@ -75,7 +77,7 @@ pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<Guardra
     caller.must(Act::Read)?;
     let mut tx = caller.member.begin(&app).await?;
     let named = |id: Option<Uuid>, name: Option<String>| id.zip(name).map(|(id, name)| Named { id, name });
-    let platform_stopped = guardrails::platform(&mut tx).await?.frozen;
+    let platform = guardrails::platform(&mut tx).await?;
     let stopped = freezes::list(&mut tx).await?.into_iter().map(|frozen| Stopped {
         client: frozen.client_id,
         host: frozen.host_id,
@@ -109,5 +111,6 @@ pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<Guardra
         playbook: b.playbook,
     });
     let breakers = breakers.collect();
-    Ok(Json(Guardrails { platform_stopped, stopped, stops, breakers }))
+    let (platform_stopped, platform_storm_until) = (platform.frozen, platform.storm);
+    Ok(Json(Guardrails { platform_stopped, platform_storm_until, stopped, stops, breakers }))
 }

@@ -57,12 +57,13 @@ async fn answer(app: App, member: Member, client_id: Option<Uuid>) -> Result<Res
     let whole = client_id.is_some() || member.sees_all();
     let clients = stored::list_clients(&mut tx, SHOWN).await?;
     let frozen = freezes::list(&mut tx).await?;
-    let platform = guardrails::platform(&mut tx).await?.frozen;
+    let platform = guardrails::platform(&mut tx).await?;
     let here = |f: &&Frozen| f.host_id.is_none() && f.client_id == client_id;
     let stopped = frozen.iter().find(here).map(|f| Stopped { by: f.by.clone(), why: f.why.clone(), at: f.at });
-    let stopped_above = platform || (client_id.is_some() && frozen.iter().any(|f| f.client_id.is_none()));
+    let stopped_above = platform.frozen || (client_id.is_some() && frozen.iter().any(|f| f.client_id.is_none()));
     let may_let = member.may(Act::LetAct);
-    let mut standing = stopped_elsewhere(&frozen, &clients, client_id);
+    let mut standing: Vec<Standing> = platform.storm.into_iter().map(storm_of_platform).collect();
+    standing.extend(stopped_elsewhere(&frozen, &clients, client_id));
     let stops = stops::list(&mut tx, SHOWN).await?;
     let hands_off =
         stops.iter().any(|s| s.kind == StopKind::HandsOff && s.host_id.is_none() && s.client_id == client_id);
@@ -131,6 +132,18 @@ fn stopped_elsewhere(frozen: &[Frozen], clients: &[stored::Client], client_id: O
             })
         })
         .collect()
+}
+
+/// What tenants are told of the others: that there is something.
+fn storm_of_platform(ends_at: Timestamp) -> Standing {
+    Standing {
+        kind: "Storm",
+        place: "every organization on this platform".to_owned(),
+        words: "Much goes wrong at once, so the cause may be ours: no fix begins".to_owned(),
+        since: None,
+        until: Some(ends_at),
+        ends: Ends::NotByYou,
+    }
 }
 
 fn words(by: Option<&str>, why: Option<&str>) -> String {

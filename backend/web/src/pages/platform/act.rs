@@ -1,9 +1,10 @@
-//! What operators do: suspend and resume, give a plan, and the platform's own brake.
+//! What operators do: suspend and resume, give a plan, and the platform's own brakes.
 
 use axum::extract::{Path, State, rejection::PathRejection};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use jiff::SignedDuration;
 use serde::Deserialize;
-use store::platform;
+use store::platform::{self, storm as storms};
 use uuid::Uuid;
 use views::error::Kind;
 
@@ -45,7 +46,21 @@ pub struct Brake {
     reason: String,
 }
 
-inputs!(Act, Give, Brake);
+/// The storm.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Storm {
+    csrf: String,
+    code: String,
+    to: String,
+    /// For how long one that begins lasts at most.
+    #[serde(default)]
+    hours: String,
+    #[serde(default)]
+    reason: String,
+}
+
+inputs!(Act, Give, Brake, Storm);
 
 const WRONG: &str = "That was no code of this moment, or it was used already: nothing was done. Each code counts once.";
 
@@ -109,5 +124,26 @@ pub async fn brake(State(app): State<App>, Sent(operator, form): Sent<Brake>) ->
     }
     let why = reason(&form.reason).unwrap_or_default();
     platform::set_brake(&app.store, is_on, &why, &operator.did()).await?;
+    Ok(Redirect::to("/platform").into_response())
+}
+
+/// Lets every fix wait for some hours, or ends a storm that is on.
+pub async fn storm(State(app): State<App>, Sent(operator, form): Sent<Storm>) -> Result<Response, Failure> {
+    let hours = match (form.to.as_str(), form.hours.as_str()) {
+        ("begin", "1" | "4" | "12") => form.hours.parse::<i64>().ok(),
+        ("end", "") => None,
+        _ => return Err(Failure(Kind::BadRequest)),
+    };
+    if let Some(refused) = proven(&app, &operator, &form.code).await? {
+        return Ok(refused);
+    }
+    let Some(why) = reason(&form.reason) else {
+        return Ok(refusing(&load(&app, &operator, None, Some("Say why: nothing was done.")).await?));
+    };
+    match hours {
+        Some(hours) => storms::set_storm(&app.store, SignedDuration::from_hours(hours), &why, &operator.did()).await?,
+        None if storms::end_storm(&app.store, &why, &operator.did()).await? => {}
+        None => return Err(Failure::CONFLICT),
+    }
     Ok(Redirect::to("/platform").into_response())
 }

@@ -5,7 +5,7 @@ mod enter;
 mod second;
 mod show;
 
-pub use act::{brake, plan, resume, suspend};
+pub use act::{brake, plan, resume, storm, suspend};
 pub use enter::{choose, finish};
 pub use second::{show as show_second, turn_on};
 pub use show::show;

@@ -2,10 +2,11 @@
 
 use axum::extract::{Query, State};
 use axum::response::Response;
+use domain::remediate::platform_storm::Sign;
 use serde::Deserialize;
-use store::platform::{self, Standing};
+use store::platform::{self, Standing, storm};
 use uuid::Uuid;
-use views::platform::{Done, LagRow, OrganizationRow, PlatformPage};
+use views::platform::{Done, LagRow, OrganizationRow, PlatformPage, SignRow, Weather};
 
 use crate::layers::page;
 use crate::member::clock;
@@ -58,6 +59,7 @@ pub(super) async fn load(
         email: operator.email.clone(),
         clock: clock(app, now),
         is_stopped: platform::find_frozen(&app.store).await?,
+        storm: weather(&storm::look(&app.store).await?),
         organizations: standings.into_iter().map(row).collect(),
         next,
         plans: platform::list_plans(&app.store).await?,
@@ -69,6 +71,20 @@ pub(super) async fn load(
         done: done.collect(),
         error: error.map(str::to_owned),
     })
+}
+
+fn weather(look: &storm::Look) -> Weather {
+    let on = look.storm.filter(|storm| storm.ends_at > look.now);
+    let row = |label, sign| SignRow { label, count: look.seen.count(sign), limit: look.seen.limit(sign) };
+    Weather {
+        on: on.map(|storm| (storm.kind == storm::Kind::Set, storm.since, storm.ends_at)),
+        signs: [
+            row("a fix went badly", Sign::Bad),
+            row("a storm of their own holds fixes", Sign::Storm),
+            row("a fix began", Sign::Began),
+        ],
+        organizations: look.seen.active,
+    }
 }
 
 fn said(detail: &serde_json::Value) -> Option<String> {
