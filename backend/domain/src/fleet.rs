@@ -40,15 +40,28 @@ pub fn is_phone(number: &str) -> bool {
 /// # Errors
 /// A sentence about the first that is none.
 pub fn tags(typed: &str) -> Result<BTreeMap<String, String>, String> {
-    let mut tags = BTreeMap::new();
+    let mut pairs = Vec::new();
     for tag in typed.split(['\n', ',']).map(str::trim).filter(|tag| !tag.is_empty()) {
-        let Some((key, value)) = tag.split_once('=').map(|(key, value)| (key.trim(), value.trim())) else {
-            return Err(format!("“{tag}” is no tag; write key=value"));
+        let pair = tag.split_once('=').ok_or_else(|| format!("“{tag}” is no tag; write key=value"))?;
+        pairs.push(pair);
+    }
+    tags_of(pairs)
+}
+
+/// Tags as they are told: keys and values. What could not be typed as `key=value` is none.
+///
+/// # Errors
+/// A sentence about the first that is none.
+pub fn tags_of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<BTreeMap<String, String>, String> {
+    let mut tags = BTreeMap::new();
+    for (key, value) in pairs {
+        let (key, value) = (key.trim(), value.trim());
+        let is_sound = |text: &str, most: usize| {
+            !text.is_empty() && text.len() <= most && !text.chars().any(|c| c.is_control() || c == ',')
         };
-        let is_sound =
-            |text: &str, most: usize| !text.is_empty() && text.len() <= most && !text.chars().any(char::is_control);
-        if !is_sound(key, 60) || !is_sound(value, 200) {
-            return Err(format!("“{tag}” is no tag; a key has 1 to 60 characters, a value 1 to 200"));
+        if !is_sound(key, 60) || key.contains('=') || !is_sound(value, 200) {
+            let says = "a key has 1 to 60 characters without “=”, a value 1 to 200, and neither has a comma";
+            return Err(format!("“{key}={value}” is no tag; {says}"));
         }
         if tags.insert(key.to_owned(), value.to_owned()).is_some() {
             return Err(format!("the tag “{key}” stands there twice"));

@@ -7,6 +7,7 @@ pub mod classify;
 pub mod deletion;
 pub mod detect;
 pub mod fleet;
+pub mod ingest;
 pub mod metrics;
 pub mod notify;
 pub mod people;

@@ -47,6 +47,24 @@ pub const SAMPLES: usize = Sample::NetworkOut as usize + 1;
 pub type Samples = [Option<f32>; SAMPLES];
 
 impl Sample {
+    /// All, in their order, as programs name them, with their units.
+    pub const ALL: [(Sample, &'static str, &'static str); SAMPLES] = [
+        (Sample::CpuBusy, "cpu_busy", "percent"),
+        (Sample::CpuNice, "cpu_nice", "percent"),
+        (Sample::CpuIowait, "cpu_iowait", "percent"),
+        (Sample::CpuSteal, "cpu_steal", "percent"),
+        (Sample::Load1, "load_1", "load"),
+        (Sample::Load5, "load_5", "load"),
+        (Sample::Load15, "load_15", "load"),
+        (Sample::MemoryUsed, "memory_used", "percent"),
+        (Sample::MemoryHeld, "memory_held", "bytes"),
+        (Sample::SwapUsed, "swap_used", "percent"),
+        (Sample::DiskUsed, "disk_used", "percent"),
+        (Sample::InodesUsed, "inodes_used", "percent"),
+        (Sample::NetworkIn, "network_in", "bytes_per_second"),
+        (Sample::NetworkOut, "network_out", "bytes_per_second"),
+    ];
+
     /// The figure in a row as stored: none when it is not there.
     pub fn of(self, row: &[Option<f32>]) -> Option<f32> {
         row.get(self as usize).copied().flatten()
@@ -75,6 +93,27 @@ impl Rollup {
         match self {
             Rollup::FiveMinutes => 300,
             Rollup::Hour => 3600,
+        }
+    }
+}
+
+/// The time between two rows that are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A minute.
+    Minute,
+    /// Rolled up.
+    Of(Rollup),
+}
+
+impl Step {
+    /// The step of so many seconds, if rows of it are kept.
+    pub fn of(secs: u32) -> Option<Step> {
+        match i64::from(secs) {
+            MINUTE => Some(Step::Minute),
+            secs if secs == Rollup::FiveMinutes.secs() => Some(Step::Of(Rollup::FiveMinutes)),
+            secs if secs == Rollup::Hour.secs() => Some(Step::Of(Rollup::Hour)),
+            _ => None,
         }
     }
 }
@@ -250,6 +289,16 @@ mod tests {
 
     fn take(ingest: &mut Ingest, secs: i64, percent: f32) -> Result<Due, Dropped> {
         ingest.take(at(secs), at(secs), Duration::from_secs(secs.unsigned_abs()), &busy(percent))
+    }
+
+    #[test]
+    fn each_figure_has_a_name_in_the_order_of_the_row_and_each_step_its_rows() {
+        for (at, (sample, name, _)) in Sample::ALL.iter().enumerate() {
+            assert_eq!(*sample as usize, at, "{name}");
+        }
+        let steps = [60, 300, 3_600].map(Step::of);
+        assert_eq!(steps, [Some(Step::Minute), Some(Step::Of(Rollup::FiveMinutes)), Some(Step::Of(Rollup::Hour))]);
+        assert_eq!([0, 59, 86_400].map(Step::of), [None; 3]);
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub struct Plan {
     pub max_members: Option<u32>,
     /// For how many days the output of fixes and metrics are kept at most.
     pub keep_days: Option<u32>,
+    /// Most reports of metrics a minute, of all hosts together; more are thinned, see [`crate::ingest`].
+    pub max_reports: Option<u32>,
 }
 
 impl Plan {

@@ -2,16 +2,17 @@
 
 use crate::access::{Act, Role};
 
-/// Every scope there is: what it lets do, its word, and what people read. What only a person may do has none: making tokens,
-/// people, the organization.
-pub const SCOPES: [(Act, &str, &str); 9] = [
+/// Every scope there is: what it lets do, its word, and what people read. What only a person may do has none: making
+/// API tokens, people, the organization.
+pub const SCOPES: [(Act, &str, &str); 10] = [
     (Act::Read, "read", "Read incidents, runs, hosts, clients and limits"),
     (Act::WorkIncidents, "work", "Take incidents, hands off, release, answer a run in doubt"),
     (Act::Approve, "approve", "Answer fixes that ask first"),
     (Act::StopActions, "stop", "Stop all actions"),
     (Act::LetAct, "let_act", "Let act again, close breakers, end interlocks"),
     (Act::TrustHost, "trust", "Accept new hosts, say that a host is the same machine"),
-    (Act::ManageClients, "clients", "Add, change, archive and restore clients"),
+    (Act::ManageClients, "clients", "Add, change, archive and restore clients, their sites, contacts and hosts"),
+    (Act::EnrolHosts, "enrol", "Make and revoke enrolment tokens"),
     (Act::ConfirmChanges, "confirm", "Answer changes that wait for a second person"),
     (Act::ReadAudit, "audit", "Read the audit"),
 ];

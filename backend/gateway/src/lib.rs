@@ -11,6 +11,7 @@ mod diagnose;
 mod dispatch;
 mod enroll;
 mod hello;
+mod ingest;
 mod inventory;
 mod jobs;
 mod keyring;
@@ -74,6 +75,7 @@ struct Inner {
     store: Store,
     config: GatewayConfig,
     links: Links,
+    plans: ingest::Plans,
     /// Ends every link when the gateway stops.
     stopping: CancellationToken,
 }
@@ -82,7 +84,7 @@ impl Gateway {
     /// A gateway without links. Merge its [`Gateway::router`] and spawn its [`Gateway::run`].
     pub fn new(store: Store, config: GatewayConfig) -> Gateway {
         let (links, stopping) = (Links::default(), CancellationToken::new());
-        Gateway(Arc::new(Inner { store, config, links, stopping }))
+        Gateway(Arc::new(Inner { store, config, links, plans: ingest::Plans::default(), stopping }))
     }
 
     /// The paths of the agents: each of [`routes`].

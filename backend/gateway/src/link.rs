@@ -113,7 +113,7 @@ async fn talk(
                 }
                 let up = match up {
                     Up::Report(report) => {
-                        metrics.take(&gateway.store, link, report, at(link.began_at), heard).await;
+                        metrics.take(gateway, link, report, at(link.began_at), heard).await;
                         continue;
                     }
                     Up::Found(found) => {

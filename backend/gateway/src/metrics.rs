@@ -5,9 +5,10 @@ use std::time::Duration;
 use domain::metrics::{Due, Ingest, SAMPLES, Sample, Samples, percent};
 use jiff::Timestamp;
 use serde_json::json;
-use store::{Store, host_links, metrics};
+use store::{Store, host_links, ingest, metrics};
 use wire::v1::{MAX_REPORTED, Report};
 
+use crate::Inner;
 use crate::hello::Begun;
 
 /// Interfaces that carry what others carry too: counted once.
@@ -16,42 +17,60 @@ const CARRIED_TWICE: &[&str] = &["lo", "veth", "docker", "br-", "virbr", "cni", 
 const MOST_AGE: Duration = Duration::from_secs(86_400);
 
 /// One link's metrics.
-pub struct Metrics(Ingest);
+pub struct Metrics {
+    ingest: Ingest,
+    /// Reports that the organization's plan had no room for, since they were last written down.
+    not_kept: u32,
+}
 
 impl Metrics {
     /// For a link that begins at `received` of the monotonic clock.
     pub fn new(received: Duration) -> Self {
-        Self(Ingest::new(received))
+        Self { ingest: Ingest::new(received), not_kept: 0 }
     }
 
     /// Stores a report received at `now`. What cannot be stored is dropped: the next comes in seconds.
-    pub async fn take(&mut self, store: &Store, link: &Begun, report: Report, now: Timestamp, received: Duration) {
+    pub async fn take(&mut self, gateway: &Inner, link: &Begun, report: Report, now: Timestamp, received: Duration) {
+        let (store, identity) = (&gateway.store, &link.identity);
+        if !gateway.plans.take(store, &identity.scope, identity.host_id, received).await {
+            self.not_kept = self.not_kept.saturating_add(1);
+            return;
+        }
         let at = now - Duration::from_millis(report.age_ms).min(MOST_AGE);
         let samples = samples(&report);
-        let due = match self.0.take(at, now, received, &samples) {
+        let due = match self.ingest.take(at, now, received, &samples) {
             Ok(due) => due,
             Err(why) => return tracing::debug!(host_id = %link.identity.host_id, ?why, "a report was dropped"),
         };
         let newest = metrics::Now { at, samples: samples.to_vec(), extra: extra(report) };
-        dropped(save(store, link, Some(&newest), &due).await);
+        self.save(store, link, Some(&newest), &due).await;
     }
 
     /// Stores what the link's end closes.
     pub async fn end(&mut self, store: &Store, link: &Begun) {
-        let due = self.0.end();
-        if due != Due::default() {
-            dropped(save(store, link, None, &due).await);
+        let due = self.ingest.end();
+        if due != Due::default() || self.not_kept > 0 {
+            self.save(store, link, None, &due).await;
+        }
+    }
+
+    async fn save(&mut self, store: &Store, link: &Begun, newest: Option<&metrics::Now>, due: &Due) {
+        match save(store, link, newest, due, self.not_kept).await {
+            Ok(()) => self.not_kept = 0,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "metrics could not be stored and are lost");
+            }
         }
     }
 }
 
-fn dropped(stored: store::Result<()>) {
-    if let Err(error) = stored {
-        tracing::warn!(error = &error as &dyn std::error::Error, "metrics could not be stored and are lost");
-    }
-}
-
-async fn save(store: &Store, link: &Begun, newest: Option<&metrics::Now>, due: &Due) -> store::Result<()> {
+async fn save(
+    store: &Store,
+    link: &Begun,
+    newest: Option<&metrics::Now>,
+    due: &Due,
+    not_kept: u32,
+) -> store::Result<()> {
     let mut tx = store.begin(&link.identity.scope).await?;
     tx.commit_soon().await?;
     // A link that a newer one replaced has nothing newer to tell.
@@ -62,6 +81,9 @@ async fn save(store: &Store, link: &Begun, newest: Option<&metrics::Now>, due: &
         metrics::save_now(&mut tx, link.client_id, link.identity.host_id, newest).await?;
     }
     metrics::save_due(&mut tx, link.client_id, link.identity.host_id, due).await?;
+    if not_kept > 0 {
+        ingest::note_not_kept(&mut tx, link.client_id, not_kept).await?;
+    }
     tx.commit().await
 }
 

@@ -233,22 +233,32 @@ async fn plan(command: PlanCommand) -> Result<()> {
         PlanCommand::List(at) => {
             let (store, owner) = open(at)?;
             let number = |n: Option<u32>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
-            println!("{:<24} {:>8} {:>8} {:>8} {:>10}", "plan", "hosts", "checks", "members", "keep days");
+            println!(
+                "{:<24} {:>8} {:>8} {:>8} {:>10} {:>12}",
+                "plan", "hosts", "checks", "members", "keep days", "reports/min"
+            );
             for plan in plans::list(&mut begin(&store, &owner).await?).await? {
-                let [hosts, checks, members, days] =
-                    [plan.max_hosts, plan.max_checks, plan.max_members, plan.keep_days].map(number);
-                println!("{:<24} {hosts:>8} {checks:>8} {members:>8} {days:>10}", plan.name);
+                let [hosts, checks, members, days, reports] =
+                    [plan.max_hosts, plan.max_checks, plan.max_members, plan.keep_days, plan.max_reports].map(number);
+                println!("{:<24} {hosts:>8} {checks:>8} {members:>8} {days:>10} {reports:>12}", plan.name);
             }
         }
-        PlanCommand::Set { name, hosts, checks, members, keep_days, at } => {
+        PlanCommand::Set { name, hosts, checks, members, keep_days, reports, at } => {
             let (store, owner) = open(at)?;
             if !is_plan_name(&name) {
                 bail!("a plan's name has small letters, digits and dashes, 40 at most");
             }
             let mut operator = begin(&store, &owner).await?;
-            let plan = Plan { name, max_hosts: hosts, max_checks: checks, max_members: members, keep_days };
+            let plan = Plan {
+                name,
+                max_hosts: hosts,
+                max_checks: checks,
+                max_members: members,
+                keep_days,
+                max_reports: reports,
+            };
             plans::save(&mut operator, &plan).await?;
-            let numbers = json!({ "plan": plan.name, "hosts": hosts, "checks": checks, "members": members, "keep_days": keep_days });
+            let numbers = json!({ "plan": plan.name, "hosts": hosts, "checks": checks, "members": members, "keep_days": keep_days, "reports": reports });
             platform::note(&mut operator, "platform.plan", None, numbers).await?;
             operator.commit().await?;
             println!("The plan {} counts from now on, for whoever has it.", plan.name);

@@ -26,6 +26,7 @@ pub mod everything;
 pub mod fleet;
 pub mod host_links;
 pub mod hosts;
+pub mod ingest;
 pub mod inventory;
 pub mod live;
 pub mod logins;

@@ -15,7 +15,8 @@ fn number(n: Option<i32>) -> Option<u32> {
 pub async fn find_plan(tx: &mut TenantTx) -> Result<Plan> {
     let tenant_id = tx.tenant_id();
     let row = sqlx::query!(
-        r#"SELECT t.plan, p.max_hosts AS "max_hosts?", p.max_checks AS "max_checks?", p.max_members AS "max_members?", p.keep_days AS "keep_days?"
+        r#"SELECT t.plan, p.max_hosts AS "max_hosts?", p.max_checks AS "max_checks?", p.max_members AS "max_members?", p.keep_days AS "keep_days?",
+             p.max_reports AS "max_reports?"
            FROM tenants t LEFT JOIN plans p ON p.plan = t.plan WHERE t.tenant_id = $1"#,
         tenant_id
     )
@@ -27,6 +28,7 @@ pub async fn find_plan(tx: &mut TenantTx) -> Result<Plan> {
         max_checks: number(row.max_checks),
         max_members: number(row.max_members),
         keep_days: number(row.keep_days),
+        max_reports: number(row.max_reports),
     })
 }
 

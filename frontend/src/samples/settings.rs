@@ -165,6 +165,8 @@ pub fn usage_page() -> UsagePage {
         tab: Tab::Usage,
         plan: text("team"),
         keep_days: Some(90),
+        reports: Some(240),
+        not_kept: 1_206,
         counted: vec![
             Quota { label: "hosts", used: 50, allowed: Some(50) },
             Quota { label: "checks", used: 14, allowed: Some(100) },

@@ -53,6 +53,10 @@ pub struct UsagePage {
     pub plan: String,
     /// For how many days metrics and output are kept; none: as long as anybody's.
     pub keep_days: Option<u32>,
+    /// Most reports of metrics a minute; none: as many as there are.
+    pub reports: Option<u32>,
+    /// How many were not kept this month.
+    pub not_kept: u64,
     /// What the plan counts.
     pub counted: Vec<Quota>,
     /// The day.

@@ -24,6 +24,7 @@ async fn set(console: &Console, hosts: u32, checks: u32, members: u32) {
         checks: Some(checks),
         members: Some(members),
         keep_days: Some(30),
+        reports: Some(120),
         at,
     };
     plan(console, numbers).await.unwrap();
@@ -73,6 +74,7 @@ async fn a_full_plan_refuses_what_is_new_and_says_the_limit_and_the_way_out() {
     assert_eq!(console.get("/", &owner.cookie).await.0, StatusCode::OK);
     let (_, _, page) = console.get("/settings/usage", &owner.cookie).await;
     assert!(page.contains("5 of 1") && page.contains("1 of 0") && page.contains("kept for 30 days"), "{page}");
+    assert!(page.contains("120 a minute") && !page.contains("not kept this month"), "{page}");
 }
 
 #[tokio::test]

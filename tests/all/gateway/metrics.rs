@@ -85,3 +85,37 @@ async fn a_report_of_a_day_without_a_partition_is_lost_and_nothing_else() {
     peer.observe(world.check, 1, "running", None).await;
     assert_eq!(world.count("host_now WHERE samples[1] = 3").await, 1);
 }
+
+#[tokio::test]
+async fn reports_over_the_plans_rate_are_not_kept_and_counted_and_everything_else_is_taken() {
+    let mut world = world().await;
+    let plan = "INSERT INTO plans (plan, max_reports) VALUES ('small', 1); UPDATE tenants SET plan = 'small'";
+    world.rows.execute(sqlx::raw_sql(plan)).await.unwrap();
+    let host = world.enrol(&key(1)).await.unwrap().host_id;
+    let run = world.run(host).await;
+    world.queue(host, run).await;
+    let (mut peer, _) = world.link(host, Uuid::from_u128(1), 0).await;
+    let job = peer.until(|down| if let Down::Job(job) = down { Some(job) } else { None }).await;
+    // One a minute, of which ten minutes are saved up.
+    for n in 0..60 {
+        peer.send(report(0, f64::from(n))).await;
+    }
+    // What a check sees, the permit, and how the fix ended go on beside it.
+    peer.observe(world.check, 1, "failed", None).await;
+    let envelope: Envelope = keys::parse_canonical(&job.envelope).unwrap();
+    let digest = digest(job.envelope.as_bytes()).to_string();
+    peer.send(Up::Start(Start { job: envelope.job, fence: envelope.fence, digest })).await;
+    peer.until(|down| matches!(down, Down::Permit { .. }).then_some(())).await;
+    world.appears("signals WHERE kind = 'raised'").await;
+    let newest = sum(&mut world, "SELECT samples[1]::float8 FROM host_now").await;
+    assert_eq!(newest, 9.0, "the first ten are kept");
+    drop(peer);
+    world.appears("ingest_days").await;
+    assert_eq!(world.count("ingest_days WHERE not_kept = 50").await, 1);
+
+    // Coming back brings no more; a plan without a limit keeps everything, from the next minute on.
+    let (mut peer, _) = world.link(host, Uuid::from_u128(2), 0).await;
+    peer.send(report(0, 77.0)).await;
+    peer.observe(world.check, 2, "failed", None).await;
+    assert_eq!(world.count("host_now WHERE samples[1] = 77").await, 0);
+}

@@ -137,6 +137,9 @@ pub enum PlanCommand {
         /// For how many days the output of fixes and metrics are kept at most.
         #[arg(long, value_parser = clap::value_parser!(u32).range(30..=4000))]
         keep_days: Option<u32>,
+        /// Most reports of metrics a minute, of all hosts together (each sends six): more are thinned evenly.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        reports: Option<u32>,
         /// Where.
         #[command(flatten)]
         at: OwnerArgs,

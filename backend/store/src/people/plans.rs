@@ -23,15 +23,18 @@ pub async fn list(operator: &mut OperatorTx) -> Result<Vec<Plan>> {
 }
 
 pub(crate) async fn list_in(conn: &mut PgConnection) -> Result<Vec<Plan>> {
-    let rows = sqlx::query!("SELECT plan, max_hosts, max_checks, max_members, keep_days FROM plans ORDER BY plan")
-        .fetch_all(conn)
-        .await?;
+    let rows = sqlx::query!(
+        "SELECT plan, max_hosts, max_checks, max_members, keep_days, max_reports FROM plans ORDER BY plan"
+    )
+    .fetch_all(conn)
+    .await?;
     let plan = rows.into_iter().map(|r| Plan {
         name: r.plan,
         max_hosts: number(r.max_hosts),
         max_checks: number(r.max_checks),
         max_members: number(r.max_members),
         keep_days: number(r.keep_days),
+        max_reports: number(r.max_reports),
     });
     Ok(plan.collect())
 }
@@ -39,13 +42,14 @@ pub(crate) async fn list_in(conn: &mut PgConnection) -> Result<Vec<Plan>> {
 /// Makes a plan, or gives it other numbers: for every organization that has it.
 pub async fn save(operator: &mut OperatorTx, plan: &Plan) -> Result<()> {
     sqlx::query!(
-        "INSERT INTO plans (plan, max_hosts, max_checks, max_members, keep_days) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (plan) DO UPDATE SET max_hosts = $2, max_checks = $3, max_members = $4, keep_days = $5",
+        "INSERT INTO plans (plan, max_hosts, max_checks, max_members, keep_days, max_reports) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (plan) DO UPDATE SET max_hosts = $2, max_checks = $3, max_members = $4, keep_days = $5, max_reports = $6",
         plan.name,
         stored(plan.max_hosts),
         stored(plan.max_checks),
         stored(plan.max_members),
-        stored(plan.keep_days)
+        stored(plan.keep_days),
+        stored(plan.max_reports)
     )
     .execute(operator.conn())
     .await?;

@@ -8,7 +8,7 @@ use domain::quota::Counted;
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use store::{TenantTx, quotas};
+use store::{TenantTx, ingest, quotas};
 use views::Nav;
 use views::settings::{Quota, Tab, UsageMonth, UsagePage, usage_csv};
 
@@ -30,8 +30,19 @@ pub async fn show(State(app): State<App>, member: Member) -> Result<Response, Fa
     }
     let today = today(&mut tx).await?;
     let months = months(&mut tx, today.first_of_month()).await?;
-    let (plan, keep_days) = (plan.name, plan.keep_days);
-    Ok(page(&UsagePage { shell, clock: clock(&app, now), tab: Tab::Usage, plan, keep_days, counted, today, months }))
+    let not_kept = ingest::count_not_kept(&mut tx, today.first_of_month()).await?;
+    Ok(page(&UsagePage {
+        shell,
+        clock: clock(&app, now),
+        tab: Tab::Usage,
+        plan: plan.name,
+        keep_days: plan.keep_days,
+        reports: plan.max_reports,
+        not_kept,
+        counted,
+        today,
+        months,
+    }))
 }
 
 async fn today(tx: &mut TenantTx) -> Result<Date, Failure> {
