@@ -1,7 +1,7 @@
 //! Tables `host_now`, `host_metrics` and its rollups. Metrics may lose their last minute: their transactions do not wait
 //! for the disk.
 
-use domain::metrics::{Due, LAYOUT, Rollup, Samples, Span};
+use domain::metrics::{Due, LAYOUT, Rollup, Samples, Span, Step};
 use jiff::{Timestamp, ToSpan};
 use jiff_sqlx::ToSqlx;
 use serde_json::Value;
@@ -191,4 +191,39 @@ async fn list_five_minutes(tx: &mut TenantTx, host_id: Uuid, since: Timestamp) -
     .fetch_all(tx.conn())
     .await?;
     Ok(rows.into_iter().map(|r| Point { at: r.at.to_jiff(), samples: r.samples }).collect())
+}
+
+/// The rows of one step of a host, `from` included and `to` not, oldest first; 2,000 at most.
+macro_rules! rows_between {
+    ($tx:expr, $table:literal, $host_id:expr, $within:expr) => {{
+        let tenant_id = $tx.tenant_id();
+        let rows = sqlx::query!(
+            r#"SELECT at, samples AS "samples: Vec<Option<f32>>" FROM "#
+                + $table
+                + r#"
+         WHERE tenant_id = $1 AND host_id = $2 AND at >= $3 AND at < $4 AND layout = $5 ORDER BY at LIMIT 2000"#,
+            tenant_id,
+            $host_id,
+            $within.0.to_sqlx() as _,
+            $within.1.to_sqlx() as _,
+            LAYOUT
+        )
+        .fetch_all($tx.conn())
+        .await?;
+        rows.into_iter().map(|r| Point { at: r.at.to_jiff(), samples: r.samples }).collect()
+    }};
+}
+
+/// A host's past at one step, `within.0` included and `within.1` not, oldest first.
+pub async fn list_between(
+    tx: &mut TenantTx,
+    host_id: Uuid,
+    step: Step,
+    within: (Timestamp, Timestamp),
+) -> Result<Vec<Point>> {
+    Ok(match step {
+        Step::Minute => rows_between!(tx, "host_metrics", host_id, within),
+        Step::Of(Rollup::FiveMinutes) => rows_between!(tx, "host_metrics_5m", host_id, within),
+        Step::Of(Rollup::Hour) => rows_between!(tx, "host_metrics_1h", host_id, within),
+    })
 }

@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use super::Console;
 
-pub const ALL: [&str; 9] = ["read", "work", "approve", "stop", "let_act", "trust", "clients", "confirm", "audit"];
+pub const ALL: [&str; 10] =
+    ["read", "work", "approve", "stop", "let_act", "trust", "clients", "enrol", "confirm", "audit"];
 
 /// Every route that asks for a token.
 pub const ROUTES: &[(&str, &str)] = &[
@@ -48,6 +49,19 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/v1/clients/{id}"),
     ("POST", "/api/v1/clients/{id}/archive"),
     ("POST", "/api/v1/clients/{id}/restore"),
+    ("GET", "/api/v1/clients/{id}/sites"),
+    ("POST", "/api/v1/clients/{id}/sites"),
+    ("POST", "/api/v1/clients/{id}/sites/{site}"),
+    ("POST", "/api/v1/clients/{id}/sites/{site}/remove"),
+    ("GET", "/api/v1/clients/{id}/contacts"),
+    ("POST", "/api/v1/clients/{id}/contacts"),
+    ("POST", "/api/v1/clients/{id}/contacts/{contact}"),
+    ("POST", "/api/v1/clients/{id}/contacts/{contact}/remove"),
+    ("POST", "/api/v1/hosts/{id}/place"),
+    ("GET", "/api/v1/hosts/{id}/metrics"),
+    ("GET", "/api/v1/enrolment-tokens"),
+    ("POST", "/api/v1/enrolment-tokens"),
+    ("POST", "/api/v1/enrolment-tokens/{id}/revoke"),
 ];
 
 type Answer = (StatusCode, HeaderMap, Value);
@@ -145,7 +159,8 @@ async fn nobody_is_let_in_without_a_token_that_works() {
         }
     }
     for (method, path) in ROUTES {
-        let path = path.replace("{id}", &console.ours.incident.to_string());
+        let id = console.ours.incident.to_string();
+        let path = ["{id}", "{site}", "{contact}"].iter().fold((*path).to_owned(), |path, of| path.replace(of, &id));
         let (status, headers, _) = console.api(method, &path, "", &[("cookie", &cookie)], None).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "a session is nothing here: {method} {path}");
         assert!(!headers.contains_key("set-cookie"));
@@ -231,6 +246,14 @@ async fn what_is_anothers_and_what_is_not_there_look_the_same() {
         ("GET", format!("incidents?client={client}"), json!(null)),
         ("GET", format!("runs?host={host}"), json!(null)),
         ("POST", "guardrails/stop".to_owned(), json!({ "client": client, "reason": "x" })),
+        ("GET", format!("clients/{client}/sites"), json!(null)),
+        ("POST", format!("clients/{client}/sites"), json!({ "name": "Dock" })),
+        ("GET", format!("clients/{client}/contacts"), json!(null)),
+        ("POST", format!("clients/{client}/contacts/{incident}/remove"), json!({})),
+        ("GET", format!("hosts/{host}/metrics"), json!(null)),
+        ("POST", format!("hosts/{host}/place"), json!({ "tags": {} })),
+        ("POST", "enrolment-tokens".to_owned(), json!({ "client": client, "uses": 1, "days": 1 })),
+        ("POST", format!("enrolment-tokens/{incident}/revoke"), json!({})),
     ];
     console.interlock(incident).await;
     for (method, path, body) in asks {
@@ -249,7 +272,9 @@ async fn what_is_anothers_and_what_is_not_there_look_the_same() {
             assert_eq!(console.api(method, &path, &ours, &[], body).await.0, StatusCode::OK, "{path}");
         }
     }
-    for list in ["incidents", "runs", "hosts", "clients", "approvals", "changes", "guardrails", "audit"] {
+    for list in
+        ["incidents", "runs", "hosts", "clients", "approvals", "changes", "guardrails", "audit", "enrolment-tokens"]
+    {
         let (status, _, body) = console.ask_for(&format!("/api/v1/{list}"), &theirs).await;
         assert_eq!(status, StatusCode::OK);
         for id in [incident, host, client, run] {

@@ -2,6 +2,7 @@
 
 mod acting;
 mod api;
+mod api_fleet;
 mod approval;
 mod authenticator;
 mod board;

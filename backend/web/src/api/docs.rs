@@ -42,7 +42,9 @@ fn one(document: &Value, path: &str, method: &str, operation: &Value) -> Operati
     let body = &operation["requestBody"]["content"]["application/json"]["schema"];
     let mut fields: Vec<Field> = parameters.collect();
     fields.extend(properties(document, body, "body"));
-    let answer = &operation["responses"]["200"];
+    let responses = &operation["responses"];
+    let answer = ["200", "201"].iter().map(|status| &responses[*status]).find(|answer| !answer.is_null());
+    let answer = answer.unwrap_or(&Value::Null);
     Operation {
         method: method.to_uppercase(),
         path: path.to_owned(),

@@ -9,9 +9,11 @@ mod audit;
 mod caller;
 mod change;
 mod client;
+mod contact;
 mod cursor;
 mod docs;
 mod document;
+mod enrolment;
 mod guardrail;
 mod host;
 mod incident;
@@ -20,6 +22,7 @@ pub mod networks;
 mod problem;
 mod read;
 mod run;
+mod site;
 
 pub use caller::{Caller, gate};
 pub use limits::Limits;
@@ -33,7 +36,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::router::{Route, read, write};
-use read::{Asked, Id, Nothing, Sent};
+use read::{Asked, Id, Ids, Nothing, Sent};
 
 /// Where the API begins.
 pub const PREFIX: &str = "/api/v1";
@@ -77,6 +80,19 @@ pub fn routes() -> Vec<Route> {
         write("/api/v1/clients/{id}", client::edit::change),
         write("/api/v1/clients/{id}/archive", client::edit::archive),
         write("/api/v1/clients/{id}/restore", client::edit::restore),
+        read("/api/v1/clients/{id}/sites", site::list::list),
+        write("/api/v1/clients/{id}/sites", site::edit::add),
+        write("/api/v1/clients/{id}/sites/{site}", site::edit::rename),
+        write("/api/v1/clients/{id}/sites/{site}/remove", site::edit::remove),
+        read("/api/v1/clients/{id}/contacts", contact::list::list),
+        write("/api/v1/clients/{id}/contacts", contact::edit::add),
+        write("/api/v1/clients/{id}/contacts/{contact}", contact::edit::change),
+        write("/api/v1/clients/{id}/contacts/{contact}/remove", contact::edit::remove),
+        write("/api/v1/hosts/{id}/place", host::place::place),
+        read("/api/v1/hosts/{id}/metrics", host::metrics::show),
+        read("/api/v1/enrolment-tokens", enrolment::list::list),
+        write("/api/v1/enrolment-tokens", enrolment::edit::make),
+        write("/api/v1/enrolment-tokens/{id}/revoke", enrolment::edit::revoke),
     ]
 }
 
@@ -101,6 +117,13 @@ struct Named {
     id: Uuid,
     /// Its name.
     name: String,
+}
+
+/// What was made.
+#[derive(Debug, Serialize, ToSchema)]
+struct Made {
+    /// Its id.
+    id: Uuid,
 }
 
 /// What was asked for is done.
@@ -137,6 +160,11 @@ fn page<R, T: ToSchema>(
 /// An answer that may have been kept.
 fn answer(status: StatusCode, body: &serde_json::Value) -> Response {
     (status, Json(body)).into_response()
+}
+
+/// A field that cannot be taken.
+fn wrong((field, says): (&'static str, String)) -> Problem {
+    Problem::invalid(field, says)
 }
 
 /// A reason as a request says it, trimmed.

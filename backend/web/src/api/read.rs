@@ -53,6 +53,18 @@ impl FromRequestParts<App> for Id {
     }
 }
 
+/// Two ids in the path: of a client, and of something of it.
+pub struct Ids(pub (Uuid, Uuid));
+
+impl FromRequestParts<App> for Ids {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Ids, Problem> {
+        let path = axum::extract::Path::<(Uuid, Uuid)>::from_request_parts(parts, app).await;
+        path.map(|axum::extract::Path(ids)| Ids(ids)).map_err(|_| Problem::NOT_FOUND)
+    }
+}
+
 /// A body, and what makes it one request and no other.
 pub struct Sent<T> {
     /// What was said.
@@ -151,7 +163,27 @@ impl<T> Sent<T> {
             Begun::Before(answer) => return Ok(answer),
         };
         let body = act(&mut tx).await?;
-        self.end(tx, caller, &body).await
+        self.end(tx, caller, StatusCode::OK, &body).await
+    }
+
+    /// The same for what makes a secret, which is in the first answer alone: the answer that is kept has null in its place.
+    pub async fn mint<B: serde::Serialize>(
+        &self,
+        app: &App,
+        caller: &Caller,
+        field: &str,
+        act: impl AsyncFnOnce(&mut TenantTx) -> Result<(B, String), Problem>,
+    ) -> Result<axum::response::Response, Problem> {
+        let mut tx = match self.begin(app, caller).await? {
+            Begun::Now(tx) => tx,
+            Begun::Before(answer) => return Ok(answer),
+        };
+        let (body, secret) = act(&mut tx).await?;
+        let mut body = serde_json::to_value(body).map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
+        body[field] = Value::Null;
+        self.end(tx, caller, StatusCode::CREATED, &body).await?;
+        body[field] = Value::String(secret);
+        Ok(super::answer(StatusCode::CREATED, &body))
     }
 
     /// Begins: with an Idempotency-Key that was used, the request was answered before.
@@ -173,14 +205,15 @@ impl<T> Sent<T> {
         &self,
         mut tx: TenantTx,
         caller: &Caller,
+        status: StatusCode,
         body: &impl serde::Serialize,
     ) -> Result<axum::response::Response, Problem> {
         let body = serde_json::to_value(body).map_err(|_| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
         if let Some(key) = &self.key {
-            store::tokens::keep_answer(&mut tx, caller.token_id, key, StatusCode::OK.as_u16(), &body).await?;
+            store::tokens::keep_answer(&mut tx, caller.token_id, key, status.as_u16(), &body).await?;
         }
         tx.commit().await?;
-        Ok(super::answer(StatusCode::OK, &body))
+        Ok(super::answer(status, &body))
     }
 }
 

@@ -87,7 +87,31 @@ const ROWS: &[Row] = &[
     ),
     ("POST", "clients/{id}/archive", May(Act::ManageClients), "clients", true, |_| json!({})),
     ("POST", "clients/{id}/restore", May(Act::ManageClients), "clients", true, |_| json!({})),
+    ("GET", "clients/{id}/sites", May(Act::Read), "read", true, |_| json!(null)),
+    ("POST", "clients/{id}/sites", May(Act::ManageClients), "clients", true, |_| json!({ "name": "Dock" })),
+    ("POST", "clients/{id}/sites/{site}", May(Act::ManageClients), "clients", true, |_| json!({ "name": "Dock" })),
+    ("POST", "clients/{id}/sites/{site}/remove", May(Act::ManageClients), "clients", true, |_| json!({})),
+    ("GET", "clients/{id}/contacts", May(Act::Read), "read", true, |_| json!(null)),
+    ("POST", "clients/{id}/contacts", May(Act::ManageClients), "clients", true, contact),
+    ("POST", "clients/{id}/contacts/{contact}", May(Act::ManageClients), "clients", true, contact),
+    ("POST", "clients/{id}/contacts/{contact}/remove", May(Act::ManageClients), "clients", true, |_| json!({})),
+    ("POST", "hosts/{id}/place", May(Act::ManageClients), "clients", true, |_| json!({ "tags": { "role": "x" } })),
+    ("GET", "hosts/{id}/metrics", May(Act::Read), "read", true, |_| json!(null)),
+    ("GET", "enrolment-tokens", May(Act::EnrolHosts), "enrol", false, |_| json!(null)),
+    (
+        "POST",
+        "enrolment-tokens",
+        May(Act::EnrolHosts),
+        "enrol",
+        true,
+        |t| json!({ "client": t.organization.client, "uses": 1, "days": 1 }),
+    ),
+    ("POST", "enrolment-tokens/{id}/revoke", May(Act::EnrolHosts), "enrol", true, |_| json!({})),
 ];
+
+fn contact(_: &Target) -> Value {
+    json!({ "name": "Somebody", "email": "somebody@dock.example", "told": true })
+}
 
 /// Lists with ids of others in their address.
 const FILTERS: &[&str] = &[
@@ -106,7 +130,11 @@ fn path(of: &str, target: &Target) -> String {
         "runs" | "approvals" => target.run,
         _ => organization.incident,
     };
-    let filled = of.replace("{id}", &id.to_string()).replace("{client}", &organization.client.to_string());
+    let mut filled = of.replace("{id}", &id.to_string()).replace("{client}", &organization.client.to_string());
+    // Of these there is none: whoever may go on is not asked, and the others do not get as far.
+    for something in ["{site}", "{contact}"] {
+        filled = filled.replace(something, &organization.incident.to_string());
+    }
     format!("/api/v1/{}", filled.replace("{host}", &organization.host.to_string()))
 }
 

@@ -2,13 +2,12 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::App;
-use crate::api::{Caller, Done, Id, Nothing, Problem, Sent};
-use crate::pages::client::{Wrong, begin_archive, end_archive, insert, update};
+use crate::api::{Caller, Done, Id, Made, Nothing, Problem, Sent, wrong};
+use crate::pages::client::{begin_archive, end_archive, insert, update};
 
 /// A client as it is to be.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -20,17 +19,6 @@ pub struct Details {
     /// Of the tz database, like Europe/Berlin.
     #[schema(max_length = 100)]
     time_zone: String,
-}
-
-/// What was made.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Made {
-    /// Its id.
-    id: Uuid,
-}
-
-fn wrong((field, says): Wrong) -> Problem {
-    Problem::invalid(field, says)
 }
 
 /// Adds a client. Of a member of some clients it is refused.

@@ -5,12 +5,14 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::Act;
 use domain::fleet::{is_email, is_phone};
 use serde::Deserialize;
+use store::TenantTx;
 use store::contacts::{self, Person};
 use uuid::Uuid;
 use views::client_edit::{Part, TypedContact};
 use views::error::Kind;
 
-use super::{Id, Ids, edit, inputs, name, named, refused};
+use super::{Id, Ids, Wrong, edit, inputs, name, named, refused};
+use crate::member::Member;
 use crate::posted::Posted;
 use crate::{App, Failure};
 
@@ -44,24 +46,87 @@ pub struct Answer {
 }
 inputs!(New, Answer);
 
+/// The most contacts of a client.
+const MOST: usize = 1_000;
+
+/// Somebody as they were typed.
+#[derive(Clone, Copy, Debug)]
+pub struct TypedPerson<'a> {
+    /// Their name.
+    pub name: &'a str,
+    /// Their address.
+    pub email: &'a str,
+    /// Their number; empty: none.
+    pub phone: &'a str,
+    /// Whether they get the mails of the client's incidents.
+    pub is_told: bool,
+}
+
+/// Adds a contact to a client; its id.
+pub async fn insert_contact(
+    tx: &mut TenantTx,
+    member: &Member,
+    client_id: Uuid,
+    typed: TypedPerson<'_>,
+) -> Result<Result<Uuid, Wrong>, Failure> {
+    member.must(Act::ManageClients)?;
+    named(tx, client_id).await?;
+    let there = contacts::list(tx, Some(client_id)).await?;
+    if there.len() >= MOST {
+        return Ok(Err(("name", format!("a client has at most {MOST} contacts"))));
+    }
+    Ok(match person(typed).and_then(|person| once(person, &there, None)) {
+        Ok(person) => Ok(contacts::insert(tx, client_id, &person).await?),
+        Err(wrong) => Err(wrong),
+    })
+}
+
+/// Changes a contact of a client; whether anything is different now.
+pub async fn update_contact(
+    tx: &mut TenantTx,
+    member: &Member,
+    (client_id, contact_id): (Uuid, Uuid),
+    typed: TypedPerson<'_>,
+) -> Result<Result<bool, Wrong>, Failure> {
+    member.must(Act::ManageClients)?;
+    named(tx, client_id).await?;
+    let there = contacts::list(tx, Some(client_id)).await?;
+    let before = there.iter().find(|contact| contact.contact_id == contact_id).ok_or(Failure::NOT_FOUND)?;
+    Ok(match person(typed).and_then(|person| once(person, &there, Some(contact_id))) {
+        Ok(person) if person == before.person => Ok(false),
+        Ok(person) => Ok(contacts::update(tx, client_id, contact_id, &person).await?),
+        Err(wrong) => Err(wrong),
+    })
+}
+
+/// Removes a contact of a client.
+pub async fn remove_contact(
+    tx: &mut TenantTx,
+    member: &Member,
+    (client_id, contact_id): (Uuid, Uuid),
+) -> Result<(), Failure> {
+    member.must(Act::ManageClients)?;
+    named(tx, client_id).await?;
+    if contacts::delete(tx, client_id, contact_id).await? { Ok(()) } else { Err(Failure::NOT_FOUND) }
+}
+
 /// Adds one.
 pub async fn add(State(app): State<App>, id: Id, Posted(member, form): Posted<New>) -> Result<Response, Failure> {
     member.must(Act::ManageClients)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     let mut tx = member.begin(&app).await?;
-    let client = named(&mut tx, id).await?;
-    let told = form.told.is_some();
-    let there = contacts::list(&mut tx, Some(id)).await?;
-    match person(&form.name, &form.email, &form.phone, told).and_then(|person| once(person, &there, None)) {
-        Ok(person) => {
-            contacts::insert(&mut tx, id, &person).await?;
+    let New { name, email, phone, told, .. } = form;
+    let typed = TypedPerson { name: &name, email: &email, phone: &phone, is_told: told.is_some() };
+    match insert_contact(&mut tx, &member, id, typed).await? {
+        Ok(_) => {
             tx.commit().await?;
             Ok(back(id))
         }
-        Err(wrong) => {
+        Err((_, wrong)) => {
+            let client = named(&mut tx, id).await?;
             let mut page = edit::filled(&app, &member, &mut tx, id, client).await?;
             page.wrong = Some((Part::Contacts, wrong));
-            page.new_contact = TypedContact { name: form.name, email: form.email, phone: form.phone, told };
+            page.new_contact = TypedContact { told: told.is_some(), name, email, phone };
             Ok(refused(&page))
         }
     }
@@ -74,54 +139,48 @@ pub async fn answer(
     Posted(member, form): Posted<Answer>,
 ) -> Result<Response, Failure> {
     member.must(Act::ManageClients)?;
-    let Path((id, contact_id)) = ids.map_err(|_| Failure::NOT_FOUND)?;
+    let Path(ids) = ids.map_err(|_| Failure::NOT_FOUND)?;
     let mut tx = member.begin(&app).await?;
-    let client = named(&mut tx, id).await?;
-    let there = contacts::list(&mut tx, Some(id)).await?;
-    if !there.iter().any(|contact| contact.contact_id == contact_id) {
-        return Err(Failure::NOT_FOUND);
-    }
-    match form.answer.as_str() {
+    let done = match form.answer.as_str() {
         "save" => {
-            let typed = person(&form.name, &form.email, &form.phone, form.told.is_some());
-            match typed.and_then(|person| once(person, &there, Some(contact_id))) {
-                Ok(person) => contacts::update(&mut tx, id, contact_id, &person).await?,
-                Err(wrong) => {
-                    let mut page = edit::filled(&app, &member, &mut tx, id, client).await?;
-                    page.wrong = Some((Part::Contacts, wrong));
-                    return Ok(refused(&page));
-                }
-            };
+            let (name, email, phone) = (&*form.name, &*form.email, &*form.phone);
+            let typed = TypedPerson { name, email, phone, is_told: form.told.is_some() };
+            update_contact(&mut tx, &member, ids, typed).await?.map(drop)
         }
-        "remove" => {
-            contacts::delete(&mut tx, id, contact_id).await?;
-        }
+        "remove" => Ok(remove_contact(&mut tx, &member, ids).await?),
         _ => return Err(Failure(Kind::BadRequest)),
+    };
+    if let Err((_, wrong)) = done {
+        let client = named(&mut tx, ids.0).await?;
+        let mut page = edit::filled(&app, &member, &mut tx, ids.0, client).await?;
+        page.wrong = Some((Part::Contacts, wrong));
+        return Ok(refused(&page));
     }
     tx.commit().await?;
-    Ok(back(id))
+    Ok(back(ids.0))
 }
 
 /// Somebody as they are stored, or a sentence about what was typed.
-fn person(typed: &str, email: &str, phone: &str, is_told: bool) -> Result<Person, String> {
-    let (email, phone) = (email.trim(), phone.trim());
-    let name = name(typed)?;
+fn person(typed: TypedPerson<'_>) -> Result<Person, Wrong> {
+    let (email, phone) = (typed.email.trim(), typed.phone.trim());
+    let name = name(typed.name).map_err(|wrong| ("name", wrong))?;
     if !is_email(email) {
-        return Err(format!("“{email}” is no e-mail address"));
+        return Err(("email", format!("“{email}” is no e-mail address")));
     }
     if !phone.is_empty() && !is_phone(phone) {
-        return Err(format!("“{phone}” is no telephone number"));
+        return Err(("phone", format!("“{phone}” is no telephone number")));
     }
-    Ok(Person { name, email: email.to_owned(), phone: (!phone.is_empty()).then(|| phone.to_owned()), is_told })
+    let phone = (!phone.is_empty()).then(|| phone.to_owned());
+    Ok(Person { name, email: email.to_owned(), phone, is_told: typed.is_told })
 }
 
 /// An address stands once at a client.
-fn once(person: Person, there: &[contacts::Contact], but: Option<Uuid>) -> Result<Person, String> {
+fn once(person: Person, there: &[contacts::Contact], but: Option<Uuid>) -> Result<Person, Wrong> {
     let same = |contact: &&contacts::Contact| {
         Some(contact.contact_id) != but && contact.person.email.eq_ignore_ascii_case(&person.email)
     };
     match there.iter().find(same) {
-        Some(contact) => Err(format!("{} is the address of {} already", person.email, contact.person.name)),
+        Some(contact) => Err(("email", format!("{} is the address of {} already", person.email, contact.person.name))),
         None => Ok(person),
     }
 }

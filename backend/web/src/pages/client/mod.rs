@@ -11,14 +11,16 @@ mod show;
 mod site;
 
 pub use archive::{archive, begin_archive, end_archive, restore};
-pub use contact::{add as add_contact, answer as answer_contact};
+pub use contact::{
+    TypedPerson, add as add_contact, answer as answer_contact, insert_contact, remove_contact, update_contact,
+};
 pub use delete::delete;
 pub use details::{Wrong, add, change, insert, update};
 pub use edit::show as edit;
 pub use import::{answer as import, show as show_import};
 pub use list::list;
 pub use show::show;
-pub use site::{add as add_site, answer as answer_site};
+pub use site::{add as add_site, answer as answer_site, insert_site, remove_site, rename_site};
 
 use axum::extract::{Path, rejection::PathRejection};
 use axum::http::StatusCode;
@@ -37,7 +39,7 @@ type Id = Result<Path<Uuid>, PathRejection>;
 type Ids = Result<Path<(Uuid, Uuid)>, PathRejection>;
 
 /// The client of a path, if it is theirs to see.
-async fn named(tx: &mut TenantTx, id: Uuid) -> Result<clients::Client, Failure> {
+pub async fn named(tx: &mut TenantTx, id: Uuid) -> Result<clients::Client, Failure> {
     clients::find(tx, id).await?.ok_or(Failure::NOT_FOUND)
 }
 

@@ -5,5 +5,5 @@ mod make;
 mod show;
 
 pub use accept::{claim, newcomers, welcome};
-pub use make::{make, revoke};
+pub use make::{Wanted, end, insert, make, revoke};
 pub use show::show;

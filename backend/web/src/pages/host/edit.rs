@@ -69,18 +69,14 @@ pub async fn place(State(app): State<App>, id: Id, Posted(member, form): Posted<
     member.must(Act::ManageClients)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     let mut tx = member.begin(&app).await?;
-    let row = hosts::list(&mut tx, hosts::Of::Host(id), 1).await?.pop().ok_or(Failure::NOT_FOUND)?;
     let site_id = match form.site.as_str() {
         "" => None,
         site => Some(site.parse::<Uuid>().map_err(|_| Failure(Kind::BadRequest))?),
     };
-    let places = sites::list(&mut tx, row.client_id).await?;
-    if site_id.is_some_and(|id| !places.iter().any(|site| site.site_id == id)) {
-        return Err(Failure::NOT_FOUND);
-    }
     let tags = match fleet::tags(&form.tags) {
         Ok(tags) => tags,
         Err(wrong) => {
+            let row = hosts::list(&mut tx, hosts::Of::Host(id), 1).await?.pop().ok_or(Failure::NOT_FOUND)?;
             let mut shown = filled(&app, &member, &mut tx, &row).await?;
             shown.tags = form.tags;
             shown.site = site_id;
@@ -91,9 +87,26 @@ pub async fn place(State(app): State<App>, id: Id, Posted(member, form): Posted<
             return Ok(answer);
         }
     };
-    write(&mut tx, &row, site_id, &tags).await?;
+    put(&mut tx, &member, id, site_id, &tags).await?;
     tx.commit().await?;
     Ok(Redirect::to(&format!("/hosts/{id}")).into_response())
+}
+
+/// Puts a host on a site of its client, or on none, with these tags; whether anything is different now.
+pub async fn put(
+    tx: &mut TenantTx,
+    member: &Member,
+    host_id: Uuid,
+    site_id: Option<Uuid>,
+    tags: &BTreeMap<String, String>,
+) -> Result<bool, Failure> {
+    member.must(Act::ManageClients)?;
+    let row = hosts::list(tx, hosts::Of::Host(host_id), 1).await?.pop().ok_or(Failure::NOT_FOUND)?;
+    let places = sites::list(tx, row.client_id).await?;
+    if site_id.is_some_and(|id| !places.iter().any(|site| site.site_id == id)) {
+        return Err(Failure::NOT_FOUND);
+    }
+    write(tx, &row, site_id, tags).await
 }
 
 async fn write(
@@ -101,10 +114,10 @@ async fn write(
     row: &hosts::Row,
     site_id: Option<Uuid>,
     tags: &BTreeMap<String, String>,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let before: BTreeMap<String, String> = serde_json::from_value(row.tags.clone()).unwrap_or_default();
     if before == *tags && row.site_id == site_id {
-        return Ok(());
+        return Ok(false);
     }
     let checks = detect::checks::list(tx).await?;
     if selected(&checks, row, &before) != selected(&checks, row, tags) {
@@ -115,7 +128,7 @@ async fn write(
     let told = |site: Option<Uuid>, tags: &BTreeMap<String, String>| json!({ "site": site, "tags": tags });
     let detail = json!({ "before": told(row.site_id, &before), "after": told(site_id, tags) });
     audit::insert(tx, row.client_id, "host.placed", "host", row.host_id, detail).await?;
-    Ok(())
+    Ok(true)
 }
 
 fn selected(checks: &[(Uuid, Check)], row: &hosts::Row, tags: &BTreeMap<String, String>) -> Vec<Uuid> {

@@ -1,0 +1,83 @@
+//! `GET /api/v1/enrolment-tokens`.
+
+use axum::Json;
+use axum::extract::State;
+use domain::access::Act;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use store::enrolment_tokens::Token as Row;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::App;
+use crate::api::{Asked, Caller, Named, Page, Problem, cursor, limit, page};
+
+/// Which tokens.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Query {
+    /// How many, 50 unless said.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// A token by which machines become hosts. Its text is kept nowhere.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EnrolmentToken {
+    id: Uuid,
+    /// The client whose hosts it makes.
+    client: Named,
+    /// The name of the site where they stand.
+    site: Option<String>,
+    /// The host it is for; none: for many, each of which a person accepts.
+    host: Option<String>,
+    /// Its first characters, where they were kept.
+    begins: Option<String>,
+    /// The networks it may be used from; none: all.
+    networks: Vec<String>,
+    /// How often it could be used at first.
+    uses: i32,
+    /// How often it still can.
+    uses_left: i32,
+    made_at: Timestamp,
+    /// By whom; none: a file.
+    made_by: Option<String>,
+    expires_at: Timestamp,
+    revoked_at: Option<Timestamp>,
+}
+
+/// Enrolment tokens by id, those that are used up, revoked or expired too.
+#[utoipa::path(get, path = "/api/v1/enrolment-tokens", tag = "Enrolment", params(Query),
+    responses((status = 200, description = "A page of tokens", body = Page<EnrolmentToken>), Problem), security(("token" = ["enrol"])))]
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(asked): Asked<Query>,
+) -> Result<Json<Page<EnrolmentToken>>, Problem> {
+    caller.must(Act::EnrolHosts)?;
+    let limit = limit(asked.limit)?;
+    let after = cursor::read(asked.cursor.as_deref(), |[id]: [String; 1]| cursor::id(&id))?;
+    let mut tx = caller.member.begin(&app).await?;
+    let rows = store::api::enrolment_tokens::list(&mut tx, after, limit + 1).await?;
+    Ok(page(rows, limit, |row: &Row| cursor::said(&[row.token_id.simple().to_string()]), token))
+}
+
+fn token(row: Row) -> EnrolmentToken {
+    EnrolmentToken {
+        id: row.token_id,
+        client: Named { id: row.client_id, name: row.client },
+        site: row.site,
+        host: row.host,
+        begins: row.begins,
+        networks: row.networks,
+        uses: row.uses,
+        uses_left: row.uses_left,
+        made_at: row.created_at,
+        made_by: row.created_by,
+        expires_at: row.expires_at,
+        revoked_at: row.revoked_at,
+    }
+}

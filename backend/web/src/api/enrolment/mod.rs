@@ -1,0 +1,4 @@
+//! Enrolment tokens.
+
+pub mod edit;
+pub mod list;

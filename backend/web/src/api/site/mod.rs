@@ -1,0 +1,4 @@
+//! Sites: the places of a client.
+
+pub mod edit;
+pub mod list;

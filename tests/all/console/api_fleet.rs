@@ -1,0 +1,247 @@
+//! Sites, contacts, hosts' places and metrics, and enrolment tokens over the API.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Console;
+use super::api::ALL;
+
+const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
+
+/// A program with a token of the owner's.
+struct Program {
+    console: Console,
+    token: String,
+}
+
+impl Program {
+    async fn new() -> Program {
+        let mut console = Console::new().await;
+        let (_, token) = console.token("owner@ours.example", &ALL, &[]).await;
+        Program { console, token }
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, Value) {
+        let (status, _, body) = self.console.api("GET", &format!("/api/v1/{path}"), &self.token, &[], None).await;
+        (status, body)
+    }
+
+    async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        self.post_with(path, &[], body).await
+    }
+
+    async fn post_with(&self, path: &str, headers: &[(&str, &str)], body: Value) -> (StatusCode, Value) {
+        let path = format!("/api/v1/{path}");
+        let (status, _, body) = self.console.api("POST", &path, &self.token, headers, Some(body)).await;
+        (status, body)
+    }
+
+    /// Each of these is refused with the field named.
+    async fn refuses(&self, path: &str, wrong: &[(Value, &str)]) {
+        for (body, field) in wrong {
+            let (status, problem) = self.post(path, body.clone()).await;
+            assert_eq!((status, &problem["field"]), (UNPROCESSABLE, &json!(field)), "{body}: {problem}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_site_is_added_renamed_and_removed_once_nothing_stands_there() {
+    let mut p = Program::new().await;
+    let sites = format!("clients/{}/sites", p.console.ours.client);
+    let (status, made) = p.post(&sites, json!({ "name": " Dock " })).await;
+    assert_eq!(status, StatusCode::OK, "{made}");
+    let id = made["id"].as_str().unwrap().to_owned();
+    let dock = json!([{ "id": id, "name": "Dock", "hosts": 0 }]);
+    assert_eq!(p.get(&sites).await.1["items"], dock);
+    let wrong = [
+        (json!({}), "name"),
+        (json!({ "name": "" }), "name"),
+        (json!({ "name": "dock" }), "name"),
+        (json!({ "name": "x".repeat(201) }), "name"),
+        (json!({ "name": "x", "hosts": 1 }), "hosts"),
+    ];
+    p.refuses(&sites, &wrong).await;
+    let one = format!("{sites}/{id}");
+    assert_eq!(p.post(&one, json!({ "name": "Quay" })).await.1, json!({ "changed": true }));
+    assert_eq!(p.post(&one, json!({ "name": "Quay" })).await.1, json!({ "changed": false }));
+    assert_eq!(p.post(&format!("{sites}/{}", Uuid::nil()), json!({ "name": "X" })).await.0, StatusCode::NOT_FOUND);
+
+    let place = format!("hosts/{}/place", p.console.ours.host);
+    assert_eq!(p.post(&place, json!({ "site": id, "tags": {} })).await.1["changed"], true);
+    let (status, problem) = p.post(&format!("{one}/remove"), json!({})).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(problem["detail"].as_str().unwrap().contains("hosts stand there"), "{problem}");
+    assert_eq!(p.post(&place, json!({ "tags": {} })).await.1["changed"], true);
+    assert_eq!(p.post(&format!("{one}/remove"), json!({})).await.1, json!({ "changed": true }));
+    assert_eq!(p.post(&format!("{one}/remove"), json!({})).await.0, StatusCode::NOT_FOUND);
+    let told = "audit WHERE action IN ('site.added', 'site.renamed', 'site.removed') AND actor LIKE 'token %'";
+    assert_eq!(p.console.count(told).await, 3);
+}
+
+#[tokio::test]
+async fn a_contact_is_added_changed_and_removed_with_each_wrong_field_named() {
+    let mut p = Program::new().await;
+    let contacts = format!("clients/{}/contacts", p.console.ours.client);
+    let ana = json!({ "name": "Ana", "email": "ana@acme.example", "phone": "+49 30 1", "told": true });
+    let (status, made) = p.post(&contacts, ana.clone()).await;
+    assert_eq!(status, StatusCode::OK, "{made}");
+    let id = made["id"].as_str().unwrap().to_owned();
+    let with = |field: &str, value: Value| {
+        let mut body = json!({ "name": "Bo", "email": "bo@acme.example", "told": false });
+        body[field] = value;
+        body
+    };
+    let wrong = [
+        (with("name", json!("")), "name"),
+        (with("email", json!("bo")), "email"),
+        (with("email", json!("ANA@acme.example")), "email"),
+        (with("phone", json!("call me")), "phone"),
+        (with("told", json!("yes")), "told"),
+        (json!({ "name": "Bo", "email": "bo@acme.example" }), "told"),
+    ];
+    p.refuses(&contacts, &wrong).await;
+    let (_, list) = p.get(&contacts).await;
+    let mut shown = ana;
+    shown["id"] = json!(id);
+    assert_eq!(list, json!({ "items": [shown], "next": null }));
+    let one = format!("{contacts}/{id}");
+    let quiet = json!({ "name": "Ana", "email": "ana@acme.example", "told": false });
+    assert_eq!(p.post(&one, quiet.clone()).await.1, json!({ "changed": true }));
+    assert_eq!(p.post(&one, quiet).await.1, json!({ "changed": false }));
+    assert_eq!(p.console.count("contacts WHERE NOT is_told AND phone IS NULL").await, 1);
+    assert_eq!(p.post(&format!("{one}/remove"), json!({})).await.1, json!({ "changed": true }));
+    assert_eq!(p.post(&format!("{one}/remove"), json!({})).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(p.console.count("audit WHERE action LIKE 'contact.%' AND actor LIKE 'token %'").await, 3);
+}
+
+#[tokio::test]
+async fn a_hosts_tags_are_replaced_and_what_could_not_be_typed_is_none() {
+    let mut p = Program::new().await;
+    let place = format!("hosts/{}/place", p.console.ours.host);
+    let many: serde_json::Map<String, Value> = (0..51).map(|n| (format!("k{n}"), json!("v"))).collect();
+    let wrong = [
+        (json!({}), "tags"),
+        (json!({ "tags": { "a=b": "c" } }), "tags"),
+        (json!({ "tags": { "a": "b,c=d" } }), "tags"),
+        (json!({ "tags": { "a": "" } }), "tags"),
+        (json!({ "tags": { "a": 1 } }), "tags.a"),
+        (json!({ "tags": many }), "tags"),
+        (json!({ "tags": {}, "site": "Dock" }), "site"),
+    ];
+    p.refuses(&place, &wrong).await;
+    assert_eq!(p.post(&place, json!({ "tags": {}, "site": Uuid::nil() })).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(p.post(&place, json!({ "tags": { "role": "web" } })).await.1, json!({ "changed": true }));
+    assert_eq!(p.post(&place, json!({ "tags": { "role": "web" } })).await.1, json!({ "changed": false }));
+    let (_, host) = p.get(&format!("hosts/{}", p.console.ours.host)).await;
+    assert_eq!(host["tags"], json!({ "role": "web" }));
+    assert_eq!(p.console.count("audit WHERE action = 'host.placed' AND actor LIKE 'token %'").await, 1);
+}
+
+#[tokio::test]
+async fn an_enrolment_tokens_text_is_in_one_answer_and_nowhere_else() {
+    let mut p = Program::new().await;
+    let client = p.console.ours.client;
+    let wanted = json!({ "client": client, "host": "web-09", "days": 3, "tags": { "role": "web" }, "networks": ["192.0.2.9/24"] });
+    let with = |field: &str, value: Value| {
+        let mut body = json!({ "client": client, "uses": 5, "days": 3 });
+        body[field] = value;
+        body
+    };
+    let wrong = [
+        (json!({ "client": client, "days": 3 }), "host"),
+        (with("host", json!("web-09")), "uses"),
+        (with("uses", json!(0)), "uses"),
+        (with("uses", json!(501)), "uses"),
+        (with("days", json!(31)), "days"),
+        (with("days", json!(0)), "days"),
+        (with("networks", json!(["office"])), "networks"),
+        (with("tags", json!({ "a,b": "c" })), "tags"),
+        (json!({ "client": client, "host": " ", "days": 3 }), "host"),
+    ];
+    p.refuses("enrolment-tokens", &wrong).await;
+    assert_eq!(p.post("enrolment-tokens", with("site", json!(Uuid::nil()))).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(
+        p.console.count("enrolment_tokens").await + p.console.count("enrolments WHERE created_by IS NOT NULL").await,
+        0
+    );
+
+    let key = [("idempotency-key", "one")];
+    let (status, made) = p.post_with("enrolment-tokens", &key, wanted.clone()).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    let text = made["token"].as_str().unwrap().to_owned();
+    assert!(keys::token::parse(&text).is_ok() && made["server"] == "https://mend.example", "{made}");
+    let row = format!(
+        "credentials WHERE kind = 'enrolment_token' AND secret_hash = '\\x{}'",
+        hex::encode(keys::token::hash(&text))
+    );
+    assert_eq!(p.console.count(&row).await, 1);
+    // The same request is answered as before, without the text; another one with this key is refused.
+    let (status, again) = p.post_with("enrolment-tokens", &key, wanted.clone()).await;
+    let mut kept = made.clone();
+    kept["token"] = Value::Null;
+    assert_eq!((status, &again), (StatusCode::CREATED, &kept));
+    assert_eq!(p.post_with("enrolment-tokens", &key, with("uses", json!(2))).await.0, UNPROCESSABLE);
+    assert_eq!(p.console.count("credentials WHERE kind = 'enrolment_token'").await, 1, "one token");
+    let secret = &text["mw_enroll_".len() + 4..];
+    for table in ["api_answers", "audit", "tenant_audit", "enrolments", "credentials"] {
+        assert_eq!(p.console.count(&format!("{table} t WHERE t::text LIKE '%{secret}%'")).await, 0, "{table}");
+    }
+
+    let (_, list) = p.get("enrolment-tokens").await;
+    let listed = &list["items"][0];
+    assert_eq!((&listed["id"], &listed["host"], &listed["uses_left"]), (&made["id"], &json!("web-09"), &json!(1)));
+    assert_eq!((&listed["networks"], &listed["begins"]), (&json!(["192.0.2.0/24"]), &json!(text[..14])));
+    let revoke = format!("enrolment-tokens/{}/revoke", made["id"].as_str().unwrap());
+    assert_eq!(p.post(&revoke, json!({})).await.1, json!({ "changed": true }));
+    assert_eq!(p.post(&revoke, json!({})).await.1, json!({ "changed": false }));
+    assert!(p.get("enrolment-tokens").await.1["items"][0]["revoked_at"].is_string());
+    assert_eq!(p.console.count("audit WHERE action LIKE 'enrolment_token.%' AND actor LIKE 'token %'").await, 2);
+    let (_, reads) = p.console.token("owner@ours.example", &["read", "clients"], &[]).await;
+    let refused = p.console.api("GET", "/api/v1/enrolment-tokens", &reads, &[], None).await.0;
+    assert_eq!(refused, StatusCode::FORBIDDEN, "it is a scope of its own");
+}
+
+#[tokio::test]
+async fn a_hosts_figures_are_read_by_time_and_step_as_they_are_kept() {
+    let mut p = Program::new().await;
+    let (tenant, client, host) = (p.console.ours.tenant, p.console.ours.client, p.console.ours.host);
+    store::migrate::ensure_days(&p.console.store).await.unwrap();
+    for (table, step) in [("host_metrics", "1 minute"), ("host_metrics_5m", "5 minutes")] {
+        let rows = format!(
+            "INSERT INTO {table} (tenant_id, client_id, host_id, at, layout, samples)
+               SELECT '{tenant}', '{client}', '{host}', date_trunc('minute', clock_timestamp()) - n * interval '{step}', 1, ARRAY[n, NULL]::real[] FROM generate_series(1, 5) n;"
+        );
+        p.console.execute(rows).await;
+    }
+    let of = format!("hosts/{host}/metrics");
+    let (status, hour) = p.get(&of).await;
+    assert_eq!(status, StatusCode::OK, "{hour}");
+    assert_eq!(
+        (&hour["step_secs"], hour["at"].as_array().unwrap().len(), &hour["newest"]),
+        (&json!(60), 5, &Value::Null)
+    );
+    let busy = &hour["series"][0];
+    assert_eq!((&busy["name"], &busy["unit"]), (&json!("cpu_busy"), &json!("percent")));
+    assert_eq!(busy["values"], json!([5.0, 4.0, 3.0, 2.0, 1.0]), "the oldest first");
+    assert_eq!(hour["series"].as_array().unwrap().len(), 14);
+    assert_eq!(hour["series"][1]["values"], json!([null, null, null, null, null]), "what was not read is none");
+    let from = hour["at"][1].as_str().unwrap();
+    let to = hour["at"][3].as_str().unwrap();
+    let (_, part) = p.get(&format!("{of}?from={from}&to={to}")).await;
+    assert_eq!(part["series"][0]["values"], json!([4.0, 3.0]), "the end is not in it");
+    let (_, coarse) = p.get(&format!("{of}?step=300")).await;
+    assert_eq!(coarse["series"][0]["values"], json!([5.0, 4.0, 3.0, 2.0, 1.0]));
+    for (asked, field) in [
+        ("step=61", "step"),
+        ("step=x", "step"),
+        ("from=yesterday", "from"),
+        (&format!("from={to}&to={from}"), "from"),
+        ("from=2026-01-01T00:00:00Z", "step"),
+        ("range=day", "range"),
+    ] {
+        let (status, problem) = p.get(&format!("{of}?{asked}")).await;
+        assert_eq!((status, &problem["field"]), (UNPROCESSABLE, &json!(field)), "{asked}: {problem}");
+    }
+}
