@@ -60,6 +60,8 @@ pub struct ChangeRow {
     pub by: String,
     /// When.
     pub proposed_at: Timestamp,
+    /// In the words of whoever proposed it; empty: they said nothing.
+    pub why: String,
     /// In the words of whoever answered.
     pub reason: Option<String>,
     /// How it stands.

@@ -47,7 +47,7 @@ pub enum Act {
     ManagePeople,
     /// Read and export the audit.
     ReadAudit,
-    /// Change what holds for the whole organization: sign-in rules, secrets.
+    /// Change what holds for the whole organization: sign-in rules, secrets, limits.
     ManageOrganization,
     /// Make and unmake owners, export everything, give the platform's staff access, delete the organization.
     OwnOrganization,
@@ -140,7 +140,7 @@ impl Act {
             Act::ManageClients => "Add, change and archive clients, sites and contacts",
             Act::ManagePeople => "Invite, change and remove members who are not owners",
             Act::ReadAudit => "Read and export the audit",
-            Act::ManageOrganization => "Set the organization's sign-in rules and secrets",
+            Act::ManageOrganization => "Set the organization's sign-in rules, secrets and limits",
             Act::OwnOrganization => {
                 "Make owners, export everything, give the platform's staff access, delete the organization"
             }

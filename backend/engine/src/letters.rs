@@ -71,6 +71,7 @@ impl Letters {
                 (format!("{path}/{}", token.reveal()), Some(lasts))
             }
             _ if letter.facts["what"] == "deletion asked" => ("/settings/data".to_owned(), None),
+            _ if letter.facts["what"] == "relay refuses" => ("/settings/mail".to_owned(), None),
             _ if letter.kind == Kind::AuditHead => ("/settings/audit".to_owned(), None),
             _ => ("/sign-in".to_owned(), None),
         };
@@ -139,6 +140,9 @@ fn says(letter: &Due) -> Account {
             }
             "deletion called off" => Account::DeletionCalledOff { organization: fact("organization"), by: fact("by") },
             "deletion begun" => Account::DeletionBegun { organization: fact("organization") },
+            "relay refuses" => {
+                Account::RelayRefuses { organization: fact("organization"), host: fact("host"), why: fact("why") }
+            }
             "second factor on" => Account::SecondFactor { is_on: true },
             "second factor off" => Account::SecondFactor { is_on: false },
             "passkey added" => Account::Passkey { name: fact("name"), is_added: true },

@@ -1,17 +1,22 @@
 //! Stage detect's own eyes: what the server asks over the network, under leases, so that two nodes store one look once.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::detect::reach::{self, Probed, Target};
-use domain::detect::{Check, Event, HostFacts, Seen, State, evaluate};
+use domain::detect::{Check, Event, Header, HostFacts, Seen, State, evaluate};
+use domain::secret::Kind;
 use futures_util::future::join_all;
-use probe::{Answer, Connector, Failure};
+use keys::Secret;
+use keys::seal::MasterKey;
+use probe::{Answer, Connector, Failure, Headers};
 use store::detect::check_requests;
 use store::detect::check_states::{self, Subject};
 use store::detect::evaluations::{self, Behind};
 use store::detect::probes::{self, Due, Pair};
-use store::{Queue, Store, TenantScope, TenantTx};
+use store::{Queue, Store, StoreError, TenantScope, TenantTx, secrets};
 
 use crate::lease::{Batch, Stage};
 
@@ -47,10 +52,18 @@ impl Stage for Plan {
 }
 
 /// The loop's work: probes that are due.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Probes {
     /// Connects for it.
     pub connector: Connector,
+    /// Opens the secrets that checks refer to.
+    pub master: Arc<MasterKey>,
+}
+
+impl fmt::Debug for Probes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Probes")
+    }
 }
 
 #[async_trait]
@@ -84,15 +97,54 @@ impl Probes {
             probes::delete(&mut tx, due).await?;
             return tx.commit().await;
         }
-        let seen = reach::seen(&due.pair.check, &self.probe(&due.pair.check).await);
+        let probed = match self.headers(store, scope, &due.pair.check).await? {
+            Ok(headers) => self.probe(&due.pair.check, &headers).await,
+            Err(why) => Probed::NotMade(why),
+        };
+        let seen = reach::seen(&due.pair.check, &probed);
         let mut tx = store.begin(scope).await?;
         if keep(&mut tx, due, &seen).await? { tx.commit().await } else { tx.rollback().await }
     }
 
-    async fn probe(&self, check: &Check) -> Probed {
+    /// What the check's request carries, opened for this one look; or the sentence that says what is wrong with it.
+    async fn headers(
+        &self,
+        store: &Store,
+        scope: &TenantScope,
+        check: &Check,
+    ) -> store::Result<Result<Headers, String>> {
+        let mut headers = Headers::default();
+        if check.headers.is_empty() {
+            return Ok(Ok(headers));
+        }
+        let mut tx = store.begin(scope).await?;
+        for (name, Header { secret, prefix }) in &check.headers {
+            let value = match secrets::open(&mut tx, &self.master, secret).await {
+                Ok(Some((Kind::ApiKey, value))) => value,
+                Ok(Some((kind, _))) => {
+                    let kind = kind.label();
+                    return Ok(Err(format!("its secret “{secret}” is an {kind}: a header takes an API key")));
+                }
+                Ok(None) => return Ok(Err(format!("its secret “{secret}” is not there: somebody has to set it"))),
+                Err(error @ StoreError::DoesNotOpen { .. }) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "a secret does not open");
+                    return Ok(Err(format!("its secret “{secret}” does not open: somebody has to replace it")));
+                }
+                Err(error) => return Err(error),
+            };
+            let line = Secret::new(format!("{prefix}{}", value.reveal()));
+            if !headers.add(name, line.reveal()) {
+                return Ok(Err(format!("its secret “{secret}” cannot stand in a header")));
+            }
+        }
+        tx.commit().await?;
+        Ok(Ok(headers))
+    }
+
+    async fn probe(&self, check: &Check, headers: &Headers) -> Probed {
         let limit = Duration::from_millis(check.limit_ms.into());
         match Target::parse(check.kind, &check.target) {
-            Ok(Target::Http(url)) => match self.connector.http(&url, check.redirects(), limit).await {
+            Ok(Target::Http(url)) => match self.connector.http(&url, headers, check.redirects(), limit).await {
                 Ok(Answer { status, took, body }) => {
                     let holds = check.contains.as_ref().map(|text| holds(&body, text.as_bytes()));
                     Probed::Answered { status, took, holds }

@@ -10,6 +10,7 @@ pub mod chain;
 pub mod digest;
 pub mod password;
 pub mod seal;
+pub mod secret;
 pub mod sign;
 pub mod succession;
 pub mod token;
@@ -17,4 +18,5 @@ pub mod totp;
 
 pub use canonical::{parse_canonical, to_canonical};
 pub use digest::{Digest, digest};
+pub use secret::Secret;
 pub use sign::{Context, PublicKey, SigningKey};

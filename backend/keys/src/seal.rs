@@ -11,7 +11,8 @@ use std::path::Path;
 
 use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
-use rand::CryptoRng;
+/// What makes keys and nonces.
+pub use rand::CryptoRng;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 

@@ -14,7 +14,7 @@ mod smtp;
 use std::time::Duration;
 
 pub use memory::Memory;
-pub use relay::{Relay, RelayError};
+pub use relay::{Encrypted, Relay, RelayError};
 pub use smtp::{Limits, Smtp};
 
 /// One mail to one address.

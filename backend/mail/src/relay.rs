@@ -1,7 +1,7 @@
 //! Which relay, and whether its connection must be encrypted.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// How the connection is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,17 @@ pub struct Relay {
     pub(crate) port: u16,
     pub(crate) protection: Protection,
     pub(crate) login: Option<(String, String)>,
+    /// Where it is, if that was looked up and judged before: it is connected to there and nowhere else.
+    pub(crate) addresses: Option<Box<[SocketAddr]>>,
+}
+
+/// How a relay's connection is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encrypted {
+    /// By STARTTLS; on this machine it may be in the clear.
+    Starttls,
+    /// From the first byte.
+    AtOnce,
 }
 
 /// The password is not shown.
@@ -52,15 +63,36 @@ impl Relay {
             }
         };
         let (host, port) = host_and_port(place)?;
-        let on_this_machine = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        let on_this_machine = is_on_this_machine(&host);
         let (protection, usual_port) = match scheme {
             "smtps" => (Protection::Implicit, 465),
             "smtp" if on_this_machine => (Protection::Loopback, 25),
             "smtp" => (Protection::Required, 587),
             _ => return Err(RelayError("the scheme is neither smtp nor smtps")),
         };
-        Ok(Self { host, port: port.unwrap_or(usual_port), protection, login })
+        Ok(Self { host, port: port.unwrap_or(usual_port), protection, login, addresses: None })
     }
+
+    /// A relay that somebody else than the operator names: it is at `addresses`, which were judged, and nowhere else. Its
+    /// certificate is that of `host`.
+    pub fn judged(
+        host: String,
+        port: u16,
+        encrypted: Encrypted,
+        login: Option<(String, String)>,
+        addresses: Vec<SocketAddr>,
+    ) -> Self {
+        let protection = match encrypted {
+            Encrypted::AtOnce => Protection::Implicit,
+            Encrypted::Starttls if is_on_this_machine(&host) => Protection::Loopback,
+            Encrypted::Starttls => Protection::Required,
+        };
+        Self { host, port, protection, login, addresses: Some(addresses.into()) }
+    }
+}
+
+fn is_on_this_machine(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 fn host_and_port(place: &str) -> Result<(String, Option<u16>), RelayError> {

@@ -42,7 +42,7 @@ impl Default for Limits {
 impl Limits {
     /// The longest that one mail to one receiver can take: every waiting connection asked in vain, a new one, three
     /// commands, the message.
-    pub(crate) fn longest(&self) -> Duration {
+    pub fn longest(&self) -> Duration {
         let commands = u32::try_from(self.connections).unwrap_or(u32::MAX).saturating_add(3);
         self.command.saturating_mul(commands).saturating_add(self.connect).saturating_add(self.message)
     }
@@ -50,7 +50,7 @@ impl Limits {
 
 /// A relay with a pool of open connections.
 pub struct Smtp {
-    relay: Relay,
+    relay: Box<Relay>,
     limits: Limits,
     slots: Semaphore,
     idle: Mutex<Vec<AsyncSmtpConnection>>,
@@ -65,7 +65,7 @@ impl std::fmt::Debug for Smtp {
 impl Smtp {
     /// Opens nothing yet.
     pub fn new(relay: Relay, limits: Limits) -> Self {
-        Self { slots: Semaphore::new(limits.connections), relay, limits, idle: Mutex::new(Vec::new()) }
+        Self { slots: Semaphore::new(limits.connections), relay: Box::new(relay), limits, idle: Mutex::new(Vec::new()) }
     }
 
     pub(crate) fn longest(&self) -> Duration {
@@ -99,13 +99,18 @@ impl Smtp {
     }
 
     async fn open(&self) -> Result<AsyncSmtpConnection, Error> {
-        let Relay { host, port, protection, login } = &self.relay;
+        let Relay { host, port, protection, login, addresses } = &*self.relay;
         let hello = ClientId::default();
         let tls = || TlsParameters::new(host.clone());
         let implicit = if *protection == Protection::Implicit { Some(tls()?) } else { None };
-        let place = (host.as_str(), *port);
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(place, Some(self.limits.connect), &hello, implicit, None).await?;
+        let limit = Some(self.limits.connect);
+        let mut connection = match addresses {
+            Some(judged) => AsyncSmtpConnection::connect_tokio1(&judged[..], limit, &hello, implicit, None).await?,
+            None => {
+                let place = (host.as_str(), *port);
+                AsyncSmtpConnection::connect_tokio1(place, limit, &hello, implicit, None).await?
+            }
+        };
         if *protection == Protection::Required {
             // Fails when the relay offers no STARTTLS: nothing is sent in the clear.
             connection.starttls(tls()?, &hello).await?;

@@ -60,6 +60,27 @@ impl Connector {
         }
     }
 
+    /// The addresses of `host`, asked for once and judged: for whoever connects to them, and to nothing else, by itself.
+    ///
+    /// # Errors
+    /// One of them is not allowed, or the name has none.
+    pub async fn judged(&self, host: &Host<String>, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+        let addresses: Vec<IpAddr> = match host {
+            Host::Ipv4(ip) => vec![(*ip).into()],
+            Host::Ipv6(ip) => vec![(*ip).into()],
+            Host::Domain(name) => self.names.addresses(name).await?,
+        };
+        let addresses: Vec<SocketAddr> = addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
+        // One address that is not allowed condemns the name: nobody can say which of them it will mean next.
+        match addresses.iter().find_map(|to| self.egress.refuses(*to)) {
+            Some(why) => Err(Failure::NotMade(match host {
+                Host::Domain(name) => format!("{name} leads to an address inside: {why}"),
+                _ => why,
+            })),
+            None => Ok(addresses),
+        }
+    }
+
     pub(crate) async fn connect(
         &self,
         host: &Host<String>,
@@ -68,19 +89,7 @@ impl Connector {
         stage: &Stage,
     ) -> Result<TcpStream, Failure> {
         stage.reach(Stage::NAMES);
-        let addresses: Vec<IpAddr> = match host {
-            Host::Ipv4(ip) => vec![(*ip).into()],
-            Host::Ipv6(ip) => vec![(*ip).into()],
-            Host::Domain(name) => self.names.addresses(name).await?,
-        };
-        let addresses: Vec<SocketAddr> = addresses.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
-        // One address that is not allowed condemns the name: nobody can say which of them it will mean next.
-        if let Some(why) = addresses.iter().find_map(|to| self.egress.refuses(*to)) {
-            return Err(Failure::NotMade(match host {
-                Host::Domain(name) => format!("{name} leads to an address inside: {why}"),
-                _ => why,
-            }));
-        }
+        let addresses = self.judged(host, port).await?;
         stage.reach(Stage::CONNECTING);
         let tried = addresses.len().min(MOST_ADDRESSES);
         let share = limit / u32::try_from(tried.max(1)).unwrap_or(1);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderValue, LOCATION, USER_AGENT};
+use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -32,15 +32,33 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// Headers that one origin is sent. They are secrets: no `Debug`.
+#[derive(Clone, Default)]
+pub struct Headers(HeaderMap);
+
+impl Headers {
+    /// Adds one; false: it is none.
+    #[must_use]
+    pub fn add(&mut self, name: &str, value: &str) -> bool {
+        let (Ok(name), Ok(mut value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
+            return false;
+        };
+        value.set_sensitive(true);
+        self.0.insert(name, value);
+        true
+    }
+}
+
 impl Connector {
-    /// Gets `url` within `limit`, and follows up to `redirects` redirects.
+    /// Gets `url` within `limit`, and follows up to `redirects` redirects. `headers` are sent to the origin of `url` alone:
+    /// a redirect that leads elsewhere leaves them behind, for good.
     ///
     /// # Errors
     /// It is down, or it cannot be known.
-    pub async fn http(&self, url: &Url, redirects: u32, limit: Duration) -> Result<Answer, Failure> {
+    pub async fn http(&self, url: &Url, headers: &Headers, redirects: u32, limit: Duration) -> Result<Answer, Failure> {
         let began = (self.elapsed)();
         let stage = Stage::default();
-        match tokio::time::timeout(limit, self.follow(url.clone(), redirects, limit, &stage)).await {
+        match tokio::time::timeout(limit, self.follow(url.clone(), headers, redirects, limit, &stage)).await {
             Ok(answer) => {
                 let (status, body) = answer?;
                 Ok(Answer { status, took: (self.elapsed)().saturating_sub(began), body })
@@ -52,18 +70,23 @@ impl Connector {
     async fn follow(
         &self,
         mut url: Url,
+        headers: &Headers,
         redirects: u32,
         limit: Duration,
         stage: &Stage,
     ) -> Result<(u16, Vec<u8>), Failure> {
         let mut left = redirects;
         let mut at_redirect = None;
+        let origin = url.origin();
+        let mut headers = Some(headers);
         loop {
-            let answer = self.get(&url, limit, stage).await.map_err(|failure| match (&at_redirect, failure) {
-                (Some(to), Failure::NotMade(why)) => Failure::NotMade(format!("it redirects to {to}: {why}")),
-                (Some(to), Failure::Down(why)) => Failure::Down(format!("it redirects to {to}: {why}")),
-                (None, failure) => failure,
-            })?;
+            headers = headers.filter(|_| url.origin() == origin);
+            let answer =
+                self.get(&url, headers, limit, stage).await.map_err(|failure| match (&at_redirect, failure) {
+                    (Some(to), Failure::NotMade(why)) => Failure::NotMade(format!("it redirects to {to}: {why}")),
+                    (Some(to), Failure::Down(why)) => Failure::Down(format!("it redirects to {to}: {why}")),
+                    (None, failure) => failure,
+                })?;
             let Some(next) = answer.next.filter(|_| redirects > 0) else { return Ok((answer.status, answer.body)) };
             if left == 0 {
                 return Err(Failure::Down(format!("more than {redirects} redirects")));
@@ -77,8 +100,12 @@ impl Connector {
         }
     }
 
-    async fn get(&self, url: &Url, limit: Duration, stage: &Stage) -> Result<Got, Failure> {
-        let answer = self.ask(url, Request::get("/").body(Vec::new()), limit, stage).await?;
+    async fn get(&self, url: &Url, headers: Option<&Headers>, limit: Duration, stage: &Stage) -> Result<Got, Failure> {
+        let mut request = Request::get("/").body(Vec::new());
+        if let (Ok(request), Some(Headers(own))) = (&mut request, headers) {
+            request.headers_mut().extend(own.clone());
+        }
+        let answer = self.ask(url, request, limit, stage).await?;
         let status = answer.status();
         let next = answer.headers().get(LOCATION).filter(|_| status.is_redirection());
         let next = next.map(|to| String::from_utf8_lossy(to.as_bytes()).into_owned());

@@ -12,7 +12,7 @@ mod names;
 
 pub use connect::Connector;
 pub use egress::{Allowed, AllowedError, Egress};
-pub use http::{Answer, BODY_LIMIT};
+pub use http::{Answer, BODY_LIMIT, Headers};
 pub use names::Names;
 
 use std::sync::atomic::{AtomicU8, Ordering};

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use engine::lease::Stage;
 use engine::letters::Letters;
-use engine::notify::Notify;
+use engine::notify::{Notify, Own};
 use engine::probes::Probes;
 use gateway::{Gateway, GatewayConfig};
 use mail::Mailer;
@@ -94,12 +94,13 @@ impl Node {
                 random: Arc::new(random::bytes),
             },
         );
-        let notify = notify(config, &public_url)?;
+        let connector = connector(config)?;
+        let own = Own { connector: connector.clone(), master: keystore.master.clone() };
+        let notify = notify(config, &public_url, own)?;
         let letters = notify.as_ref().map(letters);
         let vault = web::Vault::new(keystore.master.clone());
         let starter = crate::seed::starter(keystore.master.clone());
-        let connector = connector(config)?;
-        let probes = Probes { connector: connector.clone() };
+        let probes = Probes { connector: connector.clone(), master: keystore.master.clone() };
         let mut console = web::Config::new(&public_url);
         console.agent = agent(config)?;
         console.authority =
@@ -165,13 +166,14 @@ fn connector(config: &NodeConfig) -> Result<Connector> {
 }
 
 /// What sends mail, if a mail server is set.
-fn notify(config: &NodeConfig, public_url: &str) -> Result<Option<Notify>> {
+fn notify(config: &NodeConfig, public_url: &str, own: Own) -> Result<Option<Notify>> {
     let Some(smtp) = &config.smtp else { return Ok(None) };
     let mailer = Mailer::relay(smtp).context("--smtp")?;
     Ok(Some(Notify {
         mailer: Arc::new(mailer),
         sender: config.mail_from.clone(),
         public_url: public_url.trim_end_matches('/').to_owned(),
+        own,
     }))
 }
 

@@ -15,3 +15,8 @@ pub fn bytes() -> [u8; 32] {
     rng().fill_bytes(&mut bytes);
     bytes
 }
+
+/// A random source that a task may take along from thread to thread, seeded by the operating system's.
+pub fn seeded() -> rand::rngs::StdRng {
+    rand::SeedableRng::from_seed(bytes())
+}

@@ -75,6 +75,8 @@ pub struct NewChange<'a> {
     pub was: Value,
     /// What is to stand.
     pub wanted: Value,
+    /// In the words of whoever proposes it; empty: a file says none.
+    pub why: &'a str,
     /// Who proposes it.
     pub by: &'a str,
     /// Their login; none: the operator on the server's own machine.
@@ -94,6 +96,8 @@ pub struct Change {
     pub was: Value,
     /// What is to stand.
     pub wanted: Value,
+    /// Why it was proposed, in words; empty: nobody said.
+    pub why: String,
     /// How it stands.
     pub state: State,
     /// When it was proposed.
@@ -139,8 +143,8 @@ pub async fn propose(tx: &mut TenantTx, new: &NewChange<'_>) -> Result<bool> {
     let change_id = Store::new_id();
     let lapses_at = now + LAPSES;
     sqlx::query!(
-        "INSERT INTO proposed_changes (tenant_id, change_id, kind, subject_key, subject, was, wanted, state, proposed_at, proposed_by, proposed_login_id, lapses_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'proposed', $8, $9, $10, $11)",
+        "INSERT INTO proposed_changes (tenant_id, change_id, kind, subject_key, subject, was, wanted, state, proposed_at, proposed_by, proposed_login_id, lapses_at, why)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'proposed', $8, $9, $10, $11, $12)",
         tenant_id,
         change_id,
         kind,
@@ -151,11 +155,12 @@ pub async fn propose(tx: &mut TenantTx, new: &NewChange<'_>) -> Result<bool> {
         now.to_sqlx() as _,
         new.by,
         new.login_id,
-        lapses_at.to_sqlx() as _
+        lapses_at.to_sqlx() as _,
+        new.why
     )
     .execute(tx.conn())
     .await?;
-    let detail = json!({ "what": new.name, "was": new.was, "wanted": new.wanted, "by": new.by });
+    let detail = json!({ "what": new.name, "was": new.was, "wanted": new.wanted, "by": new.by, "why": new.why });
     note(tx, "change.proposed", change_id, detail, (Value::Null, said("proposed"))).await?;
     tx.due(Queue::Changes, lapses_at);
     Ok(true)
@@ -193,7 +198,7 @@ pub async fn list(tx: &mut TenantTx, limit: i64) -> Result<Vec<Change>> {
 async fn select(tx: &mut TenantTx, change_id: Option<Uuid>, limit: i64) -> Result<Vec<Change>> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
-        "SELECT change_id, kind, subject_key, subject, was, wanted, state, proposed_at, proposed_by, proposed_login_id, lapses_at,
+        "SELECT change_id, kind, subject_key, subject, was, wanted, why, state, proposed_at, proposed_by, proposed_login_id, lapses_at,
            answered_by, reason, due_at, ended_at, end_reason
          FROM proposed_changes WHERE tenant_id = $1 AND ($2::uuid IS NULL OR change_id = $2)
          ORDER BY state NOT IN ('proposed', 'confirmed'), proposed_at DESC, change_id LIMIT $3",
@@ -211,6 +216,7 @@ async fn select(tx: &mut TenantTx, change_id: Option<Uuid>, limit: i64) -> Resul
             name: r.subject,
             was: r.was,
             wanted: r.wanted,
+            why: r.why,
             state: State::parse(&r.state).unwrap_or(State::Stale),
             proposed_at: r.proposed_at.to_jiff(),
             proposed_by: r.proposed_by,

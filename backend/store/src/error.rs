@@ -1,11 +1,11 @@
-//! What can go wrong between us and the database, in five kinds.
+//! What can go wrong between us and the database, in six kinds.
 
 use uuid::Uuid;
 
 /// A store's result.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// Five kinds; `Display` never repeats the source.
+/// Six kinds; `Display` never repeats the source.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// No connection could be had in time: answer 503 with Retry-After, or try again.
@@ -33,6 +33,19 @@ pub enum StoreError {
         column: &'static str,
         /// The row.
         id: Uuid,
+    },
+    /// A sealed value was altered, moved or put back from before, or another master key sealed it.
+    #[error("{table}.{column} of {id} does not open: it was altered, moved or put back, or this is not its master key")]
+    DoesNotOpen {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// The row.
+        id: Uuid,
+        /// What the cipher says.
+        #[source]
+        source: keys::seal::Error,
     },
     /// Anything else the database says.
     #[error("the database refused a statement")]

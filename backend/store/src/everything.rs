@@ -13,10 +13,12 @@ pub const TABLES: &[&str] = &[
     "tenants",
     "memberships",
     "invitations",
+    "secrets",
     "sign_on",
     "sign_on_subjects",
     "support_grants",
     "channels",
+    "mail_relays",
     "clients",
     "sites",
     "contacts",
@@ -90,7 +92,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
 ];
 
 /// Columns that it has not.
-pub const REDACTED: &[(&str, &str)] = &[("tenant_keys", "sealed"), ("sign_on", "secret_sealed")];
+pub const REDACTED: &[(&str, &str)] = &[("tenant_keys", "sealed"), ("secrets", "sealed"), ("sign_on", "secret_sealed")];
 
 /// How far the document is written.
 #[derive(Debug, Default)]

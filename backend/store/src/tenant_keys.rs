@@ -1,10 +1,12 @@
 //! Tables `tenant_keys`, the keys that sign a tenant's playbook versions, and `sealing_keys`, which their private halves are
 //! sealed with.
 
+use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
 use crate::error::exactly_one;
+use crate::sealing::Place;
 use crate::{Result, TenantTx};
 
 /// A key that is in use.
@@ -45,6 +47,18 @@ pub async fn find_sealing(tx: &mut TenantTx, version: Option<i32>) -> Result<Opt
     .await?)
 }
 
+/// The version of the newest sealing key and since when it is there; nothing: nothing was sealed yet.
+pub async fn find_sealing_since(tx: &mut TenantTx) -> Result<Option<(i32, Timestamp)>> {
+    let tenant_id = tx.tenant_id();
+    let row = sqlx::query!(
+        "SELECT version, created_at FROM sealing_keys WHERE tenant_id = $1 ORDER BY version DESC LIMIT 1",
+        tenant_id
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| (row.version, row.created_at.to_jiff())))
+}
+
 /// Adds a sealing key.
 pub async fn insert_sealing(tx: &mut TenantTx, key: &SealingKey) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
@@ -58,6 +72,47 @@ pub async fn insert_sealing(tx: &mut TenantTx, key: &SealingKey) -> Result<()> {
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// Destroys the sealing keys before a version: nothing is sealed with them any more.
+pub(crate) async fn delete_sealing_before(tx: &mut TenantTx, version: i32) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query!("DELETE FROM sealing_keys WHERE tenant_id = $1 AND version < $2", tenant_id, version)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// A private half, sealed.
+#[derive(Debug)]
+pub(crate) struct SealedKey {
+    /// The key's id.
+    pub key_id: Uuid,
+    /// Its version.
+    pub version: i32,
+    /// The private half.
+    pub sealed: Vec<u8>,
+    /// The version of the sealing key.
+    pub sealing_version: Option<i32>,
+}
+
+/// Where a private half stands; `row`: the key's id, as text.
+pub(crate) fn place<'a>(row: &'a str, key: &SealedKey) -> Place<'a> {
+    let (version, id) = (key.version, key.key_id);
+    Place { bound: "tenant_keys.sealed", table: "tenant_keys", column: "sealed", row, version, id }
+}
+
+/// Every private half that the server holds, of retired keys too.
+pub(crate) async fn list_sealed(tx: &mut TenantTx) -> Result<Vec<SealedKey>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_as!(
+        SealedKey,
+        r#"SELECT key_id, version, sealed AS "sealed!", sealing_version FROM tenant_keys
+           WHERE tenant_id = $1 AND sealed IS NOT NULL ORDER BY version"#,
+        tenant_id
+    )
+    .fetch_all(tx.conn())
+    .await?)
 }
 
 /// Puts a private half in place that is sealed anew.

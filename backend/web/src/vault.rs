@@ -1,4 +1,4 @@
-//! What seals the secrets that pages store: shared secrets of second factors, and of providers of sign-on.
+//! What seals the secrets that pages store: shared secrets of second factors itself, and an organization's own sealing key.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +27,11 @@ impl Vault {
         Vault(master)
     }
 
+    /// What opens an organization's own sealing key: the organization's secrets are sealed with that one.
+    pub(crate) fn master(&self) -> &MasterKey {
+        &self.0
+    }
+
     /// Seals a login's shared secret for its row and version.
     pub(crate) fn seal_shared_secret(&self, login_id: Uuid, version: i32, secret: &[u8]) -> Vec<u8> {
         let row = login_id.to_string();
@@ -46,32 +51,6 @@ impl Vault {
             Failure::BROKEN
         })
     }
-}
-
-impl Vault {
-    /// Seals what an organization's provider of sign-on knows us by.
-    pub(crate) fn seal_sign_on(&self, tenant_id: Uuid, version: i32, secret: &str) -> Vec<u8> {
-        let row = tenant_id.to_string();
-        seal(&self.0, &mut rng(), sign_on(tenant_id, &row, version), secret.as_bytes())
-    }
-
-    /// Opens it.
-    pub(crate) fn open_sign_on(
-        &self,
-        tenant_id: Uuid,
-        version: i32,
-        sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let row = tenant_id.to_string();
-        open(&self.0, sign_on(tenant_id, &row, version), sealed).map_err(|error| {
-            tracing::error!(%tenant_id, error = &error as &dyn std::error::Error, "a provider's secret does not open");
-            Failure::BROKEN
-        })
-    }
-}
-
-fn sign_on(tenant_id: Uuid, row: &str, version: i32) -> Aad<'_> {
-    Aad { tenant: Some(tenant_id), table: "sign_on.secret_sealed", row, version: version.into() }
 }
 
 fn shared_secret(row: &str, version: i32) -> Aad<'_> {

@@ -65,6 +65,15 @@ pub enum Account {
         /// The organization.
         organization: String,
     },
+    /// The organization's own mail relay does not take its mails.
+    RelayRefuses {
+        /// The organization.
+        organization: String,
+        /// The relay.
+        host: String,
+        /// What it said.
+        why: String,
+    },
     /// Codes of an app count from now on, or no more.
     SecondFactor {
         /// Whether they count.
@@ -164,6 +173,12 @@ impl AccountMail {
                 "Nothing acts on its hosts any more, and nobody can sign in to it. Its rows go now, within the day; the audit is kept for 400 days.".to_owned(),
                 "Sign in",
             ),
+            Account::RelayRefuses { organization, host, .. } => (
+                "Needs you",
+                format!("The mail relay of {organization} does not take its mails"),
+                format!("Until {host} takes them again they go by the server’s own relay, from its own address. None is lost."),
+                "To the mail settings",
+            ),
             Account::SecondFactor { is_on } => {
                 let word = if *is_on { "on" } else { "off" };
                 (
@@ -192,6 +207,7 @@ impl AccountMail {
             Account::AuditHead { head, key, .. } => {
                 Letter::rows([("Last entry", vec![head.clone()]), ("Signed by", vec![key.clone()])])
             }
+            Account::RelayRefuses { why, .. } => Letter::rows([("It said", vec![why.clone()])]),
             _ => Vec::new(),
         };
         let small_print = match self.lasts {
@@ -204,7 +220,10 @@ impl AccountMail {
             }
             None if matches!(
                 self.says,
-                Account::DeletionAsked { .. } | Account::DeletionCalledOff { .. } | Account::DeletionBegun { .. }
+                Account::DeletionAsked { .. }
+                    | Account::DeletionCalledOff { .. }
+                    | Account::DeletionBegun { .. }
+                    | Account::RelayRefuses { .. }
             ) =>
             {
                 "You get this because you own the organization.".to_owned()

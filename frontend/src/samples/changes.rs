@@ -13,6 +13,7 @@ pub fn changes_page(none: bool) -> ChangesPage {
         wanted: text(wanted),
         means: text(if what.starts_with("Mapping") { mode } else { limit }),
         by: text("J. Tanaka"),
+        why: text(if what.starts_with("Client") { "Ten new web hosts since May" } else { "" }),
         proposed_at: before(if ask == Ask::Nothing { 4 * DAY } else { 25 * MINUTE }),
         reason: None,
         standing,

@@ -39,8 +39,9 @@ pub use host::{host_page, hosts_page};
 pub use incident::{asks_first, fixed, held_then_fixed, in_doubt, unmapped, watching_only};
 pub use platform::{platform_in_a_storm, platform_page, platform_second};
 pub use settings::{
-    codes_page, confirm_page, data_page, invitation_page, people_page, prove_page, second_factor_page, second_on,
-    sign_on_page, sign_up_page, support_page, usage_page, you_page, you_page_by_sign_on, you_page_without,
+    codes_page, confirm_page, data_page, invitation_page, limits_page, people_page, prove_page, relay_page,
+    second_factor_page, second_on, secrets_page, secrets_wrong, sign_on_page, sign_up_page, support_page, usage_page,
+    you_page, you_page_by_sign_on, you_page_without,
 };
 pub use undone::{made_worse, undone};
 

@@ -1,13 +1,15 @@
 //! Samples of the settings, and of the pages before sign-in.
 
 use domain::access::Role;
+use domain::secret::Kind;
 
 use super::{DAY, HOUR, MINUTE, before, clock, id, shell, text};
 use crate::Nav;
 use crate::settings::{
-    ClientChoice, CodesPage, DataPage, Deleting, Invited, MemberRow, Organization, PasskeyRow, Passkeys, PeoplePage,
-    Quota, Second, SecondFactorPage, SessionRow, SignOnSet, SignOnSettingsPage, SupportGrant, SupportPage, Tab,
-    UsageMonth, UsagePage, YouPage,
+    ClientChoice, CodesPage, DataPage, Deleting, Invited, LimitGroup, LimitRow, LimitsPage, MailPage, MemberRow,
+    Organization, PasskeyRow, Passkeys, PeoplePage, Quota, RelaySet, RelayTyped, Second, SecondFactorPage, SecretRow,
+    SecretTyped, SecretsPage, SessionRow, SignOnSet, SignOnSettingsPage, SupportGrant, SupportPage, Tab, UsageMonth,
+    UsagePage, YouPage,
 };
 use crate::signin::{ConfirmPage, PasswordPage, ProvePage, SignUpPage};
 
@@ -62,6 +64,112 @@ pub fn second_on() -> Second {
 /// One's own page of somebody whom the organization's provider names.
 pub fn you_page_by_sign_on() -> YouPage {
     YouPage { by_sign_on: true, ..you_page(second_on()) }
+}
+
+/// Limits that are set and that are not, one with a change that waits; or one that was typed wrongly.
+pub fn limits_page(wrong: bool) -> LimitsPage {
+    let row = |word, label, now: &str, typed: (Option<&str>, Option<&str>), waits: Option<&str>| LimitRow {
+        word,
+        label,
+        now: text(now),
+        is_set: !now.starts_with("by ") && !now.starts_with("no "),
+        count: typed.0.map(text),
+        secs: typed.1.map(text),
+        waits: waits.map(text),
+    };
+    let (some, none) = ((Some("4"), Some("600")), (Some(""), Some("")));
+    let by_size = "by the scope’s size";
+    let of_organization = vec![
+        row("tenant.runs_per_window", "Fixes in a window", by_size, none, None),
+        row("tenant.in_flight", "Fixes at once", "no limit of its own", (Some(""), None), None),
+    ];
+    let eight = "8 in 10 min waits for a second person";
+    let of_client = vec![
+        row("client.runs_per_window", "Fixes in a window", "4 in 10 min", some, Some(eight)),
+        row("client.unproven", "Fixes not verified yet, at once", by_size, (Some(""), None), None),
+    ];
+    let of_fix =
+        vec![row("host_playbook.cooldown_secs", "Rest between two of them", "1 in 15 min", (None, Some("900")), None)];
+    LimitsPage {
+        shell: shell(Nav::Settings),
+        clock: clock(),
+        tab: Tab::Limits,
+        groups: vec![
+            LimitGroup { title: "The whole organization", rows: of_organization },
+            LimitGroup { title: "Each client", rows: of_client },
+            LimitGroup { title: "The same fix on the same host", rows: of_fix },
+        ],
+        delay: text("30 min after the yes"),
+        open: wrong.then_some("client.runs_per_window"),
+        done: (!wrong).then_some("It holds from now on, also for what waits."),
+        error: wrong.then(|| text("This loosens the limit: say why, for the second person.")),
+    }
+}
+
+/// The organization's own relay: one that refuses, or none.
+pub fn relay_page(is_set: bool) -> MailPage {
+    let typed = RelayTyped {
+        host: text("smtp.northwind.example"),
+        port: text("587"),
+        tls: text("starttls"),
+        sender: text("alerts@northwind.example"),
+        user: text("alerts"),
+        secret: text("relay.northwind"),
+    };
+    let refused = Some((before(40 * MINUTE), text("connecting: permanent error (535): authentication failed")));
+    MailPage {
+        shell: shell(Nav::Settings),
+        clock: clock(),
+        tab: Tab::Mail,
+        set: is_set.then(|| RelaySet { at: before(3 * DAY), by: text("Sam Rivera"), refused }),
+        typed: if is_set { typed } else { RelayTyped { port: text("587"), ..RelayTyped::default() } },
+        passwords: if is_set { vec![text("relay.northwind")] } else { Vec::new() },
+        done: None,
+        error: None,
+    }
+}
+
+/// Secrets of each kind, one that much refers to.
+pub fn secrets_page() -> SecretsPage {
+    let row = |n, name: &str, kind, version, set, used: Option<i64>, uses: &[&str]| SecretRow {
+        id: id(n),
+        name: text(name),
+        kind,
+        version,
+        set_at: before(set),
+        set_by: text("Sam Rivera"),
+        used_at: used.map(before),
+        uses: uses.iter().map(|name| text(name)).collect(),
+    };
+    SecretsPage {
+        shell: shell(Nav::Settings),
+        clock: clock(),
+        tab: Tab::Secrets,
+        rows: vec![
+            row(41, "backup-host", Kind::SshKey, 1, 90 * DAY, None, &[]),
+            row(42, "relay.northwind", Kind::SmtpPassword, 2, 3 * DAY, None, &[]),
+            row(
+                43,
+                "status-page-token",
+                Kind::ApiKey,
+                4,
+                HOUR,
+                Some(MINUTE),
+                &["check “Shop answers”", "check “Portal answers”"],
+            ),
+        ],
+        sealing: Some((2, before(12 * DAY))),
+        typed: SecretTyped::default(),
+        done: Some(text("What refers to it uses the new value from now on; the old one is gone.")),
+        error: None,
+    }
+}
+
+/// No secret yet, and a name that cannot be one.
+pub fn secrets_wrong() -> SecretsPage {
+    let error = Some(text("A name is made of small letters, digits, - _ and . and begins with a letter or a digit."));
+    let typed = SecretTyped { name: text("Status page"), kind: text("api_key") };
+    SecretsPage { rows: Vec::new(), sealing: None, typed, done: None, error, ..secrets_page() }
 }
 
 /// When the platform's staff may look: now, or not.

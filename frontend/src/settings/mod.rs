@@ -2,7 +2,10 @@
 
 mod audit;
 mod data;
+mod limits;
+mod mail;
 mod people;
+mod secrets;
 mod sign_on;
 mod support;
 mod tokens;
@@ -13,7 +16,10 @@ use domain::access::{Act, Role};
 
 pub use audit::{AuditFilter, AuditPage, AuditRow};
 pub use data::{DataPage, Deleting};
+pub use limits::{LimitGroup, LimitRow, LimitsPage};
+pub use mail::{MailPage, RelaySet, RelayTyped};
 pub use people::{ClientChoice, Invited, MemberRow, PeoplePage};
+pub use secrets::{SecretRow, SecretTyped, SecretsPage};
 pub use sign_on::{SignOnSet, SignOnSettingsPage};
 pub use support::{SupportGrant, SupportPage};
 pub use tokens::{ScopeChoice, TokenRow, TokensPage, Typed};
@@ -31,6 +37,12 @@ pub enum Tab {
     Enrolment,
     /// Tokens of the API.
     Tokens,
+    /// The limits on acting.
+    Limits,
+    /// The organization's own mail relay.
+    Mail,
+    /// Keys and passwords that are used by their name.
+    Secrets,
     /// The organization's own provider.
     SignOn,
     /// When the platform's staff may look.
@@ -45,11 +57,14 @@ pub enum Tab {
 
 impl Tab {
     /// All, in the order they are shown.
-    pub const ALL: [Tab; 9] = [
+    pub const ALL: [Tab; 12] = [
         Tab::You,
         Tab::People,
         Tab::Enrolment,
         Tab::Tokens,
+        Tab::Limits,
+        Tab::Mail,
+        Tab::Secrets,
         Tab::SignOn,
         Tab::Support,
         Tab::Audit,
@@ -64,6 +79,9 @@ impl Tab {
             Tab::People => "/settings/people",
             Tab::Enrolment => "/settings/enrolment",
             Tab::Tokens => "/settings/tokens",
+            Tab::Limits => "/settings/limits",
+            Tab::Mail => "/settings/mail",
+            Tab::Secrets => "/settings/secrets",
             Tab::SignOn => "/settings/sign-on",
             Tab::Support => "/settings/support",
             Tab::Audit => "/settings/audit",
@@ -79,6 +97,9 @@ impl Tab {
             Tab::People => "People",
             Tab::Enrolment => "Enrolment",
             Tab::Tokens => "API tokens",
+            Tab::Limits => "Limits",
+            Tab::Mail => "Mail",
+            Tab::Secrets => "Secrets",
             Tab::SignOn => "Sign-on",
             Tab::Support => "Support",
             Tab::Audit => "Audit",
@@ -95,7 +116,7 @@ impl Tab {
             Tab::Enrolment => Some(Act::EnrolHosts),
             Tab::Tokens => Some(Act::MakeTokens),
             Tab::Audit => Some(Act::ReadAudit),
-            Tab::Usage => Some(Act::ManageOrganization),
+            Tab::Limits | Tab::Mail | Tab::Secrets | Tab::Usage => Some(Act::ManageOrganization),
             Tab::Data | Tab::SignOn | Tab::Support => Some(Act::OwnOrganization),
         }
     }

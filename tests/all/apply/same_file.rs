@@ -11,6 +11,7 @@ members:
   - {name: "O'Neil \"the\" owner", email: owner@odd.example, role: owner, password_env: PASSWORD}
   - {name: "~", email: viewer@odd.example, role: client_viewer, clients: ["null", "#5"], password: a long password}
 notify: [oncall@odd.example]
+mail: {host: smtp.odd.example, port: 465, tls: implicit, sender: alerts@odd.example, login: {user: "yes: no", secret: relay}}
 clients:
   - name: "null"
     sites: ["off", "- x"]
@@ -22,6 +23,7 @@ clients:
 checks:
   - {name: "*x", kind: service, target: "a #b", selector: {tags: {"12": "true"}}, critical_when: ["state = failed", "load >= 2.5"], hold_secs: 9}
   - {name: "&y", kind: heartbeat}
+  - {name: "%z", kind: http, target: "https://odd.example/", selector: {host: "1e3"}, headers: {Authorization: {secret: status, prefix: "Bearer: "}, X-Key: {secret: "1e3"}}}
 playbooks:
   - name: "no"
     title: "{start: it}, \"now\""

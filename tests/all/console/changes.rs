@@ -20,6 +20,7 @@ impl Console {
             name: "web",
             was: mode_value(1, "approve"),
             wanted: json!({"mode": "auto"}),
+            why: "",
             by: "Whoever",
             login_id: Some(author),
         };

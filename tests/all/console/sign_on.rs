@@ -393,6 +393,31 @@ async fn a_provider_speaks_for_the_seat_in_its_organization_and_for_nothing_else
 }
 
 #[tokio::test]
+async fn a_secret_that_the_master_key_sealed_before_goes_on_working_and_is_sealed_for_the_organization() {
+    let mut console = Console::new().await;
+    let (tenant, provider) = (console.ours.tenant, Provider::start().await);
+    console.set("owner@ours.example", &provider, "").await;
+    assert_eq!(console.count("sign_on WHERE sealing_version = 1").await, 1);
+    let row = tenant.to_string();
+    let place = keys::seal::Aad { tenant: Some(tenant), table: "sign_on.secret_sealed", row: &row, version: 1 };
+    let master = keys::seal::MasterKey::from_bytes([7; 32]);
+    let mut rng = <rand::rngs::StdRng as rand::SeedableRng>::seed_from_u64(1);
+    let sealed = hex::encode(keys::seal::seal(&master, &mut rng, place, b"hush"));
+    console.execute(format!("UPDATE sign_on SET secret_sealed = '\\x{sealed}', sealing_version = NULL")).await;
+    assert!(console.come(tenant, &provider, person("s-1", "sam@ours.example")).await.is_some());
+    let anew = format!("sign_on WHERE sealing_version = 1 AND secret_sealed <> '\\x{sealed}'");
+    assert_eq!(console.count(&anew).await, 1, "it is sealed for the organization now");
+    assert!(console.come(tenant, &provider, person("s-1", "sam@ours.example")).await.is_some(), "and opens");
+    let (form, authorization) = provider.0.lock().unwrap().asked.take().unwrap();
+    let shown = base64::engine::general_purpose::STANDARD.decode(authorization.trim_start_matches("Basic ")).unwrap();
+    assert_eq!(shown, b"mendwright:hush", "{form:?}");
+    // Without the organization's own key it does not open, whoever has the master key.
+    console.execute("DELETE FROM sealing_keys".to_owned()).await;
+    let (status, _, body) = console.get(&format!("/sso/{tenant}/begin"), "").await;
+    assert!(status == StatusCode::INTERNAL_SERVER_ERROR && !body.contains("hush"), "{status}");
+}
+
+#[tokio::test]
 async fn where_it_is_required_a_password_opens_the_seats_of_owners_alone() {
     let mut console = Console::new().await;
     let (tenant, provider) = (console.ours.tenant, Provider::start().await);

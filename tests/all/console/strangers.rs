@@ -131,6 +131,16 @@ pub(super) const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("GET", "/settings/support", "", OwnOnly),
     ("POST", "/settings/support", "&hours=4&reason=", OwnOnly),
     ("POST", "/settings/support/end", "", OwnOnly),
+    ("GET", "/settings/limits", "", OwnOnly),
+    ("POST", "/settings/limits", "&limit=client.in_flight&count=1", OwnOnly),
+    ("GET", "/settings/mail", "", OwnOnly),
+    ("POST", "/settings/mail", "&host=x&port=587&tls=starttls&sender=a", OwnOnly),
+    ("POST", "/settings/mail/remove", "", OwnOnly),
+    ("GET", "/settings/secrets", "", OwnOnly),
+    ("POST", "/settings/secrets", "&name=relay&kind=api_key&value=x", OwnOnly),
+    ("POST", "/settings/secrets/sealing-key", "", OwnOnly),
+    ("POST", "/settings/secrets/{id}/replace", "&value=x", Named),
+    ("POST", "/settings/secrets/{id}/delete", "", Named),
     ("GET", "/settings/sign-on", "", OwnOnly),
     ("POST", "/settings/sign-on", "&issuer=x&client_id=a&secret=b&domains=theirs.example", OwnOnly),
     ("POST", "/settings/sign-on/remove", "", OwnOnly),
@@ -192,7 +202,7 @@ impl Console {
 
     /// The path with the real id of our row, and with one that nobody has.
     pub(super) fn paths(&self, path: &str) -> (String, String) {
-        // Our proposed change, our interlock, our invitation and our token have the incident's id.
+        // Our proposed change, our interlock, our invitation, our token and our secret have the incident's id.
         let starts = [
             "/incidents",
             "/changes",
@@ -200,6 +210,7 @@ impl Console {
             "/settings/invitations",
             "/settings/enrolment",
             "/settings/tokens",
+            "/settings/secrets",
         ];
         let named = starts.iter().any(|start| path.starts_with(start));
         let ours = match path {
@@ -228,12 +239,14 @@ impl Console {
         Seat { cookie, csrf }
     }
 
-    /// A change of ours that waits for a second person, an interlock, a breaker, a site and a contact.
+    /// A change of ours that waits for a second person, an interlock, a breaker, a secret, a site and a contact.
     pub(super) async fn proposed(&mut self) {
         let (tenant, id) = (self.ours.tenant, self.ours.incident);
         self.execute(format!(
             "INSERT INTO proposed_changes (tenant_id, change_id, kind, subject_key, subject, was, wanted, state, proposed_at, proposed_by, lapses_at)
-             VALUES ('{tenant}', '{id}', 'mode', '{id}', 'Ours client', '{{}}', '{{}}', 'proposed', clock_timestamp(), 'Ours', '2100-01-01')"
+             VALUES ('{tenant}', '{id}', 'mode', '{id}', 'Ours client', '{{}}', '{{}}', 'proposed', clock_timestamp(), 'Ours', '2100-01-01');
+             INSERT INTO secrets (tenant_id, secret_id, name, kind, version, sealed, sealing_version, set_at, set_by)
+             VALUES ('{tenant}', '{id}', 's{id}', 'api_key', 1, '\\x01', 1, clock_timestamp(), 'Ours')"
         ))
         .await;
         self.execute(format!(

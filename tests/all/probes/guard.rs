@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use probe::{Connector, Failure, Names};
+use probe::{Connector, Failure, Headers, Names};
 use url::Url;
 
 use super::names::Zone;
@@ -11,7 +11,7 @@ use super::site::{Site, answer, connector, redirect};
 const LIMIT: Duration = Duration::from_secs(10);
 
 async fn not_made(connector: &Connector, url: &Url) -> String {
-    match connector.http(url, 5, LIMIT).await {
+    match connector.http(url, &Headers::default(), 5, LIMIT).await {
         Err(Failure::NotMade(why)) => why,
         other => panic!("{url}: {other:?}"),
     }
@@ -32,7 +32,7 @@ async fn loopback_is_refused_without_the_operators_word_however_it_is_spelled() 
     }
     assert_eq!(site.hits(), 0, "nobody connected");
     let allowed = connector(&[&format!("127.0.0.1:{port}")], Names::system());
-    assert_eq!(allowed.http(&site.url(), 5, LIMIT).await.unwrap().status, 200);
+    assert_eq!(allowed.http(&site.url(), &Headers::default(), 5, LIMIT).await.unwrap().status, 200);
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn a_name_is_looked_up_once_so_that_it_cannot_change_between_the_judgement
     let zone = Zone::new(|asked| vec![if asked == 0 { [127, 0, 0, 1] } else { [127, 0, 0, 2] }]).await;
     let connector = connector(&[&format!("127.0.0.1:{port}")], zone.names());
     let url = format!("http://rebinding.example:{port}/").parse().unwrap();
-    assert_eq!(connector.http(&url, 5, LIMIT).await.unwrap().status, 200);
+    assert_eq!(connector.http(&url, &Headers::default(), 5, LIMIT).await.unwrap().status, 200);
     assert_eq!((zone.asked(), site.hits()), (1, 1));
     // The next probe is another question, and its answer is judged anew.
     assert!(not_made(&connector, &url).await.contains("127.0.0.2"));
@@ -94,6 +94,7 @@ async fn a_name_that_does_not_resolve_says_nothing_of_its_target() {
     let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let names = Names::of(silent.local_addr().unwrap());
     let url: Url = "http://slow.example/".parse().unwrap();
-    let failure = connector(&[], names).http(&url, 5, Duration::from_millis(300)).await.unwrap_err();
+    let failure =
+        connector(&[], names).http(&url, &Headers::default(), 5, Duration::from_millis(300)).await.unwrap_err();
     assert_eq!(failure, Failure::NotMade("no name server answered within 300 ms".into()));
 }

@@ -8,6 +8,7 @@ use engine::classify::Classify;
 use engine::probes::{Plan, Probes};
 use engine::remediate::Remediate;
 use engine::verify::Verify;
+use keys::seal::MasterKey;
 use probe::Names;
 use store::detect::probes;
 use tokio::io::AsyncWriteExt as _;
@@ -24,6 +25,11 @@ struct Scene {
     probes: Probes,
 }
 
+/// What sealed the secrets of these tests.
+fn master() -> Arc<MasterKey> {
+    Arc::new(MasterKey::from_bytes([7; 32]))
+}
+
 const SIGNALS: &str = "SELECT kind || ' ' || severity FROM signals ORDER BY signalled_at, signal_id";
 
 impl Scene {
@@ -36,7 +42,7 @@ impl Scene {
         })
         .await;
         let w = World::new(Setup { site: Some(site.url().into()), hosts: 2, ..Setup::default() }).await;
-        let probes = Probes { connector: connector(&[&site.addr.to_string()], Names::system()) };
+        let probes = Probes { connector: connector(&[&site.addr.to_string()], Names::system()), master: master() };
         Scene { w, site, status, probes }
     }
 
@@ -126,7 +132,7 @@ async fn two_nodes_make_one_probe_and_one_that_was_too_slow_stores_nothing() {
 #[tokio::test]
 async fn without_the_operators_word_there_is_no_data_and_no_alarm() {
     let mut s = Scene::new().await;
-    s.probes = Probes { connector: connector(&[], Names::system()) };
+    s.probes = Probes { connector: connector(&[], Names::system()), master: master() };
     for _ in 0..3 {
         s.pass(10).await;
     }

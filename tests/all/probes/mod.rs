@@ -3,5 +3,6 @@
 mod guard;
 mod loops;
 mod names;
+mod secrets;
 mod site;
 mod sockets;

@@ -1,8 +1,8 @@
 //! A web server that behaves as a test wants it to.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use probe::{Connector, Egress, Names};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -13,6 +13,7 @@ use url::Url;
 pub struct Site {
     pub addr: SocketAddr,
     hits: Arc<AtomicUsize>,
+    heard: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
 }
 
@@ -29,14 +30,24 @@ impl Site {
         F: Future<Output = ()> + Send,
         B: Fn(TcpStream) -> F + Send + Sync + 'static,
     {
+        Site::new_heard(move |_, stream| behave(stream)).await
+    }
+
+    /// As [`Site::new`]; `behave` is told the head.
+    pub async fn new_heard<F, B>(behave: B) -> Site
+    where
+        F: Future<Output = ()> + Send,
+        B: Fn(String, TcpStream) -> F + Send + Sync + 'static,
+    {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let hits = Arc::new(AtomicUsize::new(0));
-        let (counted, behave) = (hits.clone(), Arc::new(behave));
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let (counted, keeps, behave) = (hits.clone(), heard.clone(), Arc::new(behave));
         let task = tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::SeqCst);
-                let behave = behave.clone();
+                let (behave, keeps) = (behave.clone(), keeps.clone());
                 tokio::spawn(async move {
                     let mut head = Vec::new();
                     while !head.ends_with(b"\r\n\r\n") {
@@ -45,11 +56,13 @@ impl Site {
                             Err(_) => return,
                         }
                     }
-                    behave(stream).await;
+                    let head = String::from_utf8_lossy(&head).into_owned();
+                    keeps.lock().unwrap().push(head.clone());
+                    behave(head, stream).await;
                 });
             }
         });
-        Site { addr, hits, task }
+        Site { addr, hits, heard, task }
     }
 
     /// Always says this.
@@ -63,6 +76,11 @@ impl Site {
 
     pub fn url(&self) -> Url {
         format!("http://{}/", self.addr).parse().unwrap()
+    }
+
+    /// The heads of all requests.
+    pub fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
     }
 
     /// How often somebody connected.

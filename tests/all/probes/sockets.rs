@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use probe::{BODY_LIMIT, Failure};
+use probe::{BODY_LIMIT, Failure, Headers};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -23,7 +23,7 @@ fn down(failure: Failure) -> String {
 }
 
 async fn http(site: &Site, limit: Duration) -> Result<probe::Answer, Failure> {
-    at_home().http(&site.url(), 5, limit).await
+    at_home().http(&site.url(), &Headers::default(), 5, limit).await
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn a_port_that_nobody_listens_at_is_down() {
     drop(listener);
     assert!(down(at_home().tcp(&host, addr.port(), LIMIT).await.unwrap_err()).contains("refuses"));
     let url = format!("http://{addr}/").parse().unwrap();
-    assert!(down(at_home().http(&url, 5, LIMIT).await.unwrap_err()).contains("refuses"));
+    assert!(down(at_home().http(&url, &Headers::default(), 5, LIMIT).await.unwrap_err()).contains("refuses"));
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn a_service_that_hangs_after_it_took_the_connection_is_down() {
     // Nobody even accepts: the kernel takes the connection, as it does for a frozen process.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-    let why = down(at_home().http(&url, 5, SHORT).await.unwrap_err());
+    let why = down(at_home().http(&url, &Headers::default(), 5, SHORT).await.unwrap_err());
     assert_eq!(why, "it took the connection and gave no whole answer within 300 ms");
 }
 
@@ -114,7 +114,11 @@ async fn a_chain_of_redirects_ends_at_its_limit() {
     let last = Site::saying(answer(204)).await;
     let first = Site::saying(redirect(&format!("//{}/there", last.addr))).await;
     assert_eq!(http(&first, LIMIT).await.unwrap().status, 204);
-    assert_eq!(at_home().http(&first.url(), 0, LIMIT).await.unwrap().status, 302, "none is followed: it is the answer");
+    assert_eq!(
+        at_home().http(&first.url(), &Headers::default(), 0, LIMIT).await.unwrap().status,
+        302,
+        "none is followed: it is the answer"
+    );
     let round = Site::saying(redirect("/again")).await;
     assert_eq!(down(http(&round, LIMIT).await.unwrap_err()), "more than 5 redirects");
     assert_eq!(round.hits(), 6);
@@ -131,5 +135,5 @@ async fn https_to_what_speaks_none_is_down() {
         drop(stream.write_all(b"220 mail ready\r\n").await);
     });
     let url = format!("https://{addr}/").parse().unwrap();
-    assert!(down(at_home().http(&url, 5, LIMIT).await.unwrap_err()).contains("no TLS"));
+    assert!(down(at_home().http(&url, &Headers::default(), 5, LIMIT).await.unwrap_err()).contains("no TLS"));
 }

@@ -10,6 +10,7 @@ mod ladder;
 mod maintenance;
 mod mutants;
 mod notify;
+mod own_relay;
 mod plans;
 mod platform_storm;
 mod recurrence;

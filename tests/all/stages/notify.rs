@@ -4,11 +4,18 @@ use std::sync::Arc;
 
 use domain::detect::reading::Verdict;
 use engine::lease::Stage as _;
-use engine::notify::Notify;
+use engine::notify::{Notify, Own};
 use mail::{Mailer, Memory};
 use store::remediate::hands_off;
 
 use super::world::{Setup, World};
+
+/// Relays of organizations may be on this machine.
+pub fn own() -> Own {
+    let egress = probe::Egress::new(vec!["127.0.0.0/8".parse().unwrap()]);
+    let connector = probe::Connector::new(egress, probe::Names::system(), crate::support::monotonic()).unwrap();
+    Own { connector, master: Arc::new(keys::seal::MasterKey::from_bytes([7; 32])) }
+}
 
 fn stage() -> (Notify, Arc<Mailer>) {
     let mailer = Arc::new(Mailer::Memory(Memory::default()));
@@ -16,12 +23,13 @@ fn stage() -> (Notify, Arc<Mailer>) {
         mailer: mailer.clone(),
         sender: "Mendwright <mend@harbour.example>".into(),
         public_url: "https://mend.harbour.example".into(),
+        own: own(),
     };
     (notify, mailer)
 }
 
 /// A host broke in a way that nobody mapped: a mail waits to be sent.
-async fn calling() -> (World, Notify, Arc<Mailer>) {
+pub async fn calling() -> (World, Notify, Arc<Mailer>) {
     let mut w = World::new(Setup { mode: None, ..Setup::default() }).await;
     let (notify, mailer) = stage();
     w.breaks(w.hosts[0]).await;
@@ -29,7 +37,7 @@ async fn calling() -> (World, Notify, Arc<Mailer>) {
     (w, notify, mailer)
 }
 
-fn sent(mailer: &Mailer) -> Vec<mail::Envelope> {
+pub fn sent(mailer: &Mailer) -> Vec<mail::Envelope> {
     match mailer {
         Mailer::Memory(memory) => memory.sent(),
         Mailer::Smtp(_) => unreachable!("these tests send into memory"),

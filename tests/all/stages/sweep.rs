@@ -74,7 +74,8 @@ async fn a_repair_goes_on_although_every_wake_up_of_each_step_is_lost() {
     lost_and_swept(&mut w).await;
     let mailer = Arc::new(Mailer::Memory(Memory::default()));
     let sender = "Mendwright <mend@harbour.example>".into();
-    w.work(&Notify { mailer, sender, public_url: "https://mend.harbour.example".into() }).await;
+    let public_url = "https://mend.harbour.example".into();
+    w.work(&Notify { mailer, sender, public_url, own: super::notify::own() }).await;
     assert_eq!(w.list("SELECT state FROM outbox").await, ["sent"]);
 }
 

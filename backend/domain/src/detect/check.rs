@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::header::{self, Header};
 use super::reach::{Statuses, Target};
 use super::reading::{Comparison, Severity};
 
@@ -99,6 +100,9 @@ pub struct Check {
     /// How many redirects are followed, each to an address that is allowed; of `http` only, 5 where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirects: Option<u32>,
+    /// Headers of the request, each a secret; of `http` only, and sent to the target's own origin alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, Header>,
     /// Which hosts.
     #[serde(default)]
     pub selector: Selector,
@@ -199,6 +203,7 @@ impl Check {
                 ("expect_status", self.expect_status.is_some()),
                 ("contains", self.contains.is_some()),
                 ("redirects", self.redirects.is_some()),
+                ("headers", !self.headers.is_empty()),
             ] {
                 if said {
                     return err(field, "only an http check has it");
@@ -210,6 +215,9 @@ impl Check {
         }
         if self.redirects.is_some_and(|redirects| redirects > 10) {
             return err("redirects", "at most 10");
+        }
+        if let Err(problem) = header::check(&self.headers, &self.target) {
+            return err("headers", problem);
         }
         if self.target.len() > 200 || self.target.chars().any(char::is_control) {
             return err("target", "a target has at most 200 characters and no control characters");
@@ -275,6 +283,11 @@ impl Check {
     /// How many redirects are followed.
     pub fn redirects(&self) -> u32 {
         self.redirects.unwrap_or(REDIRECTS)
+    }
+
+    /// The names of the secrets that it refers to.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.headers.values().map(|header| header.secret.as_str())
     }
 
     /// How long it must be bad.

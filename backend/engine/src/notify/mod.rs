@@ -1,6 +1,9 @@
 //! Notify: composes the mails whose time has come, sends them, and tries again.
 
 mod compose;
+mod own;
+
+pub use own::Own;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,11 +12,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::notify::try_again_at;
 use futures_util::future::join_all;
-use mail::{Envelope, Mailer, SendError, Sent};
+use mail::{Envelope, Limits, Mailer, SendError, Sent};
 use store::outbox::{self, Composed, Due, End};
-use store::{Queue, Store, TenantScope};
+use store::{Queue, Store, TenantScope, mail_relays};
 
 use crate::lease::{Batch, CLAIM, Stage};
+use own::Route;
 
 /// Mails a batch takes: as many as the relay gets connections.
 const BATCH: i64 = 4;
@@ -31,6 +35,8 @@ pub struct Notify {
     pub sender: String,
     /// How people reach the pages, without a slash at its end.
     pub public_url: String,
+    /// How an organization's own relay is reached.
+    pub own: Own,
 }
 
 #[async_trait]
@@ -41,7 +47,8 @@ impl Stage for Notify {
 
     /// Leases are renewed, so what bounds a batch is the slowest dialogue that the mailer itself lets go on.
     fn limit(&self) -> Duration {
-        self.mailer.longest() + CLAIM
+        // By one's own relay, and then by the server's.
+        self.mailer.longest().max(Limits::default().longest()) * 2 + CLAIM
     }
 
     async fn work(&self, store: &Store, scope: &TenantScope) -> store::Result<Batch> {
@@ -72,8 +79,13 @@ impl Notify {
                 mail
             }
         };
+        let own = self.own.find(&mut tx).await?;
         tx.commit().await?;
-        let sent = self.send(store, scope, due, &envelope(due, mail)).await;
+        let envelope = envelope(due, mail);
+        let sent = match own {
+            Some(route) => self.send_by(store, scope, due, &envelope, &route).await?,
+            None => self.send(store, scope, due, &self.mailer, &envelope).await,
+        };
 
         let mut tx = store.begin(scope).await?;
         match sent {
@@ -108,9 +120,10 @@ impl Notify {
         store: &Store,
         scope: &TenantScope,
         due: &Due,
+        mailer: &Mailer,
         envelope: &Envelope,
     ) -> Result<Sent, SendError> {
-        let mut sending = pin!(self.mailer.send(envelope));
+        let mut sending = pin!(mailer.send(envelope));
         loop {
             if let Ok(sent) = tokio::time::timeout(RENEW, sending.as_mut()).await {
                 return sent;
@@ -118,6 +131,45 @@ impl Notify {
             if let Err(e) = renew(store, scope, due).await {
                 tracing::warn!(mail = %due.outbox_id, error = &e as &dyn std::error::Error, "a lease is not renewed");
             }
+        }
+    }
+}
+
+impl Notify {
+    /// Sends by the organization's own relay. What that certainly did not take goes by the server's at once, from the
+    /// server's address: a relay that is set wrongly must not keep a mail back. What is in doubt is tried again, as always.
+    async fn send_by(
+        &self,
+        store: &Store,
+        scope: &TenantScope,
+        due: &Due,
+        envelope: &Envelope,
+        route: &Route,
+    ) -> store::Result<Result<Sent, SendError>> {
+        let theirs = Envelope { from: route.relay.sender.clone(), ..envelope.clone() };
+        let sent = match self.own.open(route).await {
+            Ok(mailer) => self.send(store, scope, due, &mailer, &theirs).await,
+            Err(reason) => Err(SendError::Transient { reason }),
+        };
+        let refusal = match &sent {
+            Ok(_) => None,
+            Err(SendError::InDoubt { .. }) => return Ok(sent),
+            Err(SendError::Transient { reason } | SendError::Permanent { reason }) => {
+                Some(route.without_password(reason))
+            }
+        };
+        let mut tx = store.begin(scope).await?;
+        match &refusal {
+            None => mail_relays::mark_accepted(&mut tx).await?,
+            Some(why) => {
+                tracing::warn!(mail = %due.outbox_id, why, "an organization's own relay did not take a mail");
+                mail_relays::mark_refused(&mut tx, &route.relay, why).await?;
+            }
+        }
+        tx.commit().await?;
+        match refusal {
+            None => Ok(sent),
+            Some(_) => Ok(self.send(store, scope, due, &self.mailer, envelope).await),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::detect::Check;
+use domain::relay::Relay;
 use serde::{Deserialize, Serialize};
 use wire::v1::Playbook;
 
@@ -22,6 +23,9 @@ pub struct Document {
     /// E-mail addresses that are told of every incident.
     #[serde(default)]
     pub notify: Vec<String>,
+    /// The organization's own mail relay; its password is a secret, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail: Option<Relay>,
     /// The companies it looks after.
     #[serde(default)]
     pub clients: Vec<Client>,
@@ -49,6 +53,7 @@ impl Document {
             tenant: Tenant { name: String::new(), time_zone: utc() },
             members: Vec::new(),
             notify: Vec::new(),
+            mail: None,
             clients: Vec::new(),
             checks: Vec::new(),
             playbooks: Vec::new(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use domain::detect::Check;
+use domain::relay::Relay;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -87,6 +88,7 @@ enum Part<'a> {
     Tenant(&'a Tenant),
     Members(&'a [Member]),
     Notify(&'a [String]),
+    Mail(&'a Option<Relay>),
     Clients(&'a [Client]),
     Checks(Vec<Short>),
     Playbooks(&'a [Playbook]),
@@ -101,6 +103,7 @@ pub(super) fn write(document: &Document) -> Result<String, ExportError> {
         ("", Part::Tenant(&document.tenant)),
         ("# A new member needs password or password_env.\n", Part::Members(&document.members)),
         ("# Told of every incident.\n", Part::Notify(&document.notify)),
+        ("# Its password is a secret, by its name.\n", Part::Mail(&document.mail)),
         ("# A new host gets an enrolment token, which apply prints once.\n", Part::Clients(&document.clients)),
         ("", Part::Checks(checks)),
         ("", Part::Playbooks(&document.playbooks)),
@@ -124,7 +127,7 @@ pub(super) fn write(document: &Document) -> Result<String, ExportError> {
         };
         if fields
             .values()
-            .all(|value| value.as_array().is_some_and(Vec::is_empty) || *value == Value::Object(<_>::default()))
+            .all(|v| v.is_null() || v.as_array().is_some_and(Vec::is_empty) || *v == Value::Object(<_>::default()))
         {
             continue;
         }

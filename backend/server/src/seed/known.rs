@@ -15,7 +15,7 @@ use store::contacts::{self, Contact, Person};
 use store::detect::checks;
 use store::fleet::Client;
 use store::remediate::maintenance::{self, Window};
-use store::{StoreError, TenantTx, clients, fleet};
+use store::{StoreError, TenantTx, clients, fleet, mail_relays};
 use uuid::Uuid;
 use wire::v1::Playbook;
 
@@ -117,6 +117,7 @@ impl Known {
         };
         let notify = fleet::list_email_channels(tx).await?;
         known.document = known.tell(document::Tenant { name: tenant.name, time_zone: tenant.time_zone }, notify);
+        known.document.mail = mail_relays::find(tx).await?.map(|set| set.relay);
         Ok(known)
     }
 
@@ -164,6 +165,7 @@ impl Known {
         Document {
             members: members.collect(),
             notify,
+            mail: None,
             clients: clients.collect(),
             checks: self.checks.iter().map(|(_, check)| check.clone()).collect(),
             playbooks: playbooks.map(|version| version.playbook.clone()).collect(),

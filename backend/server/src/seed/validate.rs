@@ -7,6 +7,7 @@ use super::known::Known;
 use super::rules::{Both, checks, maintenance, mappings, playbooks};
 use domain::access::Role;
 use domain::fleet;
+use domain::relay::Relay;
 
 /// What is done about a name that nothing has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +91,9 @@ pub fn validate(
         faults.email(format!("notify[{i}]"), address);
     }
     faults.unique("an address", document.notify.iter().enumerate().map(|(i, a)| (format!("notify[{i}]"), a.as_str())));
+    if let Some(Err((field, problem))) = document.mail.as_ref().map(Relay::check) {
+        faults.add(format!("mail.{field}"), problem);
+    }
     clients(both, &mut faults);
     playbooks(&document.playbooks, &mut faults);
     checks(both, &mut faults);

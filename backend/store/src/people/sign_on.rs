@@ -2,9 +2,12 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
+use keys::seal::{CryptoRng, MasterKey};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use crate::error::exactly_one;
+use crate::sealing::{self, Place};
 use crate::{Result, TenantTx};
 
 /// How members sign in by the organization's provider.
@@ -16,6 +19,8 @@ pub struct SignOn {
     pub application_id: String,
     /// The secret, sealed for the tenant and this version.
     pub secret_sealed: Vec<u8>,
+    /// The version of the sealing key that it is sealed with; none: with the master key, as before secrets had a store.
+    pub sealing_version: Option<i32>,
     /// Counts on with each change.
     pub version: i32,
     /// The domains whose addresses count.
@@ -30,7 +35,8 @@ pub struct SignOn {
 pub async fn find(tx: &mut TenantTx) -> Result<Option<SignOn>> {
     let tenant_id = tx.tenant_id();
     let row = sqlx::query!(
-        "SELECT issuer, application_id, secret_sealed, version, domains, changed_at, changed_by FROM sign_on WHERE tenant_id = $1",
+        "SELECT issuer, application_id, secret_sealed, sealing_version, version, domains, changed_at, changed_by
+         FROM sign_on WHERE tenant_id = $1",
         tenant_id
     )
     .fetch_optional(tx.conn())
@@ -39,6 +45,7 @@ pub async fn find(tx: &mut TenantTx) -> Result<Option<SignOn>> {
         issuer: row.issuer,
         application_id: row.application_id,
         secret_sealed: row.secret_sealed,
+        sealing_version: row.sealing_version,
         version: row.version,
         domains: row.domains,
         changed_at: row.changed_at.to_jiff(),
@@ -66,6 +73,8 @@ pub struct New<'a> {
     pub application_id: &'a str,
     /// The secret, sealed.
     pub secret_sealed: &'a [u8],
+    /// The version of the sealing key.
+    pub sealing_version: i32,
     /// Of [`next_version`].
     pub version: i32,
     /// The domains whose addresses count.
@@ -81,10 +90,10 @@ pub async fn set(tx: &mut TenantTx, new: &New<'_>) -> Result<()> {
         .execute(tx.conn())
         .await?;
     let done = sqlx::query!(
-        "INSERT INTO sign_on (tenant_id, issuer, application_id, secret_sealed, version, domains, changed_at, changed_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id) DO UPDATE SET issuer = excluded.issuer,
+        "INSERT INTO sign_on (tenant_id, issuer, application_id, secret_sealed, version, domains, changed_at, changed_by, sealing_version)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (tenant_id) DO UPDATE SET issuer = excluded.issuer,
            application_id = excluded.application_id, secret_sealed = excluded.secret_sealed, version = excluded.version,
-           domains = excluded.domains, changed_at = excluded.changed_at, changed_by = excluded.changed_by",
+           domains = excluded.domains, sealing_version = excluded.sealing_version, changed_at = excluded.changed_at, changed_by = excluded.changed_by",
         tenant_id,
         new.issuer,
         new.application_id,
@@ -92,11 +101,60 @@ pub async fn set(tx: &mut TenantTx, new: &New<'_>) -> Result<()> {
         new.version,
         new.domains,
         now.to_sqlx() as _,
-        new.by
+        new.by,
+        new.sealing_version
     )
     .execute(tx.conn())
     .await?;
     exactly_one("sign_on::set", done.rows_affected())
+}
+
+/// Where the secret stands; `row`: the tenant, as text.
+pub fn place(row: &str, version: i32, tenant_id: Uuid) -> Place<'_> {
+    Place { bound: "sign_on.secret_sealed", table: "sign_on", column: "secret_sealed", row, version, id: tenant_id }
+}
+
+/// Opens the secret of the provider that is set. One that is sealed with the master key still is sealed anew, with the
+/// tenant's own.
+pub async fn open(
+    tx: &mut TenantTx,
+    master: &MasterKey,
+    rng: &mut (impl CryptoRng + Send),
+    set: &SignOn,
+) -> Result<Zeroizing<Vec<u8>>> {
+    let tenant_id = tx.tenant_id();
+    let row = tenant_id.to_string();
+    let place = place(&row, set.version, tenant_id);
+    let secret = sealing::open_with(tx, master, set.sealing_version, &place, &set.secret_sealed).await?;
+    if set.sealing_version.is_none() {
+        let sealing = sealing::newest(tx, master, rng).await?;
+        let sealed = sealing.seal(tenant_id, rng, &place, &secret);
+        sqlx::query!(
+            "UPDATE sign_on SET secret_sealed = $3, sealing_version = $4
+             WHERE tenant_id = $1 AND version = $2 AND sealing_version IS NULL",
+            tenant_id,
+            set.version,
+            sealed,
+            sealing.version
+        )
+        .execute(tx.conn())
+        .await?;
+    }
+    Ok(secret)
+}
+
+/// Puts the secret in place that is sealed anew.
+pub(crate) async fn update_sealed(tx: &mut TenantTx, sealed: &[u8], sealing_version: i32) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    let done = sqlx::query!(
+        "UPDATE sign_on SET secret_sealed = $2, sealing_version = $3 WHERE tenant_id = $1",
+        tenant_id,
+        sealed,
+        sealing_version
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("sign_on::update_sealed", done.rows_affected())
 }
 
 /// Ends signing in by a provider; false if there was none.

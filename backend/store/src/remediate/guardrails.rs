@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
-use crate::{Result, StoreError, TenantTx};
+use crate::{Result, StoreError, TenantTx, configuration};
 
 /// The buckets of a run, in lock order.
 pub fn buckets_of(tenant_id: Uuid, client_id: Uuid, host_id: Uuid, playbook_id: Uuid) -> [(BucketKind, String); 5] {
@@ -280,6 +280,21 @@ pub async fn size(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<Size
         .await?
         .to_jiff();
     Ok(Size { hosts: hosts_in(tx, kind, key).await?, first_week: is_first_week(created, now) })
+}
+
+/// The sizes of all scopes of a kind, which a limit of that kind holds for.
+pub async fn list_sizes(tx: &mut TenantTx, kind: BucketKind) -> Result<Vec<Size>> {
+    let tenant_id = tx.tenant_id().to_string();
+    let tenant = size(tx, BucketKind::Tenant, &tenant_id).await?;
+    let first_week = tenant.first_week;
+    Ok(match kind {
+        BucketKind::Tenant => vec![tenant],
+        BucketKind::Client => {
+            let clients = configuration::list_client_sizes(tx).await?;
+            clients.into_iter().map(|hosts| Size { hosts, first_week }).collect()
+        }
+        _ => vec![Size { hosts: 1, first_week }],
+    })
 }
 
 fn is_first_week(created: Timestamp, now: Timestamp) -> bool {

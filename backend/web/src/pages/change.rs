@@ -5,6 +5,7 @@ use axum::response::{Redirect, Response};
 use domain::access::Act;
 use domain::change::{self, Part, Refusal, Word, may_answer};
 use domain::classify::Mode;
+use domain::remediate::guardrails::BucketKind;
 use serde::Deserialize;
 use serde_json::Value;
 use store::changes::{self, Change, Subject};
@@ -139,6 +140,7 @@ fn row(member: &Member, change: Change) -> ChangeRow {
         wanted,
         means,
         by: change.proposed_by,
+        why: change.why,
         proposed_at: change.proposed_at,
         reason: change.reason.filter(|reason| !reason.is_empty()),
         standing,
@@ -171,8 +173,16 @@ fn told(change: &Change) -> (String, String) {
     }
 }
 
+/// What holds where nobody has set a number.
+fn unset(subject: Option<Subject>) -> &'static str {
+    match subject {
+        Some(Subject::Limit(BucketKind::Tenant | BucketKind::Client, Part::InFlight)) => "no limit of its own",
+        _ => "by the scope’s size",
+    }
+}
+
 /// One side of a change, as people say it.
-fn value(subject: Option<Subject>, value: &Value) -> String {
+pub(super) fn value(subject: Option<Subject>, value: &Value) -> String {
     let count = |name: &str| value[name].as_u64();
     match subject {
         Some(Subject::Mode(_)) => match value["mode"].as_str().and_then(Mode::parse) {
@@ -194,7 +204,7 @@ fn value(subject: Option<Subject>, value: &Value) -> String {
                 Part::Storm => "max_storm",
                 Part::InFlight | Part::Window => "max_in_flight",
             };
-            count(name).map_or_else(|| "by the scope’s size".to_owned(), |n| n.to_string())
+            count(name).map_or_else(|| unset(subject).to_owned(), |n| n.to_string())
         }
         None => value.to_string(),
     }

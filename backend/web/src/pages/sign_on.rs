@@ -6,6 +6,7 @@
 use axum::extract::{Path, Query, State, rejection::PathRejection};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use keys::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::entry::{self, Visitor};
 use crate::layers::{page, refusing};
 use crate::peer::Came;
 use crate::provider::{Journey, Provider};
+use crate::vault::rng;
 use crate::{App, Failure};
 
 /// How long somebody may be away at their provider.
@@ -81,20 +83,20 @@ pub async fn show(id: Result<Path<Uuid>, PathRejection>, Query(wanted): Query<Wa
     Ok(page(&SignOnPage { leads_to: start(tenant_id, next) }))
 }
 
-/// The organization's provider, with the scope of asking for it.
-async fn find(app: &App, tenant_id: Uuid) -> Result<Option<(TenantScope, SignOn)>, Failure> {
+/// The organization's provider with its secret, and the scope of asking for it.
+async fn find(app: &App, tenant_id: Uuid) -> Result<Option<(TenantScope, SignOn, Secret)>, Failure> {
     let Some(scope) = auth::by_sign_on(&app.store, tenant_id).await? else { return Ok(None) };
     let mut tx = app.store.begin(&scope).await?;
-    let found = sign_on::find(&mut tx).await?;
-    tx.rollback().await?;
-    Ok(found.map(|found| (scope, found)))
+    let Some(found) = sign_on::find(&mut tx).await? else { return Ok(None) };
+    let secret = sign_on::open(&mut tx, app.vault.master(), &mut rng(), &found).await?;
+    let secret = Secret::from_bytes(&secret).ok_or(Failure::BROKEN)?;
+    tx.commit().await?;
+    Ok(Some((scope, found, secret)))
 }
 
-async fn discover(app: &App, tenant_id: Uuid, set: &SignOn) -> Result<Option<Provider>, Failure> {
-    let secret = app.vault.open_sign_on(tenant_id, set.version, &set.secret_sealed)?;
-    let secret = std::str::from_utf8(&secret).map_err(|_| Failure::BROKEN)?;
+async fn discover(app: &App, tenant_id: Uuid, set: &SignOn, secret: &Secret) -> Result<Option<Provider>, Failure> {
     let back = way_back(app, tenant_id);
-    Ok(Provider::discover(&app.connector, &set.issuer, &set.application_id, secret, back)
+    Ok(Provider::discover(&app.connector, &set.issuer, &set.application_id, secret.reveal(), back)
         .await
         .inspect_err(|why| tracing::warn!(%tenant_id, %why, "a provider of sign-on cannot be used"))
         .ok())
@@ -127,8 +129,8 @@ pub async fn begin(
     if !matches!(from, "same-origin" | "none") {
         return Ok(Redirect::to(&format!("/sso/{tenant_id}")).into_response());
     }
-    let Some((_, set)) = find(&app, tenant_id).await? else { return Ok(nobody()) };
-    let Some(provider) = discover(&app, tenant_id, &set).await? else { return Ok(nobody()) };
+    let Some((_, set, secret)) = find(&app, tenant_id).await? else { return Ok(nobody()) };
+    let Some(provider) = discover(&app, tenant_id, &set, &secret).await? else { return Ok(nobody()) };
     let (to, journey) = provider.send_off(entry::token(), entry::token(), wanted.fresh == "yes");
     let away = Away { tenant_id, version: set.version, journey, next: next.map(|next| next.to_string()) };
     let cookie = ceremony::begin(&app, &visitor, Purpose::SignOn, None, &away, LASTS).await?;
@@ -156,10 +158,11 @@ pub async fn finish(
         tracing::info!(%tenant_id, error, "a provider of sign-on sent somebody back without a word of who they are");
         return Ok(nobody());
     }
-    let Some((scope, set)) = find(&app, tenant_id).await?.filter(|(_, set)| set.version == away.version) else {
+    let found = find(&app, tenant_id).await?;
+    let Some((scope, set, secret)) = found.filter(|(_, set, _)| set.version == away.version) else {
         return Ok(nobody());
     };
-    let Some(provider) = discover(&app, tenant_id, &set).await? else { return Ok(nobody()) };
+    let Some(provider) = discover(&app, tenant_id, &set, &secret).await? else { return Ok(nobody()) };
     let now = entry::now(&app.store).await?;
     let named = match provider.redeem(away.journey, brought.code, now).await {
         Ok(named) => named,

@@ -208,6 +208,11 @@ impl Console {
             "interlocks",
             "breakers",
             "memberships",
+            "secrets",
+            "sealing_keys",
+            "mail_relays",
+            "proposed_changes",
+            "guardrail_buckets WHERE max_in_flight IS NOT NULL",
         ] {
             traces.push(self.count(table).await);
         }

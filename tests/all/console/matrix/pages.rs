@@ -44,6 +44,12 @@ const ASKS: &[(&str, &str, Asks)] = &[
     ("POST", "/settings/tokens", May(Act::MakeTokens)),
     ("GET", "/settings/support", MayForAll(Act::OwnOrganization)),
     ("POST", "/settings/support", MayForAll(Act::OwnOrganization)),
+    ("GET", "/settings/limits", MayForAll(Act::ManageOrganization)),
+    ("POST", "/settings/limits", MayForAll(Act::ManageOrganization)),
+    ("GET", "/settings/mail", MayForAll(Act::ManageOrganization)),
+    ("POST", "/settings/mail", MayForAll(Act::ManageOrganization)),
+    ("GET", "/settings/secrets", MayForAll(Act::ManageOrganization)),
+    ("POST", "/settings/secrets", MayForAll(Act::ManageOrganization)),
     ("GET", "/settings/sign-on", MayForAll(Act::OwnOrganization)),
     ("POST", "/settings/sign-on", MayForAll(Act::OwnOrganization)),
     ("GET", "/settings/audit", MayForAll(Act::ReadAudit)),
@@ -129,6 +135,7 @@ pub(super) async fn ask_all(world: &mut World, cells: &mut Cells) {
                         "/settings/people",
                         "/settings/invitations",
                         "/settings/tokens",
+                        "/settings/secrets",
                         "/clients/{id}/delete",
                     ];
                     let is_wide = wide.iter().any(|start| path.starts_with(start));

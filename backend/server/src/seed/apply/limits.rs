@@ -2,12 +2,12 @@
 
 use domain::change::{Direction, Part, of_limit};
 use domain::remediate::damage;
-use domain::remediate::guardrails::{BucketKind, Numbers, Size};
+use domain::remediate::guardrails::{BucketKind, Numbers};
 use serde_json::Value;
+use store::TenantTx;
 use store::changes::{self, NewChange, Subject, limit_key, limit_value};
 use store::remediate::guardrails;
 use store::remediate::runs::{self, Withdraw};
-use store::{TenantTx, configuration};
 
 use super::{ApplyError, Scope, Work};
 use crate::seed::document::Limits;
@@ -46,7 +46,7 @@ impl Work<'_> {
             }
             let (what, field) = ("limits".to_owned(), field.to_owned());
             let (was, value) = (shown(old), shown(new));
-            let sizes = sizes(tx, kind).await?;
+            let sizes = guardrails::list_sizes(tx, kind).await?;
             if self.scope == Scope::Standing && of_limit(kind, part, old, new, &sizes) == Direction::Looser {
                 let name = format!("{}: {}", kind.label(), field);
                 let change = NewChange {
@@ -54,6 +54,7 @@ impl Work<'_> {
                     name: &name,
                     was: was.clone(),
                     wanted: value.clone(),
+                    why: "",
                     by: &self.author.name,
                     login_id: self.author.login_id,
                 };
@@ -81,21 +82,6 @@ impl Work<'_> {
 /// Whether nobody has set it.
 fn is_nothing(value: &Value) -> bool {
     value.as_object().is_some_and(|fields| fields.values().all(Value::is_null))
-}
-
-/// The sizes of the scopes that a limit is for.
-async fn sizes(tx: &mut TenantTx, kind: BucketKind) -> Result<Vec<Size>, ApplyError> {
-    let tenant_id = tx.tenant_id().to_string();
-    let tenant = guardrails::size(tx, BucketKind::Tenant, &tenant_id).await?;
-    let first_week = tenant.first_week;
-    Ok(match kind {
-        BucketKind::Tenant => vec![tenant],
-        BucketKind::Client => {
-            let clients = configuration::list_client_sizes(tx).await?;
-            clients.into_iter().map(|hosts| Size { hosts, first_week }).collect()
-        }
-        _ => vec![Size { hosts: 1, first_week }],
-    })
 }
 
 fn wanted(limits: &Limits) -> Vec<Wanted> {

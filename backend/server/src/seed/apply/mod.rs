@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::access::Role;
 use domain::quota::Counted;
+use domain::relay::Relay;
 use keys::seal::MasterKey;
 use serde_json::{Value, json};
 use store::auth::OperatorTx;
 use store::classify::mappings;
 use store::remediate::guardrails;
 use store::seeding;
-use store::{Queue, Store, StoreError, TenantTx, audit, configuration, quotas};
+use store::{Queue, Store, StoreError, TenantTx, audit, configuration, mail_relays, quotas};
 use uuid::Uuid;
 
 use super::document::Member;
@@ -382,6 +383,7 @@ impl<'a> Work<'a> {
         let clients = self.write_clients(tx, document).await?;
         let members = self.write_members(tx, &document.members, logins, &clients).await?;
         self.write_notify(tx, &document.notify).await?;
+        self.write_mail(tx, document.mail.as_ref()).await?;
         let hosts = self.write_hosts(tx, document, &clients).await?;
         self.write_limits(tx, &document.limits).await?;
         self.write_maintenance(tx, document, &clients).await?;
@@ -447,6 +449,26 @@ impl<'a> Work<'a> {
             self.report.not_in_file(format!("notify {address}"));
         }
         Ok(())
+    }
+
+    async fn write_mail(&mut self, tx: &mut TenantTx, relay: Option<&Relay>) -> Result<(), ApplyError> {
+        match (&self.known.document.mail, relay) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => {
+                self.report.not_in_file("mail");
+                return Ok(());
+            }
+            (None, Some(_)) => self.report.created("mail"),
+            (Some(old), Some(new)) => {
+                if !self.report.changed("mail", &serde_json::to_value(old)?, &serde_json::to_value(new)?) {
+                    return Ok(());
+                }
+            }
+        }
+        match relay {
+            Some(relay) => Ok(mail_relays::set(tx, relay, &self.author.name).await?),
+            None => Ok(()),
+        }
     }
 
     /// Publishes a mapping's next version.

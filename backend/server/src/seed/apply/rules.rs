@@ -6,26 +6,33 @@ use domain::change::{Direction, of_mode};
 use domain::classify::mapping::{Mapping, Mode};
 use domain::detect::Check;
 use domain::quota::Counted;
-use keys::seal::{Aad, MasterKey, open, seal};
+use keys::seal::{Aad, open, seal};
 use keys::sign::{Context, SigningKey};
 use serde_json::{Value, json};
 use store::changes::{self, NewChange, Subject, mode_value};
 use store::remediate::runs::{self, Withdraw};
 use store::seeding::{self, SignedVersion};
-use store::tenant_keys::{self, SealingKey, TenantKey};
-use store::{Store, TenantTx, audit, configuration, quotas};
+use store::tenant_keys::{self, TenantKey};
+use store::{Store, StoreError, TenantTx, audit, configuration, quotas, sealing};
 use uuid::Uuid;
 use wire::v1::Playbook;
-use zeroize::Zeroizing;
 
 use super::{ApplyError, Scope, Work};
-use crate::random::{bytes, rng};
+use crate::random::{rng, seeded};
 use crate::seed::document::MappingEntry;
 use crate::seed::report::Line;
 
 /// Where a tenant's sealed key stands.
 fn aad(tenant_id: Uuid, row: &str, version: i32) -> Aad<'_> {
     Aad { tenant: Some(tenant_id), table: "tenant_keys.sealed", row, version: version.into() }
+}
+
+/// A sealing key that another master key sealed is told apart from a database that refuses.
+fn sealed_otherwise(error: StoreError) -> ApplyError {
+    match error {
+        StoreError::DoesNotOpen { source, .. } => ApplyError::Sealed(source),
+        error => error.into(),
+    }
 }
 
 impl Work<'_> {
@@ -127,12 +134,15 @@ impl Work<'_> {
             let row = newest.key_id.to_string();
             let place = aad(tenant_id, &row, newest.version);
             let secret = match newest.sealing_version {
-                Some(version) => open(&self.sealing_key(tx, Some(version)).await?.1, place, &sealed)?,
+                Some(version) => {
+                    let sealing = sealing::of(tx, self.master, version).await.map_err(sealed_otherwise)?;
+                    open(&sealing.ok_or(ApplyError::NoKey)?.key, place, &sealed)?
+                }
                 None => {
                     let secret = open(self.master, place, &sealed)?;
-                    let (version, sealing) = self.sealing_key(tx, None).await?;
-                    let anew = seal(&sealing, &mut rng(), place, &secret);
-                    tenant_keys::update_sealed(tx, newest.key_id, &anew, version).await?;
+                    let sealing = sealing::newest(tx, self.master, &mut seeded()).await.map_err(sealed_otherwise)?;
+                    let anew = seal(&sealing.key, &mut rng(), place, &secret);
+                    tenant_keys::update_sealed(tx, newest.key_id, &anew, sealing.version).await?;
                     secret
                 }
             };
@@ -140,36 +150,12 @@ impl Work<'_> {
             return Ok((newest.key_id, SigningKey::from_bytes(secret)));
         }
         let (key, key_id) = (SigningKey::generate(&mut rng()), Store::new_id());
-        let (version, sealing) = self.sealing_key(tx, None).await?;
-        let sealed = seal(&sealing, &mut rng(), aad(tenant_id, &key_id.to_string(), 1), &*key.to_bytes());
+        let sealing = sealing::newest(tx, self.master, &mut seeded()).await.map_err(sealed_otherwise)?;
+        let sealed = seal(&sealing.key, &mut rng(), aad(tenant_id, &key_id.to_string(), 1), &*key.to_bytes());
         let public_key = key.public().to_bytes().to_vec();
-        let (sealed, sealing_version) = (Some(sealed), Some(version));
+        let (sealed, sealing_version) = (Some(sealed), Some(sealing.version));
         tenant_keys::insert(tx, &TenantKey { key_id, version: 1, public_key, sealed, sealing_version }).await?;
         Ok((key_id, key))
-    }
-
-    /// The key that the tenant's secrets are sealed with, by its version or the newest; the first one is made.
-    async fn sealing_key(&self, tx: &mut TenantTx, version: Option<i32>) -> Result<(i32, MasterKey), ApplyError> {
-        let tenant = tx.tenant_id();
-        let row = tenant.to_string();
-        let place = |version: i32| Aad {
-            tenant: Some(tenant),
-            table: "sealing_keys.sealed",
-            row: &row,
-            version: version.into(),
-        };
-        if let Some(found) = tenant_keys::find_sealing(tx, version).await? {
-            let secret = open(self.master, place(found.version), &found.sealed)?;
-            let secret = <[u8; 32]>::try_from(&secret[..]).map_err(|_| ApplyError::NoKey)?;
-            return Ok((found.version, MasterKey::from_bytes(secret)));
-        }
-        if version.is_some() {
-            return Err(ApplyError::NoKey);
-        }
-        let secret = Zeroizing::new(bytes());
-        let sealed = seal(self.master, &mut rng(), place(1), &*secret);
-        tenant_keys::insert_sealing(tx, &SealingKey { version: 1, sealed }).await?;
-        Ok((1, MasterKey::from_bytes(*secret)))
     }
 
     /// Publishes the mappings that changed, each rung bound to the digest of one playbook version. A raised mode is
@@ -269,6 +255,7 @@ impl Work<'_> {
             name,
             was: mode_value(version, old.word()),
             wanted: json!({ "mode": new.word() }),
+            why: "",
             by: &self.author.name,
             login_id: self.author.login_id,
         };

@@ -29,6 +29,8 @@ pub struct Change {
     state: String,
     proposed_at: Timestamp,
     proposed_by: String,
+    /// In their words; empty: they said nothing.
+    why: String,
     /// No answer until then is a no.
     lapses_at: Timestamp,
     answered_by: Option<String>,
@@ -54,6 +56,7 @@ pub async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Page<Ch
         state: row.state.word().to_owned(),
         proposed_at: row.proposed_at,
         proposed_by: row.proposed_by,
+        why: row.why,
         lapses_at: row.lapses_at,
         answered_by: row.answered_by,
         reason: row.reason,

@@ -2,9 +2,12 @@
 
 pub mod audit;
 pub mod data;
+pub mod limits;
+pub mod mail;
 pub mod passkeys;
 pub mod people;
 pub mod second_factor;
+pub mod secrets;
 pub mod sign_on;
 pub mod support;
 pub mod tokens;

@@ -6,10 +6,11 @@ use domain::access::Act;
 use domain::people::check_domains;
 use serde::Deserialize;
 use serde_json::json;
-use store::audit;
 use store::people::sign_on::{self, New};
+use store::{audit, sealing};
 use views::Nav;
 use views::settings::{SignOnSet, SignOnSettingsPage, Tab};
+use zeroize::Zeroizing;
 
 use super::you::Click;
 use crate::layers::{page, refusing};
@@ -17,6 +18,7 @@ use crate::member::{Member, clock};
 use crate::pages::sign_on::way_back;
 use crate::posted::{Posted, inputs};
 use crate::provider::{Provider, check_issuer};
+use crate::vault::rng;
 use crate::{App, Failure};
 
 /// The longest id or secret that a provider gives.
@@ -112,14 +114,17 @@ pub async fn set(State(app): State<App>, Posted(member, form): Posted<Wanted>) -
     let tenant_id = tx.tenant_id();
     let before = sign_on::find(&mut tx).await?;
     let was_required = sign_on::is_required(&mut tx).await?;
-    tx.rollback().await?;
     // A secret is for the provider that gave it: for another one it is asked for anew.
     let known = before.as_ref().filter(|set| set.issuer == issuer && set.application_id == client_id);
     let secret = match (form.secret.is_empty(), known) {
-        (false, _) => zeroize::Zeroizing::new(form.secret.clone().into_bytes()),
-        (true, Some(set)) => app.vault.open_sign_on(tenant_id, set.version, &set.secret_sealed)?,
-        (true, None) => return refused("The client secret is missing.".to_owned()).await,
+        (false, _) => Zeroizing::new(form.secret.clone().into_bytes()),
+        (true, Some(set)) => sign_on::open(&mut tx, app.vault.master(), &mut rng(), set).await?,
+        (true, None) => {
+            tx.rollback().await?;
+            return refused("The client secret is missing.".to_owned()).await;
+        }
     };
+    tx.commit().await?;
     let secret = std::str::from_utf8(&secret).map_err(|_| Failure::BROKEN)?;
     let back = way_back(&app, tenant_id);
     if let Err(why) = Provider::discover(&app.connector, &issuer, client_id, secret, back).await {
@@ -129,13 +134,19 @@ pub async fn set(State(app): State<App>, Posted(member, form): Posted<Wanted>) -
     let mut tx = member.begin(&app).await?;
     let version = sign_on::next_version(&mut tx).await?;
     let by = member.name(&mut tx).await?;
-    let secret_sealed = app.vault.seal_sign_on(tenant_id, version, secret);
-    let (secret_sealed, domains) = (&secret_sealed[..], &domains[..]);
-    sign_on::set(
-        &mut tx,
-        &New { issuer: &issuer, application_id: client_id, secret_sealed, version, domains, by: &by },
-    )
-    .await?;
+    let sealing = sealing::newest(&mut tx, app.vault.master(), &mut rng()).await?;
+    let row = tenant_id.to_string();
+    let place = sign_on::place(&row, version, tenant_id);
+    let new = New {
+        issuer: &issuer,
+        application_id: client_id,
+        secret_sealed: &sealing.seal(tenant_id, &mut rng(), &place, secret.as_bytes()),
+        sealing_version: sealing.version,
+        version,
+        domains: &domains,
+        by: &by,
+    };
+    sign_on::set(&mut tx, &new).await?;
     sign_on::set_required(&mut tx, required).await?;
     let was = before.map(|set| json!({ "issuer": set.issuer, "client_id": set.application_id, "domains": set.domains, "required": was_required }));
     let detail = json!({ "issuer": issuer, "client_id": client_id, "domains": domains, "required": required,

@@ -31,6 +31,12 @@ pub enum Destination {
     Settings,
     /// `/settings/people`
     People,
+    /// `/settings/limits`
+    Limits,
+    /// `/settings/mail`
+    Mail,
+    /// `/settings/secrets`
+    Secrets,
     /// `/platform`, an operator's
     Platform,
     /// `/demo`, where a demo runs
@@ -55,6 +61,9 @@ impl Destination {
             ["hosts", id] => id.parse().ok().map(Destination::Host),
             ["settings"] => Some(Destination::Settings),
             ["settings", "people"] => Some(Destination::People),
+            ["settings", "limits"] => Some(Destination::Limits),
+            ["settings", "mail"] => Some(Destination::Mail),
+            ["settings", "secrets"] => Some(Destination::Secrets),
             ["platform"] => Some(Destination::Platform),
             ["demo"] => Some(Destination::Demo),
             ["demo", "mails"] => Some(Destination::Mails),
@@ -78,6 +87,9 @@ impl fmt::Display for Destination {
             Destination::Host(id) => write!(f, "/hosts/{id}"),
             Destination::Settings => f.write_str("/settings"),
             Destination::People => f.write_str("/settings/people"),
+            Destination::Limits => f.write_str("/settings/limits"),
+            Destination::Mail => f.write_str("/settings/mail"),
+            Destination::Secrets => f.write_str("/settings/secrets"),
             Destination::Platform => f.write_str("/platform"),
             Destination::Demo => f.write_str("/demo"),
             Destination::Mails => f.write_str("/demo/mails"),
@@ -116,6 +128,9 @@ mod tests {
             Destination::Host(id),
             Destination::Settings,
             Destination::People,
+            Destination::Limits,
+            Destination::Mail,
+            Destination::Secrets,
             Destination::Demo,
             Destination::Mails,
         ] {

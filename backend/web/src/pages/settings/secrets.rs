@@ -1,0 +1,214 @@
+//! `/settings/secrets`: keys and passwords are set, replaced and deleted; what one says is never shown.
+
+use axum::extract::{Path, Query, State, rejection::PathRejection};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use domain::access::Act;
+use domain::remediate::guardrails::BucketKind;
+use domain::secret::{Kind, is_name, parse_value, stays};
+use keys::Secret;
+use serde::Deserialize;
+use serde_json::json;
+use store::detect::checks;
+use store::remediate::guardrails;
+use store::secrets::{self, New, Stored};
+use store::{TenantTx, audit, mail_relays, sealing, tenant_keys};
+use uuid::Uuid;
+use views::Nav;
+use views::settings::{SecretRow, SecretTyped, SecretsPage, Tab};
+
+use super::you::Click;
+use crate::layers::{page, refusing};
+use crate::member::{Member, clock};
+use crate::posted::{Posted, inputs};
+use crate::vault::rng;
+use crate::{App, Failure};
+
+/// How many an organization may have: a limit, far above what one needs.
+const MOST: usize = 200;
+
+/// The query: what was just done.
+#[derive(Deserialize)]
+pub struct Asked {
+    #[serde(default)]
+    done: String,
+}
+
+/// The form that adds one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Added {
+    csrf: String,
+    name: String,
+    kind: String,
+    value: String,
+}
+
+/// The form that replaces what one says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replaced {
+    csrf: String,
+    value: String,
+}
+
+inputs!(Added, Replaced);
+
+/// The page.
+pub async fn show(State(app): State<App>, member: Member, Query(asked): Query<Asked>) -> Result<Response, Failure> {
+    member.must_for_all(Act::ManageOrganization)?;
+    let done = match asked.done.as_str() {
+        "added" => Some("It is sealed. Nobody is shown it again."),
+        "replaced" => Some("What refers to it uses the new value from now on; the old one is gone."),
+        "deleted" => Some("It is gone."),
+        "rotated" => Some("Everything is sealed with a new key, and the old key is destroyed."),
+        _ => None,
+    };
+    Ok(page(&load(&app, &member, SecretTyped::default(), Ok(done)).await?))
+}
+
+/// Adds a secret.
+pub async fn add(State(app): State<App>, Posted(member, form): Posted<Added>) -> Result<Response, Failure> {
+    must(&app, &member).await?;
+    let Added { name, kind, value, .. } = form;
+    let name = name.trim().to_owned();
+    let value = Secret::new(value);
+    let refused = async |error: &str| {
+        let typed = SecretTyped { name: name.clone(), kind: kind.clone() };
+        Ok(refusing(&load(&app, &member, typed, Err(error.to_owned())).await?))
+    };
+    if !is_name(&name) {
+        return refused("A name is made of small letters, digits, - _ and . and begins with a letter or a digit.")
+            .await;
+    }
+    let Some(known) = Kind::parse(&kind) else { return refused("Choose what it is.").await };
+    let value = match parse_value(known, value.reveal()) {
+        Ok(value) => Secret::new(value),
+        Err(error) => return refused(error).await,
+    };
+    let mut tx = member.begin(&app).await?;
+    if secrets::list(&mut tx).await?.len() >= MOST {
+        tx.rollback().await?;
+        return refused("There are 200 secrets already: delete those that nothing refers to.").await;
+    }
+    let by = member.name(&mut tx).await?;
+    let new = New { name: &name, kind: known, value: &value, by: &by };
+    let Some(id) = secrets::insert(&mut tx, app.vault.master(), &mut rng(), &new).await? else {
+        tx.rollback().await?;
+        return refused("There is a secret of that name already: replace what it says, or choose another name.").await;
+    };
+    write_down(&mut tx, "secret.added", id, (&name, known, 1)).await?;
+    tx.commit().await?;
+    Ok(Redirect::to("/settings/secrets?done=added").into_response())
+}
+
+/// Puts another value in the place of the one a secret has.
+pub async fn replace(
+    State(app): State<App>,
+    id: Result<Path<Uuid>, PathRejection>,
+    Posted(member, form): Posted<Replaced>,
+) -> Result<Response, Failure> {
+    must(&app, &member).await?;
+    let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
+    let typed = Secret::new(form.value);
+    let mut tx = member.begin(&app).await?;
+    let locked = secrets::lock(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+    let value = match parse_value(locked.kind, typed.reveal()) {
+        Ok(value) => Secret::new(value),
+        Err(error) => {
+            tx.rollback().await?;
+            return Ok(refusing(&load(&app, &member, SecretTyped::default(), Err(error.to_owned())).await?));
+        }
+    };
+    let by = member.name(&mut tx).await?;
+    let version = secrets::replace(&mut tx, app.vault.master(), &mut rng(), &locked, &value, &by).await?;
+    write_down(&mut tx, "secret.replaced", id, (&locked.name, locked.kind, version)).await?;
+    tx.commit().await?;
+    Ok(Redirect::to("/settings/secrets?done=replaced").into_response())
+}
+
+/// Deletes a secret that nothing refers to.
+pub async fn delete(
+    State(app): State<App>,
+    id: Result<Path<Uuid>, PathRejection>,
+    Posted(member, _): Posted<Click>,
+) -> Result<Response, Failure> {
+    must(&app, &member).await?;
+    let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
+    let mut tx = member.begin(&app).await?;
+    // A file that is applied holds this lock: it refers to the secret before this look, or finds it gone.
+    let tenant_id = tx.tenant_id().to_string();
+    guardrails::ensure(&mut tx, BucketKind::Tenant, &tenant_id).await?;
+    guardrails::lock_one(&mut tx, BucketKind::Tenant.word(), &tenant_id).await?;
+    let locked = secrets::lock(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+    let uses = uses(&mut tx, &locked).await?;
+    if !uses.is_empty() {
+        tx.rollback().await?;
+        let error = stays(&locked.name, &uses);
+        return Ok(refusing(&load(&app, &member, SecretTyped::default(), Err(error)).await?));
+    }
+    secrets::delete(&mut tx, id).await?;
+    write_down(&mut tx, "secret.deleted", id, (&locked.name, locked.kind, locked.version)).await?;
+    tx.commit().await?;
+    Ok(Redirect::to("/settings/secrets?done=deleted").into_response())
+}
+
+/// Seals everything of the organization with a new key, and destroys the old one.
+pub async fn rotate(State(app): State<App>, Posted(member, _): Posted<Click>) -> Result<Redirect, Failure> {
+    must(&app, &member).await?;
+    let mut tx = member.begin(&app).await?;
+    let done = sealing::rotate(&mut tx, app.vault.master(), &mut rng()).await?;
+    let (tenant_id, detail) = (tx.tenant_id(), json!({ "version": done.version, "values": done.values }));
+    audit::insert_tenant_wide(&mut tx, "organization.sealing_key_replaced", "tenant", tenant_id, detail).await?;
+    tx.commit().await?;
+    Ok(Redirect::to("/settings/secrets?done=rotated"))
+}
+
+/// What can be undone by nobody is asked of somebody who has just proven who they are.
+async fn must(app: &App, member: &Member) -> Result<(), Failure> {
+    member.must_for_all(Act::ManageOrganization)?;
+    member.must_be_proven(app).await
+}
+
+async fn write_down(
+    tx: &mut TenantTx,
+    action: &str,
+    id: Uuid,
+    (name, kind, version): (&str, Kind, i32),
+) -> Result<(), Failure> {
+    let detail = json!({ "name": name, "kind": kind.word(), "version": version });
+    Ok(audit::insert_tenant_wide(tx, action, "secret", id, detail).await?)
+}
+
+/// What refers to a secret.
+async fn uses(tx: &mut TenantTx, secret: &Stored) -> Result<Vec<String>, Failure> {
+    let checks = checks::list(tx).await?;
+    let referring = checks.iter().filter(|(_, check)| check.secrets().any(|name| name == secret.name));
+    let mut uses: Vec<String> = referring.map(|(_, check)| format!("check “{}”", check.name)).collect();
+    if mail_relays::find(tx).await?.is_some_and(|set| set.relay.secret() == Some(secret.name.as_str())) {
+        uses.push("the mail relay".to_owned());
+    }
+    Ok(uses)
+}
+
+async fn load(
+    app: &App,
+    member: &Member,
+    typed: SecretTyped,
+    said: Result<Option<&'static str>, String>,
+) -> Result<SecretsPage, Failure> {
+    let mut tx = member.begin(app).await?;
+    let shell = member.shell(&mut tx, Nav::Settings).await?;
+    let clock = clock(app, tx.now().await?);
+    let mut rows = Vec::new();
+    for secret in secrets::list(&mut tx).await? {
+        let uses = uses(&mut tx, &secret).await?;
+        let Stored { secret_id, name, kind, version, set_at, set_by, used_at } = secret;
+        rows.push(SecretRow { id: secret_id, name, kind, version, set_at, set_by, used_at, uses });
+    }
+    let sealing = tenant_keys::find_sealing_since(&mut tx).await?;
+    let (done, error) = match said {
+        Ok(done) => (done.map(str::to_owned), None),
+        Err(error) => (None, Some(error)),
+    };
+    Ok(SecretsPage { shell, clock, tab: Tab::Secrets, rows, sealing, typed, done, error })
+}
