@@ -647,6 +647,39 @@ async fn a_frozen_host_gets_no_permit_and_a_lease_of_another_instance_is_void() 
 }
 
 #[tokio::test]
+async fn a_storm_on_the_platform_gives_no_fix_a_permit_or_a_lease_and_freezes_nothing() {
+    let mut world = world().await;
+    let host = world.enrol(&key(1)).await.unwrap().host_id;
+    let run = world.run(host).await;
+    world.queue(host, run).await;
+    let (mut peer, _) = world.link(host, Uuid::from_u128(1), 0).await;
+    let job = peer.until(|down| if let Down::Job(job) = down { Some(job) } else { None }).await;
+    let envelope: Envelope = keys::parse_canonical(&job.envelope).unwrap();
+    let storm = "UPDATE platform_state SET storm = true, storm_kind = 'measured', storm_since = clock_timestamp(), storm_ends_at = clock_timestamp() + interval '10 minutes'";
+    world.rows.execute(storm).await.unwrap();
+    let digest = digest(job.envelope.as_bytes()).to_string();
+    peer.send(Up::Start(Start { job: envelope.job, fence: envelope.fence, digest })).await;
+    let Ok(Down::Withdraw { reason, .. }) = peer.next().await else { panic!("no permit is given") };
+    assert_eq!(reason, "a storm on the whole platform");
+
+    let (mut second, _) = world.link(host, Uuid::from_u128(2), 1).await;
+    second.send(Up::Lease {}).await;
+    second.send(Up::Observed(observed(world.check, 1, "running", None))).await;
+    second
+        .until(|down| match down {
+            Down::Job(_) | Down::Freeze { .. } => panic!("{down:?}"),
+            Down::Ack { .. } => Some(()),
+            _ => None,
+        })
+        .await;
+    // Its time is over, and no loop has written that down.
+    let over = "UPDATE platform_state SET storm_ends_at = clock_timestamp()";
+    world.rows.execute(over).await.unwrap();
+    second.send(Up::Lease {}).await;
+    second.until(|down| matches!(down, Down::Job(_)).then_some(())).await;
+}
+
+#[tokio::test]
 async fn an_agent_of_another_protocol_is_told_both_numbers() {
     let world = world().await;
     world.enrol(&key(1)).await.unwrap();
