@@ -1,37 +1,26 @@
 //! The operators' pages: counts of organizations, never their content.
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use askama::Template;
+use domain::organization::Standing;
 use domain::quota::Plan;
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{Clock, took};
 
-/// An organization.
+/// An organization, as it stands.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "what is counted says what it is")]
-pub struct OrganizationRow {
-    pub id: Uuid,
-    pub name: String,
-    /// `active`, `suspended`, `archived` or `deleting`.
-    pub state: String,
-    pub plan: String,
-    pub clients: i64,
-    pub hosts: i64,
-    /// Hosts whose link is open.
-    pub linked: i64,
-    pub checks: i64,
-    pub members: i64,
-    pub open_incidents: i64,
-    pub running: i64,
-    /// Whether all its actions are stopped.
-    pub is_stopped: bool,
-    /// When it is to be deleted.
-    pub deletes_at: Option<Timestamp>,
-    /// Hosts by their agent's version.
-    pub versions: Vec<(String, i64)>,
+pub struct OrganizationRow(pub Standing);
+
+impl Deref for OrganizationRow {
+    type Target = Standing;
+
+    fn deref(&self) -> &Standing {
+        &self.0
+    }
 }
 
 impl OrganizationRow {
@@ -50,16 +39,6 @@ impl OrganizationRow {
     fn agents(&self) -> String {
         let versions: Vec<String> = self.versions.iter().map(|(version, n)| format!("{n} × {version}")).collect();
         versions.join(", ")
-    }
-
-    fn is_over(&self, plans: &[Plan]) -> bool {
-        let plan = plans.iter().find(|plan| plan.name == self.plan);
-        plan.is_some_and(|plan| {
-            let over = |limit: Option<u32>, used: i64| limit.is_some_and(|limit| used > i64::from(limit));
-            over(plan.max_hosts, self.hosts)
-                || over(plan.max_checks, self.checks)
-                || over(plan.max_members, self.members)
-        })
     }
 }
 

@@ -11,6 +11,7 @@ pub mod ingest;
 pub mod limit;
 pub mod metrics;
 pub mod notify;
+pub mod organization;
 pub mod people;
 pub mod quota;
 pub mod relay;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::organization::Standing;
 use domain::quota::Plan;
 
 use super::{DAY, HOUR, MINUTE, before, clock, id, text};
@@ -9,8 +10,8 @@ use crate::platform::{Done, LagRow, OrganizationRow, PlatformPage, SecondPage, S
 
 /// Three organizations.
 pub fn platform_page() -> PlatformPage {
-    let row = |n, name: &str, state: &str, plan: &str, hosts, is_stopped| OrganizationRow {
-        id: id(n),
+    let row = |n, name: &str, state: &str, plan: &str, hosts, is_stopped| OrganizationRow(Standing {
+        tenant_id: id(n),
         name: text(name),
         state: text(state),
         plan: text(plan),
@@ -23,8 +24,8 @@ pub fn platform_page() -> PlatformPage {
         running: 1,
         is_stopped,
         deletes_at: (n == 3).then(|| before(-6 * DAY)),
-        versions: vec![(text("0.9.1"), hosts - 2), (text("0.9.0"), 2)],
-    };
+        versions: [(text("0.9.1"), hosts - 2), (text("0.9.0"), 2)].into(),
+    });
     let team = Plan { name: text("team"), max_hosts: Some(50), ..Plan::default() };
     PlatformPage {
         csrf: text("sample-token"),

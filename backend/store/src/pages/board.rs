@@ -159,8 +159,8 @@ pub async fn find_watch(tx: &mut TenantTx, since: Timestamp) -> Result<Watch> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let alive = now - nodes::DEAD_AFTER;
     let row = sqlx::query!(
-        r#"SELECT count(*) FILTER (WHERE l.epoch > 0 AND l.unlinked_at IS NULL AND n.seen_at > $2) AS "linked!",
-             count(*) FILTER (WHERE l.epoch > 0 AND (l.unlinked_at IS NULL AND n.seen_at > $2) IS NOT TRUE) AS "silent!",
+        r#"SELECT count(*) FILTER (WHERE is_heard(l.epoch, l.unlinked_at, n.seen_at, $2)) AS "linked!",
+             count(*) FILTER (WHERE l.epoch > 0 AND NOT is_heard(l.epoch, l.unlinked_at, n.seen_at, $2)) AS "silent!",
              count(*) FILTER (WHERE coalesce(l.epoch, 0) = 0) AS "never!",
              (SELECT max(o.ended_at) FROM outbox o WHERE o.tenant_id = $1 AND o.state = 'sent') AS mailed_at,
              (SELECT count(*) FROM outbox o WHERE o.tenant_id = $1 AND o.state = 'failed' AND o.ended_at > $3) AS "mails_failed!",
@@ -207,7 +207,7 @@ pub async fn list_silent(tx: &mut TenantTx, most: i64) -> Result<Vec<Silent>> {
            JOIN hosts h ON h.tenant_id = $1 AND h.host_id = l.host_id AND h.state <> 'retired'
            JOIN clients c ON c.tenant_id = $1 AND c.client_id = h.client_id AND c.archived_at IS NULL
            LEFT JOIN nodes n ON n.node_id = l.node_id
-           WHERE l.tenant_id = $1 AND l.epoch > 0 AND (l.unlinked_at IS NULL AND n.seen_at > $2) IS NOT TRUE
+           WHERE l.tenant_id = $1 AND l.epoch > 0 AND NOT is_heard(l.epoch, l.unlinked_at, n.seen_at, $2)
            ORDER BY 3, h.host_id LIMIT $3"#,
         tenant_id,
         alive.to_sqlx() as _,

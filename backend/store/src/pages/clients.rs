@@ -55,7 +55,7 @@ pub async fn list(tx: &mut TenantTx, which: Which, most: i64) -> Result<Vec<Row>
                     count(*) FILTER (WHERE i.state = 'escalated') AS needs_you
              FROM incidents i WHERE i.tenant_id = $1 AND i.state <> 'closed' GROUP BY i.client_id) i ON i.client_id = c.client_id
            LEFT JOIN (
-             SELECT h.client_id, count(*) AS hosts, count(*) FILTER (WHERE (l.epoch > 0 AND l.unlinked_at IS NULL AND n.seen_at > $2) IS NOT TRUE) AS silent
+             SELECT h.client_id, count(*) AS hosts, count(*) FILTER (WHERE NOT is_heard(l.epoch, l.unlinked_at, n.seen_at, $2)) AS silent
              FROM hosts h
              LEFT JOIN host_links l ON l.tenant_id = $1 AND l.host_id = h.host_id
              LEFT JOIN nodes n ON n.node_id = l.node_id

@@ -88,15 +88,16 @@ pub async fn list(tx: &mut TenantTx, of: Of<'_>, limit: i64) -> Result<Vec<Row>>
     let rows = sqlx::query!(
         // They are picked before anything of them is counted.
         r#"WITH h AS MATERIALIZED (
-             SELECT h.*, c.name AS client FROM hosts h JOIN clients c ON c.tenant_id = h.tenant_id AND c.client_id = h.client_id
+             SELECT h.*, c.name AS client, w.is_newcomer FROM hosts h JOIN clients c ON c.tenant_id = h.tenant_id AND c.client_id = h.client_id
+             CROSS JOIN LATERAL (SELECT h.token_id IS NOT NULL AND h.accepted_at IS NULL AND h.state = 'quarantined' AS is_newcomer) w
              WHERE h.tenant_id = $1 AND h.state <> 'retired' AND ($2::uuid IS NULL OR h.host_id = $2) AND ($5::uuid IS NULL OR h.client_id = $5)
                AND ($6::text IS NULL OR strpos(lower(h.name), lower($6)) > 0)
                AND ($7::uuid IS NULL OR (c.name, h.name, h.host_id) > (
                  SELECT c.name, h.name, h.host_id FROM hosts h JOIN clients c ON c.tenant_id = $1 AND c.client_id = h.client_id WHERE h.tenant_id = $1 AND h.host_id = $7))
-               AND (NOT $8 OR (h.token_id IS NOT NULL AND h.accepted_at IS NULL AND h.state = 'quarantined'))
+               AND (NOT $8 OR w.is_newcomer)
              ORDER BY c.name, h.name, h.host_id LIMIT $3)
            SELECT h.host_id, h.client_id, h.site_id, h.name, h.client, h.state, h.quarantine_reason, h.tags, h.enrolled_at,
-             (h.token_id IS NOT NULL AND h.accepted_at IS NULL AND h.state = 'quarantined') AS "is_newcomer!", h.agent_version, h.booted_at, h.own_limits, h.notes,
+             h.is_newcomer AS "is_newcomer!", h.agent_version, h.booted_at, h.own_limits, h.notes,
              CASE WHEN l.epoch > 0 THEN l.linked_at END AS "linked_at?",
              coalesce(l.unlinked_at, CASE WHEN n.seen_at > $4 THEN NULL ELSE greatest(n.seen_at, l.linked_at) END) AS "unlinked_at?",
              s.ok AS "ok!", s.warning AS "warning!", s.critical AS "critical!", s.no_data AS "no_data!"
@@ -151,7 +152,7 @@ pub async fn count_heard(tx: &mut TenantTx) -> Result<(i64, i64)> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let alive = now - nodes::DEAD_AFTER;
     let row = sqlx::query!(
-        r#"SELECT count(*) AS "all!", count(*) FILTER (WHERE (l.epoch > 0 AND l.unlinked_at IS NULL AND n.seen_at > $2) IS NOT TRUE) AS "silent!"
+        r#"SELECT count(*) AS "all!", count(*) FILTER (WHERE NOT is_heard(l.epoch, l.unlinked_at, n.seen_at, $2)) AS "silent!"
            FROM hosts h
            LEFT JOIN host_links l ON l.tenant_id = $1 AND l.host_id = h.host_id
            LEFT JOIN nodes n ON n.node_id = l.node_id

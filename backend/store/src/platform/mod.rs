@@ -6,7 +6,7 @@ pub mod storm;
 mod survey;
 
 pub use acts::{Did, Entry, give_plan, list_audit, list_plans, set_brake, set_state};
-pub use survey::{Lag, Standing, find_frozen, list_lags, list_standings};
+pub use survey::{Lag, find_frozen, list_lags, list_standings};
 
 use std::time::Duration;
 

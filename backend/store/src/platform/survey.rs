@@ -1,37 +1,11 @@
 //! How the platform stands, in numbers.
 
-use jiff::{SignedDuration, Timestamp};
+use domain::organization::Standing;
+use jiff::SignedDuration;
 use jiff_sqlx::ToSqlx;
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{Result, Store};
-
-/// An organization in numbers.
-#[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "what is counted says what it is")]
-pub struct Standing {
-    pub tenant_id: Uuid,
-    pub name: String,
-    /// `active`, `suspended`, `archived` or `deleting`.
-    pub state: String,
-    pub plan: String,
-    pub clients: i64,
-    pub hosts: i64,
-    /// Hosts whose link is open.
-    pub linked: i64,
-    pub checks: i64,
-    pub members: i64,
-    pub open_incidents: i64,
-    /// Runs that are under way.
-    pub running: i64,
-    /// Whether all its actions are stopped.
-    pub is_stopped: bool,
-    /// When it is to be deleted.
-    pub deletes_at: Option<Timestamp>,
-    /// Hosts by their agent's version, an object of numbers.
-    pub versions: Value,
-}
 
 /// Organizations after one of them, by id.
 pub async fn list_standings(store: &Store, after: Option<Uuid>, limit: i64) -> Result<Vec<Standing>> {
@@ -68,7 +42,7 @@ pub async fn list_standings(store: &Store, after: Option<Uuid>, limit: i64) -> R
             running: r.running,
             is_stopped: r.is_stopped,
             deletes_at: r.deletes_at.map(|at| at.to_jiff()),
-            versions: r.versions,
+            versions: serde_json::from_value(r.versions).unwrap_or_default(),
         });
     }
     tx.commit().await?;

@@ -4,7 +4,7 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use domain::remediate::platform_storm::Sign;
 use serde::Deserialize;
-use store::platform::{self, Standing, storm};
+use store::platform::{self, storm};
 use uuid::Uuid;
 use views::platform::{Done, LagRow, OrganizationRow, PlatformPage, SignRow, Weather};
 
@@ -60,7 +60,7 @@ pub(super) async fn load(
         clock: clock(app, now),
         is_stopped: platform::find_frozen(&app.store).await?,
         storm: weather(&storm::look(&app.store).await?),
-        organizations: standings.into_iter().map(row).collect(),
+        organizations: standings.into_iter().map(OrganizationRow).collect(),
         next,
         plans: platform::list_plans(&app.store).await?,
         lags: platform::list_lags(&app.store)
@@ -89,24 +89,4 @@ fn weather(look: &storm::Look) -> Weather {
 
 fn said(detail: &serde_json::Value) -> Option<String> {
     ["reason", "plan"].iter().find_map(|name| detail[name].as_str()).map(str::to_owned)
-}
-
-fn row(standing: Standing) -> OrganizationRow {
-    let versions = standing.versions.as_object().into_iter().flatten();
-    OrganizationRow {
-        id: standing.tenant_id,
-        name: standing.name,
-        state: standing.state,
-        plan: standing.plan,
-        clients: standing.clients,
-        hosts: standing.hosts,
-        linked: standing.linked,
-        checks: standing.checks,
-        members: standing.members,
-        open_incidents: standing.open_incidents,
-        running: standing.running,
-        is_stopped: standing.is_stopped,
-        deletes_at: standing.deletes_at,
-        versions: versions.map(|(version, n)| (version.clone(), n.as_i64().unwrap_or(0))).collect(),
-    }
 }
