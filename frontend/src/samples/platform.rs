@@ -10,22 +10,24 @@ use crate::platform::{Done, LagRow, OrganizationRow, PlatformPage, SecondPage, S
 
 /// Three organizations.
 pub fn platform_page() -> PlatformPage {
-    let row = |n, name: &str, state: &str, plan: &str, hosts, is_stopped| OrganizationRow(Standing {
-        tenant_id: id(n),
-        name: text(name),
-        state: text(state),
-        plan: text(plan),
-        clients: 14,
-        hosts,
-        linked: hosts - 2,
-        checks: 40,
-        members: 6,
-        open_incidents: 3,
-        running: 1,
-        is_stopped,
-        deletes_at: (n == 3).then(|| before(-6 * DAY)),
-        versions: [(text("0.9.1"), hosts - 2), (text("0.9.0"), 2)].into(),
-    });
+    let row = |n, name: &str, state: &str, plan: &str, hosts, is_stopped| {
+        OrganizationRow(Standing {
+            tenant_id: id(n),
+            name: text(name),
+            state: text(state),
+            plan: text(plan),
+            clients: 14,
+            hosts,
+            linked: hosts - 2,
+            checks: 40,
+            members: 6,
+            open_incidents: 3,
+            running: 1,
+            is_stopped,
+            deletes_at: (n == 3).then(|| before(-6 * DAY)),
+            versions: [(text("0.9.1"), hosts - 2), (text("0.9.0"), 2)].into(),
+        })
+    };
     let team = Plan { name: text("team"), max_hosts: Some(50), ..Plan::default() };
     PlatformPage {
         csrf: text("sample-token"),
