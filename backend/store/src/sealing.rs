@@ -58,8 +58,8 @@ impl Sealing {
     }
 }
 
-/// Locks the tenant's row against whoever seals or rotates.
-async fn lock(tx: &mut TenantTx) -> Result<()> {
+/// Locks the tenant's row against whoever seals or rotates. It comes before the row of any sealed value.
+pub(crate) async fn lock(tx: &mut TenantTx) -> Result<()> {
     let tenant_id = tx.tenant_id();
     sqlx::query!("SELECT tenant_id FROM tenants WHERE tenant_id = $1 FOR NO KEY UPDATE", tenant_id)
         .fetch_one(tx.conn())

@@ -136,8 +136,9 @@ pub async fn insert(
     Ok((done.rows_affected() == 1).then_some(id))
 }
 
-/// Locks a secret; nothing: there is none of that id.
+/// Locks a secret, after what a rotation locks; nothing: there is none of that id.
 pub async fn lock(tx: &mut TenantTx, id: Uuid) -> Result<Option<Stored>> {
+    sealing::lock(tx).await?;
     let tenant_id = tx.tenant_id();
     sqlx::query!("SELECT secret_id FROM secrets WHERE tenant_id = $1 AND secret_id = $2 FOR UPDATE", tenant_id, id)
         .fetch_optional(tx.conn())

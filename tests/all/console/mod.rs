@@ -19,6 +19,7 @@ mod guardrails;
 mod hosts;
 mod incidents;
 mod limits;
+mod mail;
 mod matrix;
 mod operators;
 mod owners;

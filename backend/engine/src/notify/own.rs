@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::relay::{Relay, Tls};
 use domain::secret::Kind;
@@ -11,6 +12,8 @@ use mail::{Encrypted, Limits, Mailer, Smtp};
 use probe::Connector;
 use store::{StoreError, TenantTx, mail_relays, secrets};
 
+/// The longest that a name's look-up may take: far less than a mail is leased for.
+const NAMES: Duration = Duration::from_secs(10);
 /// The longest that is kept of what a relay said.
 const REASON: usize = 300;
 
@@ -64,7 +67,9 @@ impl Own {
         let login = route.login.as_ref().map_err(Clone::clone)?;
         let Relay { host, port, tls, .. } = &route.relay;
         let place = route.relay.place().ok_or("its name is none")?;
-        let addresses = self.connector.judged(&place, *port).await.map_err(|failure| failure.to_string())?;
+        let judged = tokio::time::timeout(NAMES, self.connector.judged(&place, *port)).await;
+        let judged = judged.map_err(|_| format!("no name server answered within {} s", NAMES.as_secs()))?;
+        let addresses = judged.map_err(|failure| failure.to_string())?;
         let encrypted = match tls {
             Tls::Starttls => Encrypted::Starttls,
             Tls::Implicit => Encrypted::AtOnce,
