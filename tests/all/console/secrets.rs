@@ -12,6 +12,8 @@ use super::Console;
 use super::people::leads_to;
 
 const PAGE: &str = "/settings/secrets";
+/// A hang guard only.
+const GUARD: std::time::Duration = std::time::Duration::from_secs(60);
 
 fn master() -> MasterKey {
     MasterKey::from_bytes([7; 32])
@@ -234,7 +236,8 @@ async fn nothing_is_sealed_with_a_key_that_is_just_being_destroyed() {
         }
         rotating.commit().await.unwrap();
     };
-    let ((status, ..), ()) = tokio::join!(adding, committing);
+    let both = async { tokio::join!(adding, committing) };
+    let ((status, ..), ()) = tokio::time::timeout(GUARD, both).await.expect("it comes to the lock");
     assert_eq!(status, StatusCode::SEE_OTHER);
     for (name, value) in [("first", "canary-1"), ("second", "canary-2")] {
         assert_eq!(console.says(name).await.unwrap().as_deref(), Some(value));
