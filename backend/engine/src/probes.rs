@@ -183,6 +183,11 @@ async fn keep(tx: &mut TenantTx, due: &Due, seen: &Seen) -> store::Result<bool> 
     // Nothing is kept in memory from look to look: bad looks in a row are counted in the row. The first look is stored
     // whatever it says: a page must be able to say why there is no data.
     evaluation.changed |= is_new || evaluation.state.failures != state.failures;
+    // Nor may it name a reason that is over: a secret that was missing and is set now, but of another kind.
+    evaluation.changed |= match (&state.seen, seen) {
+        (Seen::NoData { why: before }, Seen::NoData { why: now }) => before != now,
+        _ => false,
+    };
     let interval = now + Duration::from_secs(check.interval_secs.into());
     let next = evaluation.next_timer.map_or(interval, |timer| timer.min(interval));
     if !probes::finish(tx, due, next).await? {

@@ -94,6 +94,9 @@ async fn a_check_shows_its_secret_and_says_so_where_there_is_none_or_not_the_rig
     s.looks().await;
     assert_eq!(s.w.list(WHY).await, ["its secret “status” does not open: somebody has to replace it"]);
     s.w.change("DELETE FROM secrets").await;
+    s.looks().await;
+    let missing = "its secret “status” is not there: somebody has to set it";
+    assert_eq!(s.w.list(WHY).await, [missing], "the reason of now, although there was no data before either");
     s.set("status", Kind::ApiKey, "canary-1").await;
     s.looks().await;
     assert_eq!((s.site.hits(), s.verdicts().await), (hits + 1, vec!["ok".to_owned()]));

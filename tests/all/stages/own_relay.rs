@@ -7,8 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::relay::{Login, Relay, Tls};
 use domain::secret::Kind;
+use engine::letters::Letters;
 use engine::notify::{Notify, Own};
 use keys::Secret;
+use mail::{Mailer, Memory};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use store::{mail_relays, secrets};
@@ -162,6 +164,18 @@ async fn a_refused_login_loses_no_mail_and_is_told_to_the_owners_once_a_day_with
     assert!(refusal.contains("is wrong") && !refusal.contains("canary"), "{refusal}");
     let told = "SELECT address || ' ' || (facts->>'what') FROM letters";
     assert_eq!(w.list(told).await, ["owner@harbour.example relay refuses"]);
+    let memory = Memory::default();
+    let letters = Letters {
+        mailer: Arc::new(Mailer::Memory(memory.clone())),
+        sender: "mend@harbour.example".to_owned(),
+        public_url: "https://mend.harbour.example".to_owned(),
+        mint: Arc::new(|kind| keys::token::mint(kind, &mut StdRng::seed_from_u64(1))),
+    };
+    assert_eq!(letters.pass(&w.store).await.unwrap(), 1);
+    let letter = memory.sent().remove(0);
+    assert_eq!(letter.subject, "The mail relay of Harbour does not take its mails");
+    assert!(letter.text.contains("https://mend.harbour.example/settings/mail") && letter.text.contains("is wrong"));
+    assert!(!letter.text.contains("canary") && !letter.html.contains("canary"));
     for table in ["letters", "outbox", "audit", "tenant_audit", "mail_relays"] {
         assert_eq!(w.list(&format!("SELECT t::text FROM {table} t WHERE t::text LIKE '%canary%'")).await, [""; 0]);
     }
