@@ -232,12 +232,14 @@ pub fn router_with(mut app: App, more: Vec<Route>) -> Router {
         .layer(origin(&app));
     // A fallback of our own: what no route knows is dressed too when other routers are merged in.
     let unknown = async || StatusCode::NOT_FOUND;
+    let streams = Streams::default();
     let routes = made_of(members().into_iter().chain(more).collect())
         .layer(sessions::layer(&app))
-        .layer(Extension(Streams::default()))
+        .layer(Extension(streams.clone()))
         .layer(Extension(Trends::default()))
         .merge(
             made_of(api::routes())
+                .layer(Extension(streams))
                 .layer(middleware::from_fn_with_state((app.clone(), api::Limits::default()), api::gate)),
         )
         .merge(made_of(everybodys()));

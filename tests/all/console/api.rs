@@ -59,6 +59,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/v1/clients/{id}/contacts/{contact}/remove"),
     ("POST", "/api/v1/hosts/{id}/place"),
     ("GET", "/api/v1/hosts/{id}/metrics"),
+    ("GET", "/api/v1/events"),
     ("GET", "/api/v1/enrolment-tokens"),
     ("POST", "/api/v1/enrolment-tokens"),
     ("POST", "/api/v1/enrolment-tokens/{id}/revoke"),

@@ -22,9 +22,13 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) async fn open(addr: std::net::SocketAddr, cookie: &str) -> Stream {
+        Stream::ask(addr, "/events", &format!("cookie: {cookie}")).await
+    }
+
+    async fn ask(addr: std::net::SocketAddr, path: &str, header: &str) -> Stream {
         let mut connection = TcpStream::connect(addr).await.unwrap();
         let ask = format!(
-            "GET /events HTTP/1.1\r\nhost: mend.example\r\naccept: text/event-stream\r\naccept-encoding: gzip\r\ncookie: {cookie}\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nhost: mend.example\r\naccept: text/event-stream\r\naccept-encoding: gzip\r\n{header}\r\n\r\n"
         );
         connection.write_all(ask.as_bytes()).await.unwrap();
         let mut stream = Stream { connection, got: String::new() };
@@ -224,4 +228,50 @@ async fn too_many_streams_are_refused_in_words_and_one_that_closes_makes_room() 
         }
     }
     assert!(is_open);
+}
+
+#[tokio::test]
+async fn a_token_hears_what_its_maker_may_read_until_it_is_revoked_and_has_four_streams() {
+    let mut console = Console::new().await;
+    let addr = console.serve(Duration::from_millis(50)).await;
+    let (id, ours) = console.token("sam@ours.example", &["read"], &[]).await;
+    let (_, theirs) = console.token("tess@theirs.example", &["read"], &[]).await;
+    let (_, limited) = console.token("owner@ours.example", &["read"], &[]).await;
+    let (_, blind) = console.token("owner@ours.example", &["work"], &[]).await;
+    let tenant = console.ours.tenant;
+    console
+        .execute(format!(
+            "UPDATE memberships SET client_ids = ARRAY[gen_random_uuid()] WHERE tenant_id = '{tenant}' AND role = 'owner'"
+        ))
+        .await;
+    let open = |token: &str| {
+        let header = format!("authorization: Bearer {token}");
+        async move { Stream::ask(addr, "/api/v1/events", &header).await }
+    };
+    let (mut hears, mut others, mut less) = (open(&ours).await, open(&theirs).await, open(&limited).await);
+    assert!(open(&blind).await.got.starts_with("HTTP/1.1 403"), "no scope, no stream");
+    assert!(open("mw_api_nonsense").await.got.starts_with("HTTP/1.1 401"));
+    let (a, b) = (&console.ours, &console.theirs);
+    console.decide(&console.store, a.tenant, a.client, a.incident).await;
+    hears.hears(&format!("event: change\ndata: incident {}\n", a.incident)).await;
+    console.decide(&console.store, b.tenant, b.client, b.incident).await;
+    others.hears(&format!("data: incident {}\n", b.incident)).await;
+    let mut tx = console.tx().await;
+    store::audit::insert_tenant_wide(&mut tx, "test", "tenant", tenant, serde_json::json!({})).await.unwrap();
+    tx.commit().await.unwrap();
+    less.hears("data: guardrail\n").await;
+    hears.hears("data: guardrail\n").await;
+    for (stream, not) in [(&less, a.incident), (&others, a.incident), (&hears, b.incident)] {
+        assert!(!stream.got.contains(&not.to_string()), "{}", stream.got);
+    }
+
+    let more = [open(&ours).await, open(&ours).await, open(&ours).await];
+    let fifth = open(&ours).await;
+    assert!(fifth.got.starts_with("HTTP/1.1 429") && fifth.got.contains("this token has 4 streams"), "{}", fifth.got);
+    drop(more);
+    let mut tx = console.tx().await;
+    assert!(store::tokens::mark_revoked(&mut tx, id, "Ours").await.unwrap());
+    tx.commit().await.unwrap();
+    hears.hears("event: end\ndata: the token may read no more\n").await;
+    hears.ends().await;
 }

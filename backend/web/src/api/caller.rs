@@ -25,6 +25,10 @@ pub struct Caller {
     pub member: Arc<Member>,
     /// The token.
     pub token_id: Uuid,
+    /// Its hash.
+    pub hash: [u8; 32],
+    /// From where it is used.
+    pub from: Option<IpAddr>,
 }
 
 impl Caller {
@@ -46,8 +50,8 @@ impl FromRequestParts<App> for Caller {
 pub async fn gate(State((app, limits)): State<(App, Limits)>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let address = peer::address(&parts);
-    let bearer = match known(&app, &parts, address).await {
-        Ok(bearer) => bearer,
+    let (bearer, hash) = match known(&app, &parts, address).await {
+        Ok(known) => known,
         Err(problem) => {
             let strange = problem.is_unauthorized().then_some(address).flatten();
             if let Some(left @ Left::None(_)) = strange.map(|address| limits.take_strange(address)) {
@@ -65,7 +69,7 @@ pub async fn gate(State((app, limits)): State<(App, Limits)>, request: Request, 
             let scopes = Scopes::of(bearer.scopes.iter().map(String::as_str));
             let token_id = bearer.token_id;
             let member = Arc::new(Member::by_token(bearer.member, scopes, peer::origin(&parts)));
-            parts.extensions.insert(Caller { member, token_id });
+            parts.extensions.insert(Caller { member, token_id, hash, from: address });
             next.run(Request::from_parts(parts, body)).await
         }
     };
@@ -73,14 +77,15 @@ pub async fn gate(State((app, limits)): State<(App, Limits)>, request: Request, 
     response
 }
 
-/// The token of a request, if it works from where it comes.
-async fn known(app: &App, parts: &Parts, address: Option<IpAddr>) -> Result<Bearer, Problem> {
+/// The token of a request and its hash, if it works from where it comes.
+async fn known(app: &App, parts: &Parts, address: Option<IpAddr>) -> Result<(Bearer, [u8; 32]), Problem> {
     let said = parts.headers.get(header::AUTHORIZATION).and_then(|said| said.to_str().ok());
     let text = said.and_then(|said| said.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     // What is mistyped is known by its checksum, without a look-up.
     let token = text.and_then(|(_, text)| token::parse(text.trim()).ok()).filter(|token| token.kind() == Kind::Api);
     let token = token.ok_or(Problem::UNAUTHORIZED)?;
-    let bearer = auth::by_api_token(&app.store, &token.hash()).await?.ok_or(Problem::UNAUTHORIZED)?;
+    let hash = token.hash();
+    let bearer = auth::by_api_token(&app.store, &hash).await?.ok_or(Problem::UNAUTHORIZED)?;
     if !super::networks::contain(&bearer.networks, address) {
         return Err(Problem::UNAUTHORIZED);
     }
@@ -90,5 +95,5 @@ async fn known(app: &App, parts: &Parts, address: Option<IpAddr>) -> Result<Bear
         store::tokens::mark_used(&mut tx, bearer.token_id, address).await?;
         tx.commit().await?;
     }
-    Ok(bearer)
+    Ok((bearer, hash))
 }

@@ -106,6 +106,7 @@ impl Modify for Token {
         super::contact::edit::remove,
         super::host::place::place,
         super::host::metrics::show,
+        super::events::stream,
         super::enrolment::list::list,
         super::enrolment::edit::make,
         super::enrolment::edit::revoke,

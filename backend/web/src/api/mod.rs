@@ -14,6 +14,7 @@ mod cursor;
 mod docs;
 mod document;
 mod enrolment;
+mod events;
 mod guardrail;
 mod host;
 mod incident;
@@ -90,6 +91,7 @@ pub fn routes() -> Vec<Route> {
         write("/api/v1/clients/{id}/contacts/{contact}/remove", contact::edit::remove),
         write("/api/v1/hosts/{id}/place", host::place::place),
         read("/api/v1/hosts/{id}/metrics", host::metrics::show),
+        read("/api/v1/events", events::stream),
         read("/api/v1/enrolment-tokens", enrolment::list::list),
         write("/api/v1/enrolment-tokens", enrolment::edit::make),
         write("/api/v1/enrolment-tokens/{id}/revoke", enrolment::edit::revoke),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::Extension;
@@ -11,6 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use domain::access::Act;
+use domain::token::Scopes;
 use futures_util::stream::unfold;
 use store::live::Change;
 use store::{auth, sessions};
@@ -18,6 +20,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tower_sessions::Session;
 
+use crate::api::networks;
 use crate::failure::RETRY_SECS;
 use crate::layers::Dressed;
 use crate::member::Member;
@@ -30,11 +33,19 @@ const GATHER: Duration = Duration::from_millis(250);
 /// More than these at once are said as "all".
 const NAMED: usize = 64;
 
+/// What lets a reader in; it is looked at again with each sign of life.
+pub enum Ticket {
+    /// A session, by its hash.
+    Session([u8; 32]),
+    /// A token of the API, by its hash, and from where it is used.
+    Token([u8; 32], Option<IpAddr>),
+}
+
 /// One reader's stream.
 struct Reader {
     app: App,
     seat: auth::Member,
-    session: [u8; 32],
+    ticket: Ticket,
     changes: Receiver<Change>,
     changed: BTreeSet<String>,
     /// When what was gathered is said.
@@ -61,10 +72,15 @@ pub async fn stream(
         Ok(place) => place,
         Err(owner) => return Ok(full(owner)),
     };
+    told(app, place, Ticket::Session(session), seat)
+}
+
+/// The stream of what changes for a seat, until its ticket is over or the node stops.
+pub fn told(app: App, place: Place, ticket: Ticket, seat: auth::Member) -> Result<Response, Failure> {
     let changes = app.store.wake().watch().ok_or(Failure::BUSY)?;
     let reader = Reader {
         seat,
-        session,
+        ticket,
         changes,
         changed: BTreeSet::new(),
         say: spaced(GATHER),
@@ -117,8 +133,8 @@ impl Reader {
                         return Some(Event::default().comment(""));
                     }
                     self.is_over = true;
-                    // The page is asked for anew, and that leads to the sign-in.
-                    return Some(Event::default().event("end").data("the session is over"));
+                    // A page is asked for anew, and that leads to the sign-in.
+                    return Some(Event::default().event("end").data(self.ticket.is_over()));
                 }
                 _ = self.say.tick(), if !self.changed.is_empty() => return Some(self.gathered()),
                 heard = self.changes.recv() => match heard {
@@ -151,24 +167,47 @@ impl Reader {
         Event::default().event("change").data(said)
     }
 
-    /// Whether the session lasts, with the role and the clients of this moment. Looking is no use of the session: a page
-    /// that is left open keeps nobody signed in.
+    /// Whether the ticket lasts, with the role and the clients of this moment.
     async fn goes_on(&mut self) -> bool {
-        let (store, login_id) = (&self.app.store, self.seat.login_id);
-        match sessions::lasts(store, &self.session, login_id).await {
-            Ok(false) => return false,
-            Ok(true) => {}
-            // A session that cannot be reached is no sign that there is none.
-            Err(_) => return true,
-        }
-        let tenant_id = Some(self.seat.scope.tenant_id());
-        match auth::by_session(store, login_id, tenant_id, self.seat.entered).await {
+        let seat = match self.ticket {
+            Ticket::Session(session) => self.by_session(&session).await,
+            Ticket::Token(hash, from) => self.by_token(&hash, from).await,
+        };
+        match seat {
             Ok(Some(seat)) if seat.scope.tenant_id() == self.seat.scope.tenant_id() && seat.role.may(Act::Read) => {
                 self.seat = seat;
                 true
             }
             Ok(_) => false,
+            // A ticket that cannot be looked at is no sign that there is none.
             Err(_) => true,
+        }
+    }
+
+    /// Looking is no use of the session: a page that is left open keeps nobody signed in.
+    async fn by_session(&self, session: &[u8; 32]) -> store::Result<Option<auth::Member>> {
+        let (store, login_id) = (&self.app.store, self.seat.login_id);
+        if !sessions::lasts(store, session, login_id).await? {
+            return Ok(None);
+        }
+        auth::by_session(store, login_id, Some(self.seat.scope.tenant_id()), self.seat.entered).await
+    }
+
+    async fn by_token(&self, hash: &[u8; 32], from: Option<IpAddr>) -> store::Result<Option<auth::Member>> {
+        let bearer = auth::by_api_token(&self.app.store, hash).await?;
+        let reads = |bearer: &auth::Bearer| {
+            let scopes = Scopes::of(bearer.scopes.iter().map(String::as_str));
+            scopes.may(bearer.member.role, Act::Read) && networks::contain(&bearer.networks, from)
+        };
+        Ok(bearer.filter(reads).map(|bearer| bearer.member))
+    }
+}
+
+impl Ticket {
+    fn is_over(&self) -> &'static str {
+        match self {
+            Ticket::Session(_) => "the session is over",
+            Ticket::Token(..) => "the token may read no more",
         }
     }
 }
