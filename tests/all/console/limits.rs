@@ -81,6 +81,10 @@ async fn a_limit_is_tightened_at_once_and_loosened_by_a_second_person_in_time() 
     assert_eq!(status, StatusCode::FORBIDDEN);
     let (_, _, page) = console.get("/changes", &second).await;
     assert!(page.contains("Client: runs at once") && page.contains("“More hosts”"), "{page}");
+    console.clock.advance(SignedDuration::from_mins(11));
+    let (status, _, page) = console.click(&second, "/changes", &path, "&answer=yes").await;
+    assert!(status == StatusCode::PRECONDITION_REQUIRED && page.contains("/confirm?next=/changes"), "proven first");
+    let second = console.sign_in("viewer@ours.example").await;
     assert_eq!(console.click(&second, "/changes", &path, "&answer=yes").await.0, StatusCode::SEE_OTHER);
     console.changes_pass().await;
     assert_eq!(console.in_flight().await, Some(2), "its time has not come");

@@ -69,6 +69,10 @@ pub async fn answer(
         "no" => Word::No,
         _ => return Err(Failure(Kind::BadRequest)),
     };
+    // A yes lets more be done by itself, for everybody, from then on; a no lets nothing.
+    if word == Word::Yes && member.may(Act::ConfirmChanges) {
+        member.must_be_proven(&app).await?;
+    }
     let reason = form.reason.trim();
     if reason.chars().count() > REASON {
         return Err(Failure(Kind::BadRequest));

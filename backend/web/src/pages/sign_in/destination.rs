@@ -19,6 +19,8 @@ pub enum Destination {
     Incident(Uuid),
     /// `/approvals`
     Approvals,
+    /// `/changes`
+    Changes,
     /// `/clients`
     Clients,
     /// `/clients/{client}`
@@ -55,6 +57,7 @@ impl Destination {
             ["incidents"] => Some(Destination::Incidents),
             ["incidents", id] => id.parse().ok().map(Destination::Incident),
             ["approvals"] => Some(Destination::Approvals),
+            ["changes"] => Some(Destination::Changes),
             ["clients"] => Some(Destination::Clients),
             ["clients", id] => id.parse().ok().map(Destination::ClientPage),
             ["hosts"] => Some(Destination::Hosts),
@@ -81,6 +84,7 @@ impl fmt::Display for Destination {
             Destination::Incidents => f.write_str("/incidents"),
             Destination::Incident(id) => write!(f, "/incidents/{id}"),
             Destination::Approvals => f.write_str("/approvals"),
+            Destination::Changes => f.write_str("/changes"),
             Destination::Clients => f.write_str("/clients"),
             Destination::ClientPage(id) => write!(f, "/clients/{id}"),
             Destination::Hosts => f.write_str("/hosts"),
@@ -124,6 +128,7 @@ mod tests {
             Destination::Incidents,
             Destination::Incident(id),
             Destination::Approvals,
+            Destination::Changes,
             Destination::Hosts,
             Destination::Host(id),
             Destination::Settings,
