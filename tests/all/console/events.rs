@@ -40,14 +40,18 @@ impl Stream {
     /// Reads until `seen` is so, or the other side ends it.
     async fn until(&mut self, seen: impl Fn(&str) -> bool) -> bool {
         let mut part = [0; 4096];
-        while !seen(&self.got) {
-            let n = tokio::time::timeout(LONG, self.connection.read(&mut part)).await.expect("in time").unwrap();
-            if n == 0 {
-                return false;
+        // As a whole: a stream that says nothing still gives signs of life.
+        let read = async {
+            while !seen(&self.got) {
+                let n = self.connection.read(&mut part).await.unwrap();
+                if n == 0 {
+                    return false;
+                }
+                self.got.push_str(&String::from_utf8_lossy(&part[..n]));
             }
-            self.got.push_str(&String::from_utf8_lossy(&part[..n]));
-        }
-        true
+            true
+        };
+        tokio::time::timeout(LONG, read).await.expect("in time")
     }
 
     pub(super) async fn hears(&mut self, what: &str) {
