@@ -269,7 +269,8 @@ impl World {
         let mut tx = self.tx().await;
         let expires_at = tx.now().await.unwrap() + Duration::from_secs(600);
         let key = jobs::JobKey { run_id, purpose: "fix".into(), leg: 1, attempt: 1 };
-        jobs::insert(&mut tx, &key, self.client, host, expires_at).await.unwrap();
+        let job = jobs::NewJob { key, client_id: self.client, host_id: host };
+        jobs::insert(&mut tx, &[job], expires_at).await.unwrap();
         tx.commit().await.unwrap();
     }
 }

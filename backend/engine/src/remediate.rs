@@ -2,7 +2,9 @@
 
 mod facts;
 mod maintenance;
+mod pending;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,10 +17,9 @@ use domain::run::State;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use store::classify::{alerts, incidents};
-use store::decisions::{self, NewDecision};
 use store::notify;
 use store::remediate::approvals;
-use store::remediate::guardrails::{self, Executed, buckets_of};
+use store::remediate::guardrails::{self, Executed, Taken, buckets_of};
 use store::remediate::jobs::{self, JobKey};
 use store::remediate::runs::{self, Claimed, Run};
 use store::remediate::{breakers, signs, undo};
@@ -27,6 +28,7 @@ use uuid::Uuid;
 
 use crate::lease::{Batch, Stage};
 use facts::BatchFacts;
+use pending::{Pending, job, queue, record};
 
 /// How long a run is leased for its decision.
 const LEASE: Duration = Duration::from_secs(30);
@@ -187,13 +189,16 @@ async fn admit_all(tx: &mut TenantTx, run_ids: &[Uuid]) -> store::Result<()> {
     guardrails::lock(tx, &all).await?;
     guardrails::move_finished(tx, &all).await?;
     // Read anew: whoever forbids or cancels held the locks before us.
-    let (mut taken, mut batch) = (Vec::new(), BatchFacts::read(tx, run_ids).await?);
+    let distinct: BTreeSet<_> = all.into_iter().collect();
+    let (mut taken, mut batch) = (Vec::new(), BatchFacts::read(tx, run_ids, &distinct).await?);
+    let mut pending = Pending::default();
     for run in runs::list(tx, run_ids).await? {
         let of_run = keys(&run);
-        if admit(tx, &run, &of_run, &mut batch).await? {
+        if admit(tx, &run, &of_run, &mut batch, &mut pending).await? {
             taken.extend(of_run);
         }
     }
+    pending.write(tx).await?;
     if taken.is_empty() {
         return Ok(());
     }
@@ -201,12 +206,14 @@ async fn admit_all(tx: &mut TenantTx, run_ids: &[Uuid]) -> store::Result<()> {
     guardrails::mark_clock(tx, &taken).await
 }
 
-/// One run whose buckets are locked: facts, decision, slots, job. Answers whether it was admitted.
+/// One run whose buckets are locked: facts, decision, and what follows from it. Answers whether it is admitted; that is
+/// written with `pending`.
 async fn admit(
     tx: &mut TenantTx,
     run: &Run,
     keys: &[(BucketKind, String)],
     batch: &mut BatchFacts,
+    pending: &mut Pending,
 ) -> store::Result<bool> {
     let run_id = run.run_id;
     match run.state.as_str() {
@@ -219,43 +226,30 @@ async fn admit(
     if run.attempt > 0 {
         // Slots of an admission that came to nothing: a waiting run holds none when it is decided.
         guardrails::release(tx, run_id, "not_run", Executed::No).await?;
+        pending.write(tx).await?;
+        batch.read_buckets(tx, keys).await?;
     }
-    let facts = batch.load(tx, run, keys).await?;
+    let facts = batch.load(tx, run, keys, pending).await?;
     let decided = decide(&facts);
-    record(tx, run, &decided).await?;
-    act(tx, run, &decided).await?;
-    match decided.answer {
-        Answer::Run { .. } => {
-            batch.note_admitted(run.host_id);
-            mark_canary(tx, run, &facts.breakers, decided.at).await.map(|()| true)
-        }
-        _ => Ok(false),
+    if let Answer::Run { slots } = &decided.answer {
+        let (slots, at) = (slots.clone(), decided.at);
+        batch.note_admitted(run, &slots);
+        pending.note_admitted(run, decided, slots);
+        mark_canary(tx, run, &facts.breakers, at).await?;
+        return Ok(true);
     }
+    pending.write(tx).await?;
+    record(tx, std::iter::once((run, &decided))).await?;
+    turn_away(tx, run, &decided).await?;
+    Ok(false)
 }
 
-async fn record(tx: &mut TenantTx, run: &Run, decided: &Decided) -> store::Result<()> {
-    let record = serde_json::to_value(decided).map_err(|_| StoreError::Corrupt {
-        table: "decisions",
-        column: "record",
-        id: run.run_id,
-    })?;
-    let (client_id, incident_id, subject_id) = (run.client_id, Some(run.incident_id), run.run_id);
-    let (stage, outcome) = ("remediate", decided.answer.word());
-    decisions::insert(tx, NewDecision { client_id, stage, incident_id, subject_id, outcome, record }).await?;
-    store::audit::insert(tx, client_id, "run.decided", "run", run.run_id, json!({ "answer": outcome })).await
-}
-
-async fn act(tx: &mut TenantTx, run: &Run, decided: &Decided) -> store::Result<()> {
+/// What follows for a run that is not admitted.
+async fn turn_away(tx: &mut TenantTx, run: &Run, decided: &Decided) -> store::Result<()> {
     let id = run.run_id;
     let planned = State::Planned;
     match &decided.answer {
-        Answer::Run { slots } => {
-            let attempt = run.attempt + 1;
-            guardrails::admit(tx, id, i32::from(attempt), slots).await?;
-            runs::advance(tx, id, planned, State::Admitted, "all guardrails allow it", json!({}), None).await?;
-            let key = JobKey { run_id: id, purpose: "fix".into(), leg: 1, attempt };
-            jobs::insert(tx, &key, run.client_id, run.host_id, decided.at + JOB_LIVES).await
-        }
+        Answer::Run { .. } => Ok(()),
         Answer::Hold { headline, until, tell_now } => {
             let storm = decided.storm();
             // One cause, one call: whoever is held by the same storm after the first is told of by it.
@@ -356,13 +350,12 @@ async fn take_back(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
     }
     let facts = facts::of_undo(tx, &run, &keys).await?;
     let decided = decide(&facts);
-    record(tx, &run, &decided).await?;
+    record(tx, std::iter::once((&run, &decided))).await?;
     match &decided.answer {
         Answer::Run { slots } => {
-            guardrails::admit(tx, run_id, i32::from(run.attempt), slots).await?;
+            guardrails::admit(tx, &[Taken { run_id, attempt: run.attempt, slots }]).await?;
             guardrails::mark_clock(tx, &[own]).await?;
-            let key = JobKey { run_id, purpose: "undo".into(), leg: 1, attempt: run.attempt };
-            jobs::insert(tx, &key, run.client_id, run.host_id, decided.at + JOB_LIVES).await
+            queue(tx, &[job(&run, "undo", run.attempt)], decided.at).await
         }
         Answer::Hold { headline, .. } => undo::mark_failed(tx, run_id, headline).await,
         Answer::Refuse { reason } => undo::mark_failed(tx, run_id, reason).await,

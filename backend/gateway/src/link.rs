@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::ws::WebSocket;
 use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval, sleep};
-use wire::v1::{Config, Down, Up, Welcome, close, constants};
+use wire::v1::{Config, Down, Observed, Up, Welcome, close, constants};
 
 use crate::diagnose;
 use crate::hello::{self, Begun};
@@ -27,6 +27,9 @@ const SILENCE: Duration = Duration::from_secs(30);
 const MESSAGES_PER_SEC: u32 = 50;
 /// Messages at once: an agent's whole ring of kept readings, and more.
 const BURST: f64 = 2048.0;
+
+/// Looks that have come in already share a transaction, at most so many: many checks answer at once.
+const GATHERED: usize = 64;
 
 /// Serves the link path.
 pub async fn serve(gateway: &Inner, key_id: &str, socket: WebSocket) {
@@ -101,17 +104,35 @@ async fn talk(
     let mut ping = interval(PING);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut heard, mut quota) = (elapsed(), Quota { left: BURST, at: began });
+    // What came in behind looks that were gathered.
+    let mut behind: Option<Result<Up, End>> = None;
     loop {
         let now = at(link.began_at);
         let timer = link.watches.next_timer().map(|t| Duration::try_from(t.duration_since(now)).unwrap_or_default());
         tokio::select! {
-            up = socket.next() => {
+            up = async { if let Some(up) = behind.take() { up.map(Some) } else { socket.next().await } } => {
                 heard = elapsed();
                 let Some(up) = up? else { continue };
-                if !quota.take(heard) {
-                    return Err(End::malformed("more messages than the server takes from one host"));
-                }
+                quota.take(heard)?;
                 let up = match up {
+                    Up::Observed(first) => {
+                        let mut looks = vec![first];
+                        while behind.is_none() && looks.len() < GATHERED {
+                            match socket.next_now() {
+                                None => break,
+                                Some(Ok(None)) => {}
+                                Some(Ok(Some(Up::Observed(next)))) => {
+                                    quota.take(heard)?;
+                                    looks.push(next);
+                                }
+                                Some(Ok(Some(other))) => behind = Some(Ok(other)),
+                                Some(Err(end)) => behind = Some(Err(end)),
+                            }
+                        }
+                        let ack = observed(gateway, link, looks, at(link.began_at)).await?;
+                        socket.send(&ack).await?;
+                        continue;
+                    }
                     Up::Report(report) => {
                         metrics.take(gateway, link, report, at(link.began_at), heard).await;
                         continue;
@@ -180,17 +201,21 @@ async fn take(gateway: &Inner, link: &mut Begun, looks: Vec<Look>, at: Timestamp
     link.watches.take(&gateway.store, &link.identity.scope, looks, at).await
 }
 
+/// Looks of the agent, in one transaction, and what is answered once it is committed.
+async fn observed(gateway: &Inner, link: &mut Begun, observed: Vec<Observed>, at: Timestamp) -> Result<Down, End> {
+    if observed.iter().any(|one| one.seq == 0) {
+        return Err(End::malformed("seq counts from 1"));
+    }
+    // An agent sends them in their order; whatever it does, nothing is acked that was not stored.
+    let last = observed.iter().map(|one| one.seq).max();
+    take(gateway, link, observed.into_iter().map(|one| Look::of(one.reading, one.request_id)).collect(), at).await?;
+    crash::point("server_before_ack");
+    Ok(Down::Ack { observed_seq: last, result: None })
+}
+
 /// One message of the agent, and what is answered once its effects are committed.
 async fn receive(gateway: &Inner, link: &mut Begun, sent: &mut Sent, up: Up, at: Timestamp) -> Result<After, End> {
     let down = match up {
-        Up::Observed(observed) => {
-            if observed.seq == 0 {
-                return Err(End::malformed("seq counts from 1"));
-            }
-            take(gateway, link, vec![Look::of(observed.reading, observed.request_id)], at).await?;
-            crash::point("server_before_ack");
-            vec![Down::Ack { observed_seq: Some(observed.seq), result: None }]
-        }
         Up::Lease {} => jobs::open(gateway, link, sent, Again::Yes).await?,
         Up::Start(start) => vec![jobs::start(gateway, link, &start).await?],
         Up::Refused(refused) => {
@@ -219,7 +244,7 @@ async fn receive(gateway: &Inner, link: &mut Begun, sent: &mut Sent, up: Up, at:
             Vec::new()
         }
         // They went their own way.
-        Up::Report(_) | Up::Found(_) => Vec::new(),
+        Up::Observed(_) | Up::Report(_) | Up::Found(_) => Vec::new(), // taken before
         Up::Enroll(_) | Up::Prove(_) | Up::Hello(_) => {
             return Err(End::malformed("this message belongs to the link's beginning"));
         }
@@ -234,11 +259,18 @@ struct Quota {
 }
 
 impl Quota {
-    fn take(&mut self, now: Duration) -> bool {
+    /// One message at `now`.
+    ///
+    /// # Errors
+    /// It is one too many.
+    fn take(&mut self, now: Duration) -> Result<(), End> {
         let refill = now.saturating_sub(self.at).as_secs_f64() * f64::from(MESSAGES_PER_SEC);
         self.left = (self.left + refill).min(BURST) - 1.0;
         self.at = now;
-        self.left >= 0.0
+        if self.left < 0.0 {
+            return Err(End::malformed("more messages than the server takes from one host"));
+        }
+        Ok(())
     }
 }
 
@@ -249,9 +281,9 @@ mod tests {
     #[test]
     fn a_host_may_burst_and_then_has_its_rate() {
         let mut quota = Quota { left: BURST, at: Duration::ZERO };
-        assert!((0..2048).all(|_| quota.take(Duration::ZERO)));
-        assert!(!quota.take(Duration::ZERO));
-        assert!((0..49).all(|_| quota.take(Duration::from_secs(1))));
-        assert!(!quota.take(Duration::from_secs(1)));
+        assert!((0..2048).all(|_| quota.take(Duration::ZERO).is_ok()));
+        assert!(quota.take(Duration::ZERO).is_err());
+        assert!((0..49).all(|_| quota.take(Duration::from_secs(1)).is_ok()));
+        assert!(quota.take(Duration::from_secs(1)).is_err());
     }
 }

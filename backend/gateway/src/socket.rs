@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::FutureExt as _;
 use wire::v1::{Down, Up, close};
 
 use store::StoreError;
@@ -58,6 +59,11 @@ impl Socket {
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
             Some(Ok(Message::Close(_)) | Err(_)) | None => Err(End::Gone),
         }
+    }
+
+    /// What has come in already, without waiting: as [`Self::next`], or none.
+    pub fn next_now(&mut self) -> Option<Result<Option<Up>, End>> {
+        self.next().now_or_never()
     }
 
     /// The next message, within `limit`.

@@ -41,25 +41,41 @@ pub struct Decision {
 }
 
 /// Stores one decision at the transaction's now.
-pub async fn insert(tx: &mut TenantTx, d: NewDecision<'_>) -> Result<Uuid> {
-    let (tenant_id, id, now) = (tx.tenant_id(), Store::new_id(), tx.now().await?);
+pub async fn insert(tx: &mut TenantTx, decision: NewDecision<'_>) -> Result<()> {
+    insert_all(tx, vec![decision]).await
+}
+
+/// Stores decisions at the transaction's now.
+pub async fn insert_all(tx: &mut TenantTx, decisions: Vec<NewDecision<'_>>) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let ids: Vec<Uuid> = decisions.iter().map(|_| Store::new_id()).collect();
+    let clients: Vec<Uuid> = decisions.iter().map(|d| d.client_id).collect();
+    let stages: Vec<String> = decisions.iter().map(|d| d.stage.to_owned()).collect();
+    let incidents: Vec<Option<Uuid>> = decisions.iter().map(|d| d.incident_id).collect();
+    let subjects: Vec<Uuid> = decisions.iter().map(|d| d.subject_id).collect();
+    let outcomes: Vec<String> = decisions.iter().map(|d| d.outcome.to_owned()).collect();
+    let records: Vec<Value> = decisions.into_iter().map(|d| d.record).collect();
     sqlx::query!(
         "INSERT INTO decisions (tenant_id, client_id, decision_id, stage, incident_id, subject_id, decided_at, outcome, record)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         SELECT $1, d.client_id, d.id, d.stage, d.incident_id, d.subject_id, $2, d.outcome, d.record
+         FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::uuid[], $7::uuid[], $8::text[], $9::jsonb[])
+           AS d(id, client_id, stage, incident_id, subject_id, outcome, record)",
         tenant_id,
-        d.client_id,
-        id,
-        d.stage,
-        d.incident_id,
-        d.subject_id,
         now.to_sqlx() as _,
-        d.outcome,
-        d.record
+        &ids,
+        &clients,
+        &stages,
+        &incidents as &[Option<Uuid>],
+        &subjects,
+        &outcomes,
+        &records
     )
     .execute(tx.conn())
     .await?;
-    tx.changes(Kind::Incident, d.client_id, d.incident_id);
-    Ok(id)
+    for (client_id, incident_id) in clients.into_iter().zip(incidents) {
+        tx.changes(Kind::Incident, client_id, incident_id);
+    }
+    Ok(())
 }
 
 /// All decisions on an incident, oldest first.

@@ -157,19 +157,24 @@ pub async fn holds(tx: &mut TenantTx, host_id: Uuid, epoch: i64) -> Result<bool>
     Ok(newest == Some(epoch))
 }
 
-/// Wakes the node that holds the host's link, for whoever makes something due for the host: the row is read
-/// `FOR SHARE`, so this transaction commits wholly before or wholly after a new link. Without a link nothing is
-/// woken; the next `Hello` takes everything open.
+/// [`wake_each`] of one host.
 pub async fn wake(tx: &mut TenantTx, host_id: Uuid) -> Result<()> {
+    wake_each(tx, &[host_id]).await
+}
+
+/// Wakes the nodes that hold the hosts' links, for whoever makes something due for the hosts: the rows are read `FOR
+/// SHARE`, so this transaction commits wholly before or wholly after a new link. Without a link nothing is woken; the next
+/// `Hello` takes everything open.
+pub async fn wake_each(tx: &mut TenantTx, host_ids: &[Uuid]) -> Result<()> {
     let tenant_id = tx.tenant_id();
-    let link = sqlx::query!(
-        "SELECT node_id, unlinked_at FROM host_links WHERE tenant_id = $1 AND host_id = $2 FOR SHARE",
+    let links = sqlx::query!(
+        "SELECT node_id, unlinked_at FROM host_links WHERE tenant_id = $1 AND host_id = ANY ($2) ORDER BY host_id FOR SHARE",
         tenant_id,
-        host_id
+        host_ids
     )
-    .fetch_optional(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    if let Some(link) = link.filter(|l| l.unlinked_at.is_none()) {
+    for link in links.iter().filter(|link| link.unlinked_at.is_none()) {
         let now = tx.now().await?;
         tx.due(Queue::Dispatch(link.node_id), now);
     }

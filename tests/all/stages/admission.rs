@@ -85,7 +85,7 @@ async fn admit_unlocked(store: &Store, w: &World, run_id: Uuid, all_have_read: &
     let run = runs::find(&mut tx, run_id).await.unwrap().unwrap();
     let keys = buckets_of(tx.tenant_id(), run.client_id, run.host_id, run.playbook_id);
     let now = tx.now().await.unwrap();
-    let buckets = guardrails::facts(&mut tx, &keys, run_id).await.unwrap();
+    let buckets = guardrails::read(&mut tx, &keys).await.unwrap();
     all_have_read.wait().await;
     let decided = decide(&Facts {
         now,
@@ -107,11 +107,11 @@ async fn admit_unlocked(store: &Store, w: &World, run_id: Uuid, all_have_read: &
         // The high-water mark moves under the others' feet, and is no part of what is shown here.
         buckets: buckets
             .into_iter()
-            .map(|b| domain::remediate::guardrails::BucketFacts { clock_high: now, ..b })
+            .map(|b| domain::remediate::guardrails::BucketFacts { clock_high: now, ..b.seen_by(run_id) })
             .collect(),
     });
     let Answer::Run { slots } = decided.answer else { return Ok(false) };
-    match guardrails::admit(&mut tx, run_id, 1, &slots).await {
+    match guardrails::admit(&mut tx, &[guardrails::Taken { run_id, attempt: 1, slots: &slots }]).await {
         Ok(()) => tx.commit().await.map(|()| true).map_err(|e| e.to_string()),
         Err(e) => Err(e.conflict().map_or_else(|| e.to_string(), str::to_owned)),
     }

@@ -40,6 +40,14 @@ pub struct Facts {
     pub set: Numbers,
 }
 
+impl Facts {
+    /// A run of the client was admitted, of this version or of another: nobody has judged it yet.
+    pub fn note_admitted(&mut self, of_version: bool) {
+        self.unproven += 1;
+        self.unproven_of_version += u32::from(of_version);
+    }
+}
+
 /// Most unproven at once in a client of that size.
 pub fn max_unproven(size: Size) -> u32 {
     size.halved(size.hosts.div_ceil(25).clamp(1, 25))

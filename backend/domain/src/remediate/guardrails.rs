@@ -4,8 +4,10 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::damage;
+use super::decide::Slot;
 
 /// Kinds of buckets a run or its undo takes slots in, in the order of their locks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -199,9 +201,65 @@ impl BucketFacts {
     }
 }
 
+/// A locked bucket through a batch of decisions: what one run takes, the next finds taken.
+#[derive(Clone, Debug)]
+pub struct Occupancy {
+    bucket: BucketFacts,
+    /// The runs that hold its flights.
+    holders: Vec<Uuid>,
+}
+
+impl Occupancy {
+    /// As it was read under its lock.
+    pub fn new(bucket: BucketFacts, holders: Vec<Uuid>) -> Self {
+        Occupancy { bucket, holders }
+    }
+
+    /// What the decision on `run_id` finds.
+    pub fn seen_by(&self, run_id: Uuid) -> BucketFacts {
+        BucketFacts { own_flight: self.holders.contains(&run_id), ..self.bucket.clone() }
+    }
+
+    /// `run_id` takes a slot of this bucket.
+    pub fn take(&mut self, run_id: Uuid, slot: &Slot) {
+        let taken = (slot.occupied_until, slot.slot_no);
+        let place = self.bucket.occupied.partition_point(|other| *other <= taken);
+        self.bucket.occupied.insert(place, taken);
+        if let Some(flight) = slot.flight_no {
+            self.bucket.flights.push(flight);
+            self.holders.push(run_id);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_one_run_takes_the_next_finds_taken_and_its_own_flight_is_its_own() {
+        let at = |s| Timestamp::from_second(s).expect("a valid second");
+        let (first, second) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let of_host = limits(BucketKind::Host, Numbers::default(), Size { hosts: 1, first_week: false });
+        let empty = BucketFacts {
+            kind: BucketKind::Host,
+            key: "k".to_owned(),
+            frozen: false,
+            clock_high: at(0),
+            limits: of_host,
+            occupied: vec![(at(50), 1), (at(90), 3)],
+            flights: vec![],
+            own_flight: false,
+        };
+        let mut bucket = Occupancy::new(empty, vec![]);
+        assert_eq!(bucket.seen_by(first).free_slots(1), Some(vec![2]));
+        let (kind, key, slot_no, flight_no) = (BucketKind::Host, "k".to_owned(), 2, Some(1));
+        bucket.take(first, &Slot { kind, key, slot_no, flight_no, occupied_until: at(70) });
+        let seen = bucket.seen_by(second);
+        assert_eq!(seen.occupied, [(at(50), 1), (at(70), 2), (at(90), 3)], "the earliest end first");
+        assert_eq!((seen.free_slots(1), seen.free_flight()), (None, Flight::AllInUse));
+        assert_eq!(bucket.seen_by(first).free_flight(), Flight::NotNeeded);
+    }
 
     #[test]
     fn the_defaults_follow_the_table_of_sizes() {

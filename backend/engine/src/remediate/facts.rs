@@ -6,15 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::change::strictest;
 use domain::classify::Mode;
 use domain::remediate::breaker::{Breaker, State};
-use domain::remediate::decide::Facts;
-use domain::remediate::guardrails::{BucketFacts, BucketKind};
-use domain::remediate::storm;
+use domain::remediate::decide::{Facts, Slot};
+use domain::remediate::guardrails::{BucketFacts, BucketKind, Occupancy};
+use domain::remediate::{fair, storm};
 use serde_json::Value;
 use store::remediate::batch::{self, Around};
 use store::remediate::runs::Run;
 use store::remediate::{approvals, breakers, damage, guardrails, playbooks, shares, stops, storms};
 use store::{StoreError, TenantTx};
 use uuid::Uuid;
+
+use super::pending::Pending;
 
 /// What a playbook's version says that matters to a decision.
 #[derive(Debug, Clone)]
@@ -23,37 +25,74 @@ struct Version {
     weight: u32,
 }
 
-/// The facts that a batch shares.
+/// What is the same for all runs of a client in a batch.
+#[derive(Debug)]
+struct OfClient {
+    damage: damage::OfClient,
+    /// Other clients of the organization.
+    others: u32,
+}
+
+/// The facts that a batch shares, kept true by what the batch itself admits.
 #[derive(Debug)]
 pub(super) struct BatchFacts {
     around: Around,
     /// Hosts that the batch itself has given a job.
     admitted: BTreeSet<Uuid>,
+    buckets: BTreeMap<(BucketKind, String), Occupancy>,
     versions: BTreeMap<Vec<u8>, Version>,
-    clients: BTreeMap<Uuid, damage::OfClient>,
+    clients: BTreeMap<Uuid, OfClient>,
+    /// By client and version.
+    damage: BTreeMap<(Uuid, Vec<u8>), domain::remediate::damage::Facts>,
     /// What turned critical lately, by client and check.
     storms: BTreeMap<(Uuid, Uuid), storm::Facts>,
 }
 
 impl BatchFacts {
-    /// Reads what is read once; the buckets of all the runs are locked.
-    pub(super) async fn read(tx: &mut TenantTx, run_ids: &[Uuid]) -> store::Result<Self> {
+    /// Reads what is read once; `keys` are the buckets of all the runs, and locked.
+    pub(super) async fn read(
+        tx: &mut TenantTx,
+        run_ids: &[Uuid],
+        keys: &BTreeSet<(BucketKind, String)>,
+    ) -> store::Result<Self> {
         let around = batch::find(tx, run_ids).await?;
-        let (admitted, versions, clients, storms) = Default::default();
-        Ok(Self { around, admitted, versions, clients, storms })
+        let (admitted, versions, clients, damage, storms) = Default::default();
+        let mut batch = Self { around, admitted, buckets: BTreeMap::new(), versions, clients, damage, storms };
+        let keys: Vec<_> = keys.iter().cloned().collect();
+        batch.read_buckets(tx, &keys).await?;
+        Ok(batch)
     }
 
-    /// A run of the batch was admitted on this host.
-    pub(super) fn note_admitted(&mut self, host_id: Uuid) {
-        self.admitted.insert(host_id);
+    /// Reads buckets (anew) from the rows; what the batch admitted is written.
+    pub(super) async fn read_buckets(&mut self, tx: &mut TenantTx, keys: &[(BucketKind, String)]) -> store::Result<()> {
+        let read = guardrails::read(tx, keys).await?;
+        self.buckets.extend(keys.iter().cloned().zip(read));
+        Ok(())
     }
 
-    /// The facts of one run, on what the runs before it took.
+    /// A run of the batch was admitted with these slots.
+    pub(super) fn note_admitted(&mut self, run: &Run, slots: &[Slot]) {
+        self.admitted.insert(run.host_id);
+        for slot in slots {
+            if let Some(bucket) = self.buckets.get_mut(&(slot.kind, slot.key.clone())) {
+                bucket.take(run.run_id, slot);
+            }
+        }
+        for ((client_id, digest), facts) in &mut self.damage {
+            if *client_id == run.client_id {
+                facts.note_admitted(*digest == run.playbook_digest);
+            }
+        }
+    }
+
+    /// The facts of one waiting run, on what the runs before it took. What it asks the rows that the batch itself changes
+    /// needs `pending` written first.
     pub(super) async fn load(
         &mut self,
         tx: &mut TenantTx,
         run: &Run,
         keys: &[(BucketKind, String)],
+        pending: &mut Pending,
     ) -> store::Result<Facts> {
         let corrupt = |column| StoreError::Corrupt { table: "runs", column, id: run.run_id };
         let now = tx.now().await?;
@@ -65,19 +104,42 @@ impl BatchFacts {
         let mode = strictest(planned, today);
         let needs_person = risk == "H";
         let asks = mode == Mode::Approve || needs_person;
-        let buckets = guardrails::facts(tx, keys, run.run_id).await?;
+        let buckets: Vec<BucketFacts> =
+            keys.iter().filter_map(|key| Some(self.buckets.get(key)?.seen_by(run.run_id))).collect();
+        if buckets.len() != keys.len() {
+            return Err(StoreError::Corrupt { table: "guardrail_buckets", column: "scope_key", id: run.run_id });
+        }
+        if let Entry::Vacant(new) = self.clients.entry(run.client_id) {
+            let damage = damage::find_of_client(tx, run.client_id).await?;
+            new.insert(OfClient { damage, others: shares::count_others(tx, run.client_id).await? });
+        }
+        let of_client = self.clients.get(&run.client_id).ok_or(corrupt("client_id"))?;
+        let (size, others) = (of_client.damage.size, of_client.others);
         let share = match buckets.iter().find(|bucket| bucket.kind == BucketKind::Tenant) {
-            Some(tenant) => Some(shares::find(tx, run.client_id, tenant, weight).await?),
+            Some(tenant) if fair::matters(tenant, others, weight) => {
+                pending.write(tx).await?;
+                Some(shares::find(tx, run.client_id, tenant, others).await?)
+            }
+            // What could not hold the run is not counted.
+            Some(_) => Some(fair::Facts { others, ..fair::Facts::default() }),
             None => None,
         };
-        let of_client = match self.clients.entry(run.client_id) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(damage::find_of_client(tx, run.client_id).await?),
+        let damage = match self.damage.entry((run.client_id, run.playbook_digest.clone())) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(new) => {
+                pending.write(tx).await?;
+                new.insert(damage::find(tx, run, &of_client.damage).await?).clone()
+            }
         };
-        let size = of_client.size;
         let storm = match self.storms.entry((run.client_id, run.check_id)) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => new.insert(storms::find(tx, run.client_id, run.check_id).await?),
+        };
+        let breakers = if self.around.any_breaker {
+            pending.write(tx).await?;
+            open_breakers(tx, run).await?
+        } else {
+            Vec::new()
         };
         let around = &self.around;
         Ok(Facts {
@@ -95,9 +157,9 @@ impl BatchFacts {
             host_busy: of_run.host_busy || self.admitted.contains(&run.host_id),
             stops: if around.any_stop { stops::list_over(tx, run.client_id, run.host_id).await? } else { Vec::new() },
             buckets,
-            damage: Some((damage::find(tx, run, of_client).await?, size)),
+            damage: Some((damage, size)),
             storm: Some((storm.clone(), size)),
-            breakers: if around.any_breaker { open_breakers(tx, run).await? } else { Vec::new() },
+            breakers,
         })
     }
 
@@ -117,7 +179,8 @@ impl BatchFacts {
 
 /// An undo takes a slot of its own bucket alone; what stops fixes stops it too. The yes to a fix is one to its undo.
 pub(super) async fn of_undo(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, String)]) -> store::Result<Facts> {
-    let all = guardrails::facts(tx, keys, run.run_id).await?;
+    let read = guardrails::read(tx, keys).await?;
+    let all: Vec<BucketFacts> = read.iter().map(|bucket| bucket.seen_by(run.run_id)).collect();
     let frozen = all.iter().any(|bucket| bucket.frozen);
     let buckets = all.into_iter().filter(|bucket| bucket.kind == BucketKind::Undo);
     let mut around = batch::find(tx, &[run.run_id]).await?;

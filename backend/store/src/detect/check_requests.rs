@@ -18,28 +18,47 @@ pub async fn insert(
     asked_for: &str,
     limit: Duration,
 ) -> Result<(Uuid, Timestamp)> {
-    if !probes::hurry(tx, subject.host_id, subject.check_id).await? {
-        host_links::wake(tx, subject.host_id).await?;
-    }
-    let (tenant_id, id, now) = (tx.tenant_id(), Store::new_id(), tx.now().await?);
+    let (ids, expires_at) = insert_all(tx, std::slice::from_ref(subject), asked_for, limit).await?;
+    Ok((ids.first().copied().unwrap_or_default(), expires_at))
+}
+
+/// Asks many questions, as [`insert`] does one; the ids are in the order of `subjects`.
+pub async fn insert_all(
+    tx: &mut TenantTx,
+    subjects: &[Subject],
+    asked_for: &str,
+    limit: Duration,
+) -> Result<(Vec<Uuid>, Timestamp)> {
+    let looks: Vec<(Uuid, Uuid)> = subjects.iter().map(|subject| (subject.host_id, subject.check_id)).collect();
+    let ours = probes::hurry(tx, &looks).await?;
+    let mut theirs: Vec<Uuid> = looks.iter().filter(|look| !ours.contains(look)).map(|(host_id, _)| *host_id).collect();
+    theirs.sort_unstable();
+    theirs.dedup();
+    host_links::wake_each(tx, &theirs).await?;
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let expires_at = now + limit;
+    let ids: Vec<Uuid> = subjects.iter().map(|_| Store::new_id()).collect();
+    let clients: Vec<Uuid> = subjects.iter().map(|subject| subject.client_id).collect();
+    let (hosts, checks): (Vec<Uuid>, Vec<Uuid>) = looks.into_iter().unzip();
+    let targets: Vec<String> = subjects.iter().map(|subject| subject.target.clone()).collect();
     sqlx::query!(
         "INSERT INTO check_requests (tenant_id, client_id, host_id, request_id, check_id, target, asked_for, asked_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         SELECT $1, q.client_id, q.host_id, q.id, q.check_id, q.target, $2, $3, $4
+         FROM unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[], $9::text[]) AS q(client_id, host_id, id, check_id, target)",
         tenant_id,
-        subject.client_id,
-        subject.host_id,
-        id,
-        subject.check_id,
-        subject.target,
         asked_for,
         now.to_sqlx() as _,
-        expires_at.to_sqlx() as _
+        expires_at.to_sqlx() as _,
+        &clients,
+        &hosts,
+        &ids,
+        &checks,
+        &targets
     )
     .execute(tx.conn())
     .await?;
     tx.due(Queue::Verify, expires_at);
-    Ok((id, expires_at))
+    Ok((ids, expires_at))
 }
 
 /// An unanswered question.

@@ -1,6 +1,6 @@
 //! Table `probes`: what the server asks over the network, when it is due, and who is at it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use domain::detect::{Check, Kind};
@@ -192,21 +192,22 @@ pub async fn delete(tx: &mut TenantTx, due: &Due) -> Result<()> {
     Ok(())
 }
 
-/// Makes a look due now; false: the check is not the server's.
-pub async fn hurry(tx: &mut TenantTx, host_id: Uuid, check_id: Uuid) -> Result<bool> {
+/// Makes looks (host and check) due now; answers those that are the server's.
+pub async fn hurry(tx: &mut TenantTx, looks: &[(Uuid, Uuid)]) -> Result<BTreeSet<(Uuid, Uuid)>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let done = sqlx::query!(
-        "UPDATE probes SET due_at = least(due_at, $4) WHERE tenant_id = $1 AND host_id = $2 AND check_id = $3",
+    let (hosts, checks): (Vec<Uuid>, Vec<Uuid>) = looks.iter().copied().unzip();
+    let rows = sqlx::query!(
+        "UPDATE probes p SET due_at = least(p.due_at, $4) FROM (SELECT DISTINCT * FROM unnest($2::uuid[], $3::uuid[])) AS l(host_id, check_id)
+         WHERE p.tenant_id = $1 AND p.host_id = l.host_id AND p.check_id = l.check_id RETURNING p.host_id, p.check_id",
         tenant_id,
-        host_id,
-        check_id,
+        &hosts,
+        &checks,
         now.to_sqlx() as _
     )
-    .execute(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    let ours = done.rows_affected() == 1;
-    if ours {
+    if !rows.is_empty() {
         tx.due(Queue::Detect, now);
     }
-    Ok(ours)
+    Ok(rows.into_iter().map(|row| (row.host_id, row.check_id)).collect())
 }

@@ -25,7 +25,7 @@ pub async fn find_of_client(tx: &mut TenantTx, client_id: Uuid) -> Result<OfClie
     Ok(OfClient { bad: list_bad(tx, client_id).await?, size })
 }
 
-/// Reads the rest for one run, whose buckets are locked.
+/// Reads the rest for a waiting run, whose buckets are locked: the same for every waiting run of its client and version.
 pub async fn find(tx: &mut TenantTx, run: &Run, of_client: &OfClient) -> Result<Facts> {
     let tenant_id = tx.tenant_id();
     let key = run.client_id.to_string();

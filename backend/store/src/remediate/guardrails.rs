@@ -1,10 +1,10 @@
 //! Tables `guardrail_buckets`, `guardrail_admissions`, `guardrail_history`: locks, counts, slots.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::remediate::damage;
 use domain::remediate::decide::Slot;
-use domain::remediate::guardrails::{BucketFacts, BucketKind, Numbers, Size, limits};
+use domain::remediate::guardrails::{BucketFacts, BucketKind, Numbers, Occupancy, Size, limits};
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
@@ -108,8 +108,8 @@ pub async fn lock(tx: &mut TenantTx, keys: &[(BucketKind, String)]) -> Result<()
     Ok(())
 }
 
-/// Reads what is known of locked buckets at the transaction's now, in their order.
-pub async fn facts(tx: &mut TenantTx, keys: &[(BucketKind, String)], run_id: Uuid) -> Result<Vec<BucketFacts>> {
+/// Reads what is known of locked buckets at the transaction's now, in the order of `keys`.
+pub async fn read(tx: &mut TenantTx, keys: &[(BucketKind, String)]) -> Result<Vec<Occupancy>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let (kinds, names) = words(keys);
     let buckets = sqlx::query!(
@@ -137,32 +137,38 @@ pub async fn facts(tx: &mut TenantTx, keys: &[(BucketKind, String)], run_id: Uui
     )
     .fetch_all(tx.conn())
     .await?;
+    let mut of_buckets: BTreeMap<(&str, &str), Vec<_>> = BTreeMap::new();
+    for a in &live {
+        of_buckets.entry((&a.scope_kind, &a.scope_key)).or_default().push(a);
+    }
     let mut out = Vec::with_capacity(keys.len());
     for (kind, key) in keys {
         let b = buckets.iter().find(|b| b.scope_kind == kind.word() && b.scope_key == *key);
         let Some(b) = b else {
-            return Err(StoreError::WrongRowCount { statement: "guardrails::facts", expected: 1, changed: 0 });
+            return Err(StoreError::WrongRowCount { statement: "guardrails::read", expected: 1, changed: 0 });
         };
-        let of_bucket = || live.iter().filter(|a| a.scope_kind == kind.word() && a.scope_key == *key);
-        let flights = || of_bucket().filter(|a| a.unreleased).filter_map(|a| Some((a.flight_no?, a.run_id)));
+        let of_bucket = of_buckets.get(&(kind.word(), key.as_str())).map(Vec::as_slice).unwrap_or_default();
+        let flights = || of_bucket.iter().filter(|a| a.unreleased).filter_map(|a| Some((a.flight_no?, a.run_id)));
         let own = numbers(b.max_in_flight, b.max_per_window, b.window_secs);
         let set = inherit(own, numbers(b.kind_in_flight, b.kind_per_window, b.kind_window_secs));
         // How large the scope is counts only where nobody has set the number.
         let hosts = if set.max_per_window.is_none() { hosts_in(tx, *kind, key).await? } else { 1 };
         let size = Size { hosts, first_week: is_first_week(b.tenant_created_at.to_jiff(), now) };
-        out.push(BucketFacts {
+        let facts = BucketFacts {
             kind: *kind,
             key: key.clone(),
             frozen: b.frozen,
             clock_high: b.clock_high.to_jiff(),
             limits: limits(*kind, set, size),
-            occupied: of_bucket()
+            occupied: of_bucket
+                .iter()
                 .map(|a| (a.occupied_until.to_jiff(), a.slot_no as u32))
                 .filter(|(until, _)| *until > now)
                 .collect(),
             flights: flights().map(|(flight, _)| flight as u32).collect(),
-            own_flight: flights().any(|(_, run)| run == run_id),
-        });
+            own_flight: false,
+        };
+        out.push(Occupancy::new(facts, flights().map(|(_, run_id)| run_id).collect()));
     }
     Ok(out)
 }
@@ -370,23 +376,38 @@ pub async fn reset_clock(tx: &mut TenantTx) -> Result<u64> {
     Ok(done.rows_affected())
 }
 
-/// Takes the slots of an admission; [`mark_clock`] follows in the same transaction. A `conflict` of
+/// What one run takes.
+#[derive(Debug)]
+pub struct Taken<'a> {
+    /// The run.
+    pub run_id: Uuid,
+    /// Its attempt, from 1.
+    pub attempt: i16,
+    /// The slots.
+    pub slots: &'a [Slot],
+}
+
+/// Takes the slots of admissions; [`mark_clock`] follows in the same transaction. A `conflict` of
 /// `guardrail_admissions_slot` or `_flight` means that the lock was not what kept the limit.
-pub async fn admit(tx: &mut TenantTx, run_id: Uuid, attempt: i32, slots: &[Slot]) -> Result<()> {
+pub async fn admit(tx: &mut TenantTx, admitted: &[Taken<'_>]) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let kinds: Vec<String> = slots.iter().map(|s| s.kind.word().to_owned()).collect();
-    let keys: Vec<String> = slots.iter().map(|s| s.key.clone()).collect();
-    let numbers: Vec<i32> = slots.iter().map(|s| s.slot_no as i32).collect();
+    let slots = || admitted.iter().flat_map(|taken| taken.slots.iter().map(move |slot| (taken, slot)));
+    let run_ids: Vec<Uuid> = slots().map(|(taken, _)| taken.run_id).collect();
+    let attempts: Vec<i32> = slots().map(|(taken, _)| i32::from(taken.attempt)).collect();
+    let kinds: Vec<String> = slots().map(|(_, s)| s.kind.word().to_owned()).collect();
+    let keys: Vec<String> = slots().map(|(_, s)| s.key.clone()).collect();
+    let numbers: Vec<i32> = slots().map(|(_, s)| s.slot_no as i32).collect();
     // No flight: 0 here, NULL in the row.
-    let flights: Vec<i32> = slots.iter().map(|s| s.flight_no.map_or(0, |n| n as i32)).collect();
-    let spans: Vec<i64> = slots.iter().map(|s| (s.occupied_until.duration_since(now).as_micros()) as i64).collect();
+    let flights: Vec<i32> = slots().map(|(_, s)| s.flight_no.map_or(0, |n| n as i32)).collect();
+    let spans: Vec<i64> = slots().map(|(_, s)| (s.occupied_until.duration_since(now).as_micros()) as i64).collect();
     sqlx::query!(
         "INSERT INTO guardrail_admissions (tenant_id, scope_kind, scope_key, run_id, attempt, slot_no, flight_no, admitted_at, occupied_until)
-         SELECT $1, s.kind, s.key, $2, $3, s.slot_no, nullif(s.flight_no, 0), $4::timestamptz, $4::timestamptz + s.micros * interval '1 microsecond'
-         FROM unnest($5::text[], $6::text[], $7::int[], $8::int[], $9::bigint[]) AS s(kind, key, slot_no, flight_no, micros)",
+         SELECT $1, s.kind, s.key, s.run_id, s.attempt, s.slot_no, nullif(s.flight_no, 0), $4::timestamptz, $4::timestamptz + s.micros * interval '1 microsecond'
+         FROM unnest($2::uuid[], $3::int[], $5::text[], $6::text[], $7::int[], $8::int[], $9::bigint[])
+           AS s(run_id, attempt, kind, key, slot_no, flight_no, micros)",
         tenant_id,
-        run_id,
-        attempt,
+        &run_ids,
+        &attempts,
         now.to_sqlx() as _,
         &kinds,
         &keys,

@@ -1,17 +1,15 @@
 //! What clients hold of their organization's window, and who waits with nothing: facts of a fair share.
 
-use domain::remediate::fair::{Facts, matters};
+use domain::remediate::fair::Facts;
 use domain::remediate::guardrails::BucketFacts;
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
 use crate::{Result, TenantTx};
 
-/// Reads it for a run of this weight, whose organization's bucket is locked and has been read. What could not hold the
-/// run is not counted.
-pub async fn find(tx: &mut TenantTx, client_id: Uuid, tenant: &BucketFacts, weight: u32) -> Result<Facts> {
-    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
+/// Other clients of the organization, archived ones left out.
+pub async fn count_others(tx: &mut TenantTx, client_id: Uuid) -> Result<u32> {
+    let tenant_id = tx.tenant_id();
     let others = sqlx::query_scalar!(
         r#"SELECT count(*) AS "n!" FROM clients WHERE tenant_id = $1 AND client_id <> $2 AND archived_at IS NULL"#,
         tenant_id,
@@ -19,10 +17,17 @@ pub async fn find(tx: &mut TenantTx, client_id: Uuid, tenant: &BucketFacts, weig
     )
     .fetch_one(tx.conn())
     .await?;
-    let others = count(others);
-    if !matters(tenant, others, weight) {
-        return Ok(Facts { others, ..Facts::default() });
-    }
+    Ok(count(others))
+}
+
+fn count(n: i64) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// Reads it for a run of a client with so many `others`, where the shares can hold it
+/// ([`domain::remediate::fair::matters`]); the organization's bucket is locked and has been read.
+pub async fn find(tx: &mut TenantTx, client_id: Uuid, tenant: &BucketFacts, others: u32) -> Result<Facts> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let holds = sqlx::query_scalar!(
         r#"SELECT count(*) AS "n!" FROM guardrail_admissions a JOIN runs r ON r.tenant_id = $1 AND r.run_id = a.run_id
            WHERE a.tenant_id = $1 AND a.scope_kind = 'tenant' AND a.scope_key = $3 AND a.occupied_until > $4 AND r.client_id = $2"#,

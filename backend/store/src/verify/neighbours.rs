@@ -46,21 +46,25 @@ pub async fn ask(tx: &mut TenantTx, run_id: Uuid, attempt: i16, limit: Duration)
     )
     .fetch_all(tx.conn())
     .await?;
-    for subject in subjects {
-        let (request_id, _) = check_requests::insert(tx, &subject, "verify", limit).await?;
-        sqlx::query!(
-            "UPDATE run_neighbours SET request_id = $6
-             WHERE tenant_id = $1 AND run_id = $2 AND attempt = $3 AND check_id = $4 AND target = $5",
-            tenant_id,
-            run_id,
-            attempt,
-            subject.check_id,
-            subject.target,
-            request_id
-        )
-        .execute(tx.conn())
-        .await?;
+    if subjects.is_empty() {
+        return Ok(());
     }
+    let (request_ids, _) = check_requests::insert_all(tx, &subjects, "verify", limit).await?;
+    let checks: Vec<Uuid> = subjects.iter().map(|subject| subject.check_id).collect();
+    let targets: Vec<String> = subjects.into_iter().map(|subject| subject.target).collect();
+    sqlx::query!(
+        "UPDATE run_neighbours n SET request_id = q.request_id
+         FROM unnest($4::uuid[], $5::text[], $6::uuid[]) AS q(check_id, target, request_id)
+         WHERE n.tenant_id = $1 AND n.run_id = $2 AND n.attempt = $3 AND n.check_id = q.check_id AND n.target = q.target",
+        tenant_id,
+        run_id,
+        attempt,
+        &checks,
+        &targets,
+        &request_ids
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 

@@ -86,6 +86,8 @@ pub async fn has_due(tx: &mut TenantTx) -> Result<bool> {
 /// Leases what is due: a phase's time has come, or its question and those to the neighbours are answered.
 pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: Duration) -> Result<Vec<Due>> {
     let (tenant_id, now, token) = (tx.tenant_id(), tx.now().await?, Store::new_id());
+    // Nobody is told of a lease: one that a crash takes back is as if it had never been.
+    tx.commit_soon().await?;
     let until = now + lease;
     let rows = sqlx::query!(
         r#"WITH picked AS MATERIALIZED (SELECT v.run_id, v.purpose, v.attempt FROM verifications v WHERE v.tenant_id = $1 AND v.due_at IS NOT NULL
