@@ -127,7 +127,7 @@ fn facts() -> Facts {
         storm: Some((storm::Facts::default(), Size { hosts: 5, first_week: false })),
         breakers: Vec::new(),
         stops: vec![],
-        buckets: BucketKind::ALL[..5].iter().map(|(kind, ..)| bucket(*kind)).collect(),
+        buckets: BucketKind::OF_EVERY_RUN.into_iter().map(bucket).collect(),
     }
 }
 

@@ -8,7 +8,7 @@ use domain::remediate::guardrails::Numbers;
 use serde_json::{Value, json};
 use store::changes::{self, Change, Subject, limit_key};
 use store::classify::mappings;
-use store::remediate::{guardrails, runs};
+use store::remediate::{groups, guardrails, runs};
 use store::{Queue, Store, TenantScope, TenantTx, audit};
 use uuid::Uuid;
 
@@ -71,6 +71,10 @@ async fn take_effect(tx: &mut TenantTx, change: &Change) -> store::Result<Result
     }
     match subject {
         Subject::Mode(mapping_id) => raise(tx, change, mapping_id).await,
+        Subject::ServiceGroup(group_id) => match serde_json::from_value(change.wanted.clone()) {
+            Ok(group) => groups::update(tx, group_id, &group).await.map(Ok),
+            Err(_) => Ok(Err("the group cannot be read".to_owned())),
+        },
         Subject::Limit(kind, part) => {
             let key = limit_key(tx.tenant_id(), kind);
             let old = guardrails::find(tx, kind, &key).await?.set;

@@ -22,7 +22,7 @@ use store::remediate::approvals;
 use store::remediate::guardrails::{self, Executed, Taken, buckets_of};
 use store::remediate::jobs::{self, JobKey};
 use store::remediate::runs::{self, Claimed, Run};
-use store::remediate::{breakers, signs, undo};
+use store::remediate::{breakers, groups, signs, undo};
 use store::{Queue, Store, StoreError, TenantScope, TenantTx};
 use uuid::Uuid;
 
@@ -184,7 +184,16 @@ async fn find_locked(tx: &mut TenantTx, run_id: Uuid) -> store::Result<Option<(R
 /// The locks of all buckets, then the clock, then one run after the other.
 async fn admit_all(tx: &mut TenantTx, run_ids: &[Uuid]) -> store::Result<()> {
     let tenant_id = tx.tenant_id();
-    let keys = |run: &Run| buckets_of(tenant_id, run.client_id, run.host_id, run.playbook_id);
+    // Service groups are declared under this lock, so what they are stands from here on.
+    guardrails::lock_one(tx, BucketKind::Tenant.word(), &tenant_id.to_string()).await?;
+    let groups = groups::of_runs(tx, run_ids).await?;
+    let keys = |run: &Run| {
+        let of_run = buckets_of(tenant_id, run.client_id, run.host_id, run.playbook_id);
+        let of_groups = groups.get(&run.run_id).into_iter().flatten().map(|id| guardrails::group_bucket(*id));
+        let mut keys: Vec<_> = of_run.into_iter().chain(of_groups).collect();
+        keys.sort();
+        keys
+    };
     let all: Vec<_> = runs::list(tx, run_ids).await?.iter().flat_map(keys).collect();
     guardrails::lock(tx, &all).await?;
     guardrails::move_finished(tx, &all).await?;

@@ -1,6 +1,7 @@
 //! Table `proposed_changes`: what loosens, and waits for a second person and for its time.
 
 use domain::change::{LAPSES, Part, State};
+use domain::remediate::group::ServiceGroup;
 use domain::remediate::guardrails::{BucketKind, Numbers};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 
 use crate::classify::mappings;
 use crate::error::exactly_one;
-use crate::remediate::guardrails;
+use crate::remediate::{groups, guardrails};
 use crate::{Queue, Result, Store, TenantTx};
 
 /// What a change is about.
@@ -19,6 +20,8 @@ pub enum Subject {
     Mode(Uuid),
     /// A limit of all buckets of a kind.
     Limit(BucketKind, Part),
+    /// What a service group is.
+    ServiceGroup(Uuid),
 }
 
 impl Subject {
@@ -26,6 +29,7 @@ impl Subject {
     fn words(self) -> (&'static str, String) {
         match self {
             Subject::Mode(mapping_id) => ("mode", mapping_id.to_string()),
+            Subject::ServiceGroup(group_id) => ("service_group", group_id.to_string()),
             Subject::Limit(kind, part) => ("limit", format!("{}/{}", kind.word(), part.word())),
         }
     }
@@ -33,6 +37,7 @@ impl Subject {
     fn parse(kind: &str, key: &str) -> Option<Subject> {
         match kind {
             "mode" => key.parse().ok().map(Subject::Mode),
+            "service_group" => key.parse().ok().map(Subject::ServiceGroup),
             "limit" => {
                 let (kind, part) = key.split_once('/')?;
                 Some(Subject::Limit(BucketKind::parse(kind)?, Part::parse(part)?))
@@ -62,6 +67,11 @@ pub fn limit_value(part: Part, set: Numbers) -> Value {
 /// A mapping's mode as a change keeps it: of exactly one version.
 pub fn mode_value(version: i32, mode: &str) -> Value {
     json!({ "version": version, "mode": mode })
+}
+
+/// A service group as a change keeps it.
+pub fn group_value(group: &ServiceGroup) -> Value {
+    json!({ "tags": group.tags, "targets": group.targets, "active": group.active })
 }
 
 /// A change to propose.
@@ -170,6 +180,7 @@ pub async fn propose(tx: &mut TenantTx, new: &NewChange<'_>) -> Result<bool> {
 pub async fn find_current(tx: &mut TenantTx, subject: Subject) -> Result<Option<Value>> {
     Ok(match subject {
         Subject::Mode(mapping_id) => mappings::find(tx, mapping_id).await?.map(|m| mode_value(m.version, &m.mode)),
+        Subject::ServiceGroup(group_id) => groups::find(tx, group_id).await?.as_ref().map(group_value),
         Subject::Limit(kind, part) => {
             let key = limit_key(tx.tenant_id(), kind);
             Some(limit_value(part, guardrails::find(tx, kind, &key).await?.set))

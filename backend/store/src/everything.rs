@@ -44,6 +44,7 @@ pub const TABLES: &[&str] = &[
     "interlocks",
     "hands_off",
     "maintenance_windows",
+    "service_groups",
     "proposed_changes",
     "check_states",
     "observations",

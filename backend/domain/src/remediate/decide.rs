@@ -449,6 +449,9 @@ fn headline(row: &LimitRow, now: Timestamp) -> String {
         LimitKind::Window => {
             format!("held: {} runs of {} used ({}){left}", row.used, row.max, row.scope.label().to_lowercase())
         }
+        LimitKind::InFlight if row.scope == BucketKind::ServiceGroup => {
+            format!("held: {} of {} at once in its service group ({})", row.used, row.max, row.why)
+        }
         LimitKind::InFlight => {
             format!("held: {} of {} at once ({})", row.used, row.max, row.scope.label().to_lowercase())
         }
@@ -503,7 +506,7 @@ mod tests {
             quarantined: None,
             host_busy: false,
             stops: vec![],
-            buckets: BucketKind::ALL[..5].iter().map(|(k, ..)| bucket(*k)).collect(),
+            buckets: BucketKind::OF_EVERY_RUN.into_iter().map(bucket).collect(),
             weight: 1,
             share: None,
             damage: None,
@@ -536,6 +539,19 @@ mod tests {
         let refused = decide(&f).answer;
         let why = "this fix may touch 3 things at once, and the limit is 2 (client)".to_owned();
         assert_eq!(refused, Answer::Refuse { reason: why });
+    }
+
+    #[test]
+    fn a_host_of_a_group_waits_while_another_of_it_is_being_fixed() {
+        let mut f = facts();
+        let mut group = bucket(BucketKind::ServiceGroup);
+        group.flights = vec![1];
+        f.buckets.insert(2, group);
+        let Answer::Hold { headline, .. } = decide(&f).answer else { panic!("not held") };
+        assert_eq!(headline, "held: 1 of 1 at once in its service group (rule for 5 hosts in the group)");
+        f.buckets[2].flights.clear();
+        let Answer::Run { slots } = decide(&f).answer else { panic!("held") };
+        assert!(slots.iter().any(|s| (s.kind, s.flight_no) == (BucketKind::ServiceGroup, Some(1))));
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub enum BucketKind {
     Tenant,
     /// All runs at one client.
     Client,
+    /// All runs in a service group: on hosts that stand in for each other.
+    ServiceGroup,
     /// All runs on one host.
     Host,
     /// The same fix on the same host: cooldown.
@@ -32,19 +34,29 @@ impl BucketKind {
     /// others, one where the bucket is about its own host.
     pub fn slots_of(self, weight: u32) -> u32 {
         match self {
-            BucketKind::Tenant | BucketKind::Client => weight,
+            BucketKind::Tenant | BucketKind::Client | BucketKind::ServiceGroup => weight,
             _ => 1,
         }
     }
 
     /// All kinds with their stored words and ranks.
-    pub const ALL: [(BucketKind, &'static str, i16); 6] = [
+    pub const ALL: [(BucketKind, &'static str, i16); 7] = [
         (BucketKind::Tenant, "tenant", 1),
         (BucketKind::Client, "client", 2),
+        (BucketKind::ServiceGroup, "service_group", 3),
         (BucketKind::Host, "host", 5),
         (BucketKind::HostPlaybook, "host_playbook", 6),
         (BucketKind::HostPlaybookDay, "host_playbook_day", 7),
         (BucketKind::Undo, "undo", 8),
+    ];
+
+    /// Those that every run takes slots in; a service group's comes with its declaration, an undo has its own.
+    pub const OF_EVERY_RUN: [BucketKind; 5] = [
+        BucketKind::Tenant,
+        BucketKind::Client,
+        BucketKind::Host,
+        BucketKind::HostPlaybook,
+        BucketKind::HostPlaybookDay,
     ];
 
     /// The stored word.
@@ -67,6 +79,7 @@ impl BucketKind {
         match self {
             BucketKind::Tenant => "Organization",
             BucketKind::Client => "Client",
+            BucketKind::ServiceGroup => "Service group",
             BucketKind::Host => "Host",
             BucketKind::HostPlaybook => "This fix on this host, cooldown",
             BucketKind::HostPlaybookDay => "This fix on this host, per day",
@@ -131,6 +144,7 @@ pub fn limits(kind: BucketKind, set: Numbers, size: Size) -> Limits {
     let (in_flight, per_window, window_secs, rule) = match kind {
         BucketKind::Tenant => (None, n.div_ceil(50).clamp(10, 200), 600, size.rule("in the organization")),
         BucketKind::Client => (None, n.div_ceil(20).clamp(2, 25), 600, size.rule("at the client")),
+        BucketKind::ServiceGroup => (Some((n / 20).max(1)), n.max(1), 600, size.rule("in the group")),
         BucketKind::Undo => (None, n.div_ceil(20).clamp(2, 25), 600, size.rule("at the client")),
         BucketKind::Host => (Some(1), 3, 3600, "rule for one host".to_owned()),
         BucketKind::HostPlaybook => (None, 1, 600, "a fix rests 10 minutes".to_owned()),
@@ -266,6 +280,13 @@ mod tests {
         let at = |kind, hosts| limits(kind, Numbers::default(), Size { hosts, first_week: false }).max_per_window;
         assert_eq!([5, 50, 300, 2000].map(|n| at(BucketKind::Client, n)), [2, 3, 15, 25]);
         assert_eq!([5, 50, 300, 2000].map(|n| at(BucketKind::Tenant, n)), [10, 10, 10, 40]);
+    }
+
+    #[test]
+    fn a_service_group_has_one_in_flight_and_a_twentieth_from_twenty_members_on() {
+        let at = |hosts| limits(BucketKind::ServiceGroup, Numbers::default(), Size { hosts, first_week: false });
+        assert_eq!([0, 5, 19, 50, 300, 2000].map(|n| at(n).max_in_flight), [1, 1, 1, 2, 15, 100].map(Some));
+        assert_eq!((at(5).max_per_window, at(0).max_per_window), (5, 1), "each member once in ten minutes");
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod damage;
 pub mod decide;
 pub mod fair;
+pub mod group;
 pub mod guardrails;
 pub mod maintenance;
 pub mod platform_storm;

@@ -7,6 +7,7 @@ use domain::relay::Relay;
 use serde::{Deserialize, Serialize};
 use wire::v1::Playbook;
 
+use domain::remediate::group::ServiceGroup;
 use domain::remediate::maintenance::{Once, Times};
 
 use domain::classify::mapping::{Mapping, Mode, Rung, Verify, When};
@@ -117,9 +118,35 @@ pub struct Client {
     /// Whom to ask there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contacts: Vec<Contact>,
+    /// Which of its machines stand in for each other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub service_groups: Vec<Group>,
     /// Its machines; each gets an enrolment token.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<Host>,
+}
+
+/// Machines, or services of them, that stand in for each other: they are fixed one after the other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Once at the client.
+    pub name: String,
+    /// Its members: hosts that carry all of these.
+    pub tags: BTreeMap<String, String>,
+    /// Only fixes of checks on these targets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<String>,
+    /// Whether it holds: what a file leaves out stays, so this is how it is taken back.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub active: bool,
+}
+
+impl Group {
+    /// What it declares.
+    pub fn declares(&self) -> ServiceGroup {
+        ServiceGroup { tags: self.tags.clone(), targets: self.targets.clone(), active: self.active }
+    }
 }
 
 /// Somebody at a client.

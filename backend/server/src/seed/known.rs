@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::access::Role;
 use domain::classify::mapping::{Mapping, Mode};
 use domain::detect::Check;
+use domain::remediate::group::ServiceGroup;
 use domain::remediate::guardrails::{BucketKind, Numbers};
 use domain::remediate::maintenance::Times;
 use serde::de::DeserializeOwned;
@@ -14,6 +15,7 @@ use store::configuration::{self, Host, Member, Site};
 use store::contacts::{self, Contact, Person};
 use store::detect::checks;
 use store::fleet::Client;
+use store::remediate::groups;
 use store::remediate::maintenance::{self, Window};
 use store::{StoreError, TenantTx, clients, fleet, mail_relays};
 use uuid::Uuid;
@@ -63,6 +65,8 @@ pub struct Known {
     pub archived: Vec<String>,
     /// Their people.
     pub contacts: Vec<Contact>,
+    /// Their service groups.
+    pub groups: Vec<groups::Row>,
     /// Their hosts.
     pub hosts: Vec<Host>,
     /// The checks, with their ids.
@@ -87,6 +91,7 @@ impl Known {
             archived: Vec::new(),
             sites: Vec::new(),
             contacts: Vec::new(),
+            groups: Vec::new(),
             hosts: Vec::new(),
             checks: Vec::new(),
             versions: BTreeMap::new(),
@@ -107,6 +112,7 @@ impl Known {
             archived: clients::list_archived_names(tx).await?,
             sites: configuration::list_sites(tx).await?,
             contacts: contacts::list(tx, None).await?,
+            groups: groups::list(tx).await?,
             hosts: configuration::list_hosts(tx).await?,
             checks: checks::list(tx).await?,
             versions: versions(tx).await?,
@@ -158,6 +164,7 @@ impl Known {
             time_zone: Some(c.time_zone.clone()).filter(|zone| *zone != tenant.time_zone),
             sites: self.sites.iter().filter(|s| s.client_id == c.client_id).map(|s| s.name.clone()).collect(),
             contacts: self.contacts.iter().filter(|k| k.client_id == c.client_id).map(tell_contact).collect(),
+            service_groups: self.groups.iter().filter(|g| g.client_id == c.client_id).map(tell_group).collect(),
             hosts: self.hosts.iter().filter(|h| h.client_id == c.client_id).map(|h| self.tell_host(h)).collect(),
         });
         let mappings = self.mappings.iter().map(|m| self.tell_mapping(m));
@@ -197,6 +204,12 @@ impl Known {
         }
         MappingEntry { name, mode: row.mode, when, ladder, verify }
     }
+}
+
+/// A service group in the file's words.
+pub fn tell_group(row: &groups::Row) -> document::Group {
+    let ServiceGroup { tags, targets, active } = row.group.clone();
+    document::Group { name: row.name.clone(), tags, targets, active }
 }
 
 /// A contact in the file's words.

@@ -187,6 +187,15 @@ fn clients(both: Both<'_>, faults: &mut Faults) {
         }
         let emails = client.contacts.iter().enumerate();
         faults.unique("an address", emails.map(|(j, c)| (at(&format!("contacts[{j}].email")), c.email.as_str())));
+        for (j, group) in client.service_groups.iter().enumerate() {
+            faults.name(at(&format!("service_groups[{j}].name")), &group.name);
+            if group.tags.is_empty() {
+                faults.add(at(&format!("service_groups[{j}].tags")), "say at least one tag that its hosts carry");
+            }
+        }
+        let groups = client.service_groups.iter().enumerate();
+        faults
+            .unique("a service group", groups.map(|(j, g)| (at(&format!("service_groups[{j}].name")), g.name.as_str())));
         for (j, site) in client.sites.iter().enumerate() {
             faults.name(at(&format!("sites[{j}]")), site);
         }

@@ -6,8 +6,8 @@ use domain::remediate::guardrails::BucketKind;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::remediate::damage::list_bad;
-use crate::remediate::guardrails;
+use crate::remediate::guardrails::{self, group_bucket};
+use crate::remediate::{groups, damage::list_bad};
 use crate::{Result, StoreError, TenantTx};
 
 /// A breaker that is not closed, with the names of what it stops.
@@ -143,7 +143,7 @@ pub async fn list_clients(tx: &mut TenantTx, most: i64) -> Result<Vec<Client>> {
     .await?)
 }
 
-/// The windows of the organization, or of a client: its fixes and its undos.
+/// The windows of the organization, or of a client: its fixes, those of its service groups, and its undos.
 pub async fn list_windows(tx: &mut TenantTx, client_id: Option<Uuid>) -> Result<Vec<super::limits::Bucket>> {
     let (kind, key) = match client_id {
         Some(client_id) => (BucketKind::Client, client_id),
@@ -151,6 +151,10 @@ pub async fn list_windows(tx: &mut TenantTx, client_id: Option<Uuid>) -> Result<
     };
     let mut buckets = vec![super::limits::find(tx, kind, key.to_string()).await?];
     if let Some(client_id) = client_id {
+        for group_id in groups::list_over(tx, client_id, None).await? {
+            let (kind, key) = group_bucket(group_id);
+            buckets.push(super::limits::find(tx, kind, key).await?);
+        }
         buckets.push(super::limits::find(tx, BucketKind::Undo, client_id.to_string()).await?);
     }
     Ok(buckets)

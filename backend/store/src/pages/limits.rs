@@ -1,11 +1,11 @@
 //! The limits on acting that concern one host, with what is used of them now. Nothing is locked and nothing is made:
 //! a bucket that no run has met yet is told with the numbers it would have.
 
-use domain::remediate::guardrails::{BucketFacts, BucketKind, limits};
+use domain::remediate::guardrails::{BucketFacts, BucketKind};
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
-use crate::remediate::guardrails::{self, size};
+use crate::remediate::{groups, guardrails};
 use crate::{Result, TenantTx};
 
 /// The most fixes of a host that are told.
@@ -20,14 +20,14 @@ pub struct Bucket {
     pub facts: BucketFacts,
 }
 
-/// Organization, client, host, then the fixes that were due here, in order of their names.
+/// Organization, client, the host's service groups, host, then the fixes that were due here, in order of their names.
 pub async fn list(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> Result<Vec<Bucket>> {
     let tenant_id = tx.tenant_id();
-    let mut keys = vec![
-        (BucketKind::Tenant, tenant_id.to_string(), None),
-        (BucketKind::Client, client_id.to_string(), None),
-        (BucketKind::Host, host_id.to_string(), None),
-    ];
+    let mut keys =
+        vec![(BucketKind::Tenant, tenant_id.to_string(), None), (BucketKind::Client, client_id.to_string(), None)];
+    let of_host = groups::list_over(tx, client_id, Some(host_id)).await?;
+    keys.extend(of_host.into_iter().map(guardrails::group_bucket).map(|(kind, key)| (kind, key, None)));
+    keys.push((BucketKind::Host, host_id.to_string(), None));
     let fixes = sqlx::query!(
         "SELECT b.scope_key, p.name FROM guardrail_buckets b
          JOIN playbooks p ON p.tenant_id = b.tenant_id AND b.scope_key = $2 || '/' || p.playbook_id
@@ -65,7 +65,7 @@ pub async fn find(tx: &mut TenantTx, kind: BucketKind, key: String) -> Result<Bu
     )
     .fetch_all(tx.conn())
     .await?;
-    let limits = limits(kind, row.set, size(tx, kind, &key).await?);
+    let limits = guardrails::find_limits(tx, kind, &key, row.set).await?;
     let slots = used.iter().map(|u| (u.occupied_until.to_jiff(), u.slot_no.unsigned_abs()));
     let in_flight = used.iter().filter(|u| u.released_at.is_none());
     let facts = BucketFacts {

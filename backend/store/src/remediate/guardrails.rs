@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::remediate::damage;
 use domain::remediate::decide::Slot;
-use domain::remediate::guardrails::{BucketFacts, BucketKind, Numbers, Occupancy, Size, limits};
+use domain::remediate::guardrails::{BucketFacts, BucketKind, Limits, Numbers, Occupancy, Size, limits};
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
+use super::groups;
 use crate::{Result, StoreError, TenantTx, configuration};
 
 /// The buckets of a run, in lock order.
+/// Those of its service groups are [`group_bucket`]'s: an admission alone takes them, under the organization's lock.
 pub fn buckets_of(tenant_id: Uuid, client_id: Uuid, host_id: Uuid, playbook_id: Uuid) -> [(BucketKind, String); 5] {
     let fix = format!("{host_id}/{playbook_id}");
     [
@@ -21,6 +23,11 @@ pub fn buckets_of(tenant_id: Uuid, client_id: Uuid, host_id: Uuid, playbook_id: 
         (BucketKind::HostPlaybook, fix.clone()),
         (BucketKind::HostPlaybookDay, fix),
     ]
+}
+
+/// The bucket of a service group.
+pub fn group_bucket(group_id: Uuid) -> (BucketKind, String) {
+    (BucketKind::ServiceGroup, group_id.to_string())
 }
 
 /// The bucket of a client's undos.
@@ -151,15 +158,15 @@ pub async fn read(tx: &mut TenantTx, keys: &[(BucketKind, String)]) -> Result<Ve
         let flights = || of_bucket.iter().filter(|a| a.unreleased).filter_map(|a| Some((a.flight_no?, a.run_id)));
         let own = numbers(b.max_in_flight, b.max_per_window, b.window_secs);
         let set = inherit(own, numbers(b.kind_in_flight, b.kind_per_window, b.kind_window_secs));
+        let first_week = is_first_week(b.tenant_created_at.to_jiff(), now);
         // How large the scope is counts only where nobody has set the number.
-        let hosts = if set.max_per_window.is_none() { hosts_in(tx, *kind, key).await? } else { 1 };
-        let size = Size { hosts, first_week: is_first_week(b.tenant_created_at.to_jiff(), now) };
+        let known = (set.max_per_window.is_some() && *kind != BucketKind::ServiceGroup).then_some(1);
         let facts = BucketFacts {
             kind: *kind,
             key: key.clone(),
             frozen: b.frozen,
             clock_high: b.clock_high.to_jiff(),
-            limits: limits(*kind, set, size),
+            limits: limits_of(tx, *kind, key, set, known, first_week).await?,
             occupied: of_bucket
                 .iter()
                 .map(|a| (a.occupied_until.to_jiff(), a.slot_no as u32))
@@ -171,6 +178,34 @@ pub async fn read(tx: &mut TenantTx, keys: &[(BucketKind, String)]) -> Result<Ve
         out.push(Occupancy::new(facts, flights().map(|(_, run_id)| run_id).collect()));
     }
     Ok(out)
+}
+
+/// The limits of a bucket whose scope has `hosts`, or as many as there are.
+async fn limits_of(
+    tx: &mut TenantTx,
+    kind: BucketKind,
+    key: &str,
+    set: Numbers,
+    hosts: Option<u32>,
+    first_week: bool,
+) -> Result<Limits> {
+    if kind == BucketKind::ServiceGroup {
+        // People know a group by its name.
+        let (name, hosts) = groups::find_size(tx, key.parse().unwrap_or_default()).await?.unwrap_or_default();
+        let limits = limits(kind, set, Size { hosts, first_week });
+        return Ok(Limits { why: format!("“{name}”: {}", limits.why), ..limits });
+    }
+    let hosts = match hosts {
+        Some(hosts) => hosts,
+        None => hosts_in(tx, kind, key).await?,
+    };
+    Ok(limits(kind, set, Size { hosts, first_week }))
+}
+
+/// The limits that hold for a bucket as it stands, made or not.
+pub async fn find_limits(tx: &mut TenantTx, kind: BucketKind, key: &str, set: Numbers) -> Result<Limits> {
+    let Size { first_week, .. } = size(tx, BucketKind::Host, key).await?;
+    limits_of(tx, kind, key, set, None, first_week).await
 }
 
 /// The numbers of a row's columns.

@@ -5,6 +5,7 @@ pub mod breakers;
 pub mod damage;
 pub mod doubt;
 pub mod freezes;
+pub mod groups;
 pub mod guardrails;
 pub mod hands_off;
 pub mod interlocks;

@@ -5,6 +5,7 @@ use axum::response::{Redirect, Response};
 use domain::access::Act;
 use domain::change::{self, Part, Refusal, Word, may_answer};
 use domain::classify::Mode;
+use domain::remediate::group::ServiceGroup;
 use domain::remediate::guardrails::BucketKind;
 use serde::Deserialize;
 use serde_json::Value;
@@ -162,6 +163,10 @@ fn told(change: &Change) -> (String, String) {
             };
             (format!("Mapping “{}”", change.name), means.to_owned())
         }
+        Some(Subject::ServiceGroup(_)) => {
+            let means = "Hosts that stand in for each other could be worked on at once.";
+            (format!("Service group {}", change.name), means.to_owned())
+        }
         Some(Subject::Limit(kind, part)) => {
             let what = match part {
                 Part::Window => format!("{}: runs in a window", kind.label()),
@@ -196,6 +201,7 @@ pub(super) fn value(subject: Option<Subject>, value: &Value) -> String {
             None => "?",
         }
         .to_owned(),
+        Some(Subject::ServiceGroup(_)) => group(value),
         Some(Subject::Limit(_, Part::Window)) => match (count("max_per_window"), count("window_secs")) {
             (Some(n), Some(secs)) => format!("{n} in {}", took(std::time::Duration::from_secs(secs))),
             _ => "by the scope’s size".to_owned(),
@@ -212,4 +218,15 @@ pub(super) fn value(subject: Option<Subject>, value: &Value) -> String {
         }
         None => value.to_string(),
     }
+}
+
+/// "role: web, fixes of shop".
+fn group(value: &Value) -> String {
+    let Ok(group) = serde_json::from_value::<ServiceGroup>(value.clone()) else { return value.to_string() };
+    if !group.active {
+        return "does not hold".to_owned();
+    }
+    let tags: Vec<String> = group.tags.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+    let targets = if group.targets.is_empty() { "every fix".into() } else { format!("fixes of {}", group.targets.join(", ")) };
+    format!("{}; {targets}", tags.join(", "))
 }

@@ -5,6 +5,7 @@ pub fn label(limit: &str, scope: &str, window_secs: Option<u32>) -> String {
     let place = match scope {
         "tenant" => "Organization",
         "client" => "Client",
+        "service_group" => "Service group",
         "undo" => "Undos",
         "host" => "Host",
         "host_playbook" | "host_playbook_day" => "This fix here",

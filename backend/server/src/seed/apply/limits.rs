@@ -70,10 +70,15 @@ impl Work<'_> {
             self.report.lines.push(Line::Changed { what, field, old: Some(was), new: Some(value) });
         }
         if tightened {
-            // What has no permit yet is decided anew, under the new numbers.
-            for host_id in runs::list_hosts_unpermitted(tx, None).await? {
-                runs::withdraw_unpermitted(tx, &Withdraw::of_host(host_id), "a limit was tightened").await?;
-            }
+            self.decide_anew(tx, "a limit was tightened").await?;
+        }
+        Ok(())
+    }
+
+    /// What has no permit yet is decided anew.
+    pub(super) async fn decide_anew(&self, tx: &mut TenantTx, why: &str) -> Result<(), ApplyError> {
+        for host_id in runs::list_hosts_unpermitted(tx, None).await? {
+            runs::withdraw_unpermitted(tx, &Withdraw::of_host(host_id), why).await?;
         }
         Ok(())
     }

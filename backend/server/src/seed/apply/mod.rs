@@ -1,5 +1,6 @@
 //! Writes a sound file in one transaction. A plan is the same transaction, given up at its end.
 
+mod groups;
 mod limits;
 mod maintenance;
 mod places;
@@ -386,6 +387,7 @@ impl<'a> Work<'a> {
         self.write_mail(tx, document.mail.as_ref()).await?;
         let hosts = self.write_hosts(tx, document, &clients).await?;
         self.write_limits(tx, &document.limits).await?;
+        self.write_groups(tx, document, &clients).await?;
         self.write_maintenance(tx, document, &clients).await?;
         let digests = self.write_playbooks(tx, &document.playbooks).await?;
         self.write_mappings(tx, &document.mappings, &digests).await?;

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 use store::configuration::{self, Machine};
 use store::pages::hosts;
+use store::remediate::guardrails;
 use store::{TenantTx, audit, detect, sites};
 use uuid::Uuid;
 use views::Nav;
@@ -119,6 +120,9 @@ async fn write(
     if before == *tags && row.site_id == site_id {
         return Ok(false);
     }
+    // By its tags a host is a member of service groups: each admission is wholly before the change or wholly after it.
+    let tenant_id = tx.tenant_id().to_string();
+    guardrails::lock_one(tx, "tenant", &tenant_id).await?;
     let checks = detect::checks::list(tx).await?;
     if selected(&checks, row, &before) != selected(&checks, row, tags) {
         // Links are locked before hosts.
