@@ -4,6 +4,7 @@ use engine::changes::Changes;
 use engine::lease::Stage as _;
 
 use super::{Desk, lines};
+use crate::stages::groups::with_pool;
 use crate::stages::world::{Setup, World, document};
 
 const LIMITS: &str = "  client: {runs_per_window: 2, window_secs: 600, in_flight: 2}\n  host_playbook: {cooldown_secs: 600, per_day: 3}\n";
@@ -219,4 +220,29 @@ async fn a_mapping_that_is_new_in_auto_asks_first_until_it_is_confirmed() {
     desk.apply(&born).await;
     assert_eq!(w.modes().await, ["auto", "approve"]);
     assert_eq!(Changes.queue().name(), "changes");
+}
+
+#[tokio::test]
+async fn a_service_group_holds_at_once_and_is_given_up_by_two_people_only() {
+    let setup = || Setup { hosts: 2, ..Setup::default() };
+    let mut w = World::new(setup()).await;
+    let desk = Desk::in_world(&w);
+    let file = with_pool(&setup(), "");
+    let made = lines(&desk.apply(&file).await);
+    assert!(made.contains(&"+ client \"Alder\": service group \"web pool\"".to_owned()), "{made:?}");
+    assert!(desk.plan(&file).await.report.is_empty());
+    assert_eq!(w.one::<i64>("SELECT count(*) FROM service_groups WHERE active").await, 1);
+
+    let off = with_pool(&setup(), ", active: false");
+    let proposed = lines(&desk.apply(&off).await);
+    assert!(proposed.len() == 1 && proposed[0].ends_with("(proposed; a second person decides)"), "{proposed:?}");
+    assert_eq!(w.one::<i64>("SELECT count(*) FROM service_groups WHERE active").await, 1, "it holds still");
+    confirm(&w, 60).await;
+    w.pass(61);
+    w.work(&Changes).await;
+    assert_eq!(w.one::<i64>("SELECT count(*) FROM service_groups WHERE active").await, 0);
+    assert!(desk.plan(&off).await.report.is_empty());
+    // To hold again it needs nobody.
+    desk.apply(&file).await;
+    assert_eq!(w.one::<i64>("SELECT count(*) FROM service_groups WHERE active").await, 1);
 }

@@ -6,6 +6,7 @@ mod classify;
 mod clock;
 mod damage;
 mod invariants;
+pub mod groups;
 mod ladder;
 mod maintenance;
 mod mutants;
