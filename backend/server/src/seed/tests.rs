@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::*;
@@ -252,6 +253,12 @@ fn odd_texts_come_back_from_a_written_file() {
                 told: true,
             }],
             sites: vec![(*odd).to_owned()],
+            service_groups: vec![document::Group {
+                name: (*odd).to_owned(),
+                tags: BTreeMap::from([((*odd).to_owned(), (*odd).to_owned())]),
+                targets: vec![(*odd).to_owned()],
+                active: true,
+            }],
             hosts: vec![document::Host {
                 name: (*odd).to_owned(),
                 site: Some((*odd).to_owned()),
