@@ -62,7 +62,10 @@ async fn one(tx: &mut TenantTx, d: &Due) -> store::Result<()> {
     if let Some(phase) = asking {
         let subject =
             Subject { client_id: d.client_id, host_id: d.host_id, check_id: d.check_id, target: d.target.clone() };
-        neighbours::ask(tx, d.run_id, d.attempt, ANSWER).await?;
+        // A fix that looks good needs them at the end of its window only.
+        if phase == "asked_again" || d.purpose == "undo" {
+            neighbours::ask(tx, d.run_id, d.attempt, ANSWER).await?;
+        }
         let (request_id, expires_at) = check_requests::insert(tx, &subject, "verify", ANSWER).await?;
         return verifications::mark_phase(tx, d, phase, expires_at, Some(request_id), d.first_ok_at).await;
     }
@@ -82,7 +85,9 @@ async fn one(tx: &mut TenantTx, d: &Due) -> store::Result<()> {
     } else {
         (look, d.bad_since_first, beside.iter().any(Neighbour::is_worse))
     };
-    match judge(&Facts { now, look, first_ok_at: d.first_ok_at, bad_since_first, worse, stable }) {
+    let beside_asked = undo || d.phase != "asked_first" || beside.is_empty();
+    match judge(&Facts { now, look, first_ok_at: d.first_ok_at, bad_since_first, beside_asked, worse, stable }) {
+        Next::AskBeside => verifications::mark_phase(tx, d, "stabilizing", now, None, None).await,
         Next::LookAgain { at } => {
             verifications::mark_phase(tx, d, "stabilizing", at, None, Some(d.first_ok_at.unwrap_or(now))).await
         }

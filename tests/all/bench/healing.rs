@@ -86,7 +86,7 @@ async fn crash_to_healed_to_verified() {
     let report = json!({
         "admissions_per_s": admissions,
         "heal_ms": spread(heal), "verified_ms": spread(verified), "stable_secs": STABLE_SECS, "flushes": spread(flushes),
-        "agent_rss_mb": (rss * 10.0).round() / 10.0, "agent_cpu_percent": (cpu_percent * 1_000.0).round() / 1_000.0,
+        "agent_rss_mb": (rss * 10.0).round() / 10.0, "agent_cpu_percent": (cpu_percent * 100.0).round() / 100.0,
     });
     println!("{report}");
 }

@@ -25,6 +25,14 @@ pub fn with_pool(setup: &Setup, more: &str) -> String {
     of_one_client.replace(&plain(1), &tagged(1)).replace(&plain(2), &tagged(2))
 }
 
+/// The world, with its first two hosts in the pool.
+async fn world(setup: Setup, more: &str) -> World {
+    let mut w = World::of(setup, |setup| with_pool(setup, more)).await;
+    let pooled = "UPDATE hosts SET tags = '{\"role\": \"web\", \"pool\": \"web\"}' WHERE name IN ('h1', 'h2')";
+    w.change(pooled).await;
+    w
+}
+
 async fn all_break(w: &mut World) {
     for host in w.hosts.clone() {
         w.breaks(host).await;
@@ -37,14 +45,19 @@ const STATES: &str = "SELECT h.name || ' ' || r.state FROM runs r JOIN hosts h U
 
 #[tokio::test]
 async fn of_two_that_stand_in_for_each_other_one_is_fixed_and_the_other_waits_until_it_is_verified() {
-    let mut w = World::of(setup(), |setup| with_pool(setup, "")).await;
+    let mut w = world(setup(), "").await;
     all_break(&mut w).await;
     let states = w.list(STATES).await;
     let of_pool: Vec<&str> = states[..2].iter().filter_map(|state| state.split(' ').nth(1)).collect();
     assert!(of_pool == ["admitted", "held"] || of_pool == ["held", "admitted"], "{states:?}");
     assert_eq!(states[2], "h3 admitted", "it is in no pool");
     let why = w.list("SELECT hold_reason FROM runs WHERE state = 'held'").await;
-    assert_eq!(why, ["held: 1 of 1 at once in its service group (“web pool”: rule for 2 hosts in the group, halved in the first week)"]);
+    assert_eq!(
+        why,
+        [
+            "held: 1 of 1 at once in its service group (“web pool”: rule for 2 hosts in the group, halved in the first week)"
+        ]
+    );
 
     let first = if of_pool[0] == "admitted" { w.hosts[0] } else { w.hosts[1] };
     let key = w.permit(first).await;
@@ -60,14 +73,14 @@ async fn of_two_that_stand_in_for_each_other_one_is_fixed_and_the_other_waits_un
 
 #[tokio::test]
 async fn a_group_of_one_service_leaves_fixes_of_others_alone() {
-    let mut w = World::of(setup(), |setup| with_pool(setup, ", targets: [till]")).await;
+    let mut w = world(setup(), ", targets: [till]").await;
     all_break(&mut w).await;
     assert_eq!(w.list(STATES).await, ["h1 admitted", "h2 admitted", "h3 admitted"]);
 }
 
 #[tokio::test]
 async fn two_workers_at_once_let_one_of_a_pool_through() {
-    let mut w = World::of(Setup { connections: 8, ..setup() }, |setup| with_pool(setup, "")).await;
+    let mut w = world(Setup { connections: 8, ..setup() }, "").await;
     for host in w.hosts.clone() {
         w.breaks(host).await;
     }

@@ -154,8 +154,11 @@ async fn two_workers_that_want_the_same_undo_decide_on_it_once() {
     w.ends(&fix, Ended::Exited { code: 0 }).await;
     w.pass(4);
     w.work(&Verify).await;
-    w.answers_of(host, |target| if target == "shop" { Verdict::Critical } else { Verdict::Ok }).await;
-    w.work(&Verify).await;
+    // Its own check is bad, so the others are asked too.
+    for _ in 0..2 {
+        w.answers_of(host, |target| if target == "shop" { Verdict::Critical } else { Verdict::Ok }).await;
+        w.work(&Verify).await;
+    }
     assert_eq!((w.runs().await, w.list(JOBS).await), (vec!["undoing".into()], vec!["fix finished".into()]));
 
     let mut first = w.db.admin().await;

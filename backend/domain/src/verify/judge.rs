@@ -57,6 +57,8 @@ pub struct Facts {
     pub first_ok_at: Option<Timestamp>,
     /// The check turned bad between the first look and now.
     pub bad_since_first: bool,
+    /// The host's other checks have been asked, or there are none.
+    pub beside_asked: bool,
     /// Another check of the host that was ok before the run is critical with fresh data.
     pub worse: bool,
     /// The stability window.
@@ -67,6 +69,8 @@ pub struct Facts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "next", rename_all = "snake_case")]
 pub enum Next {
+    /// Not ok: whether something else is worse too is asked before it is judged.
+    AskBeside,
     /// Ok so far: look again at the end of the stability window.
     LookAgain {
         /// When.
@@ -79,11 +83,12 @@ pub enum Next {
     },
 }
 
-/// Judges one look. What is worse at the end outweighs what the triggering check says; a neighbour that was away for a
+/// Judges one look. The host's other checks are looked at where a verdict needs them, not before. What is worse at the end outweighs what the triggering check says; a neighbour that was away for a
 /// moment inside the window is no harm.
 pub fn judge(facts: &Facts) -> Next {
     let judged = |outcome| Next::Judged { outcome: if facts.worse { Outcome::MadeWorse } else { outcome } };
     match facts.look {
+        Look::Bad | Look::NoData if !facts.beside_asked => Next::AskBeside,
         Look::NoData | Look::Unanswered => judged(Outcome::CannotTell),
         Look::Bad => judged(Outcome::NotFixed),
         Look::Ok if facts.bad_since_first => judged(Outcome::NotFixed),
@@ -150,6 +155,7 @@ mod tests {
             look,
             first_ok_at: first.map(at),
             bad_since_first: false,
+            beside_asked: true,
             worse: false,
             stable: SignedDuration::from_secs(10),
         }
@@ -160,6 +166,15 @@ mod tests {
         assert!(matches!(judge(&facts(Look::Ok, None, 100)), Next::LookAgain { at } if at.as_second() == 110));
         assert!(matches!(judge(&facts(Look::Ok, Some(100), 105)), Next::LookAgain { at } if at.as_second() == 110));
         assert_eq!(judge(&facts(Look::Ok, Some(100), 110)), Next::Judged { outcome: Outcome::Fixed });
+    }
+
+    #[test]
+    fn what_looks_bad_is_judged_when_its_neighbours_have_been_asked() {
+        let unasked = |look| judge(&Facts { beside_asked: false, ..facts(look, None, 100) });
+        assert_eq!([unasked(Look::Bad), unasked(Look::NoData)], [Next::AskBeside; 2]);
+        assert!(matches!(unasked(Look::Ok), Next::LookAgain { .. }), "they are asked at the end of the window");
+        let cannot_tell = Next::Judged { outcome: Outcome::CannotTell };
+        assert_eq!(unasked(Look::Unanswered), cannot_tell, "a host that does not answer has no neighbours to ask");
     }
 
     #[test]

@@ -194,8 +194,10 @@ fn clients(both: Both<'_>, faults: &mut Faults) {
             }
         }
         let groups = client.service_groups.iter().enumerate();
-        faults
-            .unique("a service group", groups.map(|(j, g)| (at(&format!("service_groups[{j}].name")), g.name.as_str())));
+        faults.unique(
+            "a service group",
+            groups.map(|(j, g)| (at(&format!("service_groups[{j}].name")), g.name.as_str())),
+        );
         for (j, site) in client.sites.iter().enumerate() {
             faults.name(at(&format!("sites[{j}]")), site);
         }

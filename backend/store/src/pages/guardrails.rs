@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::remediate::guardrails::{self, group_bucket};
-use crate::remediate::{groups, damage::list_bad};
+use crate::remediate::{damage::list_bad, groups};
 use crate::{Result, StoreError, TenantTx};
 
 /// A breaker that is not closed, with the names of what it stops.

@@ -227,6 +227,7 @@ fn group(value: &Value) -> String {
         return "does not hold".to_owned();
     }
     let tags: Vec<String> = group.tags.iter().map(|(key, value)| format!("{key}: {value}")).collect();
-    let targets = if group.targets.is_empty() { "every fix".into() } else { format!("fixes of {}", group.targets.join(", ")) };
+    let targets =
+        if group.targets.is_empty() { "every fix".into() } else { format!("fixes of {}", group.targets.join(", ")) };
     format!("{}; {targets}", tags.join(", "))
 }

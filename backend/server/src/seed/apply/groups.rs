@@ -65,6 +65,7 @@ impl Work<'_> {
                 name: &format!("“{}”", group.name),
                 was: was.clone(),
                 wanted: wanted.clone(),
+                why: "",
                 by: &self.author.name,
                 login_id: self.author.login_id,
             };

@@ -185,6 +185,7 @@ async fn load(
         let title = match limit.kind {
             BucketKind::Tenant => "The whole organization",
             BucketKind::Client | BucketKind::Undo => "Each client",
+            BucketKind::ServiceGroup => "Each service group",
             BucketKind::Host => "Each host",
             BucketKind::HostPlaybook | BucketKind::HostPlaybookDay => "The same fix on the same host",
         };
