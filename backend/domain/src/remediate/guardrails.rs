@@ -144,7 +144,7 @@ pub fn limits(kind: BucketKind, set: Numbers, size: Size) -> Limits {
     let (in_flight, per_window, window_secs, rule) = match kind {
         BucketKind::Tenant => (None, n.div_ceil(50).clamp(10, 200), 600, size.rule("in the organization")),
         BucketKind::Client => (None, n.div_ceil(20).clamp(2, 25), 600, size.rule("at the client")),
-        BucketKind::ServiceGroup => (Some((n / 20).max(1)), n.max(1), 600, size.rule("in the group")),
+        BucketKind::ServiceGroup => (Some((n / 20).max(1)), (2 * n).max(2), 600, size.rule("in the group")),
         BucketKind::Undo => (None, n.div_ceil(20).clamp(2, 25), 600, size.rule("at the client")),
         BucketKind::Host => (Some(1), 3, 3600, "rule for one host".to_owned()),
         BucketKind::HostPlaybook => (None, 1, 600, "a fix rests 10 minutes".to_owned()),
@@ -286,7 +286,7 @@ mod tests {
     fn a_service_group_has_one_in_flight_and_a_twentieth_from_twenty_members_on() {
         let at = |hosts| limits(BucketKind::ServiceGroup, Numbers::default(), Size { hosts, first_week: false });
         assert_eq!([0, 5, 19, 50, 300, 2000].map(|n| at(n).max_in_flight), [1, 1, 1, 2, 15, 100].map(Some));
-        assert_eq!((at(5).max_per_window, at(0).max_per_window), (5, 1), "each member once in ten minutes");
+        assert_eq!((at(5).max_per_window, at(0).max_per_window), (10, 2), "each member twice in ten minutes");
     }
 
     #[test]
