@@ -199,9 +199,10 @@ async fn admit_all(tx: &mut TenantTx, run_ids: &[Uuid]) -> store::Result<()> {
     guardrails::move_finished(tx, &all).await?;
     // Read anew: whoever forbids or cancels held the locks before us.
     let distinct: BTreeSet<_> = all.into_iter().collect();
-    let (mut taken, mut batch) = (Vec::new(), BatchFacts::read(tx, run_ids, &distinct).await?);
+    let due = runs::list(tx, run_ids).await?;
+    let (mut taken, mut batch) = (Vec::new(), BatchFacts::read(tx, &due, &distinct).await?);
     let mut pending = Pending::default();
-    for run in runs::list(tx, run_ids).await? {
+    for run in due {
         let of_run = keys(&run);
         if admit(tx, &run, &of_run, &mut batch, &mut pending).await? {
             taken.extend(of_run);

@@ -1,6 +1,5 @@
 //! The facts of a decision, read under the buckets' locks. What is the same for all runs of a batch is read once for it.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::change::strictest;
@@ -25,14 +24,6 @@ struct Version {
     weight: u32,
 }
 
-/// What is the same for all runs of a client in a batch.
-#[derive(Debug)]
-struct OfClient {
-    damage: damage::OfClient,
-    /// Other clients of the organization.
-    others: u32,
-}
-
 /// The facts that a batch shares, kept true by what the batch itself admits.
 #[derive(Debug)]
 pub(super) struct BatchFacts {
@@ -41,7 +32,9 @@ pub(super) struct BatchFacts {
     admitted: BTreeSet<Uuid>,
     buckets: BTreeMap<(BucketKind, String), Occupancy>,
     versions: BTreeMap<Vec<u8>, Version>,
-    clients: BTreeMap<Uuid, OfClient>,
+    clients: BTreeMap<Uuid, damage::OfClient>,
+    /// By client: the other ones of the organization.
+    others: BTreeMap<Uuid, u32>,
     /// By client and version.
     damage: BTreeMap<(Uuid, Vec<u8>), domain::remediate::damage::Facts>,
     /// What turned critical lately, by client and check.
@@ -52,12 +45,24 @@ impl BatchFacts {
     /// Reads what is read once; `keys` are the buckets of all the runs, and locked.
     pub(super) async fn read(
         tx: &mut TenantTx,
-        run_ids: &[Uuid],
+        runs: &[Run],
         keys: &BTreeSet<(BucketKind, String)>,
     ) -> store::Result<Self> {
-        let around = batch::find(tx, run_ids).await?;
-        let (admitted, versions, clients, damage, storms) = Default::default();
-        let mut batch = Self { around, admitted, buckets: BTreeMap::new(), versions, clients, damage, storms };
+        let run_ids: Vec<Uuid> = runs.iter().map(|run| run.run_id).collect();
+        let clients: Vec<Uuid> = distinct(runs.iter().map(|run| run.client_id));
+        let of_clients = damage::list_of_clients(tx, &clients).await?;
+        let versions = distinct(runs.iter().map(|run| (run.client_id, run.playbook_digest.clone())));
+        let checks = distinct(runs.iter().map(|run| (run.client_id, run.check_id)));
+        let mut batch = Self {
+            around: batch::find(tx, &run_ids).await?,
+            admitted: BTreeSet::new(),
+            buckets: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            damage: damage::list(tx, &versions, &of_clients).await?,
+            others: shares::list_others(tx, &clients).await?,
+            clients: of_clients,
+            storms: storms::list(tx, &checks).await?,
+        };
         let keys: Vec<_> = keys.iter().cloned().collect();
         batch.read_buckets(tx, &keys).await?;
         Ok(batch)
@@ -109,12 +114,8 @@ impl BatchFacts {
         if buckets.len() != keys.len() {
             return Err(StoreError::Corrupt { table: "guardrail_buckets", column: "scope_key", id: run.run_id });
         }
-        if let Entry::Vacant(new) = self.clients.entry(run.client_id) {
-            let damage = damage::find_of_client(tx, run.client_id).await?;
-            new.insert(OfClient { damage, others: shares::count_others(tx, run.client_id).await? });
-        }
-        let of_client = self.clients.get(&run.client_id).ok_or(corrupt("client_id"))?;
-        let (size, others) = (of_client.damage.size, of_client.others);
+        let size = self.clients.get(&run.client_id).ok_or(corrupt("client_id"))?.size;
+        let others = self.others.get(&run.client_id).copied().unwrap_or_default();
         let share = match buckets.iter().find(|bucket| bucket.kind == BucketKind::Tenant) {
             Some(tenant) if fair::matters(tenant, others, weight) => {
                 pending.write(tx).await?;
@@ -124,17 +125,9 @@ impl BatchFacts {
             Some(_) => Some(fair::Facts { others, ..fair::Facts::default() }),
             None => None,
         };
-        let damage = match self.damage.entry((run.client_id, run.playbook_digest.clone())) {
-            Entry::Occupied(known) => known.get().clone(),
-            Entry::Vacant(new) => {
-                pending.write(tx).await?;
-                new.insert(damage::find(tx, run, &of_client.damage).await?).clone()
-            }
-        };
-        let storm = match self.storms.entry((run.client_id, run.check_id)) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(storms::find(tx, run.client_id, run.check_id).await?),
-        };
+        let version = (run.client_id, run.playbook_digest.clone());
+        let damage = self.damage.get(&version).cloned().ok_or(corrupt("playbook_digest"))?;
+        let storm = self.storms.get(&(run.client_id, run.check_id)).cloned().ok_or(corrupt("check_id"))?;
         let breakers = if self.around.any_breaker {
             pending.write(tx).await?;
             open_breakers(tx, run).await?
@@ -158,7 +151,7 @@ impl BatchFacts {
             stops: if around.any_stop { stops::list_over(tx, run.client_id, run.host_id).await? } else { Vec::new() },
             buckets,
             damage: Some((damage, size)),
-            storm: Some((storm.clone(), size)),
+            storm: Some((storm, size)),
             breakers,
         })
     }
@@ -211,4 +204,8 @@ pub(super) async fn of_undo(tx: &mut TenantTx, run: &Run, keys: &[(BucketKind, S
 async fn open_breakers(tx: &mut TenantTx, run: &Run) -> store::Result<Vec<Breaker>> {
     let over = breakers::list_over(tx, run).await?.into_iter().map(|row| row.breaker);
     Ok(over.filter(|breaker| breaker.state != State::Closed).collect())
+}
+
+fn distinct<T: Ord>(all: impl Iterator<Item = T>) -> Vec<T> {
+    all.collect::<BTreeSet<T>>().into_iter().collect()
 }

@@ -1,5 +1,7 @@
 //! What clients hold of their organization's window, and who waits with nothing: facts of a fair share.
 
+use std::collections::BTreeMap;
+
 use domain::remediate::fair::Facts;
 use domain::remediate::guardrails::BucketFacts;
 use jiff_sqlx::ToSqlx;
@@ -7,17 +9,18 @@ use uuid::Uuid;
 
 use crate::{Result, TenantTx};
 
-/// Other clients of the organization, archived ones left out.
-pub async fn count_others(tx: &mut TenantTx, client_id: Uuid) -> Result<u32> {
+/// Other clients of the organization than each of these, archived ones left out.
+pub async fn list_others(tx: &mut TenantTx, client_ids: &[Uuid]) -> Result<BTreeMap<Uuid, u32>> {
     let tenant_id = tx.tenant_id();
-    let others = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "n!" FROM clients WHERE tenant_id = $1 AND client_id <> $2 AND archived_at IS NULL"#,
+    let rows = sqlx::query!(
+        r#"WITH active AS MATERIALIZED (SELECT client_id FROM clients WHERE tenant_id = $1 AND archived_at IS NULL)
+           SELECT c.id AS "client_id!", (SELECT count(*) FROM active a WHERE a.client_id <> c.id) AS "others!" FROM unnest($2::uuid[]) AS c(id)"#,
         tenant_id,
-        client_id
+        client_ids
     )
-    .fetch_one(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    Ok(count(others))
+    Ok(rows.into_iter().map(|row| (row.client_id, count(row.others))).collect())
 }
 
 fn count(n: i64) -> u32 {

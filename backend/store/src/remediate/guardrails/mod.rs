@@ -14,7 +14,7 @@ use crate::{Result, StoreError, TenantTx};
 use numbers::{inherit, is_first_week, limits_of, numbers};
 
 pub use admissions::{Executed, Taken, admit, mark_clock, move_finished, release};
-pub(super) use numbers::number;
+pub(super) use numbers::{list_client_sizes, number};
 pub use numbers::{Bucket, find, find_limits, list_sizes, set_numbers, size};
 
 /// The buckets of a run, in lock order.

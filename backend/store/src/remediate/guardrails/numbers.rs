@@ -151,6 +151,28 @@ pub async fn size(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<Size
     Ok(Size { hosts: hosts_in(tx, kind, key).await?, first_week: is_first_week(created, now) })
 }
 
+/// How large each of these clients is.
+pub(in crate::remediate) async fn list_client_sizes(
+    tx: &mut TenantTx,
+    client_ids: &[Uuid],
+) -> Result<Vec<(Uuid, Size)>> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let rows = sqlx::query!(
+        r#"SELECT c.id AS "client_id!", t.created_at,
+             (SELECT count(*) FROM hosts h WHERE h.tenant_id = $1 AND h.client_id = c.id AND h.state <> 'retired') AS "hosts!"
+           FROM unnest($2::uuid[]) AS c(id) JOIN tenants t ON t.tenant_id = $1"#,
+        tenant_id,
+        client_ids
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let size = |hosts: i64, created: jiff_sqlx::Timestamp| Size {
+        hosts: u32::try_from(hosts).unwrap_or(u32::MAX),
+        first_week: is_first_week(created.to_jiff(), now),
+    };
+    Ok(rows.into_iter().map(|row| (row.client_id, size(row.hosts, row.created_at))).collect())
+}
+
 /// The sizes of all scopes of a kind, which a limit of that kind holds for.
 pub async fn list_sizes(tx: &mut TenantTx, kind: BucketKind) -> Result<Vec<Size>> {
     let tenant_id = tx.tenant_id().to_string();
