@@ -14,8 +14,8 @@ use crate::{Result, StoreError, TenantTx};
 use numbers::{inherit, is_first_week, limits_of, numbers};
 
 pub use admissions::{Executed, Taken, admit, mark_clock, move_finished, release};
-pub(super) use numbers::{list_client_sizes, number};
 pub use numbers::{Bucket, find, find_limits, list_sizes, set_numbers, size};
+pub(super) use numbers::{list_client_sizes, number};
 
 /// The buckets of a run, in lock order.
 /// Those of its service groups are [`group_bucket`]'s: an admission alone takes them, under the organization's lock.
