@@ -40,7 +40,14 @@ impl Visitor {
             let page = visitor.get("/settings/tokens").await;
             let csrf = after(&page, "name=\"csrf\" value=\"").split('"').next().unwrap().to_owned();
             let name = format!("bench {n}");
-            let form = [("csrf", &*csrf), ("name", &*name), ("scope", "read"), ("scope", "audit"), ("days", "30")];
+            let form = [
+                ("csrf", &*csrf),
+                ("name", &*name),
+                ("scope", "read"),
+                ("scope", "audit"),
+                ("scope", "enrol"),
+                ("days", "30"),
+            ];
             let made = visitor.post("/settings/tokens", &form).await;
             let token: String = after(&made, "mw_api_").chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
             visitor.tokens.push(format!("mw_api_{token}"));
