@@ -84,6 +84,7 @@ pub async fn find(store: &Store, hash: &[u8], limits: Limits) -> Result<Option<F
     let mut expires_at = row.expires_at.to_jiff();
     if now.duration_since(row.seen_at.to_jiff()) >= TOUCH_EVERY {
         expires_at = end(row.created_at.to_jiff(), now, limits);
+        tx.commit_soon().await?;
         touch(&mut tx, hash, now, expires_at).await?;
         tx.commit().await?;
     }
@@ -104,9 +105,11 @@ pub async fn lasts(store: &Store, hash: &[u8], login_id: Uuid) -> Result<bool> {
     .await?)
 }
 
+/// Requests of one session that come together find it due together: one of them writes, and none waits for it.
 async fn touch(tx: &mut SystemTx, hash: &[u8], now: Timestamp, expires_at: Timestamp) -> Result<()> {
     sqlx::query!(
-        "UPDATE sessions SET seen_at = $2, expires_at = $3 WHERE session_hash = $1",
+        "UPDATE sessions SET seen_at = $2, expires_at = $3
+         WHERE session_hash = (SELECT session_hash FROM sessions WHERE session_hash = $1 AND seen_at < $2 FOR UPDATE SKIP LOCKED)",
         hash,
         now.to_sqlx() as _,
         expires_at.to_sqlx() as _

@@ -203,11 +203,12 @@ pub(crate) async fn find_alive(tx: &mut TenantTx, token_id: Uuid) -> Result<Opti
     }))
 }
 
-/// Writes down that a token was used, now and then.
+/// Writes down that a token was used, now and then. Requests that come together do not wait for the one that writes.
 pub async fn mark_used(tx: &mut TenantTx, token_id: Uuid, from: Option<IpAddr>) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     sqlx::query!(
-        "UPDATE api_tokens SET used_at = $3, used_from = $4 WHERE tenant_id = $1 AND token_id = $2 AND (used_at IS NULL OR used_at < $5)",
+        "UPDATE api_tokens SET used_at = $3, used_from = $4 WHERE tenant_id = $1 AND token_id = (SELECT token_id FROM api_tokens
+           WHERE tenant_id = $1 AND token_id = $2 AND (used_at IS NULL OR used_at < $5) FOR UPDATE SKIP LOCKED)",
         tenant_id,
         token_id,
         now.to_sqlx() as _,

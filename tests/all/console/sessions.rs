@@ -1,7 +1,10 @@
 //! Signing in, sessions, whose rows a page shows.
 
+use std::time::Duration;
+
 use axum::http::{HeaderMap, StatusCode, header};
 use jiff::SignedDuration;
+use sqlx::Executor as _;
 use uuid::Uuid;
 
 use super::{Console, MALLORY, PASSWORD, token};
@@ -85,6 +88,18 @@ async fn a_session_is_hashed_at_rest_new_at_each_sign_in_and_ends() {
     let third = console.sign_in("sam@ours.example").await;
     console.clock.advance(SignedDuration::from_hours(9));
     assert_eq!(console.get("/incidents", &third).await.0, StatusCode::SEE_OTHER, "eight hours idle");
+}
+
+#[tokio::test]
+async fn no_request_waits_for_another_one_of_its_session_that_writes_down_its_use() {
+    let console = Console::new().await;
+    let cookie = console.sign_in("sam@ours.example").await;
+    console.clock.advance(SignedDuration::from_mins(2));
+    let mut writes = console.db.admin().await;
+    writes.execute("BEGIN; SELECT seen_at FROM sessions FOR UPDATE").await.unwrap();
+    let page = console.get("/incidents", &cookie);
+    let (status, ..) = tokio::time::timeout(Duration::from_secs(30), page).await.expect("it does not wait");
+    assert_eq!(status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -152,14 +152,12 @@ pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: std::time::Duration
     Ok(claimed)
 }
 
-/// Runs that ended and whose admissions are not released yet. Those of an organization's bucket and of undos stand for all:
-/// each admission takes a slot in one of them.
+/// Runs that ended and whose admissions are not released yet.
 pub async fn list_unreleased(tx: &mut TenantTx) -> Result<Vec<Uuid>> {
     let tenant_id = tx.tenant_id();
     Ok(sqlx::query_scalar!(
         "SELECT DISTINCT r.run_id FROM runs r JOIN guardrail_admissions a ON a.tenant_id = r.tenant_id AND a.run_id = r.run_id
-         WHERE a.tenant_id = $1 AND a.released_at IS NULL AND a.scope_kind IN ('tenant', 'undo')
-           AND (r.ended_at IS NOT NULL OR r.state IN ('planned', 'held'))
+         WHERE a.tenant_id = $1 AND a.released_at IS NULL AND (r.ended_at IS NOT NULL OR r.state IN ('planned', 'held'))
          LIMIT 100",
         tenant_id
     )
