@@ -138,10 +138,48 @@ pub struct Token {
     pub revoked_at: Option<Timestamp>,
 }
 
+/// A token as it is stored.
+pub(crate) struct Stored {
+    pub(crate) token_id: Uuid,
+    pub(crate) client_id: Uuid,
+    pub(crate) client: String,
+    pub(crate) site: Option<String>,
+    pub(crate) host: Option<String>,
+    pub(crate) begins: Option<String>,
+    pub(crate) networks: Vec<String>,
+    pub(crate) uses: i32,
+    pub(crate) uses_left: i32,
+    pub(crate) created_at: jiff_sqlx::Timestamp,
+    pub(crate) created_by: Option<String>,
+    pub(crate) expires_at: jiff_sqlx::Timestamp,
+    pub(crate) revoked_at: Option<jiff_sqlx::Timestamp>,
+}
+
+impl From<Stored> for Token {
+    fn from(r: Stored) -> Token {
+        Token {
+            token_id: r.token_id,
+            client_id: r.client_id,
+            client: r.client,
+            site: r.site,
+            host: r.host,
+            begins: r.begins,
+            networks: r.networks,
+            uses: r.uses,
+            uses_left: r.uses_left,
+            created_at: r.created_at.to_jiff(),
+            created_by: r.created_by,
+            expires_at: r.expires_at.to_jiff(),
+            revoked_at: r.revoked_at.map(|at| at.to_jiff()),
+        }
+    }
+}
+
 /// The tokens that were made or ended after `since`, those that can still be used first.
 pub async fn list(tx: &mut TenantTx, since: Timestamp, most: i64) -> Result<Vec<Token>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Stored,
         r#"SELECT t.token_id AS "token_id!", t.client_id AS "client_id!", c.name AS client, s.name AS "site?", t.host AS "host?", t.begins AS "begins?",
              t.networks AS "networks!", t.uses AS "uses!", k.uses_left AS "uses_left!", t.created_at AS "created_at!", t.created_by AS "created_by?",
              t.expires_at AS "expires_at!", k.revoked_at
@@ -160,24 +198,7 @@ pub async fn list(tx: &mut TenantTx, since: Timestamp, most: i64) -> Result<Vec<
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|r| Token {
-            token_id: r.token_id,
-            client_id: r.client_id,
-            client: r.client,
-            site: r.site,
-            host: r.host,
-            begins: r.begins,
-            networks: r.networks,
-            uses: r.uses,
-            uses_left: r.uses_left,
-            created_at: r.created_at.to_jiff(),
-            created_by: r.created_by,
-            expires_at: r.expires_at.to_jiff(),
-            revoked_at: r.revoked_at.map(|at| at.to_jiff()),
-        })
-        .collect())
+    Ok(rows.into_iter().map(Token::from).collect())
 }
 
 /// The client of a token of either kind.

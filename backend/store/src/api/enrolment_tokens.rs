@@ -2,13 +2,14 @@
 
 use uuid::Uuid;
 
-use crate::enrolment_tokens::Token;
+use crate::enrolment_tokens::{Stored, Token};
 use crate::{Result, TenantTx};
 
 /// The tokens after one, by id.
 pub async fn list(tx: &mut TenantTx, after: Option<Uuid>, limit: i64) -> Result<Vec<Token>> {
     let tenant_id = tx.tenant_id();
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Stored,
         r#"SELECT t.token_id AS "token_id!", t.client_id AS "client_id!", c.name AS client, s.name AS "site?", t.host AS "host?", t.begins AS "begins?",
              t.networks AS "networks!", t.uses AS "uses!", k.uses_left AS "uses_left!", t.created_at AS "created_at!", t.created_by AS "created_by?",
              t.expires_at AS "expires_at!", k.revoked_at
@@ -26,22 +27,5 @@ pub async fn list(tx: &mut TenantTx, after: Option<Uuid>, limit: i64) -> Result<
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|r| Token {
-            token_id: r.token_id,
-            client_id: r.client_id,
-            client: r.client,
-            site: r.site,
-            host: r.host,
-            begins: r.begins,
-            networks: r.networks,
-            uses: r.uses,
-            uses_left: r.uses_left,
-            created_at: r.created_at.to_jiff(),
-            created_by: r.created_by,
-            expires_at: r.expires_at.to_jiff(),
-            revoked_at: r.revoked_at.map(|at| at.to_jiff()),
-        })
-        .collect())
+    Ok(rows.into_iter().map(Token::from).collect())
 }

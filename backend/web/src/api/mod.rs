@@ -37,7 +37,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::router::{Route, read, write};
-use read::{Asked, Id, Ids, Nothing, Sent};
+use read::{Asked, ById, Id, Ids, Nothing, Sent};
 
 /// Where the API begins.
 pub const PREFIX: &str = "/api/v1";

@@ -8,9 +8,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use store::TenantTx;
+use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{Caller, Problem};
+use super::{Caller, Problem, cursor, limit};
 use crate::App;
 
 /// The longest body.
@@ -38,6 +39,26 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Asked<T> {
         }
         let fields = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
         serde_path_to_error::deserialize(fields).map(Asked).map_err(wrong)
+    }
+}
+
+/// Which page of a list that stands in the order of ids.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ById {
+    /// How many, 50 unless said.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+impl ById {
+    /// How many, and after which id.
+    pub fn place(&self) -> Result<(i64, Option<Uuid>), Problem> {
+        let after = cursor::read(self.cursor.as_deref(), |[id]: [String; 1]| cursor::id(&id));
+        Ok((limit(self.limit)?, after?))
     }
 }
 

@@ -4,25 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use domain::access::Act;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use store::enrolment_tokens::Token as Row;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::App;
-use crate::api::{Asked, Caller, Named, Page, Problem, cursor, limit, page};
-
-/// Which tokens.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Query {
-    /// How many, 50 unless said.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u16>,
-    /// `next` of the page before.
-    cursor: Option<String>,
-}
+use crate::api::{Asked, ById, Caller, Named, Page, Problem, cursor, page};
 
 /// A token by which machines become hosts. Its text is kept nowhere.
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,16 +38,15 @@ pub struct EnrolmentToken {
 }
 
 /// Enrolment tokens by id, those that are used up, revoked or expired too.
-#[utoipa::path(get, path = "/api/v1/enrolment-tokens", tag = "Enrolment", params(Query),
+#[utoipa::path(get, path = "/api/v1/enrolment-tokens", tag = "Enrolment", params(ById),
     responses((status = 200, description = "A page of tokens", body = Page<EnrolmentToken>), Problem), security(("token" = ["enrol"])))]
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
-    Asked(asked): Asked<Query>,
+    Asked(asked): Asked<ById>,
 ) -> Result<Json<Page<EnrolmentToken>>, Problem> {
     caller.must(Act::EnrolHosts)?;
-    let limit = limit(asked.limit)?;
-    let after = cursor::read(asked.cursor.as_deref(), |[id]: [String; 1]| cursor::id(&id))?;
+    let (limit, after) = asked.place()?;
     let mut tx = caller.member.begin(&app).await?;
     let rows = store::api::enrolment_tokens::list(&mut tx, after, limit + 1).await?;
     Ok(page(rows, limit, |row: &Row| cursor::said(&[row.token_id.simple().to_string()]), token))
