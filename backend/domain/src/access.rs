@@ -112,10 +112,15 @@ impl Role {
         TABLE.iter().any(|(a, roles)| *a == act && roles.contains(&self))
     }
 
-    /// Whether a member of this role may give `role` to somebody, or change or remove a member who has it: owners
-    /// are made and unmade by owners alone.
+    /// What it is to give this role to somebody, or to change or remove a member who has it: owners are made and unmade by
+    /// owners alone.
+    pub fn managing(self) -> Act {
+        if self == Role::Owner { Act::OwnOrganization } else { Act::ManagePeople }
+    }
+
+    /// Whether a member of this role may give `role` to somebody, or change or remove a member who has it.
     pub fn may_manage(self, role: Role) -> bool {
-        self.may(if role == Role::Owner { Act::OwnOrganization } else { Act::ManagePeople })
+        self.may(role.managing())
     }
 
     /// Whether the role only makes sense for some clients: a client's own person sees that client.

@@ -39,6 +39,8 @@ pub struct Limit {
 const COUNT_MAX: u32 = 10_000;
 /// The longest time: a week.
 const SECS_MAX: u32 = 7 * 86_400;
+const WRONG_COUNT: &str = "A limit is a whole number from 1 to 10,000, or empty: the rule.";
+const WRONG_SECS: &str = "A time is a whole number of seconds, up to a week, or empty: the rule.";
 
 impl Limit {
     /// All, those of the widest scope first.
@@ -77,15 +79,31 @@ impl Limit {
     /// # Errors
     /// What is wrong with them, a sentence.
     pub fn numbers(&self, count: &str, secs: &str) -> Result<Numbers, &'static str> {
-        let read = |typed: &str, most: u32, wrong| match typed.trim() {
+        let read = |typed: &str, wrong| match typed.trim() {
             "" => Ok(None),
-            typed => match typed.parse::<u32>() {
-                Ok(n) if (1..=most).contains(&n) => Ok(Some(n)),
-                _ => Err(wrong),
-            },
+            typed => typed.parse::<u32>().map(Some).map_err(|_| wrong),
         };
-        let count = read(count, COUNT_MAX, "A limit is a whole number from 1 to 10,000, or empty: the rule.")?;
-        let secs = read(secs, SECS_MAX, "A time is a whole number of seconds, up to a week, or empty: the rule.")?;
+        let (count, secs) = (read(count, WRONG_COUNT)?, read(secs, WRONG_SECS)?);
+        self.of(count, secs).map_err(|(_, wrong)| wrong)
+    }
+
+    /// The numbers of a count and seconds; none of either: the rule of the scope's size holds again.
+    ///
+    /// # Errors
+    /// Which of them is wrong, `count` or `secs`, and a sentence.
+    pub fn of(&self, count: Option<u32>, secs: Option<u32>) -> Result<Numbers, (&'static str, &'static str)> {
+        if count.is_some_and(|n| !(1..=COUNT_MAX).contains(&n)) {
+            return Err(("count", WRONG_COUNT));
+        }
+        if secs.is_some_and(|n| !(1..=SECS_MAX).contains(&n)) {
+            return Err(("secs", WRONG_SECS));
+        }
+        if count.is_some() && !self.has_count() {
+            return Err(("count", "This limit has a time and no count."));
+        }
+        if secs.is_some() && !self.has_secs() {
+            return Err(("secs", "This limit has a count and no time of its own."));
+        }
         let window = |max_per_window, window_secs| Numbers { max_per_window, window_secs, ..Numbers::default() };
         let bounds = |damage| Numbers { damage, ..Numbers::default() };
         let none = damage::Numbers::default();
@@ -93,7 +111,8 @@ impl Limit {
             (Part::Window, Shape::Rest) => window(secs.map(|_| 1), secs),
             (Part::Window, Shape::Fixed { secs }) => window(count, count.map(|_| secs)),
             (Part::Window, _) if count.is_some() != secs.is_some() => {
-                return Err("A window has a number of fixes and a number of seconds.");
+                let missing = if count.is_none() { "count" } else { "secs" };
+                return Err((missing, "A window has a number of fixes and a number of seconds."));
             }
             (Part::Window, _) => window(count, secs),
             (Part::InFlight, _) => Numbers { max_in_flight: count, ..Numbers::default() },
@@ -104,19 +123,25 @@ impl Limit {
         })
     }
 
+    /// The numbers as [`Limit::of`] takes them: count and seconds.
+    pub fn said(&self, set: Numbers) -> (Option<u32>, Option<u32>) {
+        match (self.part, self.shape) {
+            (Part::Window, Shape::Rest) => (None, set.window_secs),
+            (Part::Window, Shape::Fixed { .. }) => (set.max_per_window, None),
+            (Part::Window, _) => (set.max_per_window, set.window_secs),
+            (Part::InFlight, _) => (set.max_in_flight, None),
+            (Part::Storm, _) => (set.max_storm, None),
+            (Part::Unproven, _) => (set.damage.max_unproven, None),
+            (Part::Bad, _) => (set.damage.max_bad, None),
+            (Part::Wave, _) => (set.damage.max_wave, None),
+        }
+    }
+
     /// The numbers as they would be typed: count and seconds.
     pub fn typed(&self, set: Numbers) -> (String, String) {
         let text = |n: Option<u32>| n.map_or_else(String::new, |n| n.to_string());
-        match (self.part, self.shape) {
-            (Part::Window, Shape::Rest) => (String::new(), text(set.window_secs)),
-            (Part::Window, Shape::Fixed { .. }) => (text(set.max_per_window), String::new()),
-            (Part::Window, _) => (text(set.max_per_window), text(set.window_secs)),
-            (Part::InFlight, _) => (text(set.max_in_flight), String::new()),
-            (Part::Storm, _) => (text(set.max_storm), String::new()),
-            (Part::Unproven, _) => (text(set.damage.max_unproven), String::new()),
-            (Part::Bad, _) => (text(set.damage.max_bad), String::new()),
-            (Part::Wave, _) => (text(set.damage.max_wave), String::new()),
-        }
+        let (count, secs) = self.said(set);
+        (text(count), text(secs))
     }
 
     /// Whether a count is typed.
@@ -158,5 +183,21 @@ mod tests {
         let limit = Limit::parse("client.runs_per_window").unwrap();
         assert!(limit.numbers("3", "").is_err() && limit.numbers("", "600").is_err());
         assert!(limit.numbers("3", "700000").is_err(), "more than a week");
+        assert_eq!(limit.of(Some(3), None).unwrap_err().0, "secs");
+        assert_eq!(limit.of(None, Some(600)).unwrap_err().0, "count");
+    }
+
+    #[test]
+    fn what_a_limit_does_not_have_is_refused_with_the_field_named() {
+        for limit in Limit::ALL {
+            let has = [("count", limit.has_count()), ("secs", limit.has_secs())];
+            for (field, has) in has {
+                let (count, secs) = if field == "count" { (Some(1), None) } else { (None, Some(1)) };
+                let wrong = limit.of(count, secs).err().map(|(field, _)| field);
+                assert!(has || wrong == Some(field), "{} {field}", limit.word);
+                let far = limit.of(count.map(|_| u32::MAX), secs.map(|_| u32::MAX)).unwrap_err();
+                assert_eq!(far.0, field, "{}", limit.word);
+            }
+        }
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::access::{Act, Role};
 
-/// Every scope there is: what it lets do, its word, and what people read. What only a person may do has none: making
-/// API tokens, people, the organization.
-pub const SCOPES: [(Act, &str, &str); 10] = [
+/// Every scope there is: what it lets do, its word, and what people read. What only a person may do has none: making API
+/// tokens.
+pub const SCOPES: [(Act, &str, &str); 13] = [
     (Act::Read, "read", "Read incidents, runs, hosts, clients and limits"),
     (Act::WorkIncidents, "work", "Take incidents, hands off, release, answer a run in doubt"),
     (Act::Approve, "approve", "Answer fixes that ask first"),
@@ -14,11 +14,20 @@ pub const SCOPES: [(Act, &str, &str); 10] = [
     (Act::ManageClients, "clients", "Add, change, archive and restore clients, their sites, contacts and hosts"),
     (Act::EnrolHosts, "enrol", "Make and revoke enrolment tokens"),
     (Act::ConfirmChanges, "confirm", "Answer changes that wait for a second person"),
-    (Act::ReadAudit, "audit", "Read the audit"),
+    (Act::ReadAudit, "audit", "Read and export the audit"),
+    (Act::ManagePeople, "people", "See, invite, change and remove members"),
+    (Act::ManageOrganization, "settings", "See and change limits, secrets, the mail relay and the asked second factor"),
+    (Act::OwnOrganization, "own", "Let the platform’s staff look; with members also make and unmake owners"),
 ];
+
+/// What changes who may do what, or what holds for everybody.
+const MANAGING: [Act; 3] = [Act::ManagePeople, Act::ManageOrganization, Act::OwnOrganization];
 
 /// The longest life of a token, in days.
 pub const DAYS_MAX: u16 = 366;
+/// The longest life of a token that changes who may do what, or what holds for everybody, in days. The console asks a
+/// person for a fresh proof of who they are; a token was made after one, and that counts for so long.
+pub const MANAGING_DAYS_MAX: u16 = 90;
 /// The longest name, in characters.
 pub const NAME_MAX: usize = 100;
 /// Source networks at most.
@@ -32,6 +41,11 @@ impl Scopes {
     /// Of stored words; one that is not known lets nothing.
     pub fn of<'a>(words: impl IntoIterator<Item = &'a str>) -> Scopes {
         Scopes(words.into_iter().filter_map(parse).collect())
+    }
+
+    /// After how many days a token with these scopes ends at most.
+    pub fn days_max(&self) -> u16 {
+        if MANAGING.iter().any(|act| self.0.contains(act)) { MANAGING_DAYS_MAX } else { DAYS_MAX }
     }
 
     /// Whether a token with these scopes may, whose maker has `role` now.
@@ -80,11 +94,19 @@ mod tests {
     }
 
     #[test]
-    fn no_scope_makes_tokens_people_or_owners() {
+    fn no_scope_makes_tokens() {
         let all = Scopes::of(SCOPES.map(|(_, word, _)| word));
-        for act in [Act::MakeTokens, Act::ManagePeople, Act::ManageOrganization, Act::OwnOrganization] {
-            assert!(!all.may(Role::Owner, act), "{act:?}");
-        }
+        assert!(!all.may(Role::Owner, Act::MakeTokens));
         assert_eq!(Scopes::of(["everything", ""]), Scopes::default());
+    }
+
+    #[test]
+    fn what_changes_who_may_do_what_ends_sooner() {
+        for (act, word, _) in SCOPES {
+            let days = Scopes::of(["read", word]).days_max();
+            // The database holds the same three to it: `api_tokens_managing`.
+            let soon = ["people", "settings", "own"].contains(&word);
+            assert_eq!(days, if soon { 90 } else { 366 }, "{act:?}");
+        }
     }
 }

@@ -117,6 +117,7 @@ pub fn tokens_page() -> TokensPage {
         scopes: vec![
             scope("read", "Read incidents, runs, hosts, clients and limits", true),
             scope("stop", "Stop all actions", false),
+            scope("people", "See, invite, change and remove members", false),
         ],
         typed: Typed { name: String::new(), networks: String::new(), days: 90 },
         made: Some(text("mw_api_7fTq2W0000000000000000000000000000000000000000000000")),

@@ -1,6 +1,7 @@
 //! Tokens of the API.
 
 use askama::Template;
+use domain::token::{DAYS_MAX, Scopes};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -83,5 +84,10 @@ pub struct TokensPage {
 impl TokensPage {
     fn days(&self) -> [(u16, &'static str); 4] {
         [(7, "a week"), (30, "30 days"), (90, "90 days"), (365, "a year")]
+    }
+
+    /// After how many days one ends that has a scope of those which end soon, if the reader may give one.
+    fn soon(&self) -> Option<u16> {
+        self.scopes.iter().map(|scope| Scopes::of([scope.word]).days_max()).min().filter(|days| *days < DAYS_MAX)
     }
 }

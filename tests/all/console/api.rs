@@ -13,8 +13,10 @@ use uuid::Uuid;
 
 use super::Console;
 
-pub const ALL: [&str; 10] =
-    ["read", "work", "approve", "stop", "let_act", "trust", "clients", "enrol", "confirm", "audit"];
+pub const ALL: [&str; 13] = [
+    "read", "work", "approve", "stop", "let_act", "trust", "clients", "enrol", "confirm", "audit", "people",
+    "settings", "own",
+];
 
 /// Every route that asks for a token.
 pub const ROUTES: &[(&str, &str)] = &[
@@ -33,6 +35,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/v1/hosts/{id}/same-machine"),
     ("POST", "/api/v1/hosts/{id}/accept"),
     ("POST", "/api/v1/hosts/{id}/refuse"),
+    ("POST", "/api/v1/hosts/{id}/claim"),
+    ("POST", "/api/v1/hosts/{id}/watch"),
     ("GET", "/api/v1/guardrails"),
     ("POST", "/api/v1/guardrails/stop"),
     ("POST", "/api/v1/guardrails/go"),
@@ -63,6 +67,30 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/v1/enrolment-tokens"),
     ("POST", "/api/v1/enrolment-tokens"),
     ("POST", "/api/v1/enrolment-tokens/{id}/revoke"),
+    ("GET", "/api/v1/members"),
+    ("POST", "/api/v1/members/{id}"),
+    ("POST", "/api/v1/members/{id}/remove"),
+    ("GET", "/api/v1/invitations"),
+    ("POST", "/api/v1/invitations"),
+    ("POST", "/api/v1/invitations/{id}/revoke"),
+    ("GET", "/api/v1/organization"),
+    ("POST", "/api/v1/organization/second-factor"),
+    ("GET", "/api/v1/limits"),
+    ("POST", "/api/v1/limits/{limit}"),
+    ("GET", "/api/v1/service-groups"),
+    ("GET", "/api/v1/secrets"),
+    ("POST", "/api/v1/secrets"),
+    ("POST", "/api/v1/secrets/{id}/replace"),
+    ("POST", "/api/v1/secrets/{id}/delete"),
+    ("GET", "/api/v1/mail-relay"),
+    ("POST", "/api/v1/mail-relay"),
+    ("POST", "/api/v1/mail-relay/remove"),
+    ("GET", "/api/v1/usage"),
+    ("GET", "/api/v1/support-grants"),
+    ("POST", "/api/v1/support-grants"),
+    ("POST", "/api/v1/support-grants/end"),
+    ("GET", "/api/v1/sign-on"),
+    ("GET", "/api/v1/audit/file"),
 ];
 
 type Answer = (StatusCode, HeaderMap, Value);
@@ -161,7 +189,9 @@ async fn nobody_is_let_in_without_a_token_that_works() {
     }
     for (method, path) in ROUTES {
         let id = console.ours.incident.to_string();
-        let path = ["{id}", "{site}", "{contact}"].iter().fold((*path).to_owned(), |path, of| path.replace(of, &id));
+        let path = ["{id}", "{site}", "{contact}", "{limit}"]
+            .iter()
+            .fold((*path).to_owned(), |path, of| path.replace(of, &id));
         let (status, headers, _) = console.api(method, &path, "", &[("cookie", &cookie)], None).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "a session is nothing here: {method} {path}");
         assert!(!headers.contains_key("set-cookie"));
@@ -229,6 +259,7 @@ async fn what_is_anothers_and_what_is_not_there_look_the_same() {
     let run = console.run("unknown", "unknown").await;
     let (_, theirs) = console.token("owner@theirs.example", &ALL, &[]).await;
     let (incident, host, client) = (console.ours.incident, console.ours.host, console.ours.client);
+    let sam = console.ours.technician;
     let plan = "0".repeat(64);
     let asks = [
         ("GET", format!("incidents/{incident}"), json!(null)),
@@ -255,12 +286,20 @@ async fn what_is_anothers_and_what_is_not_there_look_the_same() {
         ("POST", format!("hosts/{host}/place"), json!({ "tags": {} })),
         ("POST", "enrolment-tokens".to_owned(), json!({ "client": client, "uses": 1, "days": 1 })),
         ("POST", format!("enrolment-tokens/{incident}/revoke"), json!({})),
+        ("POST", format!("hosts/{host}/claim"), json!({ "answer": "other" })),
+        ("POST", format!("hosts/{host}/watch"), json!({ "service": "shop-web" })),
+        ("POST", format!("members/{sam}"), json!({ "role": "viewer", "clients": null })),
+        ("POST", format!("members/{sam}/remove"), json!({})),
+        ("POST", "invitations".to_owned(), json!({ "email": "a@b.example", "role": "viewer", "clients": [client] })),
+        ("POST", format!("invitations/{incident}/revoke"), json!({})),
+        ("POST", format!("secrets/{incident}/replace"), json!({ "value": "x" })),
+        ("POST", format!("secrets/{incident}/delete"), json!({})),
     ];
-    console.interlock(incident).await;
+    console.proposed().await;
     for (method, path, body) in asks {
         let body = (method == "POST").then_some(body);
         let nobodys = |text: &str| {
-            [incident, host, client, run]
+            [incident, host, client, run, sam]
                 .iter()
                 .fold(text.to_owned(), |text, id| text.replace(&id.to_string(), &Uuid::from_u128(1).to_string()))
         };
@@ -273,12 +312,28 @@ async fn what_is_anothers_and_what_is_not_there_look_the_same() {
             assert_eq!(console.api(method, &path, &ours, &[], body).await.0, StatusCode::OK, "{path}");
         }
     }
-    for list in
-        ["incidents", "runs", "hosts", "clients", "approvals", "changes", "guardrails", "audit", "enrolment-tokens"]
-    {
+    for list in [
+        "incidents",
+        "runs",
+        "hosts",
+        "clients",
+        "approvals",
+        "changes",
+        "guardrails",
+        "audit",
+        "enrolment-tokens",
+        "members",
+        "invitations",
+        "secrets",
+        "limits",
+        "organization",
+        "usage",
+        "mail-relay",
+        "support-grants",
+    ] {
         let (status, _, body) = console.ask_for(&format!("/api/v1/{list}"), &theirs).await;
         assert_eq!(status, StatusCode::OK);
-        for id in [incident, host, client, run] {
+        for id in [incident, host, client, run, sam] {
             assert!(!body.to_string().contains(&id.to_string()), "{list} shows {id}");
         }
     }

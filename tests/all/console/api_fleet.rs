@@ -4,47 +4,8 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Console;
 use super::api::ALL;
-
-const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
-
-/// A program with a token of the owner's.
-struct Program {
-    console: Console,
-    token: String,
-}
-
-impl Program {
-    async fn new() -> Program {
-        let mut console = Console::new().await;
-        let (_, token) = console.token("owner@ours.example", &ALL, &[]).await;
-        Program { console, token }
-    }
-
-    async fn get(&self, path: &str) -> (StatusCode, Value) {
-        let (status, _, body) = self.console.api("GET", &format!("/api/v1/{path}"), &self.token, &[], None).await;
-        (status, body)
-    }
-
-    async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
-        self.post_with(path, &[], body).await
-    }
-
-    async fn post_with(&self, path: &str, headers: &[(&str, &str)], body: Value) -> (StatusCode, Value) {
-        let path = format!("/api/v1/{path}");
-        let (status, _, body) = self.console.api("POST", &path, &self.token, headers, Some(body)).await;
-        (status, body)
-    }
-
-    /// Each of these is refused with the field named.
-    async fn refuses(&self, path: &str, wrong: &[(Value, &str)]) {
-        for (body, field) in wrong {
-            let (status, problem) = self.post(path, body.clone()).await;
-            assert_eq!((status, &problem["field"]), (UNPROCESSABLE, &json!(field)), "{body}: {problem}");
-        }
-    }
-}
+use super::program::{Program, UNPROCESSABLE};
 
 #[tokio::test]
 async fn a_site_is_added_renamed_and_removed_once_nothing_stands_there() {
@@ -244,4 +205,46 @@ async fn a_hosts_figures_are_read_by_time_and_step_as_they_are_kept() {
         let (status, problem) = p.get(&format!("{of}?{asked}")).await;
         assert_eq!((status, &problem["field"]), (UNPROCESSABLE, &json!(field)), "{asked}: {problem}");
     }
+}
+
+#[tokio::test]
+async fn a_claim_is_answered_for_exactly_its_key_and_a_declared_service_is_watched() {
+    let mut p = Program::new().await;
+    p.console.proposed().await;
+    let host = p.console.ours.host;
+    let of = |what: &str| format!("hosts/{host}{what}");
+    let (_, shown) = p.get(&of("")).await;
+    assert_eq!((&shown["services"], &shown["claim"]["hostname"]), (&json!(["shop-web"]), &json!("Ours-host")));
+    let key = shown["claim"]["key"].as_str().unwrap().to_owned();
+    let wrong = [
+        (json!({}), "answer"),
+        (json!({ "answer": "yes" }), "answer"),
+        (json!({ "answer": "same", "key": "xyz" }), "key"),
+        (json!({ "answer": "same", "key": key, "host": "x" }), "host"),
+    ];
+    p.refuses(&of("/claim"), &wrong).await;
+    for another in ["", "0a0b"] {
+        let body = json!({ "answer": "same", "key": another });
+        assert_eq!(p.post(&of("/claim"), body).await.0, StatusCode::CONFLICT, "{another}");
+    }
+    assert_eq!(p.post(&of("/claim"), json!({ "answer": "same", "key": key })).await.1, json!({ "changed": true }));
+    assert_eq!(p.get(&of("")).await.1["claim"], Value::Null);
+    assert_eq!(p.post(&of("/claim"), json!({ "answer": "other" })).await.0, StatusCode::CONFLICT, "none waits");
+    assert_eq!(p.console.count("audit WHERE action = 'host.enrolled_again' AND actor LIKE 'token %'").await, 1);
+
+    let wrong = [(json!({}), "service"), (json!({ "service": "sshd" }), "service")];
+    p.refuses(&of("/watch"), &wrong).await;
+    let key = [("idempotency-key", "one")];
+    let (status, made) = p.post_with(&of("/watch"), &key, json!({ "service": "shop-web" })).await;
+    assert_eq!(status, StatusCode::OK, "{made}");
+    assert_eq!(p.post_with(&of("/watch"), &key, json!({ "service": "shop-web" })).await.1, made);
+    let check = format!(
+        "checks WHERE check_id = {} AND name = 'shop-web on Ours-host'",
+        made["id"].to_string().replace('"', "'")
+    );
+    assert_eq!(p.console.count(&check).await, 1);
+    assert_eq!(p.console.count("audit WHERE action = 'check.made' AND actor LIKE 'token %'").await, 1);
+    p = p.with("sam@ours.example", &ALL).await;
+    assert_eq!(p.post(&of("/watch"), json!({ "service": "shop-web" })).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(p.post(&of("/claim"), json!({ "answer": "other" })).await.0, StatusCode::FORBIDDEN);
 }

@@ -3,6 +3,8 @@
 mod acting;
 mod api;
 mod api_fleet;
+mod api_people;
+mod api_settings;
 mod approval;
 mod authenticator;
 mod board;
@@ -26,12 +28,14 @@ mod owners;
 mod passkeys;
 mod people;
 mod plans;
+mod program;
 mod secrets;
 mod sessions;
 mod sign_on;
 mod strangers;
 mod support;
 mod telling;
+mod twins;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

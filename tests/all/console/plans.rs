@@ -183,7 +183,7 @@ fn nothing_asks_for_room_but_what_adds_a_host_a_check_or_a_member() {
         "backend/server/src/seed/apply/rules.rs",
         "backend/store/src/quotas.rs",
         "backend/web/src/pages/host/watch.rs",
-        "backend/web/src/pages/settings/people.rs",
+        "backend/web/src/pages/settings/people/invite.rs",
     ];
     assert_eq!(asking, meant.map(str::to_owned).into());
 }

@@ -30,7 +30,7 @@ impl Console {
     }
 
     /// What a secret says; or why it does not open.
-    async fn says(&self, name: &str) -> Result<Option<String>, StoreError> {
+    pub(super) async fn says(&self, name: &str) -> Result<Option<String>, StoreError> {
         let mut tx = self.tx().await;
         let found = secrets::open(&mut tx, &master(), name).await;
         tx.rollback().await.unwrap();
@@ -38,7 +38,7 @@ impl Console {
     }
 
     /// Every row of every table, as text and as what bytes are in it.
-    async fn everything(&mut self) -> String {
+    pub(super) async fn everything(&mut self) -> String {
         let tables: Vec<String> = sqlx::query_scalar(
             "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace",
         )

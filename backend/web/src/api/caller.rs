@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use domain::access::Act;
 use domain::token::Scopes;
-use keys::token::{self, Kind};
+use keys::token::{self, Kind, Token};
 use store::auth::{self, Bearer};
 use uuid::Uuid;
 
@@ -27,6 +27,8 @@ pub struct Caller {
     pub token_id: Uuid,
     /// Its hash.
     pub hash: [u8; 32],
+    /// A digest of its text, which is stored nowhere: what is digested with it cannot be guessed at by whoever reads the rows.
+    pub pepper: [u8; 32],
     /// From where it is used.
     pub from: Option<IpAddr>,
 }
@@ -50,7 +52,7 @@ impl FromRequestParts<App> for Caller {
 pub async fn gate(State((app, limits)): State<(App, Limits)>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let address = peer::address(&parts);
-    let (bearer, hash) = match known(&app, &parts, address).await {
+    let (bearer, token) = match known(&app, &parts, address).await {
         Ok(known) => known,
         Err(problem) => {
             let strange = problem.is_unauthorized().then_some(address).flatten();
@@ -67,9 +69,10 @@ pub async fn gate(State((app, limits)): State<(App, Limits)>, request: Request, 
         Left::None(_) => Problem::TOO_MANY.into_response(),
         Left::Some(_) => {
             let scopes = Scopes::of(bearer.scopes.iter().map(String::as_str));
-            let token_id = bearer.token_id;
+            let (token_id, hash) = (bearer.token_id, token.hash());
+            let pepper = keys::digest(format!("answers of {}", token.reveal()).as_bytes()).0;
             let member = Arc::new(Member::by_token(bearer.member, scopes, peer::origin(&parts)));
-            parts.extensions.insert(Caller { member, token_id, hash, from: address });
+            parts.extensions.insert(Caller { member, token_id, hash, pepper, from: address });
             next.run(Request::from_parts(parts, body)).await
         }
     };
@@ -77,15 +80,14 @@ pub async fn gate(State((app, limits)): State<(App, Limits)>, request: Request, 
     response
 }
 
-/// The token of a request and its hash, if it works from where it comes.
-async fn known(app: &App, parts: &Parts, address: Option<IpAddr>) -> Result<(Bearer, [u8; 32]), Problem> {
+/// The token of a request, if it works from where it comes.
+async fn known(app: &App, parts: &Parts, address: Option<IpAddr>) -> Result<(Bearer, Token), Problem> {
     let said = parts.headers.get(header::AUTHORIZATION).and_then(|said| said.to_str().ok());
     let text = said.and_then(|said| said.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     // What is mistyped is known by its checksum, without a look-up.
     let token = text.and_then(|(_, text)| token::parse(text.trim()).ok()).filter(|token| token.kind() == Kind::Api);
     let token = token.ok_or(Problem::UNAUTHORIZED)?;
-    let hash = token.hash();
-    let bearer = auth::by_api_token(&app.store, &hash).await?.ok_or(Problem::UNAUTHORIZED)?;
+    let bearer = auth::by_api_token(&app.store, &token.hash()).await?.ok_or(Problem::UNAUTHORIZED)?;
     if !super::networks::contain(&bearer.networks, address) {
         return Err(Problem::UNAUTHORIZED);
     }
@@ -95,5 +97,5 @@ async fn known(app: &App, parts: &Parts, address: Option<IpAddr>) -> Result<(Bea
         store::tokens::mark_used(&mut tx, bearer.token_id, address).await?;
         tx.commit().await?;
     }
-    Ok((bearer, hash))
+    Ok((bearer, token))
 }

@@ -15,14 +15,19 @@ mod docs;
 mod document;
 mod enrolment;
 mod events;
+mod group;
 mod guardrail;
 mod host;
 mod incident;
+mod invitation;
 mod limits;
+mod member;
 pub mod networks;
+mod organization;
 mod problem;
 mod read;
 mod run;
+mod secret;
 mod site;
 
 pub use caller::{Caller, gate};
@@ -65,6 +70,8 @@ pub fn routes() -> Vec<Route> {
         write("/api/v1/hosts/{id}/same-machine", host::act::same_machine),
         write("/api/v1/hosts/{id}/accept", host::act::accept),
         write("/api/v1/hosts/{id}/refuse", host::act::refuse),
+        write("/api/v1/hosts/{id}/claim", host::act::claim),
+        write("/api/v1/hosts/{id}/watch", host::act::watch),
         read("/api/v1/guardrails", guardrail::show::show),
         write("/api/v1/guardrails/stop", guardrail::act::stop),
         write("/api/v1/guardrails/go", guardrail::act::go),
@@ -95,6 +102,30 @@ pub fn routes() -> Vec<Route> {
         read("/api/v1/enrolment-tokens", enrolment::list::list),
         write("/api/v1/enrolment-tokens", enrolment::edit::make),
         write("/api/v1/enrolment-tokens/{id}/revoke", enrolment::edit::revoke),
+        read("/api/v1/members", member::list::list),
+        write("/api/v1/members/{id}", member::edit::change),
+        write("/api/v1/members/{id}/remove", member::edit::remove),
+        read("/api/v1/invitations", invitation::list::list),
+        write("/api/v1/invitations", invitation::edit::invite),
+        write("/api/v1/invitations/{id}/revoke", invitation::edit::revoke),
+        read("/api/v1/organization", organization::show::show),
+        write("/api/v1/organization/second-factor", organization::edit::second_factor),
+        read("/api/v1/limits", guardrail::limit::list),
+        write("/api/v1/limits/{limit}", guardrail::limit::set),
+        read("/api/v1/service-groups", group::list::list),
+        read("/api/v1/secrets", secret::list::list),
+        write("/api/v1/secrets", secret::edit::add),
+        write("/api/v1/secrets/{id}/replace", secret::edit::replace),
+        write("/api/v1/secrets/{id}/delete", secret::edit::delete),
+        read("/api/v1/mail-relay", organization::relay::show),
+        write("/api/v1/mail-relay", organization::relay::set),
+        write("/api/v1/mail-relay/remove", organization::relay::remove),
+        read("/api/v1/usage", organization::usage::show),
+        read("/api/v1/support-grants", organization::support::list),
+        write("/api/v1/support-grants", organization::support::grant),
+        write("/api/v1/support-grants/end", organization::support::end),
+        read("/api/v1/sign-on", organization::sign_on::show),
+        read("/api/v1/audit/file", audit::file::download),
     ]
 }
 
@@ -157,6 +188,19 @@ fn page<R, T: ToSchema>(
     rows.truncate(limit);
     let next = rows.last().filter(|_| has_more).map(place);
     Json(Page { items: rows.into_iter().map(item).collect(), next })
+}
+
+/// A page of what was read whole, by id.
+fn page_by_id<R, T: ToSchema>(
+    mut rows: Vec<R>,
+    asked: &ById,
+    id: impl Fn(&R) -> Uuid,
+    item: impl Fn(R) -> T,
+) -> Result<Json<Page<T>>, Problem> {
+    let (limit, after) = asked.place()?;
+    rows.sort_unstable_by_key(&id);
+    rows.retain(|row| after.is_none_or(|after| id(row) > after));
+    Ok(page(rows, limit, |row| cursor::said(&[id(row).simple().to_string()]), item))
 }
 
 /// An answer that may have been kept.

@@ -6,9 +6,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use views::error::Kind;
 
-use crate::Failure;
 use crate::failure::RETRY_SECS;
 use crate::layers::Dressed;
+use crate::{Failure, Refusal};
 
 /// A refusal.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -104,6 +104,15 @@ impl From<Failure> for Problem {
             kind => {
                 Problem::of_status(StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
             }
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        match refusal {
+            Refusal::Field(name, why) => Problem::invalid(name, why),
+            Refusal::Stands(why) => Problem::of_status(StatusCode::CONFLICT).because(why),
         }
     }
 }

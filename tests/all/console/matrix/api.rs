@@ -43,6 +43,8 @@ const ROWS: &[Row] = &[
     ("POST", "hosts/{id}/same-machine", May(Act::TrustHost), "trust", true, |_| json!({})),
     ("POST", "hosts/{id}/accept", May(Act::TrustHost), "trust", true, |_| json!({})),
     ("POST", "hosts/{id}/refuse", May(Act::TrustHost), "trust", true, |_| json!({})),
+    ("POST", "hosts/{id}/claim", May(Act::TrustHost), "trust", true, |_| json!({ "answer": "other" })),
+    ("POST", "hosts/{id}/watch", May(Act::ManageClients), "clients", true, |_| json!({ "service": "shop-web" })),
     ("GET", "guardrails", May(Act::Read), "read", false, |_| json!(null)),
     (
         "POST",
@@ -108,7 +110,63 @@ const ROWS: &[Row] = &[
         |t| json!({ "client": t.organization.client, "uses": 1, "days": 1 }),
     ),
     ("POST", "enrolment-tokens/{id}/revoke", May(Act::EnrolHosts), "enrol", true, |_| json!({})),
+    ("GET", "members", MayForAll(Act::ManagePeople), "people", false, |_| json!(null)),
+    (
+        "POST",
+        "members/{id}",
+        MayForAll(Act::ManagePeople),
+        "people",
+        true,
+        |_| json!({ "role": "viewer", "clients": null }),
+    ),
+    ("POST", "members/{id}/remove", MayForAll(Act::ManagePeople), "people", true, |_| json!({})),
+    ("GET", "invitations", MayForAll(Act::ManagePeople), "people", false, |_| json!(null)),
+    (
+        "POST",
+        "invitations",
+        MayForAll(Act::ManagePeople),
+        "people",
+        false,
+        |_| json!({ "email": "new@matrix.example", "role": "viewer", "clients": null }),
+    ),
+    ("POST", "invitations/{id}/revoke", MayForAll(Act::ManagePeople), "people", true, |_| json!({})),
+    ("GET", "organization", MayForAll(Act::ManageOrganization), "settings", false, |_| json!(null)),
+    (
+        "POST",
+        "organization/second-factor",
+        MayForAll(Act::ManageOrganization),
+        "settings",
+        false,
+        |_| json!({ "required": true }),
+    ),
+    ("GET", "limits", MayForAll(Act::ManageOrganization), "settings", false, |_| json!(null)),
+    ("POST", "limits/{limit}", MayForAll(Act::ManageOrganization), "settings", false, |_| json!({ "count": 1 })),
+    ("GET", "service-groups", May(Act::Read), "read", false, |_| json!(null)),
+    ("GET", "secrets", MayForAll(Act::ManageOrganization), "settings", false, |_| json!(null)),
+    (
+        "POST",
+        "secrets",
+        MayForAll(Act::ManageOrganization),
+        "settings",
+        false,
+        |_| json!({ "name": "relay", "kind": "api_key", "value": "x" }),
+    ),
+    ("POST", "secrets/{id}/replace", MayForAll(Act::ManageOrganization), "settings", true, |_| json!({ "value": "x" })),
+    ("POST", "secrets/{id}/delete", MayForAll(Act::ManageOrganization), "settings", true, |_| json!({})),
+    ("GET", "mail-relay", MayForAll(Act::ManageOrganization), "settings", false, |_| json!(null)),
+    ("POST", "mail-relay", MayForAll(Act::ManageOrganization), "settings", false, relay),
+    ("POST", "mail-relay/remove", MayForAll(Act::ManageOrganization), "settings", false, |_| json!({})),
+    ("GET", "usage", MayForAll(Act::ManageOrganization), "settings", false, |_| json!(null)),
+    ("GET", "support-grants", MayForAll(Act::OwnOrganization), "own", false, |_| json!(null)),
+    ("POST", "support-grants", MayForAll(Act::OwnOrganization), "own", false, |_| json!({ "hours": 1, "reason": "x" })),
+    ("POST", "support-grants/end", MayForAll(Act::OwnOrganization), "own", false, |_| json!({})),
+    ("GET", "sign-on", MayForAll(Act::OwnOrganization), "own", false, |_| json!(null)),
+    ("GET", "audit/file", MayForAll(Act::ReadAudit), "audit", false, |_| json!(null)),
 ];
+
+fn relay(_: &Target) -> Value {
+    json!({ "host": "smtp.matrix.example", "port": 587, "tls": "starttls", "sender": "a@matrix.example", "login": null })
+}
 
 fn contact(_: &Target) -> Value {
     json!({ "name": "Somebody", "email": "somebody@dock.example", "told": true })
@@ -136,6 +194,7 @@ fn path(of: &str, target: &Target) -> String {
     for something in ["{site}", "{contact}"] {
         filled = filled.replace(something, &organization.incident.to_string());
     }
+    filled = filled.replace("{limit}", "client.in_flight");
     format!("/api/v1/{}", filled.replace("{host}", &organization.host.to_string()))
 }
 
@@ -204,8 +263,9 @@ async fn ask_with(world: &mut World, cells: &mut Cells, held: &Held) {
             let sees = member.is_some_and(|m| m.sees(&target.whose) && (!is_wide || m.clients.is_none()));
             let may = works && scopes.contains(scope) && member.is_some_and(|m| m.may(*asks));
             let is_open = may && (!named || sees);
-            // What changes something is not done, and what never ends is heard in `console::events`.
-            if is_open && (*method == "POST" || *of == "events") {
+            // What changes something is not done: the audit's file is an entry too. What never ends is heard in
+            // `console::events`.
+            if is_open && (*method == "POST" || ["events", "audit/file"].contains(of)) {
                 continue;
             }
             let path = path(of, target);

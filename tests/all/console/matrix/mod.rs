@@ -211,6 +211,8 @@ impl Console {
             "secrets",
             "sealing_keys",
             "mail_relays",
+            "support_grants",
+            "tenants WHERE requires_second_factor",
             "proposed_changes",
             "guardrail_buckets WHERE max_in_flight IS NOT NULL",
         ] {

@@ -1,3 +1,4 @@
 //! The audit.
 
+pub mod file;
 pub mod list;

@@ -1,14 +1,15 @@
-//! `POST /api/v1/hosts/{id}/…`: hands off, release, the same machine.
+//! `POST /api/v1/hosts/{id}/…`: hands off, release, the same machine, newcomers and claims, watching a service.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::api::{Caller, Done, Id, Nothing, Problem, Sent, reason, some};
-use crate::pages::enrolment::welcome;
-use crate::pages::host::{attest, begin_hands_off, end_hands_off};
+use crate::api::{Caller, Done, Id, Made, Nothing, Problem, Sent, reason, some};
+use crate::pages::enrolment::{Word, answer_claim, welcome};
+use crate::pages::host::{attest, begin_hands_off, end_hands_off, watch_service};
 
 /// No actions for a while.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -96,4 +97,69 @@ pub async fn refuse(
 ) -> Result<Response, Problem> {
     let act = async |tx: &mut _| Ok(Done { changed: welcome(tx, &caller.member, id, false).await? });
     sent.act(&app, &caller, act).await
+}
+
+/// Which machine it is.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Machine {
+    Same,
+    Other,
+}
+
+/// An answer to a machine that calls itself this host and has another key.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimAnswer {
+    #[schema(inline)]
+    answer: Machine,
+    /// Of the same machine: exactly the key that the host's claim tells, in hexadecimal digits.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    key: String,
+}
+
+/// Answers a machine that calls itself this host: the same, which goes on with the key that was told, or another. A claim of
+/// another key, or none, is answered with 409.
+#[utoipa::path(post, path = "/api/v1/hosts/{id}/claim", tag = "Hosts", params(("id" = Uuid, Path, description = "The host"), crate::api::document::Key),
+    request_body = ClaimAnswer, responses((status = 200, description = "It is answered", body = Done), Problem), security(("token" = ["trust"])))]
+pub async fn claim(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    sent: Sent<ClaimAnswer>,
+) -> Result<Response, Problem> {
+    let digits = |_| Problem::invalid("key", "it must be hexadecimal digits");
+    let key = hex::decode(&sent.said.key).map_err(digits)?;
+    let word = match sent.said.answer {
+        Machine::Same => Word::Same(&key),
+        Machine::Other => Word::Other,
+    };
+    sent.act(&app, &caller, async |tx| {
+        if !answer_claim(tx, &caller.member, id, word).await? {
+            return Err(Problem::of_status(StatusCode::CONFLICT));
+        }
+        Ok(Done { changed: true })
+    })
+    .await
+}
+
+/// A service that its host declares.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
+    /// Its name, one of the host's `services`.
+    #[schema(min_length = 1, max_length = 200)]
+    service: String,
+}
+
+/// Watches a service on this host from now on: makes a check, whose id is answered.
+#[utoipa::path(post, path = "/api/v1/hosts/{id}/watch", tag = "Hosts", params(("id" = Uuid, Path, description = "The host"), crate::api::document::Key),
+    request_body = Watch, responses((status = 200, description = "It is watched", body = Made), Problem), security(("token" = ["clients"])))]
+pub async fn watch(State(app): State<App>, caller: Caller, Id(id): Id, sent: Sent<Watch>) -> Result<Response, Problem> {
+    sent.act(&app, &caller, async |tx| {
+        let id = watch_service(tx, &caller.member, id, &sent.said.service).await??;
+        Ok(Made { id })
+    })
+    .await
 }

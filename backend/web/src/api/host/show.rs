@@ -8,11 +8,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use store::pages::hosts;
+use store::{metrics, newcomers};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::App;
 use crate::api::{Caller, Id, Named, Problem};
+use crate::pages::host::services;
 
 /// A host with its checks.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,6 +34,21 @@ pub struct Host {
     /// Hands off here or for its client lasts until then.
     hands_off_until: Option<Timestamp>,
     checks: Vec<Check>,
+    /// The services that it declares: each can be watched.
+    services: Vec<String>,
+    /// A machine that calls itself this host and has another key waits for an answer.
+    claim: Option<Claim>,
+}
+
+/// A machine that calls itself a host of ours.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Claim {
+    /// Its key, in hexadecimal digits.
+    key: String,
+    /// What it calls itself.
+    hostname: String,
+    address: Option<String>,
+    asked_at: Timestamp,
 }
 
 /// How a check of it stands.
@@ -65,8 +82,18 @@ pub async fn show(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<
         reading: words(&check.readings),
         observed_at: check.observed_at,
     });
+    let newest = metrics::find_now(&mut tx, id).await?;
+    let services = newest.map(|newest| services(&newest.extra)).unwrap_or_default();
+    let claim = newcomers::find_claim(&mut tx, id).await?.map(|claim| Claim {
+        key: hex::encode(&claim.public_key),
+        hostname: claim.hostname,
+        address: claim.address,
+        asked_at: claim.asked_at,
+    });
     Ok(Json(Host {
         id,
+        services: services.into_iter().map(|service| service.name).collect(),
+        claim,
         checks: checks.collect(),
         hands_off_until,
         name: row.name,

@@ -56,6 +56,26 @@ pub struct Claim {
 
 inputs!(Claim);
 
+/// A person's word on a machine that calls itself one of the hosts.
+#[derive(Clone, Copy, Debug)]
+pub enum Word<'a> {
+    /// It is the same, and has exactly this key.
+    Same(&'a [u8]),
+    /// It is another.
+    Other,
+}
+
+/// Answers a claim. False: none waits, or of another key.
+pub async fn answer_claim(tx: &mut TenantTx, member: &Member, id: Uuid, word: Word<'_>) -> Result<bool, Failure> {
+    member.must(Act::TrustHost)?;
+    let client_id = hosts::find_client(tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+    let by = member.name(tx).await?;
+    Ok(match word {
+        Word::Same(key) => stored::accept_claim(tx, client_id, id, key, &by).await?,
+        Word::Other => stored::refuse_claim(tx, client_id, id).await?,
+    })
+}
+
 /// It is the same machine, or it is another one.
 pub async fn claim(
     State(app): State<App>,
@@ -65,17 +85,13 @@ pub async fn claim(
     member.must(Act::TrustHost)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     let mut tx = member.begin(&app).await?;
-    let client_id = hosts::find_client(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
-    let by = member.name(&mut tx).await?;
-    let done = match form.answer.as_str() {
-        "same" => {
-            let key = hex::decode(&form.key).map_err(|_| Failure(Kind::BadRequest))?;
-            stored::accept_claim(&mut tx, client_id, id, &key, &by).await?
-        }
-        "other" => stored::refuse_claim(&mut tx, client_id, id).await?,
+    let key = hex::decode(&form.key).map_err(|_| Failure(Kind::BadRequest))?;
+    let word = match form.answer.as_str() {
+        "same" => Word::Same(&key),
+        "other" => Word::Other,
         _ => return Err(Failure(Kind::BadRequest)),
     };
-    if !done {
+    if !answer_claim(&mut tx, &member, id, word).await? {
         return Err(Failure::CONFLICT);
     }
     tx.commit().await?;

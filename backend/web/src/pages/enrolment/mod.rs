@@ -4,6 +4,6 @@ mod accept;
 mod make;
 mod show;
 
-pub use accept::{claim, newcomers, welcome};
+pub use accept::{Word, answer_claim, claim, newcomers, welcome};
 pub use make::{Wanted, end, insert, make, revoke};
 pub use show::show;

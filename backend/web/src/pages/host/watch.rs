@@ -7,15 +7,16 @@ use domain::detect::Check;
 use domain::quota::Counted;
 use serde::Deserialize;
 use serde_json::json;
-use store::{audit, configuration, hosts, metrics, quotas, seeding};
+use store::{TenantTx, audit, configuration, hosts, metrics, quotas, seeding};
 use uuid::Uuid;
 use views::error::Kind;
 use views::signin::NotePage;
 
 use super::metrics::services;
 use crate::layers::refusing;
+use crate::member::Member;
 use crate::posted::{Posted, inputs};
-use crate::{App, Failure};
+use crate::{App, Failure, Refusal};
 
 inputs!(Watch);
 
@@ -27,19 +28,20 @@ pub struct Watch {
     service: String,
 }
 
-/// Makes a check for this service on this host alone. What follows when it fails is for the mappings to say.
-pub async fn submit(
-    State(app): State<App>,
-    id: Result<Path<Uuid>, PathRejection>,
-    Posted(member, form): Posted<Watch>,
-) -> Result<Response, Failure> {
-    let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
+/// Makes a check for this service on this host alone; its id. What follows when it fails is for the mappings to say.
+pub async fn watch_service(
+    tx: &mut TenantTx,
+    member: &Member,
+    id: Uuid,
+    service: &str,
+) -> Result<Result<Uuid, Refusal>, Failure> {
     member.must(Act::ManageClients)?;
-    let mut tx = member.begin(&app).await?;
-    let host = hosts::find(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
-    let now = metrics::find_now(&mut tx, id).await?;
+    let host = hosts::find(tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+    let now = metrics::find_now(tx, id).await?;
     let declared = now.map(|now| services(&now.extra)).unwrap_or_default();
-    let service = declared.iter().find(|service| service.name == form.service).ok_or(Failure(Kind::BadRequest))?;
+    let Some(service) = declared.iter().find(|declared| declared.name == service) else {
+        return Ok(Err(Refusal::field("service", "Its host declares no service of that name.")));
+    };
     let definition = json!({
         "name": format!("{} on {}", service.name, host.name),
         "kind": "service",
@@ -49,13 +51,33 @@ pub async fn submit(
     let check: Check = serde_json::from_value(definition).map_err(|_| Failure::BROKEN)?;
     let check = check.complete().map_err(|_| Failure(Kind::BadRequest))?;
     let definition = serde_json::to_value(&check).map_err(|_| Failure::BROKEN)?;
-    if let Err(full) = quotas::find_room(&mut tx, Counted::Checks, 1).await? {
-        let (leads_to, button) = (format!("/hosts/{id}"), "Back to the host".to_owned());
-        return Ok(refusing(&NotePage { title: "Nothing was added".to_owned(), lead: full, leads_to, button }));
+    if let Err(full) = quotas::find_room(tx, Counted::Checks, 1).await? {
+        return Ok(Err(Refusal::Stands(full)));
     }
-    let check_id = seeding::insert_check(&mut tx, &check.name, check.kind.word(), definition.clone()).await?;
-    audit::insert(&mut tx, host.client_id, "check.made", "check", check_id, definition).await?;
-    configuration::wake_hosts(&mut tx, &[id]).await?;
-    tx.commit().await?;
-    Ok(Redirect::to(&format!("/hosts/{id}")).into_response())
+    let check_id = seeding::insert_check(tx, &check.name, check.kind.word(), definition.clone()).await?;
+    audit::insert(tx, host.client_id, "check.made", "check", check_id, definition).await?;
+    configuration::wake_hosts(tx, &[id]).await?;
+    Ok(Ok(check_id))
+}
+
+/// Watches it from now on.
+pub async fn submit(
+    State(app): State<App>,
+    id: Result<Path<Uuid>, PathRejection>,
+    Posted(member, form): Posted<Watch>,
+) -> Result<Response, Failure> {
+    let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
+    let mut tx = member.begin(&app).await?;
+    match watch_service(&mut tx, &member, id, &form.service).await? {
+        Ok(_) => {
+            tx.commit().await?;
+            Ok(Redirect::to(&format!("/hosts/{id}")).into_response())
+        }
+        // The page offers what is declared.
+        Err(Refusal::Field(..)) => Err(Failure(Kind::BadRequest)),
+        Err(Refusal::Stands(full)) => {
+            let (leads_to, button) = (format!("/hosts/{id}"), "Back to the host".to_owned());
+            Ok(refusing(&NotePage { title: "Nothing was added".to_owned(), lead: full, leads_to, button }))
+        }
+    }
 }

@@ -19,7 +19,7 @@ use crate::layers::{page, refusing};
 use crate::member::{Member, clock};
 use crate::pages::change::value;
 use crate::posted::{Posted, inputs, reason};
-use crate::{App, Failure};
+use crate::{App, Failure, Refusal};
 
 /// How many changes are looked through for those that wait: more never wait.
 const CHANGES: i64 = 100;
@@ -60,14 +60,28 @@ pub async fn show(State(app): State<App>, member: Member, Query(asked): Query<As
     Ok(page(&load(&app, &member, None, Ok(done)).await?))
 }
 
-/// What came of a form.
-enum Came {
+/// What comes of a limit that somebody wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// It tightens: it holds.
     Set,
+    /// It loosens: it waits for a second person.
     Proposed,
+    /// Exactly this waits already.
     Waits,
+    /// It is what holds.
     Same,
-    /// Nothing: a sentence.
-    Wrong(&'static str),
+}
+
+/// A limit as it stands.
+#[derive(Clone, Debug)]
+pub struct Stands {
+    /// Which one.
+    pub limit: Limit,
+    /// Its own part of what is set; nothing: the rule of the scope's size.
+    pub set: Numbers,
+    /// What waits for it.
+    pub waits: Option<Change>,
 }
 
 /// Sets one limit, or proposes to.
@@ -77,32 +91,33 @@ pub async fn set(State(app): State<App>, Posted(member, form): Posted<Wanted>) -
     let came = match limit.numbers(&form.count, &form.secs) {
         Ok(set) => {
             let mut tx = member.begin(&app).await?;
-            let came = change_to(&app, &member, &mut tx, &limit, set, reason(&form.why)).await?;
+            let came = change_limit(&app, &mut tx, &member, &limit, set, reason(&form.why)).await?;
             tx.commit().await?;
-            came
+            came.map_err(Refusal::words)
         }
-        Err(wrong) => Came::Wrong(wrong),
+        Err(wrong) => Err(wrong.to_owned()),
     };
     let done = match came {
-        Came::Set => "set",
-        Came::Proposed => "proposed",
-        Came::Waits => "waits",
-        Came::Same => "same",
-        Came::Wrong(wrong) => {
-            return Ok(refusing(&load(&app, &member, Some((&limit, &form)), Err(wrong.to_owned())).await?));
-        }
+        Ok(Came::Set) => "set",
+        Ok(Came::Proposed) => "proposed",
+        Ok(Came::Waits) => "waits",
+        Ok(Came::Same) => "same",
+        Err(wrong) => return Ok(refusing(&load(&app, &member, Some((&limit, &form)), Err(wrong)).await?)),
     };
     Ok(Redirect::to(&format!("/settings/limits?done={done}")).into_response())
 }
 
-async fn change_to(
+/// Sets a limit if that tightens it, and proposes it to a second person if it loosens, which is asked of somebody who has
+/// just proven who they are.
+pub async fn change_limit(
     app: &App,
-    member: &Member,
     tx: &mut TenantTx,
+    member: &Member,
     limit: &Limit,
     set: Numbers,
     why: Option<String>,
-) -> Result<Came, Failure> {
+) -> Result<Result<Came, Refusal>, Failure> {
+    member.must_for_all(Act::ManageOrganization)?;
     let (tenant_id, Limit { kind, part, .. }) = (tx.tenant_id(), *limit);
     // Each admission locks this bucket first: it is wholly before this change or wholly after it.
     guardrails::ensure(tx, BucketKind::Tenant, &tenant_id.to_string()).await?;
@@ -111,7 +126,7 @@ async fn change_to(
     let old = guardrails::find(tx, kind, &key).await?.set;
     let new = part.moved(old, set);
     if new == old {
-        return Ok(Came::Same);
+        return Ok(Ok(Came::Same));
     }
     let (was, wanted) = (limit_value(part, old), limit_value(part, new));
     let by = member.name(tx).await?;
@@ -119,7 +134,7 @@ async fn change_to(
     if of_limit(kind, part, old, new, &sizes) == Direction::Looser {
         member.must_be_proven(app).await?;
         let Some(why) = why else {
-            return Ok(Came::Wrong("This loosens the limit: say why, for the second person."));
+            return Ok(Err(Refusal::field("why", "This loosens the limit: say why, for the second person.")));
         };
         let change = NewChange {
             subject: Subject::Limit(kind, part),
@@ -130,7 +145,7 @@ async fn change_to(
             by: &by,
             login_id: Some(member.login_id()),
         };
-        return Ok(if changes::propose(tx, &change).await? { Came::Proposed } else { Came::Waits });
+        return Ok(Ok(if changes::propose(tx, &change).await? { Came::Proposed } else { Came::Waits }));
     }
     guardrails::set_numbers(tx, kind, &key, new).await?;
     // What has no permit yet is decided anew, under the new numbers.
@@ -139,18 +154,31 @@ async fn change_to(
     }
     let detail = json!({ "limit": limit.word, "by": by, "why": why });
     audit::insert_change(tx, None, "limit.tightened", ("tenant", tenant_id), detail, (was, wanted)).await?;
-    Ok(Came::Set)
+    Ok(Ok(Came::Set))
+}
+
+/// Every limit as it stands.
+pub async fn list_limits(tx: &mut TenantTx) -> Result<Vec<Stands>, Failure> {
+    let tenant_id = tx.tenant_id();
+    let mut open = changes::list(tx, CHANGES).await?;
+    open.retain(|change| matches!(change.state, Standing::Proposed | Standing::Confirmed));
+    let mut limits = Vec::new();
+    for limit in Limit::ALL {
+        let set = guardrails::find(tx, limit.kind, &limit_key(tenant_id, limit.kind)).await?.set;
+        let subject = Some(Subject::Limit(limit.kind, limit.part));
+        let waits = open.iter().find(|change| change.subject == subject).cloned();
+        limits.push(Stands { limit, set: limit.part.moved(Numbers::default(), set), waits });
+    }
+    Ok(limits)
 }
 
 /// What waits for a limit, in a line.
-fn waits(open: &[Change], limit: &Limit) -> Option<String> {
-    let subject = Some(Subject::Limit(limit.kind, limit.part));
-    let change = open.iter().find(|change| change.subject == subject)?;
-    let wanted = value(subject, &change.wanted);
-    Some(match change.state {
+fn waits(change: &Change) -> String {
+    let wanted = value(change.subject, &change.wanted);
+    match change.state {
         Standing::Proposed => format!("{wanted} waits for a second person"),
         _ => format!("{wanted} is confirmed and waits for its time"),
-    })
+    }
 }
 
 async fn load(
@@ -162,13 +190,9 @@ async fn load(
     let mut tx = member.begin(app).await?;
     let shell = member.shell(&mut tx, Nav::Settings).await?;
     let clock = clock(app, tx.now().await?);
-    let tenant_id = tx.tenant_id();
-    let mut open = changes::list(&mut tx, CHANGES).await?;
-    open.retain(|change| matches!(change.state, Standing::Proposed | Standing::Confirmed));
+    let limits = list_limits(&mut tx).await?;
     let mut groups: Vec<LimitGroup> = Vec::new();
-    for limit in Limit::ALL {
-        let set = guardrails::find(&mut tx, limit.kind, &limit_key(tenant_id, limit.kind)).await?.set;
-        let set = limit.part.moved(Numbers::default(), set);
+    for Stands { limit, set, waits: waiting } in limits {
         let (mut count, mut secs) = limit.typed(set);
         if let Some((_, form)) = typed.filter(|(of, _)| **of == limit) {
             (count, secs) = (form.count.clone(), form.secs.clone());
@@ -180,7 +204,7 @@ async fn load(
             is_set: set != Numbers::default(),
             count: limit.has_count().then_some(count),
             secs: limit.has_secs().then_some(secs),
-            waits: waits(&open, &limit),
+            waits: waiting.as_ref().map(waits),
         };
         let title = match limit.kind {
             BucketKind::Tenant => "The whole organization",

@@ -17,7 +17,7 @@ use super::you::Click;
 use crate::layers::{page, refusing};
 use crate::member::{Member, clock};
 use crate::posted::{Posted, inputs};
-use crate::{App, Failure};
+use crate::{App, Failure, Refusal};
 
 /// The query: what was just done.
 #[derive(Deserialize)]
@@ -56,50 +56,74 @@ pub async fn show(State(app): State<App>, member: Member, Query(asked): Query<As
     Ok(page(&load(&app, &member, None, done, None).await?))
 }
 
-fn relay(form: &Wanted) -> Result<Relay, &'static str> {
+fn relay(form: &Wanted) -> Result<Relay, Refusal> {
     let trimmed = |text: &str| text.trim().to_owned();
     let login = match (trimmed(&form.user), trimmed(&form.secret)) {
         (user, secret) if user.is_empty() && secret.is_empty() => None,
         (user, secret) if user.is_empty() || secret.is_empty() => {
-            return Err("User and password go together: both, or none.");
+            return Err(Refusal::field("login", "User and password go together: both, or none."));
         }
         (user, secret) => Some(Login { user, secret }),
     };
-    let relay = Relay {
+    let wrong = |field, why: &str| Refusal::field(field, why);
+    Ok(Relay {
         host: trimmed(&form.host),
-        port: trimmed(&form.port).parse().map_err(|_| "A port is between 1 and 65535.")?,
-        tls: Tls::parse(&form.tls).ok_or("Choose how it is encrypted.")?,
+        port: trimmed(&form.port).parse().map_err(|_| wrong("port", "A port is between 1 and 65535."))?,
+        tls: Tls::parse(&form.tls).ok_or_else(|| wrong("tls", "Choose how it is encrypted."))?,
         sender: trimmed(&form.sender),
         login,
-    };
-    relay.check().map_err(|(_, problem)| problem)?;
-    Ok(relay)
+    })
+}
+
+/// Sets the organization's relay. Asked of somebody who has just proven who they are.
+pub async fn set_relay(tx: &mut TenantTx, member: &Member, relay: &Relay) -> Result<Result<(), Refusal>, Failure> {
+    member.must_for_all(Act::ManageOrganization)?;
+    if let Err((field, wrong)) = relay.check() {
+        return Ok(Err(Refusal::field(field, wrong)));
+    }
+    lock(tx).await?;
+    let known = secrets::list(tx).await?;
+    let is_there = |name: &str| known.iter().any(|secret| secret.name == name && secret.kind == Kind::SmtpPassword);
+    if let Some(name) = relay.secret().filter(|name| !is_there(name)) {
+        let wrong = format!("There is no SMTP password “{name}” among the secrets.");
+        return Ok(Err(Refusal::field("login.secret", wrong)));
+    }
+    let before = mail_relays::find(tx).await?.map_or(Value::Null, |set| json!(set.relay));
+    let by = member.name(tx).await?;
+    mail_relays::set(tx, relay, &by).await?;
+    let (tenant_id, detail) = (tx.tenant_id(), json!({ "by": by }));
+    let forms = (before, json!(relay));
+    audit::insert_change(tx, None, "organization.relay_set", ("tenant", tenant_id), detail, forms).await?;
+    Ok(Ok(()))
+}
+
+/// Takes the relay out; false: there was none. Asked of somebody who has just proven who they are.
+pub async fn remove_relay(tx: &mut TenantTx, member: &Member) -> Result<bool, Failure> {
+    member.must_for_all(Act::ManageOrganization)?;
+    lock(tx).await?;
+    let before = mail_relays::find(tx).await?.map_or(Value::Null, |set| json!(set.relay));
+    if !mail_relays::delete(tx).await? {
+        return Ok(false);
+    }
+    let (tenant_id, detail) = (tx.tenant_id(), json!({ "by": member.name(tx).await? }));
+    let forms = (before, Value::Null);
+    audit::insert_change(tx, None, "organization.relay_removed", ("tenant", tenant_id), detail, forms).await?;
+    Ok(true)
 }
 
 /// Sets the relay.
 pub async fn set(State(app): State<App>, Posted(member, form): Posted<Wanted>) -> Result<Response, Failure> {
     member.must_for_all(Act::ManageOrganization)?;
     member.must_be_proven(&app).await?;
-    let relay = match relay(&form) {
-        Ok(relay) => relay,
-        Err(wrong) => return Ok(refusing(&load(&app, &member, Some(&form), None, Some(wrong.to_owned())).await?)),
-    };
     let mut tx = member.begin(&app).await?;
-    lock(&mut tx).await?;
-    let known = secrets::list(&mut tx).await?;
-    let is_there = |name: &str| known.iter().any(|secret| secret.name == name && secret.kind == Kind::SmtpPassword);
-    if let Some(name) = relay.secret().filter(|name| !is_there(name)) {
+    let set = match relay(&form) {
+        Ok(relay) => set_relay(&mut tx, &member, &relay).await?,
+        Err(why) => Err(why),
+    };
+    if let Err(why) = set {
         tx.rollback().await?;
-        let wrong = format!("There is no SMTP password “{name}” among the secrets.");
-        return Ok(refusing(&load(&app, &member, Some(&form), None, Some(wrong)).await?));
+        return Ok(refusing(&load(&app, &member, Some(&form), None, Some(why.words())).await?));
     }
-    let before = mail_relays::find(&mut tx).await?.map_or(Value::Null, |set| json!(set.relay));
-    let by = member.name(&mut tx).await?;
-    mail_relays::set(&mut tx, &relay, &by).await?;
-    let tenant_id = tx.tenant_id();
-    let forms = (before, json!(relay));
-    audit::insert_change(&mut tx, None, "organization.relay_set", ("tenant", tenant_id), json!({ "by": by }), forms)
-        .await?;
     tx.commit().await?;
     Ok(Redirect::to("/settings/mail?done=set").into_response())
 }
@@ -109,22 +133,9 @@ pub async fn remove(State(app): State<App>, Posted(member, _): Posted<Click>) ->
     member.must_for_all(Act::ManageOrganization)?;
     member.must_be_proven(&app).await?;
     let mut tx = member.begin(&app).await?;
-    lock(&mut tx).await?;
-    let before = mail_relays::find(&mut tx).await?.map_or(Value::Null, |set| json!(set.relay));
-    if !mail_relays::delete(&mut tx).await? {
+    if !remove_relay(&mut tx, &member).await? {
         return Err(Failure::CONFLICT);
     }
-    let (tenant_id, by) = (tx.tenant_id(), member.name(&mut tx).await?);
-    let forms = (before, Value::Null);
-    audit::insert_change(
-        &mut tx,
-        None,
-        "organization.relay_removed",
-        ("tenant", tenant_id),
-        json!({ "by": by }),
-        forms,
-    )
-    .await?;
     tx.commit().await?;
     Ok(Redirect::to("/settings/mail?done=removed"))
 }

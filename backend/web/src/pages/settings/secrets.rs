@@ -21,7 +21,7 @@ use crate::layers::{page, refusing};
 use crate::member::{Member, clock};
 use crate::posted::{Posted, inputs};
 use crate::vault::rng;
-use crate::{App, Failure};
+use crate::{App, Failure, Refusal};
 
 /// How many an organization may have: a limit, far above what one needs.
 const MOST: usize = 200;
@@ -66,39 +66,102 @@ pub async fn show(State(app): State<App>, member: Member, Query(asked): Query<As
     Ok(page(&load(&app, &member, SecretTyped::default(), Ok(done)).await?))
 }
 
+/// Adds a secret; its id. Asked of somebody who has just proven who they are.
+pub async fn add_secret(
+    app: &App,
+    tx: &mut TenantTx,
+    member: &Member,
+    (name, kind): (&str, Kind),
+    typed: &Secret,
+) -> Result<Result<Uuid, Refusal>, Failure> {
+    member.must_for_all(Act::ManageOrganization)?;
+    let name = name.trim();
+    if !is_name(name) {
+        let wrong = "A name is made of small letters, digits, - _ and . and begins with a letter or a digit.";
+        return Ok(Err(Refusal::field("name", wrong)));
+    }
+    let value = match parse_value(kind, typed.reveal()) {
+        Ok(value) => Secret::new(value),
+        Err(wrong) => return Ok(Err(Refusal::field("value", wrong))),
+    };
+    if secrets::list(tx).await?.len() >= MOST {
+        let full = "There are 200 secrets already: delete those that nothing refers to.";
+        return Ok(Err(Refusal::Stands(full.to_owned())));
+    }
+    let by = member.name(tx).await?;
+    let new = New { name, kind, value: &value, by: &by };
+    let Some(id) = secrets::insert(tx, app.vault.master(), &mut rng(), &new).await? else {
+        let taken = "There is a secret of that name already: replace what it says, or choose another name.";
+        return Ok(Err(Refusal::field("name", taken)));
+    };
+    write_down(tx, "secret.added", id, (name, kind, 1)).await?;
+    Ok(Ok(id))
+}
+
+/// Puts another value in the place of the one a secret has; its version. Asked of somebody who has just proven who they are.
+pub async fn replace_secret(
+    app: &App,
+    tx: &mut TenantTx,
+    member: &Member,
+    id: Uuid,
+    typed: &Secret,
+) -> Result<Result<i32, Refusal>, Failure> {
+    member.must_for_all(Act::ManageOrganization)?;
+    let locked = secrets::lock(tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+    let value = match parse_value(locked.kind, typed.reveal()) {
+        Ok(value) => Secret::new(value),
+        Err(wrong) => return Ok(Err(Refusal::field("value", wrong))),
+    };
+    let by = member.name(tx).await?;
+    let version = secrets::replace(tx, app.vault.master(), &mut rng(), &locked, &value, &by).await?;
+    write_down(tx, "secret.replaced", id, (&locked.name, locked.kind, version)).await?;
+    Ok(Ok(version))
+}
+
+/// Deletes a secret that nothing refers to. Asked of somebody who has just proven who they are.
+pub async fn delete_secret(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result<Result<(), Refusal>, Failure> {
+    member.must_for_all(Act::ManageOrganization)?;
+    // A file that is applied holds this lock: it refers to the secret before this look, or finds it gone.
+    let tenant_id = tx.tenant_id().to_string();
+    guardrails::ensure(tx, BucketKind::Tenant, &tenant_id).await?;
+    guardrails::lock_one(tx, BucketKind::Tenant.word(), &tenant_id).await?;
+    let locked = secrets::lock(tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+    let uses = uses(tx, &locked).await?;
+    if !uses.is_empty() {
+        return Ok(Err(Refusal::Stands(stays(&locked.name, &uses))));
+    }
+    secrets::delete(tx, id).await?;
+    write_down(tx, "secret.deleted", id, (&locked.name, locked.kind, locked.version)).await?;
+    Ok(Ok(()))
+}
+
+/// Every secret by name, and what refers to it; never what it says.
+pub async fn list_secrets(tx: &mut TenantTx) -> Result<Vec<(Stored, Vec<String>)>, Failure> {
+    let mut rows = Vec::new();
+    for secret in secrets::list(tx).await? {
+        let uses = uses(tx, &secret).await?;
+        rows.push((secret, uses));
+    }
+    Ok(rows)
+}
+
 /// Adds a secret.
 pub async fn add(State(app): State<App>, Posted(member, form): Posted<Added>) -> Result<Response, Failure> {
     must(&app, &member).await?;
     let Added { name, kind, value, .. } = form;
-    let name = name.trim().to_owned();
-    let value = Secret::new(value);
-    let refused = async |error: &str| {
-        let typed = SecretTyped { name: name.clone(), kind: kind.clone() };
-        Ok(refusing(&load(&app, &member, typed, Err(error.to_owned())).await?))
-    };
-    if !is_name(&name) {
-        return refused("A name is made of small letters, digits, - _ and . and begins with a letter or a digit.")
-            .await;
-    }
-    let Some(known) = Kind::parse(&kind) else { return refused("Choose what it is.").await };
-    let value = match parse_value(known, value.reveal()) {
-        Ok(value) => Secret::new(value),
-        Err(error) => return refused(error).await,
-    };
+    let (name, value) = (name.trim().to_owned(), Secret::new(value));
     let mut tx = member.begin(&app).await?;
-    if secrets::list(&mut tx).await?.len() >= MOST {
-        tx.rollback().await?;
-        return refused("There are 200 secrets already: delete those that nothing refers to.").await;
-    }
-    let by = member.name(&mut tx).await?;
-    let new = New { name: &name, kind: known, value: &value, by: &by };
-    let Some(id) = secrets::insert(&mut tx, app.vault.master(), &mut rng(), &new).await? else {
-        tx.rollback().await?;
-        return refused("There is a secret of that name already: replace what it says, or choose another name.").await;
+    let added = match Kind::parse(&kind) {
+        Some(known) => add_secret(&app, &mut tx, &member, (&name, known), &value).await?,
+        None => Err(Refusal::field("kind", "Choose what it is.")),
     };
-    write_down(&mut tx, "secret.added", id, (&name, known, 1)).await?;
-    tx.commit().await?;
-    Ok(Redirect::to("/settings/secrets?done=added").into_response())
+    match added {
+        Ok(_) => {
+            tx.commit().await?;
+            Ok(Redirect::to("/settings/secrets?done=added").into_response())
+        }
+        Err(why) => refuse(&app, &member, tx, SecretTyped { name, kind }, why).await,
+    }
 }
 
 /// Puts another value in the place of the one a secret has.
@@ -111,17 +174,9 @@ pub async fn replace(
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     let typed = Secret::new(form.value);
     let mut tx = member.begin(&app).await?;
-    let locked = secrets::lock(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
-    let value = match parse_value(locked.kind, typed.reveal()) {
-        Ok(value) => Secret::new(value),
-        Err(error) => {
-            tx.rollback().await?;
-            return Ok(refusing(&load(&app, &member, SecretTyped::default(), Err(error.to_owned())).await?));
-        }
-    };
-    let by = member.name(&mut tx).await?;
-    let version = secrets::replace(&mut tx, app.vault.master(), &mut rng(), &locked, &value, &by).await?;
-    write_down(&mut tx, "secret.replaced", id, (&locked.name, locked.kind, version)).await?;
+    if let Err(why) = replace_secret(&app, &mut tx, &member, id, &typed).await? {
+        return refuse(&app, &member, tx, SecretTyped::default(), why).await;
+    }
     tx.commit().await?;
     Ok(Redirect::to("/settings/secrets?done=replaced").into_response())
 }
@@ -135,21 +190,23 @@ pub async fn delete(
     must(&app, &member).await?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     let mut tx = member.begin(&app).await?;
-    // A file that is applied holds this lock: it refers to the secret before this look, or finds it gone.
-    let tenant_id = tx.tenant_id().to_string();
-    guardrails::ensure(&mut tx, BucketKind::Tenant, &tenant_id).await?;
-    guardrails::lock_one(&mut tx, BucketKind::Tenant.word(), &tenant_id).await?;
-    let locked = secrets::lock(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
-    let uses = uses(&mut tx, &locked).await?;
-    if !uses.is_empty() {
-        tx.rollback().await?;
-        let error = stays(&locked.name, &uses);
-        return Ok(refusing(&load(&app, &member, SecretTyped::default(), Err(error)).await?));
+    if let Err(why) = delete_secret(&mut tx, &member, id).await? {
+        return refuse(&app, &member, tx, SecretTyped::default(), why).await;
     }
-    secrets::delete(&mut tx, id).await?;
-    write_down(&mut tx, "secret.deleted", id, (&locked.name, locked.kind, locked.version)).await?;
     tx.commit().await?;
     Ok(Redirect::to("/settings/secrets?done=deleted").into_response())
+}
+
+/// The page with why nothing was done.
+async fn refuse(
+    app: &App,
+    member: &Member,
+    tx: TenantTx,
+    typed: SecretTyped,
+    why: Refusal,
+) -> Result<Response, Failure> {
+    tx.rollback().await?;
+    Ok(refusing(&load(app, member, typed, Err(why.words())).await?))
 }
 
 /// Seals everything of the organization with a new key, and destroys the old one.
@@ -200,8 +257,7 @@ async fn load(
     let shell = member.shell(&mut tx, Nav::Settings).await?;
     let clock = clock(app, tx.now().await?);
     let mut rows = Vec::new();
-    for secret in secrets::list(&mut tx).await? {
-        let uses = uses(&mut tx, &secret).await?;
+    for (secret, uses) in list_secrets(&mut tx).await? {
         let Stored { secret_id, name, kind, version, set_at, set_by, used_at } = secret;
         rows.push(SecretRow { id: secret_id, name, kind, version, set_at, set_by, used_at, uses });
     }

@@ -7,8 +7,9 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::Act;
 use serde::Deserialize;
 use serde_json::json;
-use store::audit;
 use store::people::support;
+use store::{TenantTx, audit};
+use uuid::Uuid;
 use views::Nav;
 use views::settings::{SupportGrant, SupportPage, Tab};
 
@@ -16,7 +17,7 @@ use super::you::Click;
 use crate::layers::{page, refusing};
 use crate::member::{Member, clock};
 use crate::posted::{Posted, inputs, reason};
-use crate::{App, Failure};
+use crate::{App, Failure, Refusal};
 
 /// The longest that one grant lasts.
 const HOURS_MAX: u16 = 72;
@@ -54,35 +55,57 @@ async fn load(app: &App, member: &Member, error: Option<&str>) -> Result<Support
     Ok(SupportPage { shell, clock: clock(app, now), tab: Tab::Support, rows, error: error.map(str::to_owned) })
 }
 
+/// Lets the platform's staff look for so many hours; the grant's id. Asked of somebody who has just proven who they are.
+pub async fn insert_grant(
+    tx: &mut TenantTx,
+    member: &Member,
+    hours: u16,
+    why: &str,
+) -> Result<Result<Uuid, Refusal>, Failure> {
+    member.must_for_all(Act::OwnOrganization)?;
+    if !(1..=HOURS_MAX).contains(&hours) {
+        return Ok(Err(Refusal::field("hours", "Between one hour and 72.")));
+    }
+    let Some(reason) = reason(why) else {
+        return Ok(Err(Refusal::field("reason", "Say what for: it stands in the audit.")));
+    };
+    let by = member.name(tx).await?;
+    let lasts = Duration::from_secs(u64::from(hours) * 3_600);
+    let grant_id = support::insert(tx, &by, &reason, lasts).await?;
+    let detail = json!({ "hours": hours, "reason": reason });
+    audit::insert_tenant_wide(tx, "support.granted", "support", grant_id, detail).await?;
+    Ok(Ok(grant_id))
+}
+
+/// Ends every grant, and with its next request each session that one let begin; whether there was one.
+pub async fn end_grants(tx: &mut TenantTx, member: &Member) -> Result<bool, Failure> {
+    member.must_for_all(Act::OwnOrganization)?;
+    let by = member.name(tx).await?;
+    let ended = support::end_all(tx, &by).await?;
+    for grant_id in &ended {
+        audit::insert_tenant_wide(tx, "support.withdrawn", "support", *grant_id, json!({})).await?;
+    }
+    Ok(!ended.is_empty())
+}
+
 /// Lets the platform's staff look.
 pub async fn grant(State(app): State<App>, Posted(member, form): Posted<Wanted>) -> Result<Response, Failure> {
     member.must_for_all(Act::OwnOrganization)?;
     member.must_be_proven(&app).await?;
-    let reason = match (1..=HOURS_MAX).contains(&form.hours).then(|| reason(&form.reason)) {
-        Some(Some(reason)) => reason,
-        Some(None) => return Ok(refusing(&load(&app, &member, Some("Say what for: it stands in the audit.")).await?)),
-        None => return Ok(refusing(&load(&app, &member, Some("Between one hour and 72.")).await?)),
-    };
     let mut tx = member.begin(&app).await?;
-    let by = member.name(&mut tx).await?;
-    let lasts = Duration::from_secs(u64::from(form.hours) * 3_600);
-    let grant_id = support::insert(&mut tx, &by, &reason, lasts).await?;
-    let detail = json!({ "hours": form.hours, "reason": reason });
-    audit::insert_tenant_wide(&mut tx, "support.granted", "support", grant_id, detail).await?;
+    if let Err(why) = insert_grant(&mut tx, &member, form.hours, &form.reason).await? {
+        tx.rollback().await?;
+        return Ok(refusing(&load(&app, &member, Some(&why.words())).await?));
+    }
     tx.commit().await?;
     Ok(Redirect::to("/settings/support").into_response())
 }
 
-/// Ends it: the next request of a session that it let begin is refused.
+/// Ends it.
 pub async fn end(State(app): State<App>, Posted(member, _): Posted<Click>) -> Result<Redirect, Failure> {
     member.must_for_all(Act::OwnOrganization)?;
     let mut tx = member.begin(&app).await?;
-    let by = member.name(&mut tx).await?;
-    let ended = support::end_all(&mut tx, &by).await?;
-    for grant_id in &ended {
-        audit::insert_tenant_wide(&mut tx, "support.withdrawn", "support", *grant_id, json!({})).await?;
-    }
-    if ended.is_empty() {
+    if !end_grants(&mut tx, &member).await? {
         return Err(Failure::CONFLICT);
     }
     tx.commit().await?;

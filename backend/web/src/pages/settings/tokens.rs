@@ -3,7 +3,7 @@
 use axum::extract::{Path, State, rejection::PathRejection};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::Act;
-use domain::token::{self, NAME_MAX, NETWORKS_MAX};
+use domain::token::{self, NAME_MAX, NETWORKS_MAX, Scopes};
 use jiff::SignedDuration;
 use keys::token::{Kind, mint};
 use serde::Deserialize;
@@ -95,6 +95,10 @@ async fn insert(app: &App, member: &Member, form: &New) -> Result<Result<String,
     }
     if !DAYS.contains(&form.days) {
         return Err(Failure(Error::BadRequest));
+    }
+    let days_max = Scopes::of(form.scope.iter().map(String::as_str)).days_max();
+    if form.days > days_max {
+        return Ok(Err(format!("A token that may change members or settings ends after {days_max} days at most.")));
     }
     let networks = match networks::parse(&form.networks) {
         Ok(networks) if networks.len() <= NETWORKS_MAX => networks,

@@ -1,5 +1,7 @@
 //! `GET /settings/audit/file`: the whole chain as JSON lines, as `mendwright audit verify` reads them.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
@@ -19,13 +21,18 @@ static AT_ONCE: Semaphore = Semaphore::const_new(4);
 /// A file on its way: each part is read in a transaction of its own, as its reader takes it.
 struct Writing {
     app: App,
-    member: Member,
+    member: Arc<Member>,
     export: Export,
     _permit: SemaphorePermit<'static>,
 }
 
-/// Sends the file. That it was taken is an entry too, which stands in the next one.
+/// Sends the file.
 pub async fn download(State(app): State<App>, member: Member) -> Result<Response, Failure> {
+    send(app, Arc::new(member)).await
+}
+
+/// Sends the file. That it was taken is an entry too, which stands in the next one.
+pub async fn send(app: App, member: Arc<Member>) -> Result<Response, Failure> {
     member.must_for_all(Act::ReadAudit)?;
     let _permit = AT_ONCE.try_acquire().map_err(|_| Failure::BUSY)?;
     let mut tx = member.begin(&app).await?;

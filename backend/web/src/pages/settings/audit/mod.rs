@@ -4,5 +4,5 @@ mod download;
 mod filter;
 mod list;
 
-pub use download::download;
+pub use download::{download, send};
 pub use list::list;

@@ -1,0 +1,3 @@
+//! Service groups: hosts or services that stand in for each other.
+
+pub mod list;

@@ -1,0 +1,4 @@
+//! Invitations.
+
+pub mod edit;
+pub mod list;

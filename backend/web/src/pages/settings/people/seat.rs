@@ -1,0 +1,109 @@
+//! A member's role and clients are changed, and a member is removed.
+
+use axum::extract::{Path, State, rejection::PathRejection};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use domain::access::Act;
+use serde::Deserialize;
+use serde_json::json;
+use store::people::members::{self, Seat};
+use store::{TenantTx, audit, configuration};
+use uuid::Uuid;
+
+use super::{Reach, given, refuse};
+use crate::member::Member;
+use crate::pages::settings::you::Click;
+use crate::posted::{Posted, inputs};
+use crate::{App, Failure, Refusal};
+
+/// The form that changes a seat.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    csrf: String,
+    role: String,
+    sees: String,
+    #[serde(default)]
+    client: Vec<Uuid>,
+}
+
+inputs!(Change);
+
+/// A seat that the member may change, with all of them locked: somebody else's, of a role that they manage.
+async fn lock(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result<Seat, Failure> {
+    member.must_for_all(Act::ManagePeople)?;
+    let seats = members::list_locked(tx).await?;
+    let seat = seats.into_iter().find(|seat| seat.login_id == id).ok_or(Failure::NOT_FOUND)?;
+    // Nobody raises or removes themselves: that is how the last owner gets lost.
+    if id == member.login_id() || !member.may_manage(seat.role) {
+        return Err(Failure::FORBIDDEN);
+    }
+    Ok(seat)
+}
+
+/// Changes a member's role and clients; whether anything is different now. Asked of somebody who has just proven who they
+/// are.
+pub async fn change_seat(
+    tx: &mut TenantTx,
+    member: &Member,
+    id: Uuid,
+    wanted: &Reach,
+) -> Result<Result<bool, Refusal>, Failure> {
+    let seat = lock(tx, member, id).await?;
+    let Reach { role, clients } = match given(tx, member, wanted).await? {
+        Ok(reach) => reach,
+        Err(wrong) => return Ok(Err(wrong)),
+    };
+    let had = seat.client_ids.clone().map(|mut ids| {
+        ids.sort_unstable();
+        ids
+    });
+    if (seat.role, &had) == (role, &clients) {
+        return Ok(Ok(false));
+    }
+    configuration::update_member(tx, id, &seat.name, role, clients.as_deref()).await?;
+    let detail = json!({ "email": seat.email, "role": role.word(), "clients": clients,
+        "was": { "role": seat.role.word(), "clients": seat.client_ids } });
+    audit::insert_tenant_wide(tx, "member.changed", "member", id, detail).await?;
+    Ok(Ok(true))
+}
+
+/// Removes a member. Asked of somebody who has just proven who they are.
+pub async fn remove_seat(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result<(), Failure> {
+    let seat = lock(tx, member, id).await?;
+    members::delete(tx, id).await?;
+    let detail = json!({ "email": seat.email, "role": seat.role.word() });
+    Ok(audit::insert_tenant_wide(tx, "member.removed", "member", id, detail).await?)
+}
+
+/// Changes a member's role and clients.
+pub async fn change(
+    State(app): State<App>,
+    id: Result<Path<Uuid>, PathRejection>,
+    Posted(member, form): Posted<Change>,
+) -> Result<Response, Failure> {
+    let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
+    member.must_for_all(Act::ManagePeople)?;
+    member.must_be_proven(&app).await?;
+    let wanted = Reach::typed(&form.role, &form.sees, &form.client)?;
+    let mut tx = member.begin(&app).await?;
+    if let Err(why) = change_seat(&mut tx, &member, id, &wanted).await? {
+        return refuse(&app, &member, tx, why).await;
+    }
+    tx.commit().await?;
+    Ok(Redirect::to("/settings/people?done=changed").into_response())
+}
+
+/// Removes a member.
+pub async fn remove(
+    State(app): State<App>,
+    id: Result<Path<Uuid>, PathRejection>,
+    Posted(member, _): Posted<Click>,
+) -> Result<Redirect, Failure> {
+    let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
+    member.must_for_all(Act::ManagePeople)?;
+    member.must_be_proven(&app).await?;
+    let mut tx = member.begin(&app).await?;
+    remove_seat(&mut tx, &member, id).await?;
+    tx.commit().await?;
+    Ok(Redirect::to("/settings/people?done=removed"))
+}

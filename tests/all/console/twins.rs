@@ -1,0 +1,139 @@
+//! What the console can do and the API can do: each form of the console stands here with its twin, or with why there is
+//! none. A form that is added without either fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::api::ROUTES as API;
+use super::strangers::ROUTES;
+
+/// A form of the console, and what of the API does the same; or why nothing does.
+#[derive(Clone, Copy)]
+enum Twin {
+    /// These, below `/api/v1`.
+    Is(&'static [&'static str]),
+    /// It begins, ends or proves somebody's own session, or changes their own account.
+    Own,
+    /// It could let its maker stay in when they are shut out, or shut out others: a person does it.
+    Person,
+    /// It is of the platform, which has no tokens.
+    Platform,
+    /// It is a bundle of what the API does one by one.
+    OneByOne(&'static [&'static str]),
+}
+use Twin::{Is, OneByOne, Own, Person, Platform};
+
+const TWINS: &[(&str, Twin)] = &[
+    ("/sign-in", Own),
+    ("/sign-in/second", Own),
+    ("/sign-in/second/passkey", Own),
+    ("/sign-in/second/passkey/begin", Own),
+    ("/sign-in/passkey", Own),
+    ("/sign-in/passkey/begin", Own),
+    ("/sign-up", Own),
+    ("/sign-up/{token}", Own),
+    ("/reset", Own),
+    ("/reset/{token}", Own),
+    ("/invitation/{token}", Own),
+    ("/confirm-address/{token}", Own),
+    ("/confirm", Own),
+    ("/confirm/passkey", Own),
+    ("/confirm/passkey/begin", Own),
+    ("/sign-out", Own),
+    ("/settings/password", Own),
+    ("/settings/address", Own),
+    ("/settings/organization", Own),
+    ("/settings/sessions/end", Own),
+    ("/settings/sessions/{session}/end", Own),
+    ("/settings/second-factor", Own),
+    ("/settings/second-factor/off", Own),
+    ("/settings/passkeys", Own),
+    ("/settings/passkeys/begin", Own),
+    ("/settings/passkeys/{id}/remove", Own),
+    ("/settings/codes", Own),
+    ("/settings/tokens", Person),
+    ("/settings/tokens/{id}/revoke", Person),
+    ("/settings/secrets/sealing-key", Person),
+    ("/settings/sign-on", Person),
+    ("/settings/sign-on/remove", Person),
+    ("/settings/data/file", Person),
+    ("/settings/data/delete", Person),
+    ("/settings/data/keep", Person),
+    ("/clients/{id}/delete", Person),
+    ("/support/{token}", Platform),
+    ("/operator/{token}", Platform),
+    ("/platform/second-factor", Platform),
+    ("/platform/brake", Platform),
+    ("/platform/storm", Platform),
+    ("/platform/organizations/{id}/plan", Platform),
+    ("/platform/organizations/{id}/suspend", Platform),
+    ("/platform/organizations/{id}/resume", Platform),
+    ("/incidents/owners", OneByOne(&["incidents/{id}/owner"])),
+    ("/hosts/newcomers", OneByOne(&["hosts/{id}/accept", "hosts/{id}/refuse"])),
+    ("/clients/import", OneByOne(&["clients", "clients/{id}/sites", "clients/{id}/contacts"])),
+    ("/incidents/{id}/owner", Is(&["incidents/{id}/owner"])),
+    ("/incidents/{id}/approval", Is(&["approvals/{id}"])),
+    ("/incidents/{id}/doubt", Is(&["incidents/{id}/doubt"])),
+    ("/clients", Is(&["clients"])),
+    ("/clients/{id}", Is(&["clients/{id}"])),
+    ("/clients/{id}/sites", Is(&["clients/{id}/sites"])),
+    ("/clients/{id}/sites/{site}", Is(&["clients/{id}/sites/{site}", "clients/{id}/sites/{site}/remove"])),
+    ("/clients/{id}/contacts", Is(&["clients/{id}/contacts"])),
+    (
+        "/clients/{id}/contacts/{contact}",
+        Is(&["clients/{id}/contacts/{contact}", "clients/{id}/contacts/{contact}/remove"]),
+    ),
+    ("/clients/{id}/archive", Is(&["clients/{id}/archive"])),
+    ("/clients/{id}/restore", Is(&["clients/{id}/restore"])),
+    ("/hosts/{id}/claim", Is(&["hosts/{id}/claim"])),
+    ("/hosts/{id}/edit", Is(&["hosts/{id}/place"])),
+    ("/hosts/{id}/hands-off", Is(&["hosts/{id}/hands-off"])),
+    ("/hosts/{id}/release", Is(&["hosts/{id}/release"])),
+    ("/hosts/{id}/same-machine", Is(&["hosts/{id}/same-machine"])),
+    ("/hosts/{id}/watch", Is(&["hosts/{id}/watch"])),
+    ("/guardrails/stop", Is(&["guardrails/stop"])),
+    ("/guardrails/go", Is(&["guardrails/go"])),
+    ("/guardrails/breaker", Is(&["guardrails/breaker"])),
+    ("/guardrails/interlocks/{id}/release", Is(&["guardrails/interlocks/{id}/release"])),
+    ("/guardrails/{id}/stop", Is(&["guardrails/stop"])),
+    ("/guardrails/{id}/go", Is(&["guardrails/go"])),
+    ("/guardrails/{id}/hands-off", Is(&["clients/{id}/hands-off"])),
+    ("/guardrails/{id}/hands-on", Is(&["clients/{id}/release"])),
+    ("/changes/{id}", Is(&["changes/{id}"])),
+    ("/settings/enrolment", Is(&["enrolment-tokens"])),
+    ("/settings/enrolment/{id}/revoke", Is(&["enrolment-tokens/{id}/revoke"])),
+    ("/settings/people", Is(&["invitations"])),
+    ("/settings/people/second-factor", Is(&["organization/second-factor"])),
+    ("/settings/people/{id}", Is(&["members/{id}"])),
+    ("/settings/people/{id}/remove", Is(&["members/{id}/remove"])),
+    ("/settings/invitations/{id}/revoke", Is(&["invitations/{id}/revoke"])),
+    ("/settings/limits", Is(&["limits/{limit}"])),
+    ("/settings/mail", Is(&["mail-relay"])),
+    ("/settings/mail/remove", Is(&["mail-relay/remove"])),
+    ("/settings/secrets", Is(&["secrets"])),
+    ("/settings/secrets/{id}/replace", Is(&["secrets/{id}/replace"])),
+    ("/settings/secrets/{id}/delete", Is(&["secrets/{id}/delete"])),
+    ("/settings/support", Is(&["support-grants"])),
+    ("/settings/support/end", Is(&["support-grants/end"])),
+];
+
+#[test]
+fn what_the_console_can_do_the_api_can_or_here_stands_why_not() {
+    let twins: BTreeMap<&str, Twin> = TWINS.iter().copied().collect();
+    let forms: BTreeSet<&str> =
+        ROUTES.iter().filter(|(method, ..)| *method == "POST").map(|(_, path, ..)| *path).collect();
+    assert_eq!(twins.keys().copied().collect::<BTreeSet<_>>(), forms);
+    let acts: BTreeSet<&str> = API
+        .iter()
+        .filter(|(method, _)| *method == "POST")
+        .map(|(_, path)| path.trim_start_matches("/api/v1/"))
+        .collect();
+    let mut done = BTreeSet::new();
+    for (form, twin) in twins {
+        let (Is(of) | OneByOne(of)) = twin else { continue };
+        for act in of {
+            assert!(acts.contains(act), "{form}: there is no {act}");
+            done.insert(*act);
+        }
+    }
+    assert_eq!(acts.difference(&done).collect::<Vec<_>>(), Vec::<&&str>::new(), "what the console cannot do");
+}
