@@ -20,8 +20,8 @@ pub fn of_runs(declared: Option<&Path>, host_id: Uuid) -> Result<PathBuf, String
     }
 }
 
-/// The agent's own cgroup.
-fn own() -> Option<PathBuf> {
+/// The cgroup of this process.
+pub(crate) fn own() -> Option<PathBuf> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
     place(&groups, &mounts)

@@ -37,6 +37,7 @@ use crate::hours::LocalTime;
 use crate::journal::{Entry, Journal};
 use crate::limits::Limits;
 use crate::service::declared::Service;
+use crate::service::systemd::scope::Scopes;
 use crate::state::{Identity, Pinned, StateDir};
 use admission::{Ground, Refusal, Steps, admit, claimed};
 use beginning::PERMIT_ANSWER;
@@ -102,6 +103,8 @@ pub struct Host {
     pub boot_id: Uuid,
     /// The program that has the runner as a subcommand.
     pub program: std::path::PathBuf,
+    /// Whom its runners ask for scopes of their own.
+    pub scopes: Option<Scopes>,
 }
 
 /// What is kept with an order, to know the job again after a restart.
@@ -152,6 +155,8 @@ pub struct Jobs {
     told: Option<(i64, u64)>,
     /// Runners whose job is settled and that have not ended yet; reaped by and by.
     leftover: Vec<Child>,
+    /// Why the last run had no scope of its own, though it was to have one.
+    unscoped: Option<String>,
 }
 
 impl Jobs {
@@ -178,7 +183,7 @@ impl Jobs {
 
     /// What the host cannot promise, as sentences.
     pub fn notes(&self) -> Vec<String> {
-        self.host.notes.iter().chain(&self.pool.notes).cloned().collect()
+        self.host.notes.iter().chain(&self.pool.notes).chain(&self.unscoped).cloned().collect()
     }
 
     /// The jobs that are not acked.
@@ -316,6 +321,7 @@ impl Jobs {
             Some(Current { fence: current, phase: Phase::Running { child, .. }, .. }) if *current == fence => {
                 if let Some(mut child) = child.take() {
                     let _ = child.wait();
+                    self.hear(&mut child);
                 }
                 self.settle()
             }

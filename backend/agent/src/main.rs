@@ -15,6 +15,7 @@ use agent::limits::Limits;
 use agent::link;
 use agent::service::declared::Unit;
 use agent::service::systemd::act::{self, Action};
+use agent::service::systemd::scope::{Scope, Scopes};
 use agent::state::StateDir;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -86,6 +87,9 @@ enum Command {
         slot: u16,
         #[arg(long)]
         fence: i64,
+        /// The scope of systemd's that it goes to first.
+        #[arg(long)]
+        scope: Option<Scope>,
     },
 }
 
@@ -119,9 +123,10 @@ fn main() -> ExitCode {
 }
 
 fn perform(command: Command) -> anyhow::Result<ExitCode> {
-    if let Command::Runner { dir, slot, fence } = command {
-        // One thread and no runtime: it has one child to wait for.
-        runner::perform::perform(&dir, slot, fence, BOUNDS, &Clock::system())?;
+    if let Command::Runner { dir, slot, fence, scope } = command {
+        // One thread and, once it is where it is to be, no runtime: it has one child to wait for.
+        let enter = || scope?.enter(std::io::stdout());
+        runner::perform::perform_in(&dir, slot, fence, BOUNDS, &Clock::system(), enter)?;
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -155,6 +160,10 @@ async fn run(dir: StateDir) -> anyhow::Result<()> {
     let server: Server = identity.server.parse().context("the server's address in identity.json")?;
     let limits = Limits::load(dir.limits_path())?;
     let cgroup = cgroup::of_runs(limits.cgroup.as_deref(), identity.host_id);
+    let scopes = Scopes::of_host(limits.bus.as_deref(), limits.cgroup.is_none());
+    if scopes.is_none() {
+        tracing::info!("systemd is not PID 1: runs get no scope of their own");
+    }
     let host = Host {
         pinned: identity.pinned().context("the pinned keys in identity.json")?,
         key: dir.host_key(&mut rng)?,
@@ -168,6 +177,7 @@ async fn run(dir: StateDir) -> anyhow::Result<()> {
         boot_id: runner::clock::boot_id()?.parse()?,
         // The very file that runs now, also after an update put another one in its place.
         program: "/proc/self/exe".into(),
+        scopes,
         identity,
         dir,
     };

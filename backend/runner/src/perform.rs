@@ -1,7 +1,7 @@
 //! What the runner process does: take the record's lock, begin if it still may, perform the steps, say how
 //! they ended. It obeys whoever was at the record first and starts nothing it was not told.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::clock::{Clock, boot_id};
@@ -40,14 +40,34 @@ const FROZEN_POLL: Duration = Duration::from_millis(500);
 /// # Errors
 /// The record cannot be read or written. What is written by then still holds.
 pub fn perform(dir: &Path, slot: u16, fence: i64, bounds: Bounds, clock: &Clock) -> Result<Performed, Error> {
+    perform_in(dir, slot, fence, bounds, clock, || None)
+}
+
+/// The same, from a place of its own: `enter` goes there, once, when the run is this process's to begin and before it is
+/// judged whether it still may, so that a freeze or a permit that grew old meanwhile is obeyed. It gives the cgroup in which
+/// groups for steps are made in place of the order's, if there is a better one.
+///
+/// # Errors
+/// As [`perform`].
+pub fn perform_in(
+    dir: &Path,
+    slot: u16,
+    fence: i64,
+    bounds: Bounds,
+    clock: &Clock,
+    enter: impl FnOnce() -> Option<PathBuf>,
+) -> Result<Performed, Error> {
     let record = Record::open(dir, slot)?.lock()?;
-    let Some(order) = record.order()?.filter(|order| order.fence == fence) else {
+    let Some(mut order) = record.order()?.filter(|order| order.fence == fence) else {
         return Ok(Performed::NotOurs);
     };
     match record.events(fence)?.first().map(|event| event.what) {
         None => {}
         Some(What::Aborted(_)) => return Ok(Performed::Aborted),
         Some(_) => return Ok(Performed::NotOurs),
+    }
+    if let Some(cgroup) = enter() {
+        order.confinement.cgroup = Some(cgroup);
     }
     reach(Point::BeforeBegin);
     if let Some(why) = forbidden(&record, &order, bounds, clock)? {

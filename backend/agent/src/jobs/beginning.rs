@@ -1,6 +1,7 @@
 //! How a job begins: `INTENT`, the permit, `STARTED`, the runner, each on disk before the next.
 
 use std::collections::VecDeque;
+use std::process::Child;
 use std::time::Duration;
 
 use runner::crash::{Point, reach};
@@ -14,6 +15,9 @@ use crate::service::systemd::act;
 
 /// An answer that took longer than this is asked for again.
 pub(super) const PERMIT_ANSWER: Duration = Duration::from_secs(constants::PERMIT_ANSWER_SECS);
+
+/// What is told of a run that is where its agent is, before the reason.
+const UNSCOPED: &str = "a run has no scope of its own and goes on in the agent's unit";
 
 impl Jobs {
     /// Writes order and `INTENT`, and asks for the permit.
@@ -102,13 +106,25 @@ impl Jobs {
         self.append(&Entry::Started { fence, boot: self.host.boot_id, at_secs: now.as_secs() })?;
         self.rate.note(now);
         reach(Point::AfterStarted);
-        let child = launch::spawn(&self.host.program, &self.pool.dir, slot, fence)?;
+        let current = self.current.as_ref();
+        let scope = self.host.scopes.as_ref().zip(current).map(|(scopes, current)| scopes.of_job(&current.job));
+        let child = launch::spawn(&self.host.program, &self.pool.dir, slot, fence, scope.as_ref())?;
         let pid = i32::try_from(child.id()).unwrap_or(0);
         if let Some(current) = &mut self.current {
             current.phase = Phase::Running { slot, asked, child: Some(child) };
         }
         tracing::info!(fence, pid, "a run begins");
         Ok(Act::Watch { pid, fence })
+    }
+
+    /// Hears from the runner whether it had a scope of its own. What keeps it from one is said once, until it changes.
+    pub(super) fn hear(&mut self, runner: &mut Child) {
+        let Some(why) = launch::unscoped(runner) else { return };
+        let why = (!why.is_empty()).then(|| format!("{UNSCOPED}: {why}"));
+        if let Some(why) = why.as_ref().filter(|why| self.unscoped.as_ref() != Some(*why)) {
+            tracing::warn!("{why}");
+        }
+        self.unscoped = why;
     }
 
     /// The units of systemd that the steps which run now act on, as their order says.

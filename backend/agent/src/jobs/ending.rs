@@ -46,7 +46,9 @@ impl Jobs {
         });
         match kept {
             Ok(act) => {
-                if let Some(Current { phase: Phase::Running { child: Some(child), .. }, .. }) = self.current.take() {
+                let current = self.current.take();
+                if let Some(Current { phase: Phase::Running { child: Some(mut child), .. }, .. }) = current {
+                    self.hear(&mut child);
                     self.leftover.push(child);
                 }
                 act.into_iter().collect()

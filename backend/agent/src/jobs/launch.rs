@@ -1,5 +1,6 @@
 //! From an admitted job to a runner: the order it reads, and its process.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -7,11 +8,13 @@ use std::time::Duration;
 use runner::confine::Confinement;
 use runner::record::Order;
 use runner::spawn::own_session;
+use rustix::fs::{OFlags, fcntl_setfl};
 use uuid::Uuid;
 use wire::v1::{Envelope, Purpose};
 
 use super::Notes;
 use super::admission::Steps;
+use crate::service::systemd::scope::Scope;
 
 /// The order for a job.
 pub(super) fn order(
@@ -50,8 +53,18 @@ pub(super) fn order(
     }
 }
 
-/// Starts the runner: a session of its own, an empty environment, and nothing of ours held open.
-pub(super) fn spawn(program: &Path, dir: &Path, slot: u16, fence: i64) -> std::io::Result<Child> {
+/// The most that is read of what a runner says of its scope, in bytes.
+const SAID_BYTES: u64 = 512;
+
+/// Starts the runner: a session of its own, an empty environment, and nothing of ours held open. It is to go to `scope` first, and
+/// says why it could not.
+pub(super) fn spawn(
+    program: &Path,
+    dir: &Path,
+    slot: u16,
+    fence: i64,
+    scope: Option<&Scope>,
+) -> std::io::Result<Child> {
     let mut command = Command::new(program);
     command
         .arg("runner")
@@ -63,6 +76,9 @@ pub(super) fn spawn(program: &Path, dir: &Path, slot: u16, fence: i64) -> std::i
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
+    if let Some(scope) = scope {
+        command.arg("--scope").arg(scope.argument()?).stdout(Stdio::piped());
+    }
     #[cfg(feature = "crash-points")]
     for name in runner::crash::VARIABLES {
         if let Some(value) = std::env::var_os(name) {
@@ -70,4 +86,14 @@ pub(super) fn spawn(program: &Path, dir: &Path, slot: u16, fence: i64) -> std::i
         }
     }
     own_session(&mut command).spawn()
+}
+
+/// Why the runner `child`, which has begun, is in no scope of its own: nothing if it is; none if it was not to be, or was heard before.
+pub(super) fn unscoped(child: &mut Child) -> Option<String> {
+    let stdout = child.stdout.take()?;
+    // It is said before the run begins; whatever else might hold the pipe is not waited for.
+    fcntl_setfl(&stdout, OFlags::NONBLOCK).ok()?;
+    let mut said = Vec::new();
+    let _ = stdout.take(SAID_BYTES).read_to_end(&mut said);
+    Some(String::from_utf8_lossy(&said).trim().to_owned())
 }

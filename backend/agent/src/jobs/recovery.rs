@@ -29,6 +29,7 @@ impl Jobs {
             frozen: false,
             told: None,
             leftover: Vec::new(),
+            unscoped: None,
         };
         for (slot, found) in recovered {
             jobs.take_up(slot, found)?;

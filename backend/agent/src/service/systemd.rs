@@ -1,13 +1,14 @@
 //! Services that systemd runs, watched and acted on over D-Bus.
 //!
 //! [`proxy`] asks, [`judge`] decides what the answer means, [`line`] is what all lookouts share, [`lookout`] watches a unit, [`act`] is the program that a
-//! step of a run is.
+//! step of a run is, [`scope`] gives the runner a unit of its own.
 
 pub mod act;
 pub mod judge;
 pub mod line;
 pub mod lookout;
 pub mod proxy;
+pub mod scope;
 
 use std::time::Duration;
 

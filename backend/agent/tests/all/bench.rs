@@ -66,13 +66,17 @@ impl Bench {
     /// An enrolled host whose service has the control script `script`, called with start, stop or status.
     /// In it, `$dir` is a directory of the test, `$dir/pid` the pid file.
     pub async fn new(script: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::headed(tempfile::tempdir().unwrap(), "", script).await
+    }
+
+    /// The same with `dir` as its directory, and with `head` in its `agent.toml`.
+    pub async fn headed(dir: TempDir, head: &str, script: &str) -> Self {
         let ctl = dir.path().join("ctl");
         fs::write(&ctl, format!("#!/bin/sh\ndir={}\n{script}\n", dir.path().display())).unwrap();
         fs::set_permissions(&ctl, fs::Permissions::from_mode(0o755)).unwrap();
         let ctl = ctl.display();
         let toml = format!(
-            "[services.{SERVICE}]\npid_file = \"{}/pid\"\nstart = [\"{ctl}\", \"start\"]\n\
+            "{head}[services.{SERVICE}]\npid_file = \"{}/pid\"\nstart = [\"{ctl}\", \"start\"]\n\
              stop = [\"{ctl}\", \"stop\"]\nstatus = [\"{ctl}\", \"status\"]\n",
             dir.path().display()
         );
@@ -118,7 +122,11 @@ impl Bench {
 
     async fn link(&self, mut command: Command) -> Linked {
         command.arg("run").arg("--state-dir").arg(self.path("state"));
-        let process = command.spawn().unwrap();
+        self.linked(command.spawn().unwrap()).await
+    }
+
+    /// Links the agent that comes next, which is `process`.
+    pub async fn linked(&self, process: Child) -> Linked {
         let mut peer = self.server.accept().await;
         let (prove, hello) = fake::welcome(&mut peer, &self.host_key, TENANT, false).await;
         Linked { process, peer, prove, hello }

@@ -12,6 +12,7 @@ mod jobs;
 mod metrics;
 mod real;
 mod rotation;
+mod scopes;
 mod scripts;
 mod services;
 mod systemd1;

@@ -10,21 +10,45 @@ use std::time::Duration;
 
 use agent::service::systemd::proxy::{self, ManagerProxy};
 use futures_util::FutureExt as _;
-use wire::v1::{Down, Ended, Observed, RefusedReason, ResultAck, Seen, Up};
+use wire::v1::{Down, Ended, Observed, Reached, RefusedReason, ResultAck, Seen, Up};
 use zbus::Connection;
 
-use crate::bench::{Bench, Linked, SERVICE, state};
+use crate::bench::{Bench, Linked, SERVICE, program, state};
+use crate::fake::GUARD;
 
 const UNIT: &str = "mendwright-check.service";
+const AGENT: &str = "mendwright-agent-check.service";
 const START: &[&[&str]] = &[&["{service.start}"]];
 
 struct Real {
     bus: Connection,
+    unit: &'static str,
     file: PathBuf,
     bench: Bench,
 }
 
 impl Real {
+    /// With a throw-away unit of the name `unit`, and a host whose `agent.toml` begins with the manager's bus.
+    async fn new(unit: &'static str, host: impl AsyncFnOnce(String) -> Bench) -> Self {
+        let address = std::env::var("MENDWRIGHT_SYSTEMD_BUS").ok();
+        let units = std::env::var("MENDWRIGHT_SYSTEMD_UNITS").unwrap_or_else(|_| "/run/systemd/system".to_owned());
+        let bus = proxy::connect(address.as_deref(), Duration::from_secs(10)).await.expect("systemd's bus");
+        let head = address.map(|address| format!("bus = \"{address}\"\n")).unwrap_or_default();
+        let bench = host(head + "max_runs_per_hour = 100\n").await;
+        let real = Self { bus, unit, file: PathBuf::from(units).join(unit), bench };
+        assert!(!real.file.exists(), "{} is there already", real.file.display());
+        real
+    }
+
+    /// What `states` does with it; the unit is removed whatever comes of that.
+    async fn through(self, states: impl AsyncFnOnce(&Self)) {
+        let done = AssertUnwindSafe(states(&self)).catch_unwind().await;
+        self.remove().await;
+        if let Err(panic) = done {
+            resume_unwind(panic);
+        }
+    }
+
     fn systemd(&self) -> impl Future<Output = zbus::Result<ManagerProxy<'_>>> {
         ManagerProxy::new(&self.bus)
     }
@@ -42,23 +66,23 @@ impl Real {
     }
 
     async fn start(&self) {
-        self.systemd().await.unwrap().start_unit(UNIT, "replace").await.unwrap();
+        self.systemd().await.unwrap().start_unit(self.unit, "replace").await.unwrap();
     }
 
     async fn stop(&self) {
-        self.systemd().await.unwrap().stop_unit(UNIT, "replace").await.unwrap();
+        self.systemd().await.unwrap().stop_unit(self.unit, "replace").await.unwrap();
     }
 
     async fn remove(&self) {
         let systemd = self.systemd().await.unwrap();
-        let _ = systemd.stop_unit(UNIT, "replace").await;
-        let _ = systemd.reset_failed_unit(UNIT).await;
+        let _ = systemd.stop_unit(self.unit, "replace").await;
+        let _ = systemd.reset_failed_unit(self.unit).await;
         fs::remove_file(&self.file).unwrap();
         self.reload().await;
     }
 
     async fn kill(&self) {
-        let path = self.systemd().await.unwrap().load_unit(UNIT).await.unwrap();
+        let path = self.systemd().await.unwrap().load_unit(self.unit).await.unwrap();
         let pid = i32::try_from(proxy::read(&self.bus, &path).await.unwrap().main_pid).unwrap();
         let pid = rustix::process::Pid::from_raw(pid).expect("it runs");
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
@@ -118,19 +142,57 @@ async fn until(agent: &mut Linked, wanted: &str) -> Vec<String> {
 #[tokio::test]
 #[ignore = "needs a systemd that may be told to run a unit: make systemd-check"]
 async fn a_real_systemd_goes_through_the_states() {
-    let address = std::env::var("MENDWRIGHT_SYSTEMD_BUS").ok();
-    let units = std::env::var("MENDWRIGHT_SYSTEMD_UNITS").unwrap_or_else(|_| "/run/systemd/system".to_owned());
-    let bus = proxy::connect(address.as_deref(), Duration::from_secs(10)).await.expect("systemd's bus");
-    let bus_line = address.map(|address| format!("bus = \"{address}\"\n")).unwrap_or_default();
-    let toml = format!("{bus_line}max_runs_per_hour = 100\n[services.{SERVICE}]\nunit = \"{UNIT}\"\n");
-    let bench = Bench::declared(tempfile::tempdir().unwrap(), &toml).await;
-    let real = Real { bus, file: PathBuf::from(units).join(UNIT), bench };
-    assert!(!real.file.exists(), "{} is there already", real.file.display());
-    let done = AssertUnwindSafe(states(&real)).catch_unwind().await;
-    real.remove().await;
-    if let Err(panic) = done {
-        resume_unwind(panic);
-    }
+    let declares = async |head| {
+        let toml = format!("{head}[services.{SERVICE}]\nunit = \"{UNIT}\"\n");
+        Bench::declared(tempfile::tempdir().unwrap(), &toml).await
+    };
+    Real::new(UNIT, declares).await.through(states).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a systemd that may be told to run a unit: make systemd-check"]
+async fn a_real_systemd_that_kills_all_of_the_agents_unit_leaves_a_run_alone() {
+    let script = "case $1 in start) echo start $PPID >> $dir/ledger; while [ ! -e $dir/go ]; do sleep 0.1; done; \
+                  echo done >> $dir/ledger;; status) exit 1;; esac";
+    let declares = async |head: String| Bench::headed(tempfile::tempdir().unwrap(), &head, script).await;
+    Real::new(AGENT, declares).await.through(restarted).await;
+}
+
+/// The agent is a service whose unit is restarted while a run is under way.
+async fn restarted(real: &Real) {
+    let (bench, agent) = (&real.bench, program());
+    let (agent, state) = (agent.as_std().get_program().display(), bench.path("state"));
+    real.write("", &format!("ExecStart={agent} run --state-dir {}\nKillMode=control-group", state.display())).await;
+    real.start().await;
+    // systemd has the process.
+    let nothing = || tokio::process::Command::new("/bin/true").spawn().unwrap();
+    let mut agent = bench.linked(nothing()).await;
+    agent.configure().await;
+    agent.offer(1, START).await;
+    agent.permit().await;
+    bench.until("the step begins", |bench| bench.ledger().len() == 1).await;
+    let runner = bench.ledger()[0].strip_prefix("start ").unwrap().to_owned();
+    let groups = fs::read_to_string(format!("/proc/{runner}/cgroup")).unwrap();
+    let scope = "mendwright-run-00000000-0000-0000-0000-000000000032-fix-1-1.scope";
+    assert!(groups.contains(scope), "{groups}");
+    println!("a run in {}", groups.lines().find(|line| line.contains(scope)).unwrap());
+    real.systemd().await.unwrap().restart_unit(AGENT, "replace").await.unwrap();
+    let mut again = bench.linked(nothing()).await;
+    let known: Vec<_> = again.hello.jobs.iter().map(|job| (job.fence, job.reached)).collect();
+    assert_eq!(known, [(1, Reached::Running)]);
+    println!("  lives on when its agent's unit was killed and started again");
+    fs::write(bench.path("go"), "").unwrap();
+    assert_eq!(again.result(bench).await.ended, Ended::Exited { code: 0 });
+    assert_eq!(bench.ledger(), [format!("start {runner}"), "done".to_owned()]);
+    let (systemd, path) = (Some(proxy::NAME), "/org/freedesktop/systemd1");
+    let is_there = || real.bus.call_method(systemd, path, Some("org.freedesktop.systemd1.Manager"), "GetUnit", &scope);
+    let gone = async {
+        while is_there().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(GUARD, gone).await.expect("systemd forgets the scope");
+    println!("  and its scope is gone when it has ended");
 }
 
 async fn states(real: &Real) {

@@ -1,6 +1,7 @@
 //! A double of systemd on a bus of the test's own: it has one unit, does what the test tells it to, and may have others
 //! that merely run.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -11,7 +12,8 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use zbus::object_server::SignalEmitter;
-use zbus::{Connection, ObjectPath, OwnedObjectPath, connection, fdo, interface};
+use zbus::message::Header;
+use zbus::{Connection, ObjectPath, OwnedObjectPath, OwnedVariant, connection, fdo, interface};
 
 use crate::fake::GUARD;
 
@@ -144,9 +146,40 @@ impl Job {
     }
 }
 
+/// What the double does when it is asked for a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scopes {
+    /// It is there at once.
+    Given,
+    /// Its job is queued until the test ends it.
+    Queued,
+    /// No.
+    Refused,
+    /// The call is never answered.
+    Unanswered,
+}
+
+/// A scope that was asked for.
+#[derive(Debug)]
+pub struct Asked {
+    pub name: String,
+    pub mode: String,
+    pub properties: HashMap<String, OwnedVariant>,
+    /// The process that asked, as the bus knows it.
+    pub pid: u32,
+}
+
+impl Asked {
+    pub fn property<T: TryFrom<OwnedVariant>>(&self, name: &str) -> Option<T> {
+        T::try_from(self.properties.get(name)?.try_clone().unwrap()).ok()
+    }
+}
+
 struct Manager {
     facts: Shared,
     calls: mpsc::UnboundedSender<&'static str>,
+    scopes: Arc<Mutex<Scopes>>,
+    asked: mpsc::UnboundedSender<Asked>,
 }
 
 impl Manager {
@@ -185,6 +218,31 @@ impl Manager {
         self.calls.send("reset").unwrap();
         *self.facts.lock().unwrap() = Facts::down("inactive", "dead", "success");
         Ok(())
+    }
+
+    async fn start_transient_unit(
+        &self,
+        name: String,
+        mode: String,
+        properties: Vec<(String, OwnedVariant)>,
+        aux: Vec<(String, Vec<(String, OwnedVariant)>)>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+    ) -> fdo::Result<OwnedObjectPath> {
+        assert_eq!(aux.len(), 0);
+        let sender = header.sender().unwrap().to_owned();
+        let pid = fdo::DBusProxy::new(bus).await?.get_connection_unix_process_id(sender.into()).await?;
+        let properties = properties.into_iter().collect();
+        self.asked.send(Asked { name: name.clone(), mode, properties, pid }).unwrap();
+        let scopes = *self.scopes.lock().unwrap();
+        match scopes {
+            Scopes::Given => Self::job_removed(&emitter, 3, job_path(3), name, "done".into()).await.unwrap(),
+            Scopes::Queued => {}
+            Scopes::Refused => return Err(fdo::Error::AccessDenied("Access denied by the test".into())),
+            Scopes::Unanswered => std::future::pending().await,
+        }
+        Ok(job_path(3))
     }
 
     fn subscribe(&self) {}
@@ -258,6 +316,8 @@ pub struct Systemd {
     bus: Connection,
     facts: Shared,
     calls: mpsc::UnboundedReceiver<&'static str>,
+    scopes: Arc<Mutex<Scopes>>,
+    asked: mpsc::UnboundedReceiver<Asked>,
 }
 
 impl Systemd {
@@ -270,8 +330,11 @@ impl Systemd {
     pub async fn among(bus: &Bus, facts: Facts, others: &[String]) -> Self {
         let facts = Arc::new(Mutex::new(facts));
         let (sender, calls) = mpsc::unbounded_channel();
+        let (asking, asked) = mpsc::unbounded_channel();
+        let scopes = Arc::new(Mutex::new(Scopes::Given));
+        let manager = Manager { facts: facts.clone(), calls: sender, scopes: scopes.clone(), asked: asking };
         let bus = connection::Builder::address(bus.address().as_str())
-            .serve_at(MANAGER_PATH, Manager { facts: facts.clone(), calls: sender })
+            .serve_at(MANAGER_PATH, manager)
             .serve_at(UNIT_PATH, Unit(facts.clone()))
             .serve_at(UNIT_PATH, Service(facts.clone()))
             .serve_at(job_path(1), Job(facts.clone()))
@@ -285,7 +348,7 @@ impl Systemd {
             server.at(&path, Unit(facts.clone())).await.unwrap();
             server.at(&path, Service(facts)).await.unwrap();
         }
-        Self { bus, facts, calls }
+        Self { bus, facts, calls, scopes, asked }
     }
 
     /// From now on the unit is as `facts` say; whoever listens hears it.
@@ -303,6 +366,22 @@ impl Systemd {
     /// Nothing was asked for.
     pub fn is_untouched(&mut self) -> bool {
         self.calls.try_recv().is_err()
+    }
+
+    /// From now on it does this when it is asked for a scope.
+    pub fn give(&self, scopes: Scopes) {
+        *self.scopes.lock().unwrap() = scopes;
+    }
+
+    /// The next scope that a runner asks for.
+    pub async fn asked(&mut self) -> Asked {
+        timeout(GUARD, self.asked.recv()).await.expect("a scope is asked for").unwrap()
+    }
+
+    /// The queued job of the scope `name` is over.
+    pub async fn end_scope(&self, name: &str, result: &str) {
+        let emitter = SignalEmitter::new(&self.bus, MANAGER_PATH).unwrap();
+        Manager::job_removed(&emitter, 3, job_path(3), name.to_owned(), result.to_owned()).await.unwrap();
     }
 
     /// The job that was asked for is over; the unit is as `facts` say.

@@ -7,7 +7,6 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use wire::v1::constants;
 
 use super::judge::State;
@@ -127,16 +126,7 @@ async fn attempt(action: Action, unit: &Unit, address: Option<&str>) -> zbus::Re
         Action::Restart => systemd.restart_unit(name, "replace").await?,
         Action::Stop | Action::Status => systemd.stop_unit(name, "replace").await?,
     };
-    let result = loop {
-        let Some(signal) = over.next().await else {
-            let lost = std::io::Error::other("the bus went away while systemd was at work");
-            return Err(lost.into());
-        };
-        let removed = signal.args()?;
-        if removed.job == job {
-            break removed.result.clone();
-        }
-    };
+    let result = proxy::end_of(&mut over, &job).await?;
     let (state, _) = look_once(&bus, &path).await?;
     said.push(format!("{action} {result}"));
     said.push(state.detail);

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, connection, fdo, message, proxy};
+use futures_util::StreamExt as _;
+use zbus::{
+    Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, Variant, connection, fdo, message, proxy,
+};
 
 use super::judge::{Heard, Properties};
 
@@ -37,6 +40,14 @@ pub trait Manager {
     fn stop_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
     /// Stops and starts it; gives the job.
     fn restart_unit(&self, name: &str, mode: &str) -> zbus::Result<OwnedObjectPath>;
+    /// Makes a unit that is gone when it has ended, and starts it; gives the job. `aux` are units that come with it.
+    fn start_transient_unit(
+        &self,
+        name: &str,
+        mode: &str,
+        properties: &[(&str, Variant<'_>)],
+        aux: &[(&str, Vec<(&str, Variant<'_>)>)],
+    ) -> zbus::Result<OwnedObjectPath>;
     /// Forgets that it failed, and how often it was started.
     fn reset_failed_unit(&self, name: &str) -> zbus::Result<()>;
     /// Asks for signals; without a subscriber systemd sends none.
@@ -84,6 +95,20 @@ pub async fn attend(bus: &Connection, name: &str) -> zbus::Result<OwnedObjectPat
         other => other?,
     }
     Ok(path)
+}
+
+/// Waits until `job` is over, and gives its result. `over` listens since before the job was asked for.
+///
+/// # Errors
+/// The bus goes away.
+pub async fn end_of(over: &mut JobRemovedStream, job: &OwnedObjectPath) -> zbus::Result<String> {
+    while let Some(signal) = over.next().await {
+        let removed = signal.args()?;
+        if removed.job == *job {
+            return Ok(removed.result.clone());
+        }
+    }
+    Err(std::io::Error::other("the bus went away while systemd was at work").into())
 }
 
 /// The path of the unit `name`, as systemd makes it: all but letters and digits is written in hexadecimal.
