@@ -57,6 +57,49 @@ pub struct HostLine {
     pub checks: Tally,
 }
 
+/// Hosts of the client that stand in for each other, or services of them.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// `key=value`: its hosts carry all of them.
+    pub tags: Vec<String>,
+    /// Only fixes of checks on these; none: every fix.
+    pub targets: Vec<String>,
+    /// Whether it holds.
+    pub holds: bool,
+    /// How many hosts are in it now.
+    pub hosts: u32,
+    /// How many of them are fixed at once; none: it does not hold.
+    pub at_once: Option<u32>,
+    /// Those that are being fixed, or are not verified yet.
+    pub fixing: Vec<(Uuid, String)>,
+    /// What waits for a second person or for its time.
+    pub waits: Option<String>,
+}
+
+impl Group {
+    /// "every fix", "fixes of shop-web, till".
+    pub fn fixes(&self) -> String {
+        if self.targets.is_empty() { "every fix".to_owned() } else { format!("fixes of {}", self.targets.join(", ")) }
+    }
+
+    /// How many, and how many at once.
+    pub fn size(&self) -> String {
+        let hosts = match self.hosts {
+            0 => "no host carries these tags".to_owned(),
+            1 => "1 host".to_owned(),
+            n => format!("{n} hosts"),
+        };
+        match self.at_once {
+            Some(at_once) if self.hosts > 0 => format!("{hosts}, {at_once} at a time"),
+            _ => hosts,
+        }
+    }
+}
+
 /// A check as far as it concerns this client.
 #[derive(Clone, Debug)]
 pub struct CheckLine {
@@ -130,6 +173,8 @@ pub struct ClientPage {
     pub limits: Vec<Limit>,
     /// The mappings that its hosts would refuse.
     pub refused: Vec<Refused>,
+    /// Its service groups that hold.
+    pub groups: Vec<Group>,
     /// What stands against fixes there now.
     pub standing: Vec<Standing>,
     /// Maintenance that is planned here, or everywhere.

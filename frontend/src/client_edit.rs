@@ -3,7 +3,7 @@
 use askama::Template;
 use uuid::Uuid;
 
-use crate::client::{Contact, SiteRow};
+use crate::client::{Contact, Group, SiteRow};
 use crate::clients::Typed;
 use crate::guardrails::Reach;
 use crate::settings::Deleting;
@@ -18,6 +18,8 @@ pub enum Part {
     Sites,
     /// Contacts.
     Contacts,
+    /// Service groups.
+    Groups,
     /// Deleting it.
     Deletion,
 }
@@ -33,6 +35,17 @@ pub struct TypedContact {
     pub phone: String,
     /// Whether they are told.
     pub told: bool,
+}
+
+/// A service group as somebody typed it.
+#[derive(Clone, Debug, Default)]
+pub struct TypedGroup {
+    /// Its name.
+    pub name: String,
+    /// `key=value`, one a line.
+    pub tags: String,
+    /// Services, one a line.
+    pub targets: String,
 }
 
 /// The page `/clients/{id}/edit`.
@@ -57,6 +70,12 @@ pub struct EditPage {
     pub contacts: Vec<Contact>,
     /// What is typed for a new one.
     pub new_contact: TypedContact,
+    /// Its service groups.
+    pub groups: Vec<Group>,
+    /// What is typed for one of them that was not taken, or for a new one.
+    pub typed_group: (Option<Uuid>, TypedGroup),
+    /// Whether the reader sees what waits for a second person.
+    pub sees_changes: bool,
     /// Whether it is archived.
     pub archived: bool,
     /// Whether the reader may delete it, once it is.
@@ -72,6 +91,18 @@ pub struct EditPage {
 impl EditPage {
     fn wrong_in(&self, part: Part) -> Option<&str> {
         self.wrong.as_ref().filter(|(wrong, _)| *wrong == part).map(|(_, why)| why.as_str())
+    }
+
+    fn new_group(&self) -> TypedGroup {
+        if self.typed_group.0.is_none() { self.typed_group.1.clone() } else { TypedGroup::default() }
+    }
+
+    /// What stands in a group's form.
+    fn typed_for(&self, group: &Group) -> TypedGroup {
+        if self.typed_group.0 == Some(group.id) {
+            return self.typed_group.1.clone();
+        }
+        TypedGroup { name: group.name.clone(), tags: group.tags.join("\n"), targets: group.targets.join(", ") }
     }
 
     fn hosts(&self) -> String {

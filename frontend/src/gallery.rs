@@ -83,6 +83,7 @@ pub const PAGES: &[(&str, Sample)] = &[
     ("client-archived", || samples::archived_client_page().render()),
     ("client-edit", || samples::edit_page(false).render()),
     ("client-edit-wrong", || samples::wrong_edit_page().render()),
+    ("client-edit-group-wrong", || samples::wrong_group_edit_page().render()),
     ("client-edit-archived", || samples::edit_page(true).render()),
     ("client-edit-deleting", || samples::deleting_edit_page().render()),
     ("clients-import", || samples::import_page(false, true).render()),

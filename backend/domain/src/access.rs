@@ -41,7 +41,7 @@ pub enum Act {
     EnrolHosts,
     /// Make API tokens, which never may more than their maker.
     MakeTokens,
-    /// Add, change and archive clients, sites and contacts.
+    /// Add, change and archive clients, sites, contacts and service groups.
     ManageClients,
     /// Invite, change and remove members that own nothing.
     ManagePeople,
@@ -142,7 +142,7 @@ impl Act {
             Act::ConfirmChanges => "See and answer changes that wait for a second person",
             Act::EnrolHosts => "Make enrolment tokens",
             Act::MakeTokens => "Make API tokens, which never may more than their maker",
-            Act::ManageClients => "Add, change and archive clients, sites and contacts",
+            Act::ManageClients => "Add, change and archive clients, sites, contacts and service groups",
             Act::ManagePeople => "Invite, change and remove members who are not owners",
             Act::ReadAudit => "Read and export the audit",
             Act::ManageOrganization => "Set the organization's sign-in rules, secrets and limits",

@@ -97,6 +97,8 @@ fn members() -> Vec<Route> {
         write("/clients/{id}/sites/{site}", pages::client::answer_site),
         write("/clients/{id}/contacts", pages::client::add_contact),
         write("/clients/{id}/contacts/{contact}", pages::client::answer_contact),
+        write("/clients/{id}/groups", pages::client::add_group),
+        write("/clients/{id}/groups/{group}", pages::client::answer_group),
         write("/clients/{id}/archive", pages::client::archive),
         write("/clients/{id}/delete", pages::client::delete),
         write("/clients/{id}/restore", pages::client::restore),

@@ -1,9 +1,9 @@
 //! Changing a client, and importing many.
 
-use super::clients::{contacts, sites};
+use super::clients::{contacts, groups, sites};
 use super::{MINUTE, before, clock, id, shell, text};
 use crate::Nav;
-use crate::client_edit::{EditPage, Part, TypedContact};
+use crate::client_edit::{EditPage, Part, TypedContact, TypedGroup};
 use crate::clients::Typed;
 use crate::clients_import::{ImportPage, Line, Outcome};
 use crate::guardrails::Reach;
@@ -22,6 +22,9 @@ pub fn edit_page(archived: bool) -> EditPage {
         new_site: String::new(),
         contacts: contacts(),
         new_contact: TypedContact { told: true, ..TypedContact::default() },
+        groups: groups(true),
+        typed_group: (None, TypedGroup::default()),
+        sees_changes: true,
         archived,
         may_delete: true,
         deleting: None,
@@ -34,6 +37,14 @@ pub fn edit_page(archived: bool) -> EditPage {
 pub fn wrong_edit_page() -> EditPage {
     let wrong = Some((Part::Sites, text("there is a site “Annexe” already")));
     EditPage { wrong, new_site: text("annexe"), ..edit_page(false) }
+}
+
+/// The same with a group that was not taken, and that is being changed.
+pub fn wrong_group_edit_page() -> EditPage {
+    let wrong =
+        Some((Part::Groups, text("this lets members be fixed at once: say why, for the second person")));
+    let typed = TypedGroup { name: String::new(), tags: text("pool=moodle"), targets: String::new() };
+    EditPage { wrong, typed_group: (Some(id(610)), typed), ..edit_page(false) }
 }
 
 /// An archived one that is being deleted.

@@ -1,7 +1,7 @@
 //! The list of clients, and a client's own page.
 
 use super::{DAY, HOUR, MINUTE, before, clock, id, rows, shell, text};
-use crate::client::{Archived, CheckLine, ClientPage, Contact, HostLine, Month, SiteRow};
+use crate::client::{Archived, CheckLine, ClientPage, Contact, Group, HostLine, Month, SiteRow};
 use crate::clients::{ClientRow, ClientsPage, Healed, Typed};
 use crate::guardrails::{Ends, Standing};
 use crate::hosts::{Tally, Trust};
@@ -188,6 +188,7 @@ pub fn client_page() -> ClientPage {
         ],
         refused: super::guardrails::refused(),
         maintenance: super::guardrails::planned(),
+        groups: groups(false),
         standing: vec![Standing {
             kind: "Breaker",
             place: text("“Start a failed service again” at Riverside School"),
@@ -205,12 +206,40 @@ pub fn client_page() -> ClientPage {
     }
 }
 
+/// Two groups, one of which is being fixed and is to become smaller, and, with `all`, one that was taken back.
+pub fn groups(all: bool) -> Vec<Group> {
+    let group = |n, name: &str, tags: &[&str], targets: &[&str], hosts| Group {
+        id: id(n),
+        name: text(name),
+        tags: tags.iter().map(|tag| text(tag)).collect(),
+        targets: targets.iter().map(|target| text(target)).collect(),
+        holds: true,
+        hosts,
+        at_once: Some(1),
+        fixing: Vec::new(),
+        waits: None,
+    };
+    let mut groups = vec![
+        Group {
+            fixing: vec![(id(1), text("moodle-01"))],
+            waits: Some(text("“pool: moodle; fixes of moodle-web” waits for a second person")),
+            ..group(610, "Moodle front ends", &["pool=moodle", "env=prod"], &[], 3)
+        },
+        Group { at_once: Some(2), ..group(611, "Lab machines", &["role=lab"], &["print-spooler", "proxy"], 40) },
+    ];
+    if all {
+        groups.push(Group { holds: false, at_once: None, ..group(612, "Old mail pair", &["role=mail"], &[], 0) });
+    }
+    groups
+}
+
 /// The page of a client that was just added.
 pub fn new_client_page() -> ClientPage {
     ClientPage {
         sites: Vec::new(),
         contacts: Vec::new(),
         hosts: Vec::new(),
+        groups: Vec::new(),
         planned: 0,
         checks: Vec::new(),
         refused: Vec::new(),
@@ -233,6 +262,7 @@ pub fn archived_client_page() -> ClientPage {
         may_manage: false,
         may_enrol: false,
         may_act: false,
+        groups: Vec::new(),
         standing: Vec::new(),
         maintenance: Vec::new(),
         incidents: Vec::new(),

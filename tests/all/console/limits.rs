@@ -35,11 +35,11 @@ impl Console {
     }
 
     /// The changes whose time has come.
-    async fn changes_pass(&self) {
+    pub(super) async fn changes_pass(&self) {
         run_until_idle(&self.store, &Changes, &CancellationToken::new()).await.unwrap();
     }
 
-    async fn change_id(&mut self) -> Uuid {
+    pub(super) async fn change_id(&mut self) -> Uuid {
         let sql = "SELECT change_id FROM proposed_changes WHERE state IN ('proposed', 'confirmed')";
         sqlx::query_scalar(sql).fetch_one(&mut self.rows).await.unwrap()
     }

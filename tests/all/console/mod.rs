@@ -17,6 +17,7 @@ mod enrolment;
 mod events;
 mod fuzz;
 mod gallery;
+mod groups;
 mod guardrails;
 mod hosts;
 mod incidents;

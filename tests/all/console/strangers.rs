@@ -98,6 +98,8 @@ pub(super) const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("POST", "/clients/{id}/sites/{site}", "&name=Quay&answer=remove", Named),
     ("POST", "/clients/{id}/contacts", "&name=Bo&email=bo%40ours.example", Named),
     ("POST", "/clients/{id}/contacts/{contact}", "&answer=remove", Named),
+    ("POST", "/clients/{id}/groups", "&name=Pool&tags=pool%3Dweb", Named),
+    ("POST", "/clients/{id}/groups/{group}", "&answer=remove&tags=pool%3Dweb&why=x", Named),
     ("POST", "/clients/{id}/archive", "", Named),
     ("POST", "/clients/{id}/delete", "&answer=delete&name=Ours+client", Named),
     ("POST", "/clients/{id}/restore", "", Named),
@@ -220,7 +222,7 @@ impl Console {
             _ => self.ours.host,
         };
         let file = "none.css";
-        // So have our site and our contact.
+        // So have our site, our contact and our service group.
         let of = self.ours.incident;
         let with = |id: Uuid, of: Uuid| {
             let of = of.to_string();
@@ -228,6 +230,7 @@ impl Console {
                 .replace("{file}", file)
                 .replace("{site}", &of)
                 .replace("{contact}", &of)
+                .replace("{group}", &of)
                 .replace("{token}", "mw_setup_none")
                 .replace("{session}", "ab")
         };
@@ -239,7 +242,7 @@ impl Console {
         Seat { cookie, csrf }
     }
 
-    /// A change of ours that waits for a second person, an interlock, a breaker, a secret, a site and a contact.
+    /// A change of ours that waits for a second person, an interlock, a breaker, a secret, a site, a contact and a service group.
     pub(super) async fn proposed(&mut self) {
         let (tenant, id) = (self.ours.tenant, self.ours.incident);
         self.execute(format!(
@@ -274,6 +277,7 @@ impl Console {
              INSERT INTO credentials (tenant_id, kind, secret_hash, subject_id, uses_left) VALUES ('{tenant}', 'enrolment_token', uuid_send('{id}'), '{id}', 5);
              INSERT INTO host_claims (tenant_id, client_id, host_id, public_key, key_id, hostname, asked_at) VALUES ('{tenant}', '{client}', '{host}', uuid_send('{host}'), uuid_send('{id}'), 'Ours-host', clock_timestamp());
              INSERT INTO sites (tenant_id, client_id, site_id, name) VALUES ('{tenant}', '{client}', '{id}', 'Ours client site');
+             INSERT INTO service_groups (tenant_id, client_id, group_id, name, tags) VALUES ('{tenant}', '{client}', '{id}', 'Ours client pool', '{{\"pool\": \"web\"}}');
              INSERT INTO contacts (tenant_id, client_id, contact_id, name, email) VALUES ('{tenant}', '{client}', '{id}', 'Ours client', 'x@ours.example')"
         ))
         .await;

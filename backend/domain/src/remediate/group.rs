@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::change::Direction;
+use crate::fleet;
 
 /// What a group is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +31,34 @@ fn is_yes(said: &bool) -> bool {
     *said
 }
 
+/// The most services that a group's fixes may be narrowed to.
+pub const TARGETS_MAX: usize = 50;
+
 impl ServiceGroup {
+    /// A group that holds, as it is typed: tags as a host's are, and services one a line or between commas.
+    ///
+    /// # Errors
+    /// A sentence about what is wrong.
+    pub fn parse(tags: &str, targets: &str) -> Result<ServiceGroup, String> {
+        let tags = fleet::tags(tags)?;
+        if tags.is_empty() {
+            return Err("say at least one tag that its hosts carry".to_owned());
+        }
+        let mut found: Vec<String> = Vec::new();
+        for target in targets.split(['\n', ',']).map(str::trim).filter(|target| !target.is_empty()) {
+            if target.len() > fleet::NAME_MAX || target.chars().any(char::is_control) {
+                return Err("a service has at most 200 characters in one line".to_owned());
+            }
+            if !found.iter().any(|other| other == target) {
+                found.push(target.to_owned());
+            }
+        }
+        if found.len() > TARGETS_MAX {
+            return Err(format!("a group names at most {TARGETS_MAX} services; with none, every fix counts"));
+        }
+        Ok(ServiceGroup { tags, targets: found, active: true })
+    }
+
     /// Which way the group goes when it becomes `to`. Whatever has other members may let two of the old ones be fixed at
     /// once: only what holds as it did, or begins to hold, is no loosening.
     pub fn towards(&self, to: &ServiceGroup) -> Direction {
@@ -42,6 +70,19 @@ impl ServiceGroup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_is_read_as_it_is_typed_and_says_what_is_wrong_with_it() {
+        let group = ServiceGroup::parse("pool=web\nrole = front", "shop-web, till\nshop-web").unwrap();
+        assert_eq!(group.tags.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(), ["pool=web", "role=front"]);
+        assert_eq!((group.targets.as_slice(), group.active), (["shop-web".to_owned(), "till".to_owned()].as_slice(), true));
+        assert!(ServiceGroup::parse("pool=web", "").unwrap().targets.is_empty());
+        assert!(ServiceGroup::parse(" ", "").unwrap_err().contains("at least one tag"));
+        assert!(ServiceGroup::parse("pool", "").unwrap_err().contains("is no tag"));
+        assert!(ServiceGroup::parse("pool=web", &"x".repeat(201)).is_err());
+        let many: Vec<String> = (0..=TARGETS_MAX).map(|n| n.to_string()).collect();
+        assert!(ServiceGroup::parse("pool=web", &many.join(",")).unwrap_err().contains("at most 50"));
+    }
 
     #[test]
     fn only_a_group_that_begins_to_hold_or_stays_as_it_is_is_no_loosening() {

@@ -11,6 +11,9 @@ use super::runs;
 use crate::error::exactly_one;
 use crate::{Result, Store, StoreError, TenantTx};
 
+/// The most groups of a client that a page shows, and that are declared there.
+pub const MOST: usize = 50;
+
 /// A group with its name.
 #[derive(Debug, Clone)]
 pub struct Row {
@@ -36,9 +39,7 @@ pub async fn list(tx: &mut TenantTx) -> Result<Vec<Row>> {
     .await?;
     rows.into_iter()
         .map(|row| {
-            let corrupt = StoreError::Corrupt { table: "service_groups", column: "tags", id: row.group_id };
-            let tags = serde_json::from_value(row.tags).map_err(|_| corrupt)?;
-            let group = ServiceGroup { tags, targets: row.targets, active: row.active };
+            let group = read(row.group_id, row.tags, row.targets, row.active)?;
             Ok(Row { group_id: row.group_id, client_id: row.client_id, name: row.name, group })
         })
         .collect()
@@ -79,6 +80,70 @@ pub async fn of_runs(tx: &mut TenantTx, run_ids: &[Uuid]) -> Result<BTreeMap<Uui
     Ok(of_runs)
 }
 
+/// A client's group, with who is in it and who is being fixed.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The group.
+    pub row: Row,
+    /// Its hosts that are not retired.
+    pub hosts: u32,
+    /// Those of them with a fix that is not verified yet, by name: each holds a place of the group.
+    pub fixing: Vec<(Uuid, String)>,
+}
+
+/// A client's groups: those that hold first, by name.
+pub async fn list_standing(tx: &mut TenantTx, client_id: Uuid) -> Result<Vec<Standing>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        r#"SELECT g.group_id, g.name, g.tags, g.targets, g.active,
+             (SELECT count(*) FROM hosts h WHERE h.tenant_id = $1 AND h.client_id = $2 AND h.state <> 'retired'
+                AND h.tags @> g.tags) AS "hosts!"
+           FROM service_groups g WHERE g.tenant_id = $1 AND g.client_id = $2
+           ORDER BY NOT g.active, lower(g.name), g.group_id LIMIT $3"#,
+        tenant_id,
+        client_id,
+        MOST as i64
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let keys: Vec<String> = rows.iter().filter(|row| row.active).map(|row| row.group_id.to_string()).collect();
+    let fixing = if keys.is_empty() { Vec::new() } else { list_fixing(tx, &keys).await? };
+    rows.into_iter()
+        .map(|row| {
+            let group = read(row.group_id, row.tags, row.targets, row.active)?;
+            let of_group = fixing.iter().filter(|(key, _)| *key == row.group_id.to_string());
+            Ok(Standing {
+                row: Row { group_id: row.group_id, client_id, name: row.name, group },
+                hosts: u32::try_from(row.hosts).unwrap_or(u32::MAX),
+                fixing: of_group.map(|(_, host)| host.clone()).collect(),
+            })
+        })
+        .collect()
+}
+
+/// The hosts that hold a place in these buckets, with the bucket's key.
+async fn list_fixing(tx: &mut TenantTx, keys: &[String]) -> Result<Vec<(String, (Uuid, String))>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        "SELECT a.scope_key, h.host_id, h.name FROM guardrail_admissions a
+           JOIN runs r ON r.tenant_id = $1 AND r.run_id = a.run_id
+           JOIN hosts h ON h.tenant_id = $1 AND h.host_id = r.host_id
+         WHERE a.tenant_id = $1 AND a.scope_kind = 'service_group' AND a.scope_key = ANY ($2)
+           AND a.released_at IS NULL AND a.flight_no IS NOT NULL
+         ORDER BY h.name, h.host_id",
+        tenant_id,
+        keys
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.scope_key, (row.host_id, row.name))).collect())
+}
+
+fn read(group_id: Uuid, tags: Value, targets: Vec<String>, active: bool) -> Result<ServiceGroup> {
+    let corrupt = StoreError::Corrupt { table: "service_groups", column: "tags", id: group_id };
+    Ok(ServiceGroup { tags: serde_json::from_value(tags).map_err(|_| corrupt)?, targets, active })
+}
+
 /// What a group's bucket is about: its name, and how many hosts are members.
 pub async fn find_size(tx: &mut TenantTx, group_id: Uuid) -> Result<Option<(String, u32)>> {
     let tenant_id = tx.tenant_id();
@@ -93,8 +158,8 @@ pub async fn find_size(tx: &mut TenantTx, group_id: Uuid) -> Result<Option<(Stri
     Ok(row.map(|row| (row.name, u32::try_from(row.hosts).unwrap_or(u32::MAX))))
 }
 
-/// Declares a group.
-pub async fn insert(tx: &mut TenantTx, client_id: Uuid, name: &str, group: &ServiceGroup) -> Result<()> {
+/// Declares a group; its id.
+pub async fn insert(tx: &mut TenantTx, client_id: Uuid, name: &str, group: &ServiceGroup) -> Result<Uuid> {
     let (tenant_id, id) = (tx.tenant_id(), Store::new_id());
     sqlx::query!(
         "INSERT INTO service_groups (tenant_id, client_id, group_id, name, tags, targets, active) VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -108,7 +173,7 @@ pub async fn insert(tx: &mut TenantTx, client_id: Uuid, name: &str, group: &Serv
     )
     .execute(tx.conn())
     .await?;
-    Ok(())
+    Ok(id)
 }
 
 /// Declares it otherwise; held runs are decided anew.

@@ -9,13 +9,13 @@ use store::{TenantTx, clients, contacts, sites};
 use uuid::Uuid;
 use views::Nav;
 use views::client::SiteRow;
-use views::client_edit::{EditPage, TypedContact};
+use views::client_edit::{EditPage, TypedContact, TypedGroup};
 use views::clients::Typed;
 use views::guardrails::Reach;
 use views::settings::Deleting;
 
 use super::show::contact;
-use super::{Id, named};
+use super::{Id, group, named};
 use crate::layers::page;
 use crate::member::{Member, clock};
 use crate::{App, Failure, pages::count};
@@ -58,6 +58,9 @@ pub(super) async fn filled(
         new_site: String::new(),
         contacts: contacts::list(tx, Some(id)).await?.into_iter().map(contact).collect(),
         new_contact: TypedContact { told: true, ..TypedContact::default() },
+        groups: group::list(tx, id).await?,
+        typed_group: (None, TypedGroup::default()),
+        sees_changes: member.sees_all(),
         archived: client.archived_at.is_some(),
         may_delete: member.sees_all() && member.may(Act::OwnOrganization),
         deleting: deleting(tx, id).await?,

@@ -16,6 +16,7 @@ use views::client::{Archived, CheckLine, ClientPage, Contact, HostLine, Month, S
 use views::guardrails::Standing;
 use views::hosts::Tally;
 
+use super::group;
 use super::list::{share, since};
 use crate::layers::page;
 use crate::member::{Member, clock};
@@ -66,6 +67,7 @@ pub async fn show(
         checks,
         limits: guardrails::limits(&mut tx, Some(id), now).await?,
         refused: refused::list(&mut tx, Some(id)).await?,
+        groups: group::list(&mut tx, id).await?.into_iter().filter(|group| group.holds).collect(),
         standing: standing(&mut tx, &member, id).await?,
         maintenance: guardrails::planned(&mut tx, Some(id)).await?,
         incidents: newest.into_iter().map(incident::row).collect(),

@@ -1,0 +1,254 @@
+//! `POST /clients/{id}/groups` and `POST /clients/{id}/groups/{group}`: declare a service group, change it, take it back. What begins
+//! to hold does so at once; every other change of one that holds is proposed to a second person.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use domain::access::Act;
+use domain::change::{Direction, State as Standing};
+use domain::remediate::group::ServiceGroup;
+use domain::remediate::guardrails::{BucketKind, Limits};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::changes::{self, NewChange, Subject, group_value};
+use store::remediate::runs::{self, Withdraw};
+use store::remediate::{groups, guardrails};
+use store::{TenantTx, audit};
+use uuid::Uuid;
+use views::client::Group;
+use views::client_edit::{Part, TypedGroup};
+use views::error::Kind;
+
+use super::{Id, Ids, edit, inputs, name, named, refused};
+use crate::member::Member;
+use crate::pages::change::value;
+use crate::posted::{Posted, reason};
+use crate::{App, Failure};
+
+/// The form of a new one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct New {
+    csrf: String,
+    name: String,
+    tags: String,
+    #[serde(default)]
+    targets: String,
+}
+
+/// The form of one that is there.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    csrf: String,
+    answer: String,
+    tags: String,
+    #[serde(default)]
+    targets: String,
+    #[serde(default)]
+    why: String,
+}
+inputs!(New, Answer);
+
+/// How many proposed changes are looked through for those of a client's groups.
+const CHANGES: i64 = 100;
+
+/// Declares one.
+pub async fn add(State(app): State<App>, id: Id, Posted(member, form): Posted<New>) -> Result<Response, Failure> {
+    member.must(Act::ManageClients)?;
+    let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
+    let mut tx = member.begin(&app).await?;
+    named(&mut tx, id).await?;
+    match declare(&mut tx, &member, id, &form).await? {
+        Ok(()) => {
+            tx.commit().await?;
+            Ok(back(id))
+        }
+        Err(wrong) => {
+            let New { name, tags, targets, .. } = form;
+            refuse(&app, &member, &mut tx, id, wrong, (None, TypedGroup { name, tags, targets })).await
+        }
+    }
+}
+
+async fn declare(
+    tx: &mut TenantTx,
+    member: &Member,
+    client_id: Uuid,
+    form: &New,
+) -> Result<Result<(), String>, Failure> {
+    let (name, group) = match (name(&form.name), ServiceGroup::parse(&form.tags, &form.targets)) {
+        (Ok(name), Ok(group)) => (name, group),
+        (Err(wrong), _) | (_, Err(wrong)) => return Ok(Err(wrong)),
+    };
+    lock(tx).await?;
+    let known = groups::list_standing(tx, client_id).await?;
+    if let Some(same) = known.iter().find(|known| known.row.name.to_lowercase() == name.to_lowercase()) {
+        return Ok(Err(format!("there is a service group “{}” already", same.row.name)));
+    }
+    if known.len() >= groups::MOST {
+        return Ok(Err(format!("a client has at most {} service groups", groups::MOST)));
+    }
+    let group_id = groups::insert(tx, client_id, &name, &group).await?;
+    held(tx, member, (client_id, group_id), &name, (Value::Null, group_value(&group))).await?;
+    Ok(Ok(()))
+}
+
+/// Changes one, takes it back, or lets it hold again.
+pub async fn answer(
+    State(app): State<App>,
+    ids: Ids,
+    Posted(member, form): Posted<Answer>,
+) -> Result<Response, Failure> {
+    member.must(Act::ManageClients)?;
+    let Path((client_id, group_id)) = ids.map_err(|_| Failure::NOT_FOUND)?;
+    if !matches!(form.answer.as_str(), "save" | "remove") {
+        return Err(Failure(Kind::BadRequest));
+    }
+    let mut tx = member.begin(&app).await?;
+    named(&mut tx, client_id).await?;
+    match change(&app, &mut tx, &member, (client_id, group_id), &form).await? {
+        Ok(()) => {
+            tx.commit().await?;
+            Ok(back(client_id))
+        }
+        Err(wrong) => {
+            let Answer { tags, targets, .. } = form;
+            let typed = TypedGroup { name: String::new(), tags, targets };
+            refuse(&app, &member, &mut tx, client_id, wrong, (Some(group_id), typed)).await
+        }
+    }
+}
+
+async fn change(
+    app: &App,
+    tx: &mut TenantTx,
+    member: &Member,
+    (client_id, group_id): (Uuid, Uuid),
+    form: &Answer,
+) -> Result<Result<(), String>, Failure> {
+    lock(tx).await?;
+    let known = groups::list_standing(tx, client_id).await?.into_iter().map(|known| known.row);
+    let old = known.into_iter().find(|row| row.group_id == group_id).ok_or(Failure::NOT_FOUND)?;
+    let wanted = match form.answer.as_str() {
+        "remove" => ServiceGroup { active: false, ..old.group.clone() },
+        _ => match ServiceGroup::parse(&form.tags, &form.targets) {
+            Ok(group) => group,
+            Err(wrong) => return Ok(Err(wrong)),
+        },
+    };
+    if old.group == wanted {
+        return Ok(Ok(()));
+    }
+    let (was, new) = (group_value(&old.group), group_value(&wanted));
+    if old.group.towards(&wanted) == Direction::Tighter {
+        groups::update(tx, group_id, &wanted).await?;
+        held(tx, member, (client_id, group_id), &old.name, (was, new)).await?;
+        return Ok(Ok(()));
+    }
+    member.must_be_proven(app).await?;
+    let Some(why) = reason(&form.why) else {
+        return Ok(Err("this lets members be fixed at once: say why, for the second person".to_owned()));
+    };
+    let change = NewChange {
+        subject: Subject::ServiceGroup(group_id),
+        name: &format!("“{}”", old.name),
+        was,
+        wanted: new,
+        why: &why,
+        by: &member.name(tx).await?,
+        login_id: Some(member.login_id()),
+    };
+    changes::propose(tx, &change).await?;
+    Ok(Ok(()))
+}
+
+/// Each admission locks this bucket first: it is wholly before a change of groups or wholly after it.
+async fn lock(tx: &mut TenantTx) -> Result<(), Failure> {
+    let tenant_id = tx.tenant_id().to_string();
+    guardrails::ensure(tx, BucketKind::Tenant, &tenant_id).await?;
+    guardrails::lock_one(tx, BucketKind::Tenant.word(), &tenant_id).await?;
+    Ok(())
+}
+
+/// A group holds from now on: what has no permit at its client is decided anew, and the audit has it.
+async fn held(
+    tx: &mut TenantTx,
+    member: &Member,
+    (client_id, group_id): (Uuid, Uuid),
+    name: &str,
+    sides: (Value, Value),
+) -> Result<(), Failure> {
+    let here = Withdraw { client_id: Some(client_id), purpose: Some("fix"), ..Withdraw::default() };
+    runs::withdraw_unpermitted(tx, &here, "a service group was declared").await?;
+    let detail = json!({ "name": name, "by": member.name(tx).await? });
+    let subject = ("service_group", group_id);
+    audit::insert_change(tx, Some(client_id), "service_group.declared", subject, detail, sides).await?;
+    Ok(())
+}
+
+/// A client's groups as its pages show them.
+pub async fn list(tx: &mut TenantTx, client_id: Uuid) -> Result<Vec<Group>, Failure> {
+    let standing = groups::list_standing(tx, client_id).await?;
+    if standing.is_empty() {
+        return Ok(Vec::new());
+    }
+    let open = waiting(tx).await?;
+    let mut list = Vec::with_capacity(standing.len());
+    for groups::Standing { row, hosts, fixing } in standing {
+        let limits = if row.group.active { Some(limits(tx, row.group_id).await?) } else { None };
+        list.push(Group {
+            id: row.group_id,
+            name: row.name,
+            tags: row.group.tags.iter().map(|(key, value)| format!("{key}={value}")).collect(),
+            targets: row.group.targets,
+            holds: row.group.active,
+            hosts,
+            at_once: limits.as_ref().and_then(|limits| limits.max_in_flight),
+            fixing,
+            waits: open.get(&row.group_id).cloned(),
+        });
+    }
+    Ok(list)
+}
+
+async fn limits(tx: &mut TenantTx, group_id: Uuid) -> Result<Limits, Failure> {
+    let (kind, key) = guardrails::group_bucket(group_id);
+    let set = guardrails::find(tx, kind, &key).await?.set;
+    Ok(guardrails::find_limits(tx, kind, &key, set).await?)
+}
+
+/// What waits for a group, in a line, by group.
+async fn waiting(tx: &mut TenantTx) -> Result<BTreeMap<Uuid, String>, Failure> {
+    let all = changes::list(tx, CHANGES).await?.into_iter();
+    let waiting = all.filter_map(|change| {
+        let Some(Subject::ServiceGroup(group_id)) = change.subject else { return None };
+        let wanted = value(change.subject, &change.wanted);
+        match change.state {
+            Standing::Proposed => Some((group_id, format!("“{wanted}” waits for a second person"))),
+            Standing::Confirmed => Some((group_id, format!("“{wanted}” is confirmed and waits for its time"))),
+            _ => None,
+        }
+    });
+    Ok(waiting.collect())
+}
+
+async fn refuse(
+    app: &App,
+    member: &Member,
+    tx: &mut TenantTx,
+    id: Uuid,
+    wrong: String,
+    typed: (Option<Uuid>, TypedGroup),
+) -> Result<Response, Failure> {
+    let client = named(tx, id).await?;
+    let mut page = edit::filled(app, member, tx, id, client).await?;
+    page.wrong = Some((Part::Groups, wrong));
+    page.typed_group = typed;
+    Ok(refused(&page))
+}
+
+fn back(id: Uuid) -> Response {
+    Redirect::to(&format!("/clients/{id}/edit#groups")).into_response()
+}
