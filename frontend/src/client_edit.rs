@@ -97,9 +97,13 @@ impl EditPage {
         if self.typed_group.0.is_none() { self.typed_group.1.clone() } else { TypedGroup::default() }
     }
 
+    fn is_typed(&self, group: &Group) -> bool {
+        self.typed_group.0 == Some(group.id)
+    }
+
     /// What stands in a group's form.
     fn typed_for(&self, group: &Group) -> TypedGroup {
-        if self.typed_group.0 == Some(group.id) {
+        if self.is_typed(group) {
             return self.typed_group.1.clone();
         }
         TypedGroup { name: group.name.clone(), tags: group.tags.join("\n"), targets: group.targets.join(", ") }

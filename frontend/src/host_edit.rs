@@ -25,6 +25,12 @@ pub struct HostEditPage {
     pub site: Option<Uuid>,
     /// Its tags, one a line.
     pub tags: String,
+    /// The service groups that it is in: tags that take it out of one wait for a second person.
+    pub groups: Vec<String>,
+    /// What waits for its tags.
+    pub waits: Option<String>,
+    /// Whether the reader sees what waits for a second person.
+    pub sees_changes: bool,
     /// Why what was typed was not taken.
     pub wrong: Option<String>,
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use store::changes::{self, Change, Subject, limit_key};
 use store::classify::mappings;
 use store::remediate::{groups, guardrails, runs};
-use store::{Queue, Store, TenantScope, TenantTx, audit};
+use store::{Queue, Store, TenantScope, TenantTx, audit, configuration, hosts};
 use uuid::Uuid;
 
 use crate::ladder;
@@ -75,6 +75,7 @@ async fn take_effect(tx: &mut TenantTx, change: &Change) -> store::Result<Result
             Ok(group) => groups::update(tx, group_id, &group).await.map(Ok),
             Err(_) => Ok(Err("the group cannot be read".to_owned())),
         },
+        Subject::HostTags(host_id) => retag(tx, change, host_id).await,
         Subject::Limit(kind, part) => {
             let key = limit_key(tx.tenant_id(), kind);
             let old = guardrails::find(tx, kind, &key).await?.set;
@@ -83,6 +84,18 @@ async fn take_effect(tx: &mut TenantTx, change: &Change) -> store::Result<Result
             Ok(Ok(()))
         }
     }
+}
+
+/// Gives a host its tags, by which it leaves a service group. Links are locked before hosts.
+async fn retag(tx: &mut TenantTx, change: &Change, host_id: Uuid) -> store::Result<Result<(), Stale>> {
+    let Some(host) = hosts::find(tx, host_id).await? else { return Ok(Err("the host is no more".to_owned())) };
+    configuration::wake_hosts(tx, &[host_id]).await?;
+    configuration::set_tags(tx, host_id, &change.wanted["tags"]).await?;
+    runs::make_held_due(tx, None).await?; // it may wait for a group it has left
+    let detail = json!({ "host": host.name, "by": change.answered_by, "proposed_by": change.proposed_by });
+    let sides = (change.was.clone(), change.wanted.clone());
+    audit::insert_change(tx, Some(host.client_id), "host.retagged", ("host", host_id), detail, sides).await?;
+    Ok(Ok(()))
 }
 
 fn numbers(value: &Value) -> Numbers {

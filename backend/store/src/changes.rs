@@ -1,5 +1,7 @@
 //! Table `proposed_changes`: what loosens, and waits for a second person and for its time.
 
+use std::collections::BTreeMap;
+
 use domain::change::{LAPSES, Part, State};
 use domain::remediate::group::ServiceGroup;
 use domain::remediate::guardrails::{BucketKind, Numbers};
@@ -11,7 +13,7 @@ use uuid::Uuid;
 use crate::classify::mappings;
 use crate::error::exactly_one;
 use crate::remediate::{groups, guardrails};
-use crate::{Queue, Result, Store, TenantTx};
+use crate::{Queue, Result, Store, TenantTx, hosts};
 
 /// What a change is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub enum Subject {
     Limit(BucketKind, Part),
     /// What a service group is.
     ServiceGroup(Uuid),
+    /// A host's tags, by which it is in service groups.
+    HostTags(Uuid),
 }
 
 impl Subject {
@@ -30,6 +34,7 @@ impl Subject {
         match self {
             Subject::Mode(mapping_id) => ("mode", mapping_id.to_string()),
             Subject::ServiceGroup(group_id) => ("service_group", group_id.to_string()),
+            Subject::HostTags(host_id) => ("host_tags", host_id.to_string()),
             Subject::Limit(kind, part) => ("limit", format!("{}/{}", kind.word(), part.word())),
         }
     }
@@ -38,6 +43,7 @@ impl Subject {
         match kind {
             "mode" => key.parse().ok().map(Subject::Mode),
             "service_group" => key.parse().ok().map(Subject::ServiceGroup),
+            "host_tags" => key.parse().ok().map(Subject::HostTags),
             "limit" => {
                 let (kind, part) = key.split_once('/')?;
                 Some(Subject::Limit(BucketKind::parse(kind)?, Part::parse(part)?))
@@ -72,6 +78,11 @@ pub fn mode_value(version: i32, mode: &str) -> Value {
 /// A service group as a change keeps it.
 pub fn group_value(group: &ServiceGroup) -> Value {
     json!({ "tags": group.tags, "targets": group.targets, "active": group.active })
+}
+
+/// A host's tags as a change keeps them.
+pub fn tags_value(tags: &BTreeMap<String, String>) -> Value {
+    json!({ "tags": tags })
 }
 
 /// A change to propose.
@@ -181,6 +192,7 @@ pub async fn find_current(tx: &mut TenantTx, subject: Subject) -> Result<Option<
     Ok(match subject {
         Subject::Mode(mapping_id) => mappings::find(tx, mapping_id).await?.map(|m| mode_value(m.version, &m.mode)),
         Subject::ServiceGroup(group_id) => groups::find(tx, group_id).await?.as_ref().map(group_value),
+        Subject::HostTags(host_id) => hosts::find(tx, host_id).await?.map(|host| json!({ "tags": host.tags })),
         Subject::Limit(kind, part) => {
             let key = limit_key(tx.tenant_id(), kind);
             Some(limit_value(part, guardrails::find(tx, kind, &key).await?.set))

@@ -255,6 +255,16 @@ pub async fn update_host(tx: &mut TenantTx, machine: Machine, site_id: Option<Uu
     exactly_one("configuration::update_host", done.rows_affected())
 }
 
+/// Gives an enrolled host other tags. Links are locked before hosts: [`wake_hosts`] comes first.
+pub async fn set_tags(tx: &mut TenantTx, host_id: Uuid, tags: &Value) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    let done =
+        sqlx::query!("UPDATE hosts SET tags = $3 WHERE tenant_id = $1 AND host_id = $2", tenant_id, host_id, tags)
+            .execute(tx.conn())
+            .await?;
+    exactly_one("configuration::set_tags", done.rows_affected())
+}
+
 /// Writes a check's next version.
 pub async fn update_check(tx: &mut TenantTx, check_id: Uuid, kind: &str, definition: &Value) -> Result<()> {
     let tenant_id = tx.tenant_id();

@@ -41,8 +41,7 @@ pub fn wrong_edit_page() -> EditPage {
 
 /// The same with a group that was not taken, and that is being changed.
 pub fn wrong_group_edit_page() -> EditPage {
-    let wrong =
-        Some((Part::Groups, text("this lets members be fixed at once: say why, for the second person")));
+    let wrong = Some((Part::Groups, text("this lets members be fixed at once: say why, for the second person")));
     let typed = TypedGroup { name: String::new(), tags: text("pool=moodle"), targets: String::new() };
     EditPage { wrong, typed_group: (Some(id(610)), typed), ..edit_page(false) }
 }
@@ -98,6 +97,9 @@ pub fn host_edit_page(wrong: bool) -> HostEditPage {
         sites: sites().into_iter().map(|site| (site.id, site.name)).collect(),
         site: Some(id(300)),
         tags: if wrong { text("role=web\nprod") } else { text("env=prod\nrole=web") },
+        groups: vec![text("Moodle front ends")],
+        waits: (!wrong).then(|| text("“env: prod” waits for a second person")),
+        sees_changes: true,
         wrong: wrong.then(|| text("“prod” is no tag; write key=value")),
     }
 }

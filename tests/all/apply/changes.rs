@@ -246,3 +246,32 @@ async fn a_service_group_holds_at_once_and_is_given_up_by_two_people_only() {
     desk.apply(&file).await;
     assert_eq!(w.one::<i64>("SELECT count(*) FROM service_groups WHERE active").await, 1);
 }
+
+#[tokio::test]
+async fn tags_that_take_a_host_out_of_a_group_wait_for_a_second_person_too() {
+    let setup = || Setup { hosts: 2, ..Setup::default() };
+    let mut w = World::new(setup()).await;
+    let desk = Desk::in_world(&w);
+    let file = with_pool(&setup(), "");
+    desk.apply(&file).await;
+    const POOLED: &str = "SELECT count(*) FROM hosts WHERE tags @> '{\"pool\": \"web\"}'";
+    assert_eq!(w.one::<i64>(POOLED).await, 2, "it comes in at once");
+    // What leaves the group alone holds at once, even beside what does not.
+    let out = file.replace("{name: h1, tags: {role: web, pool: web}}", "{name: h1, tags: {role: web}}");
+    let tagged =
+        out.replace("{name: h2, tags: {role: web, pool: web}}", "{name: h2, tags: {role: web, pool: web, tier: a}}");
+    let came = lines(&desk.apply(&tagged).await);
+    assert!(
+        came.iter().any(|line| line.contains("h1") && line.ends_with("(proposed; a second person decides)")),
+        "{came:?}"
+    );
+    assert_eq!(w.one::<i64>(POOLED).await, 2, "it is in it still");
+    assert_eq!(w.one::<i64>("SELECT count(*) FROM hosts WHERE tags @> '{\"tier\": \"a\"}'").await, 1);
+    assert!(desk.plan(&tagged).await.report.is_empty(), "exactly this waits already");
+    confirm(&w, 60).await;
+    w.pass(61);
+    w.work(&Changes).await;
+    assert_eq!(w.one::<i64>(POOLED).await, 1);
+    assert_eq!(w.one::<i64>("SELECT count(*) FROM audit WHERE action = 'host.retagged'").await, 1);
+    assert!(desk.plan(&tagged).await.report.is_empty());
+}

@@ -98,6 +98,15 @@ async fn a_hosts_tags_are_replaced_and_what_could_not_be_typed_is_none() {
     let (_, host) = p.get(&format!("hosts/{}", p.console.ours.host)).await;
     assert_eq!(host["tags"], json!({ "role": "web" }));
     assert_eq!(p.console.count("audit WHERE action = 'host.placed' AND actor LIKE 'token %'").await, 1);
+    // Out of a service group it takes a second person, whom a page asks.
+    let organization = &p.console.ours;
+    let pool = format!(
+        "INSERT INTO service_groups (tenant_id, client_id, group_id, name, tags) VALUES ('{}', '{}', '{}', 'pool', '{{\"role\": \"web\"}}')",
+        organization.tenant, organization.client, organization.host
+    );
+    p.console.execute(pool).await;
+    assert_eq!(p.post(&place, json!({ "tags": { "role": "db" } })).await.0, StatusCode::CONFLICT);
+    assert_eq!(p.post(&place, json!({ "tags": { "role": "web", "tier": "a" } })).await.1, json!({ "changed": true }));
 }
 
 #[tokio::test]

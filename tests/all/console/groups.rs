@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use jiff::SignedDuration;
 use store::remediate::groups::{self, Standing};
 
+use super::people::leads_to;
 use super::{Console, Organization};
 
 impl Console {
@@ -53,7 +54,10 @@ async fn a_group_holds_at_once_and_is_made_smaller_by_a_second_person_in_time() 
     assert!(console.get(&shown, &owner).await.2.contains("no host carries these tags"));
     console.execute(format!("UPDATE hosts SET tags = '{{\"pool\": \"web\"}}' WHERE host_id = '{host}'")).await;
     let page = console.get(&shown, &owner).await.2;
-    assert!(page.contains("Web pool") && page.contains("1 host, 1 at a time") && !page.contains("being fixed"), "{page}");
+    assert!(
+        page.contains("Web pool") && page.contains("1 host, 1 at a time") && !page.contains("being fixed"),
+        "{page}"
+    );
     let pool = console.groups().await.remove(0);
     console
         .execute(format!(
@@ -63,7 +67,9 @@ async fn a_group_holds_at_once_and_is_made_smaller_by_a_second_person_in_time() 
             group = pool.row.group_id
         ))
         .await;
-    assert!(console.get(&shown, &owner).await.2.contains(&format!("being fixed: <a href=\"/hosts/{host}\">Ours-host</a>")));
+    assert!(
+        console.get(&shown, &owner).await.2.contains(&format!("being fixed: <a href=\"/hosts/{host}\">Ours-host</a>"))
+    );
 
     // Any other membership lets two of the old members be fixed at once: it says why, and changes nothing yet.
     let smaller = "&answer=save&tags=pool%3Dweb%0Arole%3Dfront&targets=shop-web";
@@ -117,7 +123,8 @@ async fn who_is_limited_to_other_clients_or_only_works_incidents_declares_no_gro
          UPDATE memberships SET role = 'admin', client_ids = ARRAY['{other}'::uuid] WHERE tenant_id = '{tenant}' AND role = 'viewer'"
     ))
     .await;
-    let (limited, technician) = (console.sign_in("viewer@ours.example").await, console.sign_in("sam@ours.example").await);
+    let (limited, technician) =
+        (console.sign_in("viewer@ours.example").await, console.sign_in("sam@ours.example").await);
     let of = |client| format!("/clients/{client}/groups");
     let form = "&name=Pool&tags=pool%3Dweb";
     assert_eq!(console.click(&technician, "/clients", &of(client), form).await.0, StatusCode::FORBIDDEN);
@@ -135,4 +142,41 @@ async fn who_is_limited_to_other_clients_or_only_works_incidents_declares_no_gro
     let path = format!("/clients/{other}/groups/{group}");
     let (status, ..) = console.click(&limited, "/clients", &path, "&answer=remove&tags=x&why=Gone").await;
     assert_eq!((status, console.count("proposed_changes").await), (StatusCode::SEE_OTHER, 1));
+}
+
+#[tokio::test]
+async fn tags_that_take_a_host_out_of_a_group_wait_for_a_second_person() {
+    let mut console = Console::new().await;
+    let Organization { tenant, host, .. } = console.ours;
+    console
+        .execute(format!(
+            "UPDATE memberships SET role = 'owner' WHERE tenant_id = '{tenant}' AND role = 'viewer';
+             UPDATE hosts SET tags = '{{\"pool\": \"web\"}}' WHERE host_id = '{host}'"
+        ))
+        .await;
+    let (owner, second) = (console.sign_in("owner@ours.example").await, console.sign_in("viewer@ours.example").await);
+    console.sends(&owner, None, "&name=Web+pool&tags=pool%3Dweb").await;
+    let page = format!("/hosts/{host}/edit");
+    assert!(console.get(&page, &owner).await.2.contains("It stands in for others of “Web pool”"));
+    let tags = |tags: &str| format!("hosts WHERE host_id = '{host}' AND tags = '{tags}'");
+
+    let (status, headers, _) = console.click(&owner, &page, &page, "&tags=pool%3Dweb%0Atier%3Da").await;
+    assert_eq!((status, leads_to(&headers)), (StatusCode::SEE_OTHER, format!("/hosts/{host}").as_str()));
+    assert_eq!(console.count(&tags(r#"{"pool": "web", "tier": "a"}"#)).await, 1, "it stays a member");
+    let (status, _, html) = console.click(&owner, &page, &page, "&tags=tier%3Da").await;
+    assert!(status == StatusCode::UNPROCESSABLE_ENTITY && html.contains("say why, for the second person"), "{status}");
+    let (status, headers, _) = console.click(&owner, &page, &page, "&tags=tier%3Da&why=Moved").await;
+    assert_eq!((status, leads_to(&headers)), (StatusCode::SEE_OTHER, page.as_str()));
+    assert_eq!(console.count(&tags(r#"{"pool": "web", "tier": "a"}"#)).await, 1, "nothing is different yet");
+    assert!(console.get(&page, &owner).await.2.contains("“tier: a” waits for a second person"));
+
+    let path = format!("/changes/{}", console.change_id().await);
+    let (_, _, html) = console.get("/changes", &second).await;
+    assert!(html.contains("Tags of the host “Ours-host”") && html.contains("“Moved”"), "{html}");
+    assert_eq!(console.click(&owner, "/changes", &path, "&answer=yes").await.0, StatusCode::FORBIDDEN);
+    assert_eq!(console.click(&second, "/changes", &path, "&answer=yes").await.0, StatusCode::SEE_OTHER);
+    console.clock.advance(SignedDuration::from_mins(31));
+    console.changes_pass().await;
+    assert_eq!(console.count(&tags(r#"{"tier": "a"}"#)).await, 1);
+    assert_eq!(console.count("audit WHERE action = 'host.retagged'").await, 1);
 }

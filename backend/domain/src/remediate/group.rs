@@ -59,12 +59,28 @@ impl ServiceGroup {
         Ok(ServiceGroup { tags, targets: found, active: true })
     }
 
+    /// Whether a host with these tags is held by it.
+    pub fn holds(&self, tags: &BTreeMap<String, String>) -> bool {
+        self.active && self.tags.iter().all(|(key, value)| tags.get(key) == Some(value))
+    }
+
     /// Which way the group goes when it becomes `to`. Whatever has other members may let two of the old ones be fixed at
     /// once: only what holds as it did, or begins to hold, is no loosening.
     pub fn towards(&self, to: &ServiceGroup) -> Direction {
         let same_members = self.tags == to.tags && self.targets == to.targets;
         if !self.active || (to.active && same_members) { Direction::Tighter } else { Direction::Looser }
     }
+}
+
+/// Which way it goes when a host's tags are others: out of a group that holds is looser, for it may be fixed beside a member
+/// from then on.
+pub fn of_tags<'a>(
+    groups: impl IntoIterator<Item = &'a ServiceGroup>,
+    from: &BTreeMap<String, String>,
+    to: &BTreeMap<String, String>,
+) -> Direction {
+    let leaves = groups.into_iter().any(|group| group.holds(from) && !group.holds(to));
+    if leaves { Direction::Looser } else { Direction::Tighter }
 }
 
 #[cfg(test)]
@@ -75,13 +91,30 @@ mod tests {
     fn a_group_is_read_as_it_is_typed_and_says_what_is_wrong_with_it() {
         let group = ServiceGroup::parse("pool=web\nrole = front", "shop-web, till\nshop-web").unwrap();
         assert_eq!(group.tags.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(), ["pool=web", "role=front"]);
-        assert_eq!((group.targets.as_slice(), group.active), (["shop-web".to_owned(), "till".to_owned()].as_slice(), true));
+        assert_eq!(
+            (group.targets.as_slice(), group.active),
+            (["shop-web".to_owned(), "till".to_owned()].as_slice(), true)
+        );
         assert!(ServiceGroup::parse("pool=web", "").unwrap().targets.is_empty());
         assert!(ServiceGroup::parse(" ", "").unwrap_err().contains("at least one tag"));
         assert!(ServiceGroup::parse("pool", "").unwrap_err().contains("is no tag"));
         assert!(ServiceGroup::parse("pool=web", &"x".repeat(201)).is_err());
         let many: Vec<String> = (0..=TARGETS_MAX).map(|n| n.to_string()).collect();
         assert!(ServiceGroup::parse("pool=web", &many.join(",")).unwrap_err().contains("at most 50"));
+    }
+
+    #[test]
+    fn tags_that_take_a_host_out_of_a_group_that_holds_are_looser() {
+        let web = ServiceGroup::parse("pool=web,env=prod", "").unwrap();
+        let off = ServiceGroup { active: false, ..web.clone() };
+        let (inside, way) = (fleet::tags("pool=web,env=prod,tier=1").unwrap(), |group: &ServiceGroup, from: &_, to| {
+            of_tags([group], from, &fleet::tags(to).unwrap())
+        });
+        assert_eq!(way(&web, &inside, "pool=web,env=prod"), Direction::Tighter, "it stays a member");
+        assert_eq!(way(&web, &inside, "pool=web,env=test"), Direction::Looser);
+        assert_eq!(way(&web, &inside, ""), Direction::Looser);
+        assert_eq!(way(&off, &inside, ""), Direction::Tighter, "it does not hold");
+        assert_eq!(way(&web, &BTreeMap::new(), "pool=web,env=prod"), Direction::Tighter, "it comes in");
     }
 
     #[test]

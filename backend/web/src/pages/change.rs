@@ -167,6 +167,11 @@ fn told(change: &Change) -> (String, String) {
             let means = "Hosts that stand in for each other could be worked on at once.";
             (format!("Service group {}", change.name), means.to_owned())
         }
+        Some(Subject::HostTags(_)) => {
+            let means =
+                "It leaves a service group: it could be worked on while another one is, for which it stands in.";
+            (format!("Tags of the host {}", change.name), means.to_owned())
+        }
         Some(Subject::Limit(kind, part)) => {
             let what = match part {
                 Part::Window => format!("{}: runs in a window", kind.label()),
@@ -202,6 +207,10 @@ pub(super) fn value(subject: Option<Subject>, value: &Value) -> String {
         }
         .to_owned(),
         Some(Subject::ServiceGroup(_)) => group(value),
+        Some(Subject::HostTags(_)) => match tags(&value["tags"]) {
+            none if none.is_empty() => "no tags".to_owned(),
+            tags => tags,
+        },
         Some(Subject::Limit(_, Part::Window)) => match (count("max_per_window"), count("window_secs")) {
             (Some(n), Some(secs)) => format!("{n} in {}", took(std::time::Duration::from_secs(secs))),
             _ => "by the scope’s size".to_owned(),
@@ -226,8 +235,14 @@ fn group(value: &Value) -> String {
     if !group.active {
         return "does not hold".to_owned();
     }
-    let tags: Vec<String> = group.tags.iter().map(|(key, value)| format!("{key}: {value}")).collect();
     let targets =
         if group.targets.is_empty() { "every fix".into() } else { format!("fixes of {}", group.targets.join(", ")) };
-    format!("{}; {targets}", tags.join(", "))
+    format!("{}; {targets}", tags(&value["tags"]))
+}
+
+/// "pool: web, role: front".
+fn tags(value: &Value) -> String {
+    let pairs = value.as_object().into_iter().flatten();
+    let tags: Vec<String> = pairs.map(|(key, value)| format!("{key}: {}", value.as_str().unwrap_or("?"))).collect();
+    tags.join(", ")
 }

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use domain::change::Direction;
+use domain::remediate::group;
+use serde_json::json;
 use store::TenantTx;
-use store::changes::{self, NewChange, Subject, group_value};
+use store::changes::{self, NewChange, Subject, group_value, tags_value};
+use store::configuration::{self, Machine};
 use store::remediate::groups;
 use uuid::Uuid;
 
 use super::{ApplyError, Scope, Work};
-use crate::seed::document::{Document, Group};
+use crate::seed::document::{Document, Group, Host};
 use crate::seed::known::tell_group;
 use crate::seed::report::Line;
 
@@ -37,6 +40,37 @@ impl Work<'_> {
         if tightened {
             self.decide_anew(tx, "a service group was declared").await?;
         }
+        Ok(())
+    }
+
+    /// Tags that take a host out of a group that holds are proposed: it keeps those it has until then.
+    pub(super) async fn keep_in_groups(
+        &mut self,
+        tx: &mut TenantTx,
+        what: &str,
+        known: &configuration::Host,
+        host: &mut Host,
+    ) -> Result<(), ApplyError> {
+        let Machine::Enrolled(host_id) = known.machine else { return Ok(()) };
+        let before = self.known.tell_host(known).tags;
+        let groups = self.known.groups.iter().filter(|row| row.client_id == known.client_id).map(|row| &row.group);
+        if self.scope != Scope::Standing || group::of_tags(groups, &before, &host.tags) == Direction::Tighter {
+            return Ok(());
+        }
+        let wanted = std::mem::replace(&mut host.tags, before.clone());
+        let change = NewChange {
+            subject: Subject::HostTags(host_id),
+            name: &format!("“{}”", known.name),
+            was: tags_value(&before),
+            wanted: tags_value(&wanted),
+            why: "",
+            by: &self.author.name,
+            login_id: self.author.login_id,
+        };
+        let waits_already = !changes::propose(tx, &change).await?;
+        let (what, field) = (what.to_owned(), "tags".to_owned());
+        let (old, new) = (Some(json!(before)), Some(json!(wanted)));
+        self.report.lines.push(Line::Proposed { what, field, old, new, waits_already });
         Ok(())
     }
 

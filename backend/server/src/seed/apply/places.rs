@@ -126,15 +126,17 @@ impl Work<'_> {
             for host in &client.hosts {
                 let what = format!("client {:?}: host {:?}", client.name, host.name);
                 let site_id = host.site.as_ref().and_then(|name| sites.get(&(client_id, name.clone())).copied());
-                let known = self.known.hosts.iter().find(|h| h.client_id == client_id && h.name == host.name);
+                let known = self.known.hosts.iter().find(|h| h.client_id == client_id && h.name == host.name).cloned();
                 let Some(known) = known else {
                     self.report.created(what);
                     self.plan_host(tx, client, client_id, host, site_id).await?;
                     continue;
                 };
-                let old = serde_json::to_value(self.known.tell_host(known))?;
-                if self.report.changed(&what, &old, &serde_json::to_value(host)?) {
-                    changes.push(HostChange { machine: known.machine, site_id, host: host.clone() });
+                let mut host = host.clone();
+                self.keep_in_groups(tx, &what, &known, &mut host).await?;
+                let old = serde_json::to_value(self.known.tell_host(&known))?;
+                if self.report.changed(&what, &old, &serde_json::to_value(&host)?) {
+                    changes.push(HostChange { machine: known.machine, site_id, host });
                 }
             }
             for other in self.known.hosts.iter().filter(|h| h.client_id == client_id) {

@@ -6,13 +6,16 @@ use axum::extract::{Path, State, rejection::PathRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::Act;
+use domain::change::{Direction, State as Standing};
 use domain::detect::{Check, HostFacts};
 use domain::fleet;
+use domain::remediate::group;
 use serde::Deserialize;
 use serde_json::json;
+use store::changes::{self, NewChange, Subject, tags_value};
 use store::configuration::{self, Machine};
 use store::pages::hosts;
-use store::remediate::guardrails;
+use store::remediate::{groups, guardrails};
 use store::{TenantTx, audit, detect, sites};
 use uuid::Uuid;
 use views::Nav;
@@ -22,7 +25,8 @@ use views::host_edit::HostEditPage;
 use super::tags;
 use crate::layers::{Dressed, page};
 use crate::member::{Member, clock};
-use crate::posted::{Posted, inputs};
+use crate::pages::change::value;
+use crate::posted::{Posted, inputs, reason};
 use crate::{App, Failure};
 
 /// The form.
@@ -33,9 +37,14 @@ pub struct Place {
     #[serde(default)]
     site: String,
     tags: String,
+    #[serde(default)]
+    why: String,
 }
 
 inputs!(Place);
+
+/// How many proposed changes are looked through for the host's.
+const CHANGES: i64 = 100;
 
 type Id = Result<Path<Uuid>, PathRejection>;
 
@@ -52,6 +61,7 @@ async fn filled(app: &App, member: &Member, tx: &mut TenantTx, row: &hosts::Row)
     let shell = member.shell(tx, Nav::Hosts).await?;
     let now = tx.now().await?;
     let sites = sites::list(tx, row.client_id).await?;
+    let pools = pools(tx, row.client_id).await?.into_iter().filter(|pool| pool.group.holds(&tags_of(row)));
     Ok(HostEditPage {
         shell,
         clock: clock(app, now),
@@ -61,11 +71,34 @@ async fn filled(app: &App, member: &Member, tx: &mut TenantTx, row: &hosts::Row)
         sites: sites.into_iter().map(|site| (site.site_id, site.name)).collect(),
         site: row.site_id,
         tags: tags(row).join("\n"),
+        groups: pools.map(|pool| pool.name).collect(),
+        waits: waits(tx, row.host_id).await?,
+        sees_changes: member.sees_all(),
         wrong: None,
     })
 }
 
-/// Writes it; the agent is told when other checks select the host now.
+/// A client's service groups.
+async fn pools(tx: &mut TenantTx, client_id: Uuid) -> Result<Vec<groups::Row>, Failure> {
+    Ok(groups::list_standing(tx, client_id).await?.into_iter().map(|standing| standing.row).collect())
+}
+
+/// What waits for the host's tags, in a line.
+async fn waits(tx: &mut TenantTx, host_id: Uuid) -> Result<Option<String>, Failure> {
+    let subject = Some(Subject::HostTags(host_id));
+    let mut all = changes::list(tx, CHANGES).await?.into_iter();
+    Ok(all.find_map(|change| match change.state {
+        _ if change.subject != subject => None,
+        Standing::Proposed => Some(format!("“{}” waits for a second person", value(subject, &change.wanted))),
+        Standing::Confirmed => {
+            Some(format!("“{}” is confirmed and waits for its time", value(subject, &change.wanted)))
+        }
+        _ => None,
+    }))
+}
+
+/// Writes it; the agent is told when other checks select the host now. Tags that take the host out of a service group are
+/// proposed to a second person instead.
 pub async fn place(State(app): State<App>, id: Id, Posted(member, form): Posted<Place>) -> Result<Response, Failure> {
     member.must(Act::ManageClients)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
@@ -74,8 +107,16 @@ pub async fn place(State(app): State<App>, id: Id, Posted(member, form): Posted<
         "" => None,
         site => Some(site.parse::<Uuid>().map_err(|_| Failure(Kind::BadRequest))?),
     };
-    let tags = match fleet::tags(&form.tags) {
-        Ok(tags) => tags,
+    let done = match fleet::tags(&form.tags) {
+        Ok(tags) => place_or_propose(&app, &mut tx, &member, id, (site_id, &tags), &form.why).await?,
+        Err(wrong) => Err(wrong),
+    };
+    match done {
+        Ok(came) => {
+            tx.commit().await?;
+            let and = if came == Came::Proposed { "/edit" } else { "" };
+            Ok(Redirect::to(&format!("/hosts/{id}{and}")).into_response())
+        }
         Err(wrong) => {
             let row = hosts::list(&mut tx, hosts::Of::Host(id), 1).await?.pop().ok_or(Failure::NOT_FOUND)?;
             let mut shown = filled(&app, &member, &mut tx, &row).await?;
@@ -85,15 +126,80 @@ pub async fn place(State(app): State<App>, id: Id, Posted(member, form): Posted<
             let mut answer = page(&shown);
             *answer.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
             answer.extensions_mut().insert(Dressed);
-            return Ok(answer);
+            Ok(answer)
         }
-    };
-    put(&mut tx, &member, id, site_id, &tags).await?;
-    tx.commit().await?;
-    Ok(Redirect::to(&format!("/hosts/{id}")).into_response())
+    }
 }
 
-/// Puts a host on a site of its client, or on none, with these tags; whether anything is different now.
+/// What came of a form.
+#[derive(PartialEq)]
+enum Came {
+    /// The host is as it says.
+    Placed,
+    /// Its tags wait for a second person.
+    Proposed,
+}
+
+/// Puts a host as the form says, or proposes its tags; or says what is missing.
+async fn place_or_propose(
+    app: &App,
+    tx: &mut TenantTx,
+    member: &Member,
+    host_id: Uuid,
+    (site_id, tags): (Option<Uuid>, &BTreeMap<String, String>),
+    why: &str,
+) -> Result<Result<Came, String>, Failure> {
+    let row = find(tx, host_id, site_id).await?;
+    if !leaves_group(tx, &row, tags).await? {
+        write(tx, &row, site_id, tags).await?;
+        return Ok(Ok(Came::Placed));
+    }
+    member.must_be_proven(app).await?;
+    let Some(why) = reason(why) else {
+        return Ok(Err("its tags take it out of a service group: say why, for the second person".to_owned()));
+    };
+    let before = tags_of(&row);
+    let change = NewChange {
+        subject: Subject::HostTags(host_id),
+        name: &format!("“{}”", row.name),
+        was: tags_value(&before),
+        wanted: tags_value(tags),
+        why: &why,
+        by: &member.name(tx).await?,
+        login_id: Some(member.login_id()),
+    };
+    changes::propose(tx, &change).await?;
+    // Where it stands is nobody else's to say.
+    write(tx, &row, site_id, &before).await?;
+    Ok(Ok(Came::Proposed))
+}
+
+/// Whether the host is in a service group that it is not in with these tags. From the lock on, groups and tags stand still.
+async fn leaves_group(tx: &mut TenantTx, row: &hosts::Row, tags: &BTreeMap<String, String>) -> Result<bool, Failure> {
+    let pools = pools(tx, row.client_id).await?;
+    let way = group::of_tags(pools.iter().map(|pool| &pool.group), &tags_of(row), tags);
+    Ok(way == Direction::Looser)
+}
+
+fn tags_of(row: &hosts::Row) -> BTreeMap<String, String> {
+    serde_json::from_value(row.tags.clone()).unwrap_or_default()
+}
+
+/// The host, and its client's site if one is named. By its tags a host is a member of service groups: each admission, and each
+/// other change of groups and tags, is wholly before what follows or wholly after it.
+async fn find(tx: &mut TenantTx, host_id: Uuid, site_id: Option<Uuid>) -> Result<hosts::Row, Failure> {
+    let tenant_id = tx.tenant_id().to_string();
+    guardrails::lock_one(tx, "tenant", &tenant_id).await?;
+    let row = hosts::list(tx, hosts::Of::Host(host_id), 1).await?.pop().ok_or(Failure::NOT_FOUND)?;
+    let places = sites::list(tx, row.client_id).await?;
+    if site_id.is_some_and(|id| !places.iter().any(|site| site.site_id == id)) {
+        return Err(Failure::NOT_FOUND);
+    }
+    Ok(row)
+}
+
+/// Puts a host on a site of its client, or on none, with these tags; whether anything is different now. Tags that take it out
+/// of a service group are a conflict: they are proposed on its page.
 pub async fn put(
     tx: &mut TenantTx,
     member: &Member,
@@ -102,10 +208,9 @@ pub async fn put(
     tags: &BTreeMap<String, String>,
 ) -> Result<bool, Failure> {
     member.must(Act::ManageClients)?;
-    let row = hosts::list(tx, hosts::Of::Host(host_id), 1).await?.pop().ok_or(Failure::NOT_FOUND)?;
-    let places = sites::list(tx, row.client_id).await?;
-    if site_id.is_some_and(|id| !places.iter().any(|site| site.site_id == id)) {
-        return Err(Failure::NOT_FOUND);
+    let row = find(tx, host_id, site_id).await?;
+    if leaves_group(tx, &row, tags).await? {
+        return Err(Failure::CONFLICT);
     }
     write(tx, &row, site_id, tags).await
 }
@@ -116,13 +221,10 @@ async fn write(
     site_id: Option<Uuid>,
     tags: &BTreeMap<String, String>,
 ) -> Result<bool, Failure> {
-    let before: BTreeMap<String, String> = serde_json::from_value(row.tags.clone()).unwrap_or_default();
+    let before = tags_of(row);
     if before == *tags && row.site_id == site_id {
         return Ok(false);
     }
-    // By its tags a host is a member of service groups: each admission is wholly before the change or wholly after it.
-    let tenant_id = tx.tenant_id().to_string();
-    guardrails::lock_one(tx, "tenant", &tenant_id).await?;
     let checks = detect::checks::list(tx).await?;
     if selected(&checks, row, &before) != selected(&checks, row, tags) {
         // Links are locked before hosts.
