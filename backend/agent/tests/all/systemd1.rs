@@ -228,7 +228,6 @@ impl Manager {
         aux: Vec<(String, Vec<(String, OwnedVariant)>)>,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
-        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
     ) -> fdo::Result<OwnedObjectPath> {
         assert_eq!(aux.len(), 0);
         let sender = header.sender().unwrap().to_owned();
@@ -237,7 +236,11 @@ impl Manager {
         self.asked.send(Asked { name: name.clone(), mode, properties, pid }).unwrap();
         let scopes = *self.scopes.lock().unwrap();
         match scopes {
-            Scopes::Given => Self::job_removed(&emitter, 3, job_path(3), name, "done".into()).await.unwrap(),
+            Scopes::Given => {
+                Self::job_removed(&SignalEmitter::new(bus, MANAGER_PATH)?, 3, job_path(3), name, "done".into())
+                    .await
+                    .unwrap()
+            }
             Scopes::Queued => {}
             Scopes::Refused => return Err(fdo::Error::AccessDenied("Access denied by the test".into())),
             Scopes::Unanswered => std::future::pending().await,
