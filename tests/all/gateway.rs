@@ -437,6 +437,32 @@ async fn every_path_refuses_who_is_not_who_they_say() {
 }
 
 #[tokio::test]
+async fn a_question_for_later_is_asked_when_its_time_comes_also_of_a_link_that_opened_meanwhile() {
+    let mut world = world().await;
+    let host = world.enrol(&key(1)).await.unwrap().host_id;
+    let subject = Subject { client_id: world.client, host_id: host, check_id: world.check, target: "shop".into() };
+    let place = async |world: &World, after_ms: i64| {
+        let mut tx = world.tx().await;
+        let at = tx.now().await.unwrap() + jiff::SignedDuration::from_millis(after_ms);
+        let question = check_requests::insert(&mut tx, &subject, "verify", at, Duration::from_secs(30)).await.unwrap();
+        tx.commit().await.unwrap();
+        (at, question.0)
+    };
+    let before_the_link = place(&world, 700).await;
+    let (mut peer, _) = world.link(host, Uuid::from_u128(1), 0).await;
+    let during_it = place(&world, 700).await;
+    for (at, placed) in [before_the_link, during_it] {
+        let asked = peer.until(|down| if let Down::CheckNow(asked) = down { Some(asked) } else { None }).await;
+        assert_eq!(asked.request_id, placed);
+        assert!(world.tx().await.now().await.unwrap() >= at, "not before");
+    }
+    // An answer that comes before its question is none.
+    let (_, placed) = place(&world, 600_000).await;
+    peer.observe(world.check, 1, "running", Some(placed)).await;
+    assert_eq!(world.count("check_requests WHERE answered_at IS NOT NULL").await, 0);
+}
+
+#[tokio::test]
 async fn a_death_is_a_signal_before_its_ack_and_a_question_is_answered() {
     let mut world = world().await;
     let host = world.enrol(&key(1)).await.unwrap().host_id;
@@ -458,7 +484,8 @@ async fn a_death_is_a_signal_before_its_ack_and_a_question_is_answered() {
 
     let mut tx = world.tx().await;
     let subject = Subject { client_id: world.client, host_id: host, check_id: check, target: "shop".into() };
-    let (request, _) = check_requests::insert(&mut tx, &subject, "verify", Duration::from_secs(30)).await.unwrap();
+    let now = tx.now().await.unwrap();
+    let (request, _) = check_requests::insert(&mut tx, &subject, "verify", now, Duration::from_secs(30)).await.unwrap();
     tx.commit().await.unwrap();
     let asked = peer.until(|down| if let Down::CheckNow(asked) = down { Some(asked) } else { None }).await;
     assert_eq!(asked.request_id, request);

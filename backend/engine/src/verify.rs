@@ -9,8 +9,6 @@ use domain::verify::undo::{UndoRecord, restored, wants_undo};
 use serde_json::{Value, json};
 use store::classify::{alerts, incidents};
 use store::decisions::{self, NewDecision};
-use store::detect::check_requests;
-use store::detect::check_states::Subject;
 use store::notify::{self, About};
 use store::remediate::runs::{self, Run};
 use store::remediate::{breakers, guardrails, playbooks, undo};
@@ -26,8 +24,6 @@ use crate::lease::{Batch, Stage};
 const BATCH: i64 = 50;
 /// How long one is leased.
 const LEASE: Duration = Duration::from_secs(30);
-/// A host that has not answered in this time cannot tell.
-const ANSWER: Duration = Duration::from_secs(30);
 
 /// The stage.
 #[derive(Debug)]
@@ -54,22 +50,11 @@ impl Stage for Verify {
 }
 
 async fn one(tx: &mut TenantTx, d: &Due) -> store::Result<()> {
-    let asking = match d.phase.as_str() {
-        "settling" => Some("asked_first"),
-        "stabilizing" => Some("asked_again"),
-        _ => None,
-    };
-    if let Some(phase) = asking {
-        let subject =
-            Subject { client_id: d.client_id, host_id: d.host_id, check_id: d.check_id, target: d.target.clone() };
-        // A fix that looks good needs them at the end of its window only.
-        if phase == "asked_again" || d.purpose == "undo" {
-            neighbours::ask(tx, d.run_id, d.attempt, ANSWER).await?;
-        }
-        let (request_id, expires_at) = check_requests::insert(tx, &subject, "verify", ANSWER).await?;
-        return verifications::mark_phase(tx, d, phase, expires_at, Some(request_id), d.first_ok_at).await;
-    }
     let now = tx.now().await?;
+    // A server of an older version, which may still run beside this one, places no question for later.
+    if !d.is_asked {
+        return verifications::ask_again(tx, d, now, d.first_ok_at).await;
+    }
     let look = match d.answer.as_deref() {
         None => Look::Unanswered,
         Some("ok") => Look::Ok,
@@ -87,10 +72,8 @@ async fn one(tx: &mut TenantTx, d: &Due) -> store::Result<()> {
     };
     let beside_asked = undo || d.phase != "asked_first" || beside.is_empty();
     match judge(&Facts { now, look, first_ok_at: d.first_ok_at, bad_since_first, beside_asked, worse, stable }) {
-        Next::AskBeside => verifications::mark_phase(tx, d, "stabilizing", now, None, None).await,
-        Next::LookAgain { at } => {
-            verifications::mark_phase(tx, d, "stabilizing", at, None, Some(d.first_ok_at.unwrap_or(now))).await
-        }
+        Next::AskBeside => verifications::ask_again(tx, d, now, None).await,
+        Next::LookAgain { at } => verifications::ask_again(tx, d, at, Some(d.first_ok_at.unwrap_or(now))).await,
         Next::Judged { outcome } if undo => undone(tx, d, outcome == Outcome::Fixed, beside).await,
         Next::Judged { outcome } => end(tx, d, look, outcome, beside).await,
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use keys::{Context, PublicKey};
 use serde_json::json;
 use store::auth::HostIdentity;
-use store::detect::{check_states, checks};
+use store::detect::{check_requests, check_states, checks};
 use store::{TenantTx, audit, auth, host_links, hosts};
 use uuid::Uuid;
 use wire::v1::{Down, Hello, JournalState, PROTOCOL, Prove, Up, close};
@@ -84,6 +84,7 @@ async fn link(
     if !host_links::mark_linked(&mut tx, host_id, gateway.config.node_id, epoch, instance_id).await? {
         return Err(replaced());
     }
+    check_requests::wake_for_later(&mut tx, host_id).await?;
     let gone = || End::close(close::HOST_KEY, "this host is no more");
     let mut host = hosts::find(&mut tx, host_id).await?.ok_or_else(gone)?;
     distrust(&mut tx, host_id, &mut host, &hello).await?;

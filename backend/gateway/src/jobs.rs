@@ -152,7 +152,8 @@ async fn look_again(gateway: &Inner, tx: &mut TenantTx, found: &ToLease) -> Resu
     let subject = Subject { client_id, host_id, check_id: found.check_id, target: found.target.clone() };
     match check_requests::find_look_again(tx, &subject, LOOK_LIVES).await? {
         LookedAgain::Not => {
-            let (_, expires_at) = check_requests::insert(tx, &subject, LOOK_AGAIN, LOOK_LIMIT).await?;
+            let now = tx.now().await?;
+            let (_, expires_at) = check_requests::insert(tx, &subject, LOOK_AGAIN, now, LOOK_LIMIT).await?;
             // Nobody answered in time: asked once more.
             tx.due(Queue::Dispatch(gateway.config.node_id), expires_at);
             Ok(false)

@@ -1,6 +1,7 @@
 //! Table `host_links`: which node holds a host's link; written when a link opens or closes.
 
 use domain::detect::silence::Link;
+use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use uuid::Uuid;
@@ -162,10 +163,16 @@ pub async fn wake(tx: &mut TenantTx, host_id: Uuid) -> Result<()> {
     wake_each(tx, &[host_id]).await
 }
 
-/// Wakes the nodes that hold the hosts' links, for whoever makes something due for the hosts: the rows are read `FOR
-/// SHARE`, so this transaction commits wholly before or wholly after a new link. Without a link nothing is woken; the next
-/// `Hello` takes everything open.
+/// [`wake_each_at`] now.
 pub async fn wake_each(tx: &mut TenantTx, host_ids: &[Uuid]) -> Result<()> {
+    let now = tx.now().await?;
+    wake_each_at(tx, host_ids, now).await
+}
+
+/// Wakes the nodes that hold the hosts' links, for whoever makes something due for the hosts at `at`: the rows are read
+/// `FOR SHARE`, so this transaction commits wholly before or wholly after a new link. Without a link nothing is woken; the
+/// next `Hello` takes everything open.
+pub async fn wake_each_at(tx: &mut TenantTx, host_ids: &[Uuid], at: Timestamp) -> Result<()> {
     let tenant_id = tx.tenant_id();
     let links = sqlx::query!(
         "SELECT node_id, unlinked_at FROM host_links WHERE tenant_id = $1 AND host_id = ANY ($2) ORDER BY host_id FOR SHARE",
@@ -175,8 +182,7 @@ pub async fn wake_each(tx: &mut TenantTx, host_ids: &[Uuid]) -> Result<()> {
     .fetch_all(tx.conn())
     .await?;
     for link in links.iter().filter(|link| link.unlinked_at.is_none()) {
-        let now = tx.now().await?;
-        tx.due(Queue::Dispatch(link.node_id), now);
+        tx.due(Queue::Dispatch(link.node_id), at);
     }
     Ok(())
 }
@@ -215,7 +221,7 @@ pub async fn mark_all_replaced(tx: &mut TenantTx, client_id: Option<Uuid>) -> Re
     Ok(())
 }
 
-/// The living nodes that hold links of hosts for which a job waits, or a question that is not answered.
+/// The living nodes that hold links of hosts for which a job waits, or a question that was asked and is not answered.
 pub async fn list_nodes_with_open_work(tx: &mut TenantTx) -> Result<Vec<Uuid>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let alive = now - nodes::DEAD_AFTER;
@@ -224,7 +230,7 @@ pub async fn list_nodes_with_open_work(tx: &mut TenantTx) -> Result<Vec<Uuid>> {
          WHERE l.tenant_id = $1 AND l.unlinked_at IS NULL AND n.seen_at > $3
            AND (EXISTS (SELECT 1 FROM jobs j WHERE j.tenant_id = $1 AND j.host_id = l.host_id AND j.state = 'queued' AND j.expires_at > $2)
              OR EXISTS (SELECT 1 FROM check_requests q WHERE q.tenant_id = $1 AND q.host_id = l.host_id
-                  AND q.answered_at IS NULL AND q.expires_at > $2))",
+                  AND q.answered_at IS NULL AND q.expires_at > $2 AND q.asked_at <= $2))",
         tenant_id,
         now.to_sqlx() as _,
         alive.to_sqlx() as _

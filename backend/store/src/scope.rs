@@ -72,13 +72,17 @@ impl TenantScope {
     }
 }
 
+/// How each connection has its statements planned.
+///
+/// Compiling a plan takes the server hundreds of milliseconds, and no statement of ours runs so long: the estimate that
+/// asks for it multiplies the selectivities of joins by tenant, client and id, which are not independent.
+/// And planning takes longer than running for most of them: one plan a statement and connection, made when it is first
+/// needed. They are written to be right for any values (ids, and what a filter leaves open).
+pub const PLANNING: [(&str, &str); 2] = [("jit", "off"), ("plan_cache_mode", "force_generic_plan")];
+
 fn pool(url: &str, max: u32) -> Result<PgPool> {
     let options: PgConnectOptions = url.parse()?;
-    // Compiling a plan takes the server hundreds of milliseconds, and no statement of ours runs so long: the estimate that
-    // asks for it multiplies the selectivities of joins by tenant, client and id, which are not independent.
-    // And planning takes longer than running for most of them: one plan a statement and connection, made when it is first
-    // needed. They are written to be right for any values (ids, and what a filter leaves open).
-    let options = options.options([("jit", "off"), ("plan_cache_mode", "force_generic_plan")]);
+    let options = options.options(PLANNING);
     Ok(PgPoolOptions::new()
         .max_connections(max)
         .acquire_timeout(Duration::from_secs(5))

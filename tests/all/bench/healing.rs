@@ -49,6 +49,32 @@ async fn admissions(rows: &PgPool, tenants: u32, hosts: u32) -> f64 {
     (all / (ended - began)).round()
 }
 
+/// Where the time goes: medians over the runs, each from the one before it, by the database's clock.
+async fn phases(rows: &PgPool) -> serde_json::Value {
+    let names = ["observed to planned", "admitted", "permitted", "ended", "asked first", "answered", "looked at", "asked again", "answered", "all answered", "verdict"];
+    let medians: Vec<f64> = sqlx::query_scalar(
+        "WITH of_run AS (SELECT r.run_id, r.planned_at, r.ended_at, v.first_ok_at, v.request_id,
+             (SELECT max(o.received_at) FROM observations o WHERE o.check_id = r.check_id AND o.host_id = r.host_id AND o.received_at <= r.planned_at) AS observed,
+             (SELECT min(e.at) FROM run_events e WHERE e.run_id = r.run_id AND e.to_state = 'admitted') AS admitted,
+             (SELECT min(e.at) FROM run_events e WHERE e.run_id = r.run_id AND e.to_state = 'running') AS permitted,
+             (SELECT min(e.at) FROM run_events e WHERE e.run_id = r.run_id AND e.to_state = 'verifying') AS job_ended,
+             (SELECT min(asked_at) FROM check_requests q WHERE q.check_id = r.check_id AND q.asked_for = 'verify' AND q.asked_at >= r.planned_at) AS first_asked,
+             (SELECT min(answered_at) FROM check_requests q WHERE q.check_id = r.check_id AND q.asked_for = 'verify' AND q.asked_at >= r.planned_at) AS first_answered,
+             (SELECT q.asked_at FROM check_requests q WHERE q.request_id = v.request_id) AS again,
+             (SELECT q.answered_at FROM check_requests q WHERE q.request_id = v.request_id) AS again_answered,
+             (SELECT max(q.answered_at) FROM run_neighbours n JOIN check_requests q ON q.request_id = n.request_id WHERE n.run_id = r.run_id) AS all_answered
+           FROM runs r JOIN verifications v ON v.run_id = r.run_id WHERE r.state = 'fixed')
+         SELECT coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM p.until - p.since) * 1000), -1)::float8
+         FROM of_run o CROSS JOIN LATERAL (VALUES (1, observed, planned_at), (2, planned_at, admitted), (3, admitted, permitted), (4, permitted, job_ended),
+           (5, job_ended, first_asked), (6, first_asked, first_answered), (7, first_answered, first_ok_at), (8, first_ok_at, again), (9, again, again_answered),
+           (10, again_answered, all_answered), (11, all_answered, ended_at)) AS p(n, since, until) GROUP BY p.n ORDER BY p.n",
+    )
+    .fetch_all(rows)
+    .await
+    .unwrap();
+    names.iter().zip(medians).map(|(name, ms)| json!({ *name: ms.round() })).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement: make bench"]
 #[expect(clippy::disallowed_methods, reason = "time is what is measured")]
@@ -73,6 +99,7 @@ async fn crash_to_healed_to_verified() {
         verified.push((ended - epoch) * 1_000.0);
         flushes.push(number(&bench.rows, "SELECT wal_sync::float8 FROM pg_stat_wal").await - syncs);
     }
+    let phases = phases(&bench.rows).await;
     let (rows, installation, _folder) = bench.without_agent();
     let (rounds_seen, runs) = (heal.len(), number(&rows, "SELECT count(*)::float8 FROM runs").await);
     let admissions = json!({
@@ -88,5 +115,5 @@ async fn crash_to_healed_to_verified() {
         "heal_ms": spread(heal), "verified_ms": spread(verified), "stable_secs": STABLE_SECS, "flushes": spread(flushes),
         "agent_rss_mb": (rss * 10.0).round() / 10.0, "agent_cpu_percent": (cpu_percent * 100.0).round() / 100.0,
     });
-    println!("{report}");
+    println!("medians of the ms from one to the next:\n{phases}\n{report}");
 }

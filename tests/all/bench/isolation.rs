@@ -1,5 +1,5 @@
 //! What row-level security costs: every statement that the pages send, with the parameters they sent, by the server's own
-//! role, with the policies on and off by turns.
+//! role and planned as its connections have them planned, with the policies on and off by turns.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use server::up::Installation;
 use sqlx::Executor as _;
 use sqlx::postgres::{PgConnection, PgPool};
+use store::scope::PLANNING;
 
 /// Times that a statement runs in a turn, and turns with the policies on and with them off.
 const TIMES: usize = 15;
@@ -102,7 +103,10 @@ pub async fn cost(rows: &PgPool, installation: &Installation, visit: impl AsyncF
         .fetch_one(&mut connection)
         .await
         .unwrap();
-    let as_server = format!("SET ROLE app_all_clients; SET \"app.tenant_id\" = '{tenant}'; SET jit = off");
+    for (name, value) in PLANNING {
+        run(&mut connection, format!("SET {name} = {value}")).await.unwrap();
+    }
+    let as_server = format!("SET ROLE app_all_clients; SET \"app.tenant_id\" = '{tenant}'");
     run(&mut connection, as_server).await.unwrap();
     let mut known = Vec::new();
     for (n, statement) in all.iter().enumerate() {

@@ -30,7 +30,7 @@ async fn a_run_that_ran_is_verified_by_the_same_check() {
     assert_eq!((status, headers[header::LOCATION].to_str().unwrap()), (StatusCode::SEE_OTHER, &path[..path.len() - 6]));
     assert_eq!(console.count("runs WHERE state = 'verifying'").await, 1);
     assert_eq!(console.count("jobs WHERE state = 'finished' AND result_digest IS NULL").await, 1);
-    assert_eq!(console.count("verifications WHERE phase = 'settling'").await, 1);
+    assert_eq!(console.count("verifications WHERE phase = 'asked_first'").await, 1);
     assert_eq!(console.count("tenant_wakeups WHERE queue = 'verify'").await, 1);
     let event =
         "run_events WHERE from_state = 'unknown' AND actor LIKE 'member %' AND cause = 'A member said that it ran'";

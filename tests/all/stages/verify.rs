@@ -21,16 +21,13 @@ async fn two_good_looks_a_window_apart_close_alert_and_incident_with_the_verdict
     let host = w.hosts[0];
     w.ends(&key, Ended::Exited { code: 0 }).await;
     w.settle().await;
-    assert_eq!(
-        w.one::<i64>("SELECT count(*) FROM check_requests").await,
-        0,
-        "nothing is asked before the settle time is over"
-    );
+    assert_eq!(w.asked(host).await, 0, "nothing is asked before the settle time is over");
     w.pass(1);
     w.settle().await;
     w.answers(host, Verdict::Ok).await;
     w.settle().await;
     assert_eq!(w.runs().await, ["verifying"], "one good look is not a fix");
+    assert_eq!(w.asked(host).await, 0, "nor before the end of the window");
     w.pass(3);
     w.settle().await;
     w.answers(host, Verdict::Ok).await;

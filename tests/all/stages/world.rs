@@ -384,6 +384,12 @@ impl World {
         tx.commit().await.unwrap();
     }
 
+    /// How many questions of verify the host owes an answer.
+    pub async fn asked(&mut self, host: Host) -> usize {
+        let mut tx = self.tx().await;
+        check_requests::list_open(&mut tx, host.host_id).await.unwrap().len()
+    }
+
     /// The host answers every open question of verify about its shop; about other targets with `ok`.
     pub async fn answers(&mut self, host: Host, verdict: Verdict) {
         self.answers_of(host, |target| if target == "shop" { verdict } else { Verdict::Ok }).await;

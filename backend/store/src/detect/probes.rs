@@ -113,7 +113,7 @@ pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: Duration) -> Result
              h.booted_at AS "booted_at?", (k.archived_at IS NOT NULL OR h.state = 'retired') AS "is_over!",
              (SELECT q.request_id FROM check_requests q WHERE q.tenant_id = $1 AND q.host_id = l.host_id
                 AND q.check_id = l.check_id AND q.target = k.definition->>'target' AND q.answered_at IS NULL
-                AND q.expires_at > $2 ORDER BY q.asked_at LIMIT 1) AS "request_id?"
+                AND q.expires_at > $2 AND q.asked_at <= $2 ORDER BY q.asked_at LIMIT 1) AS "request_id?"
            FROM leased l JOIN checks k ON k.tenant_id = l.tenant_id AND k.check_id = l.check_id
              JOIN hosts h ON h.tenant_id = l.tenant_id AND h.host_id = l.host_id
              JOIN clients c ON c.tenant_id = h.tenant_id AND c.client_id = h.client_id"#,
@@ -152,14 +152,14 @@ pub async fn has_due(tx: &mut TenantTx) -> Result<bool> {
     .await?)
 }
 
-/// Gives the lease back and sets when to look again: at `next`, or now if a question came meanwhile. False: the lease
+/// Gives the lease back and sets when to look again: at `next`, or before that when a question's time comes. False: the lease
 /// is another's by now, and what this look saw is not to be stored.
 pub async fn finish(tx: &mut TenantTx, due: &Due, next: Timestamp) -> Result<bool> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let row = sqlx::query!(
-        r#"UPDATE probes SET lease_token = NULL, lease_expires_at = NULL, due_at = CASE WHEN EXISTS (SELECT 1 FROM check_requests q
-             WHERE q.tenant_id = $1 AND q.host_id = $2 AND q.check_id = $3 AND q.answered_at IS NULL AND q.expires_at > $6
-               AND q.request_id IS DISTINCT FROM $7) THEN $6::timestamptz ELSE $5::timestamptz END
+        r#"UPDATE probes SET lease_token = NULL, lease_expires_at = NULL, due_at = least($5::timestamptz, (SELECT min(greatest(q.asked_at, $6::timestamptz))
+             FROM check_requests q WHERE q.tenant_id = $1 AND q.host_id = $2 AND q.check_id = $3 AND q.answered_at IS NULL AND q.expires_at > $6
+               AND q.request_id IS DISTINCT FROM $7))
            WHERE tenant_id = $1 AND host_id = $2 AND check_id = $3 AND lease_token = $4 RETURNING due_at"#,
         tenant_id,
         due.pair.host_id,
@@ -192,9 +192,9 @@ pub async fn delete(tx: &mut TenantTx, due: &Due) -> Result<()> {
     Ok(())
 }
 
-/// Makes looks (host and check) due now; answers those that are the server's.
-pub async fn hurry(tx: &mut TenantTx, looks: &[(Uuid, Uuid)]) -> Result<BTreeSet<(Uuid, Uuid)>> {
-    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+/// Makes looks (host and check) due at `at`, or before; answers those that are the server's.
+pub async fn hurry(tx: &mut TenantTx, looks: &[(Uuid, Uuid)], at: Timestamp) -> Result<BTreeSet<(Uuid, Uuid)>> {
+    let tenant_id = tx.tenant_id();
     let (hosts, checks): (Vec<Uuid>, Vec<Uuid>) = looks.iter().copied().unzip();
     let rows = sqlx::query!(
         "UPDATE probes p SET due_at = least(p.due_at, $4) FROM (SELECT DISTINCT * FROM unnest($2::uuid[], $3::uuid[])) AS l(host_id, check_id)
@@ -202,12 +202,12 @@ pub async fn hurry(tx: &mut TenantTx, looks: &[(Uuid, Uuid)]) -> Result<BTreeSet
         tenant_id,
         &hosts,
         &checks,
-        now.to_sqlx() as _
+        at.to_sqlx() as _
     )
     .fetch_all(tx.conn())
     .await?;
     if !rows.is_empty() {
-        tx.due(Queue::Detect, now);
+        tx.due(Queue::Detect, at);
     }
     Ok(rows.into_iter().map(|row| (row.host_id, row.check_id)).collect())
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::detect::Verdict;
 use domain::verify::judge::Neighbour;
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::detect::check_requests;
@@ -34,8 +35,8 @@ pub async fn insert_ok(tx: &mut TenantTx, run_id: Uuid, attempt: i16) -> Result<
     Ok(())
 }
 
-/// Asks each of them; earlier questions count no more.
-pub async fn ask(tx: &mut TenantTx, run_id: Uuid, attempt: i16, limit: Duration) -> Result<()> {
+/// Asks each of them at `at`; earlier questions count no more.
+pub async fn ask(tx: &mut TenantTx, run_id: Uuid, attempt: i16, at: Timestamp, limit: Duration) -> Result<()> {
     let tenant_id = tx.tenant_id();
     let subjects = sqlx::query_as!(
         Subject,
@@ -49,7 +50,7 @@ pub async fn ask(tx: &mut TenantTx, run_id: Uuid, attempt: i16, limit: Duration)
     if subjects.is_empty() {
         return Ok(());
     }
-    let (request_ids, _) = check_requests::insert_all(tx, &subjects, "verify", limit).await?;
+    let (request_ids, _) = check_requests::insert_all(tx, &subjects, "verify", at, limit).await?;
     let checks: Vec<Uuid> = subjects.iter().map(|subject| subject.check_id).collect();
     let targets: Vec<String> = subjects.into_iter().map(|subject| subject.target).collect();
     sqlx::query!(

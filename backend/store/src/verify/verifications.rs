@@ -3,14 +3,20 @@
 use std::time::Duration;
 
 use domain::seconds::Seconds;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::neighbours;
+use crate::detect::check_requests;
+use crate::detect::check_states::Subject;
 use crate::error::exactly_one;
 use crate::live::Kind;
 use crate::{Queue, Result, Store, TenantTx};
+
+/// A host that has not answered in this time cannot tell.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// A verification that has come due.
 #[derive(Debug, Clone)]
@@ -31,6 +37,8 @@ pub struct Due {
     pub settle: Seconds,
     pub stable: Seconds,
     pub first_ok_at: Option<Timestamp>,
+    /// Its question is placed.
+    pub is_asked: bool,
     /// The verdict of the answer to the question of this phase.
     pub answer: Option<String>,
     /// What the answer saw.
@@ -44,27 +52,48 @@ pub struct Due {
 }
 
 /// Begins to verify a run's fix or undo that has just ended, with the settle time and stability window of its
-/// mapping; 2 s and 2 min, a service's defaults, where it says none.
+/// mapping; 2 s and 2 min, a service's defaults, where it says none. The first question is placed for the end of the settle
+/// time; a fix that looks good needs the host's other checks at the end of its window only.
 pub async fn insert(tx: &mut TenantTx, run_id: Uuid, purpose: &str, exited_ok: bool) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let settle = sqlx::query_scalar!(
-        r#"INSERT INTO verifications (tenant_id, client_id, run_id, purpose, exited_ok, attempt, phase, due_at, settle_ms, stable_ms, settle_secs, stable_secs)
-         SELECT $1, r.client_id, r.run_id, $4, $5, r.attempt, 'settling', $3::timestamptz + make_interval(secs => w.settle),
-           (w.settle * 1000)::int, (w.stable * 1000)::int, ceil(w.settle)::int, ceil(w.stable)::int
+    let run = sqlx::query!(
+        r#"SELECT r.client_id, r.host_id, r.check_id, r.target, r.attempt, (w.settle * 1000)::int AS "settle_ms!", (w.stable * 1000)::int AS "stable_ms!",
+             ceil(w.settle)::int AS "settle_secs!", ceil(w.stable)::int AS "stable_secs!"
          FROM runs r JOIN remediations m ON m.tenant_id = r.tenant_id AND m.remediation_id = r.remediation_id
            JOIN mapping_versions v ON v.tenant_id = m.tenant_id AND v.mapping_id = m.mapping_id AND v.version = m.mapping_version
            CROSS JOIN LATERAL (SELECT coalesce((v.definition->'verify'->>'settle_secs')::numeric, 2) AS settle,
              coalesce((v.definition->'verify'->>'stable_secs')::numeric, 120) AS stable) w
-         WHERE r.tenant_id = $1 AND r.run_id = $2 RETURNING settle_ms AS "settle_ms!""#,
+         WHERE r.tenant_id = $1 AND r.run_id = $2"#,
         tenant_id,
-        run_id,
-        now.to_sqlx() as _,
-        purpose,
-        exited_ok
+        run_id
     )
     .fetch_one(tx.conn())
     .await?;
-    tx.due(Queue::Verify, now + jiff::SignedDuration::from_millis(i64::from(settle)));
+    let at = now + SignedDuration::from_millis(i64::from(run.settle_ms));
+    if purpose == "undo" {
+        neighbours::ask(tx, run_id, run.attempt, at, ANSWER).await?;
+    }
+    let subject =
+        Subject { client_id: run.client_id, host_id: run.host_id, check_id: run.check_id, target: run.target };
+    let (request_id, due_at) = check_requests::insert(tx, &subject, "verify", at, ANSWER).await?;
+    sqlx::query!(
+        "INSERT INTO verifications (tenant_id, client_id, run_id, purpose, exited_ok, attempt, phase, due_at, request_id, settle_ms, stable_ms, settle_secs, stable_secs)
+         VALUES ($1, $2, $3, $4, $5, $6, 'asked_first', $7, $8, $9, $10, $11, $12)",
+        tenant_id,
+        run.client_id,
+        run_id,
+        purpose,
+        exited_ok,
+        run.attempt,
+        due_at.to_sqlx() as _,
+        request_id,
+        run.settle_ms,
+        run.stable_ms,
+        run.settle_secs,
+        run.stable_secs
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 
@@ -99,7 +128,7 @@ pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: Duration) -> Result
            leased AS (UPDATE verifications v SET lease_token = $4, lease_expires_at = $5, lease_count = v.lease_count + 1 FROM picked p
              WHERE v.tenant_id = $1 AND v.run_id = p.run_id AND v.purpose = p.purpose AND v.attempt = p.attempt RETURNING v.*)
            SELECT l.run_id, l.purpose, l.exited_ok, l.attempt, l.client_id, r.host_id, r.alert_id, r.incident_id, r.check_id, k.name AS check_name, r.target, l.phase,
-             coalesce(l.settle_ms, l.settle_secs * 1000) AS "settle_ms!", coalesce(l.stable_ms, l.stable_secs * 1000) AS "stable_ms!", l.first_ok_at, o.verdict AS "answer?", o.seen AS "seen?",
+             coalesce(l.settle_ms, l.settle_secs * 1000) AS "settle_ms!", coalesce(l.stable_ms, l.stable_secs * 1000) AS "stable_ms!", l.first_ok_at, l.request_id IS NOT NULL AS "is_asked!", o.verdict AS "answer?", o.seen AS "seen?",
              EXISTS (SELECT 1 FROM run_events e WHERE e.tenant_id = $1 AND e.run_id = r.run_id AND e.to_state = 'unknown') AS "was_in_doubt!",
              EXISTS (SELECT 1 FROM observations b WHERE b.tenant_id = $1 AND b.host_id = r.host_id AND b.check_id = r.check_id
                AND b.target = r.target AND b.received_at > l.first_ok_at AND b.verdict IN ('warning', 'critical')) AS "bad_since_first!"
@@ -135,6 +164,7 @@ pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: Duration) -> Result
             settle: Seconds::millis(r.settle_ms.unsigned_abs()),
             stable: Seconds::millis(r.stable_ms.unsigned_abs()),
             first_ok_at: r.first_ok_at.map(|t| t.to_jiff()),
+            is_asked: r.is_asked,
             answer: r.answer,
             seen: r.seen,
             was_in_doubt: r.was_in_doubt,
@@ -143,23 +173,20 @@ pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: Duration) -> Result
         .collect())
 }
 
-/// Goes on to another phase that is due at `due_at`.
-pub async fn mark_phase(
-    tx: &mut TenantTx,
-    due: &Due,
-    phase: &str,
-    due_at: Timestamp,
-    request_id: Option<Uuid>,
-    first_ok_at: Option<Timestamp>,
-) -> Result<()> {
+/// Asks once more at `at`, together with the host's other checks. It goes on when all have answered, or at the end of
+/// [`ANSWER`].
+pub async fn ask_again(tx: &mut TenantTx, due: &Due, at: Timestamp, first_ok_at: Option<Timestamp>) -> Result<()> {
     let tenant_id = tx.tenant_id();
+    neighbours::ask(tx, due.run_id, due.attempt, at, ANSWER).await?;
+    let (client_id, host_id, check_id, target) = (due.client_id, due.host_id, due.check_id, due.target.clone());
+    let subject = Subject { client_id, host_id, check_id, target };
+    let (request_id, due_at) = check_requests::insert(tx, &subject, "verify", at, ANSWER).await?;
     let done = sqlx::query!(
-        "UPDATE verifications SET phase = $4, due_at = $5, request_id = $6, first_ok_at = $7, lease_token = NULL, lease_expires_at = NULL
-         WHERE tenant_id = $1 AND run_id = $2 AND attempt = $3 AND phase = $8 AND purpose = $9",
+        "UPDATE verifications SET phase = 'asked_again', due_at = $4, request_id = $5, first_ok_at = $6, lease_token = NULL, lease_expires_at = NULL
+         WHERE tenant_id = $1 AND run_id = $2 AND attempt = $3 AND phase = $7 AND purpose = $8",
         tenant_id,
         due.run_id,
         due.attempt,
-        phase,
         due_at.to_sqlx() as _,
         request_id,
         first_ok_at.map(|t| t.to_sqlx()) as _,
@@ -168,9 +195,8 @@ pub async fn mark_phase(
     )
     .execute(tx.conn())
     .await?;
-    exactly_one("verifications::mark_phase", done.rows_affected())?;
+    exactly_one("verifications::ask_again", done.rows_affected())?;
     tx.changes(Kind::Incident, due.client_id, due.incident_id);
-    tx.due(Queue::Verify, due_at);
     Ok(())
 }
 
