@@ -306,8 +306,8 @@ impl TenantTx {
         self.noted.note(change);
     }
 
-    /// Inserts the wake-ups, commits, and then wakes the loops: everywhere for what is due, and this node's also for what
-    /// will be, since its sleep may be too long.
+    /// Inserts the wake-ups, commits, and then wakes the loops: everywhere for what is due, and for what will be, since the
+    /// sleep may be too long, this node's, or the node's whose it is.
     pub async fn commit(mut self) -> Result<()> {
         let due = std::mem::take(&mut self.due);
         for (queue, at) in due.iter().filter(|(queue, _)| queue.has_wakeups()) {
@@ -323,7 +323,8 @@ impl TenantTx {
         self.tx.commit().await?;
         self.wake.live().tell(std::mem::take(&mut self.noted));
         for (queue, at) in due {
-            if self.now.is_some_and(|now| at > now) {
+            let anybodys = !matches!(queue, Queue::Dispatch(_));
+            if anybodys && self.now.is_some_and(|now| at > now) {
                 self.wake.wake(queue);
             } else {
                 self.wake.wake_everywhere(queue);

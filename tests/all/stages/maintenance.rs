@@ -1,7 +1,7 @@
 //! Planned maintenance keeps actions off by the clock alone, again and again.
 
 use domain::remediate::maintenance::{Span, Times};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use jiff::tz::TimeZone;
 use serde_json::json;
 use store::remediate::maintenance::{self, Plan};
@@ -23,15 +23,21 @@ enum At {
     Host,
 }
 
+/// An hour of each day that is far from now.
+fn daily(now: Timestamp) -> &'static str {
+    if now.to_zoned(TimeZone::UTC).hour() < 12 { "daily 15:00-16:00" } else { "daily 03:00-04:00" }
+}
+
 /// Plans an hour that begins in `from` seconds.
 async fn plan(w: &World, at: At, host: Host, from: i64, active: bool) {
     let mut tx = w.tx().await;
-    let starts_at = tx.now().await.unwrap() + SignedDuration::from_secs(from);
+    let now = tx.now().await.unwrap();
+    let starts_at = now + SignedDuration::from_secs(from);
     let plan = Plan {
         name: "Patch night",
         client_id: (!matches!(at, At::Everywhere)).then_some(host.client_id),
         host: matches!(at, At::Host).then_some("h1"),
-        times: &json!({"weekly": ["daily 22:00-23:00"]}),
+        times: &json!({"weekly": [daily(now)]}),
         active,
         span: Some(Span { starts_at, ends_at: starts_at + SignedDuration::from_hours(1) }),
     };
@@ -48,6 +54,7 @@ async fn what_has_no_permit_is_taken_back_when_it_begins_and_runs_when_it_is_ove
     for at in [At::Everywhere, At::Client, At::Host] {
         let mut w = world(1).await;
         let host = w.hosts[0];
+        let planned_at = w.tx().await.now().await.unwrap();
         plan(&w, at, host, 60, true).await;
         w.breaks(host).await;
         w.settle().await;
@@ -72,7 +79,7 @@ async fn what_has_no_permit_is_taken_back_when_it_begins_and_runs_when_it_is_ove
         let mut tx = w.tx().await;
         let now = tx.now().await.unwrap();
         let next = maintenance::list(&mut tx, None).await.unwrap()[0].span;
-        let times = Times { weekly: vec!["daily 22:00-23:00".into()], once: None };
+        let times = Times { weekly: vec![daily(planned_at).into()], once: None };
         assert_eq!(next, times.next(now, &TimeZone::UTC));
     }
 }
