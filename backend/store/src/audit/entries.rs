@@ -86,7 +86,7 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limi
              ORDER BY at DESC, audit_id DESC LIMIT $10) e
            LEFT JOIN audit_chain c ON c.tenant_id = e.tenant_id AND c.audit_id = e.audit_id
            LEFT JOIN clients k ON k.tenant_id = e.tenant_id AND k.client_id = e.client_id
-           LEFT JOIN memberships m ON m.tenant_id = e.tenant_id AND position('member ' || m.login_id IN e.actor) > 0
+           LEFT JOIN memberships m ON m.tenant_id = e.tenant_id AND 'member ' || m.login_id = right(e.actor, 43)
            ORDER BY e.at DESC, e.audit_id DESC"#,
         tenant_id,
         place.at.to_sqlx() as _,
