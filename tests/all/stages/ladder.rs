@@ -1,6 +1,7 @@
 //! The ladder: one rung after the other, each with its own admission and its own yes; and what ends it.
 
 use domain::detect::reading::Verdict;
+use jiff::SignedDuration;
 use wire::v1::Ended;
 
 use super::approval::{plan, says};
@@ -135,6 +136,38 @@ async fn a_fix_that_heals_its_check_and_breaks_a_neighbour_made_it_worse() {
     );
     let record = w.record("verify").await;
     assert_eq!((&record["neighbours"][0]["target"], &record["outcome"]), (&"till".into(), &"made_worse".into()));
+}
+
+#[tokio::test]
+async fn a_neighbour_that_falls_after_its_look_and_before_the_verdict_counts_as_worse() {
+    for (falls, outcome) in [(false, "fixed"), (true, "made_worse")] {
+        let mut w = World::new(Setup { rungs: 2, neighbour: true, limits: ROOM, ..Setup::default() }).await;
+        let host = w.hosts[0];
+        w.till(host, Verdict::Ok).await;
+        w.breaks(host).await;
+        w.settle().await;
+        let key = w.permit(host).await;
+        w.ends(&key, Ended::Exited { code: 0 }).await;
+        w.pass(1);
+        w.settle().await;
+        w.answers(host, Verdict::Ok).await;
+        w.settle().await;
+        // The window of three seconds is not over; its last fifth begins.
+        w.moved.advance(SignedDuration::from_millis(2_500));
+        w.settle().await;
+        assert_eq!(w.asked(host).await, 1, "the neighbour alone");
+        w.answers(host, Verdict::Ok).await;
+        if falls {
+            w.till_says(host, Verdict::Critical).await;
+        }
+        w.settle().await;
+        assert_eq!(w.runs().await, ["verifying"], "its own check is not asked before the end");
+        w.pass(1);
+        w.settle().await;
+        w.answers(host, Verdict::Ok).await;
+        w.settle().await;
+        assert_eq!(w.runs().await, [outcome]);
+    }
 }
 
 #[tokio::test]

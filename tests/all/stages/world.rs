@@ -335,6 +335,18 @@ impl World {
         tx.commit().await.unwrap();
     }
 
+    /// `Till runs` says something of a host that nobody asked for.
+    pub async fn till_says(&mut self, host: Host, verdict: Verdict) {
+        let check_id = self.one("SELECT check_id FROM checks WHERE name = 'Till runs'").await;
+        let subject = Subject { check_id, target: "till".into(), ..self.subject(host) };
+        let mut tx = self.tx().await;
+        let observed_at = tx.now().await.unwrap();
+        let seen = Self::seen(if verdict == Verdict::Ok { "running" } else { "failed" });
+        let new = NewObservation { subject: &subject, observed_at, seen: &seen, verdict, request_id: None };
+        observations::insert(&mut tx, &new).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
     /// The check of a host is ok again.
     pub async fn recovers(&mut self, host: Host) {
         self.signal(host, false).await;

@@ -69,13 +69,15 @@ pub async fn ask(tx: &mut TenantTx, run_id: Uuid, attempt: i16, at: Timestamp, l
     Ok(())
 }
 
-/// All of them with the answers to their questions, by name.
+/// All of them with what they said last since they were asked, by name.
 pub async fn list(tx: &mut TenantTx, run_id: Uuid, attempt: i16) -> Result<Vec<Neighbour>> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
         r#"SELECT k.check_id, k.name, n.target, o.verdict AS "verdict?", o.seen AS "seen?"
            FROM run_neighbours n JOIN checks k ON k.tenant_id = n.tenant_id AND k.check_id = n.check_id
-             LEFT JOIN observations o ON o.tenant_id = n.tenant_id AND o.request_id = n.request_id
+             LEFT JOIN check_requests q ON q.tenant_id = n.tenant_id AND q.request_id = n.request_id
+             LEFT JOIN LATERAL (SELECT o.verdict, o.seen FROM observations o WHERE o.tenant_id = n.tenant_id AND o.host_id = n.host_id
+               AND o.check_id = n.check_id AND o.target = n.target AND o.received_at >= q.asked_at ORDER BY o.received_at DESC LIMIT 1) o ON true
            WHERE n.tenant_id = $1 AND n.run_id = $2 AND n.attempt = $3 ORDER BY k.name, n.target"#,
         tenant_id,
         run_id,

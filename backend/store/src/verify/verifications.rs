@@ -17,6 +17,9 @@ use crate::{Queue, Result, Store, TenantTx};
 
 /// A host that has not answered in this time cannot tell.
 const ANSWER: Duration = Duration::from_secs(30);
+/// The host's other checks are looked at this long before the end of the stability window, or in its last fifth if that is
+/// shorter, so that the verdict does not wait for many looks at once. What they say by themselves till then counts too.
+const AHEAD: SignedDuration = SignedDuration::from_secs(2);
 
 /// A verification that has come due.
 #[derive(Debug, Clone)]
@@ -173,11 +176,13 @@ pub async fn claim_due(tx: &mut TenantTx, limit: i64, lease: Duration) -> Result
         .collect())
 }
 
-/// Asks once more at `at`, together with the host's other checks. It goes on when all have answered, or at the end of
-/// [`ANSWER`].
+/// Asks once more at `at`, and the host's other checks a little before. It goes on when all have answered, or at the end
+/// of [`ANSWER`].
 pub async fn ask_again(tx: &mut TenantTx, due: &Due, at: Timestamp, first_ok_at: Option<Timestamp>) -> Result<()> {
     let tenant_id = tx.tenant_id();
-    neighbours::ask(tx, due.run_id, due.attempt, at, ANSWER).await?;
+    let now = tx.now().await?;
+    let ahead = (due.stable.span() / 5).min(AHEAD);
+    neighbours::ask(tx, due.run_id, due.attempt, (at - ahead).max(now), ANSWER).await?;
     let (client_id, host_id, check_id, target) = (due.client_id, due.host_id, due.check_id, due.target.clone());
     let subject = Subject { client_id, host_id, check_id, target };
     let (request_id, due_at) = check_requests::insert(tx, &subject, "verify", at, ANSWER).await?;
