@@ -51,7 +51,19 @@ async fn admissions(rows: &PgPool, tenants: u32, hosts: u32) -> f64 {
 
 /// Where the time goes: medians over the runs, each from the one before it, by the database's clock.
 async fn phases(rows: &PgPool) -> serde_json::Value {
-    let names = ["observed to planned", "admitted", "permitted", "ended", "asked first", "answered", "looked at", "asked again", "answered", "all answered", "verdict"];
+    let names = [
+        "observed to planned",
+        "admitted",
+        "permitted",
+        "ended",
+        "asked first",
+        "answered",
+        "looked at",
+        "asked again",
+        "answered",
+        "all answered",
+        "verdict",
+    ];
     let medians: Vec<f64> = sqlx::query_scalar(
         "WITH of_run AS (SELECT r.run_id, r.planned_at, r.ended_at, v.first_ok_at, v.request_id,
              (SELECT max(o.received_at) FROM observations o WHERE o.check_id = r.check_id AND o.host_id = r.host_id AND o.received_at <= r.planned_at) AS observed,

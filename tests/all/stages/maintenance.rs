@@ -1,8 +1,8 @@
 //! Planned maintenance keeps actions off by the clock alone, again and again.
 
 use domain::remediate::maintenance::{Span, Times};
-use jiff::{SignedDuration, Timestamp};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use store::remediate::maintenance::{self, Plan};
 use store::remediate::stops;
