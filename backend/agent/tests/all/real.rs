@@ -168,7 +168,8 @@ async fn restarted(real: &Real) {
     let nothing = || tokio::process::Command::new("/bin/true").spawn().unwrap();
     let mut agent = bench.linked(nothing()).await;
     agent.configure().await;
-    agent.offer(1, START).await;
+    let noted = bench.path("groups").display().to_string();
+    agent.offer(1, &[&["/bin/cp", "/proc/self/cgroup", &noted], &["{service.start}"]]).await;
     agent.permit().await;
     bench.until("the step begins", |bench| bench.ledger().len() == 1).await;
     let runner = bench.ledger()[0].strip_prefix("start ").unwrap().to_owned();
@@ -176,6 +177,14 @@ async fn restarted(real: &Real) {
     let scope = "mendwright-run-00000000-0000-0000-0000-000000000032-fix-1-1.scope";
     assert!(groups.contains(scope), "{groups}");
     println!("a run in {}", groups.lines().find(|line| line.contains(scope)).unwrap());
+    // A step's own group is below it, where the kernel has what that needs.
+    let of_step = fs::read_to_string(&noted).unwrap();
+    assert!(of_step.contains(scope), "{of_step}");
+    let own = of_step.lines().find(|line| line.starts_with("0::")).unwrap_or_default();
+    println!("  its first step in {own}");
+    if groups.lines().any(|line| line.starts_with("0::") && line.ends_with(scope)) {
+        assert!(own.ends_with(&format!("{scope}/steps/run-1-1")), "{own}");
+    }
     real.systemd().await.unwrap().restart_unit(AGENT, "replace").await.unwrap();
     let mut again = bench.linked(nothing()).await;
     let known: Vec<_> = again.hello.jobs.iter().map(|job| (job.fence, job.reached)).collect();
