@@ -165,20 +165,6 @@ pub async fn find_limit(tx: &mut TenantTx, kind: BucketKind) -> Result<Numbers> 
     Ok(guardrails::find(tx, kind, &key).await?.set)
 }
 
-/// How many hosts each client has.
-pub async fn list_client_sizes(tx: &mut TenantTx) -> Result<Vec<u32>> {
-    let tenant_id = tx.tenant_id();
-    let counts = sqlx::query_scalar!(
-        r#"SELECT count(h.host_id) AS "n!" FROM clients c
-           LEFT JOIN hosts h ON h.tenant_id = c.tenant_id AND h.client_id = c.client_id AND h.state <> 'retired'
-           WHERE c.tenant_id = $1 AND c.archived_at IS NULL GROUP BY c.client_id"#,
-        tenant_id
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    Ok(counts.into_iter().map(|n| u32::try_from(n).unwrap_or(u32::MAX)).collect())
-}
-
 /// Renames the tenant, or moves it to another time zone.
 pub async fn update_tenant(tx: &mut TenantTx, name: &str, time_zone: &str) -> Result<()> {
     let tenant_id = tx.tenant_id();

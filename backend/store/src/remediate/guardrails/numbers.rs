@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::remediate::groups;
-use crate::{Result, TenantTx, configuration};
+use crate::{Result, TenantTx, fleet};
 
 /// The limits of a bucket whose scope has `hosts`, or as many as there are.
 pub(super) async fn limits_of(
@@ -151,7 +151,7 @@ pub async fn size(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<Size
     Ok(Size { hosts: hosts_in(tx, kind, key).await?, first_week: is_first_week(created, now) })
 }
 
-/// How large each of these clients is.
+/// How large each of these clients is: what an admission, a change of a limit and a page go by alike.
 pub(in crate::remediate) async fn list_client_sizes(
     tx: &mut TenantTx,
     client_ids: &[Uuid],
@@ -176,15 +176,14 @@ pub(in crate::remediate) async fn list_client_sizes(
 /// The sizes of all scopes of a kind, which a limit of that kind holds for.
 pub async fn list_sizes(tx: &mut TenantTx, kind: BucketKind) -> Result<Vec<Size>> {
     let tenant_id = tx.tenant_id().to_string();
-    let tenant = size(tx, BucketKind::Tenant, &tenant_id).await?;
-    let first_week = tenant.first_week;
     Ok(match kind {
-        BucketKind::Tenant => vec![tenant],
         BucketKind::Client => {
-            let clients = configuration::list_client_sizes(tx).await?;
-            clients.into_iter().map(|hosts| Size { hosts, first_week }).collect()
+            let clients = fleet::list_clients(tx).await?.into_iter().map(|client| client.client_id).collect::<Vec<_>>();
+            list_client_sizes(tx, &clients).await?.into_iter().map(|(_, size)| size).collect()
         }
-        _ => vec![Size { hosts: 1, first_week }],
+        BucketKind::Tenant => vec![size(tx, kind, &tenant_id).await?],
+        // Each of them is about one host.
+        _ => vec![size(tx, BucketKind::Host, &tenant_id).await?],
     })
 }
 
@@ -205,13 +204,7 @@ async fn hosts_in(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<u32>
         }
         BucketKind::Client | BucketKind::Undo => {
             let client_id = key.parse::<Uuid>().unwrap_or_default();
-            sqlx::query_scalar!(
-                r#"SELECT count(*) AS "n!" FROM hosts WHERE tenant_id = $1 AND client_id = $2 AND state <> 'retired'"#,
-                tenant_id,
-                client_id
-            )
-            .fetch_one(tx.conn())
-            .await?
+            return Ok(list_client_sizes(tx, &[client_id]).await?.first().map_or(0, |(_, size)| size.hosts));
         }
         _ => 1,
     };
