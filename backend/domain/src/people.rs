@@ -139,6 +139,26 @@ fn rest(tries: u32, free: u32) -> Duration {
     }
 }
 
+/// Invitations of one address within a day.
+const INVITED_MAX: u32 = 5;
+/// Invitations of an organization within a day.
+const INVITING_MAX: u32 = 200;
+
+/// Whether one more may be invited, when within a day the same address was invited so often and all together so often:
+/// an invitation is a mail to somebody who did not ask for it.
+///
+/// # Errors
+/// A sentence.
+pub fn may_invite(of_address: u32, of_all: u32) -> Result<(), &'static str> {
+    if of_address >= INVITED_MAX {
+        return Err("They were invited five times within a day: ask them to look into their mail.");
+    }
+    if of_all >= INVITING_MAX {
+        return Err("200 invitations were sent within a day: go on tomorrow.");
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,5 +220,12 @@ mod tests {
         for bad in ["", " ", "a\nb", "see https://evil.example", "WWW.evil.example", &"x".repeat(101)] {
             assert!(check_name(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn nobody_is_invited_over_and_over() {
+        assert_eq!(may_invite(4, 199), Ok(()));
+        assert!(may_invite(5, 5).unwrap_err().contains("five times"));
+        assert!(may_invite(0, 200).unwrap_err().contains("200"));
     }
 }

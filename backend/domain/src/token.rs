@@ -20,8 +20,8 @@ pub const SCOPES: [(Act, &str, &str); 13] = [
     (Act::OwnOrganization, "own", "Let the platform’s staff look; with members also make and unmake owners"),
 ];
 
-/// What changes who may do what, or what holds for everybody.
-const MANAGING: [Act; 3] = [Act::ManagePeople, Act::ManageOrganization, Act::OwnOrganization];
+/// What changes who may do what, or what holds for everybody: for these the console asks for a fresh proof.
+const MANAGING: [Act; 4] = [Act::ConfirmChanges, Act::ManagePeople, Act::ManageOrganization, Act::OwnOrganization];
 
 /// The longest life of a token, in days.
 pub const DAYS_MAX: u16 = 366;
@@ -104,8 +104,8 @@ mod tests {
     fn what_changes_who_may_do_what_ends_sooner() {
         for (act, word, _) in SCOPES {
             let days = Scopes::of(["read", word]).days_max();
-            // The database holds the same three to it: `api_tokens_managing`.
-            let soon = ["people", "settings", "own"].contains(&word);
+            // The database holds all but the first to it too: `api_tokens_managing`.
+            let soon = ["confirm", "people", "settings", "own"].contains(&word);
             assert_eq!(days, if soon { 90 } else { 366 }, "{act:?}");
         }
     }

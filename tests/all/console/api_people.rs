@@ -117,6 +117,28 @@ async fn who_is_invited_over_the_api_gets_a_mail_and_an_invitation_is_sent_again
 }
 
 #[tokio::test]
+async fn nobodys_mailbox_is_filled_with_invitations() {
+    let mut p = Program::new().await;
+    let kim = || json!({ "email": "kim@new.example", "role": "viewer", "clients": null });
+    for _ in 0..5 {
+        assert_eq!(p.post("invitations", kim()).await.0, StatusCode::OK);
+    }
+    let (status, refused) = p.post("invitations", kim()).await;
+    assert_eq!((status, &refused["field"]), (UNPROCESSABLE, &json!("email")));
+    assert!(refused["detail"].as_str().unwrap().contains("five times within a day"), "{refused}");
+    let (owner, csrf) = p.console.seat("owner@ours.example").await;
+    let form = format!("csrf={csrf}&email=KIM%40new.example&role=viewer&sees=all");
+    let (status, _, page) = p.console.post("/settings/people", &owner, form).await;
+    assert!(status == UNPROCESSABLE && page.contains("five times within a day"), "the page says the same");
+    let lee = json!({ "email": "lee@new.example", "role": "viewer", "clients": null });
+    assert_eq!(p.post("invitations", lee).await.0, StatusCode::OK, "somebody else");
+    assert_eq!(p.console.count("letters WHERE kind = 'invitation' AND address = 'kim@new.example'").await, 5);
+    p.console.clock.advance(jiff::SignedDuration::from_hours(24));
+    p = p.with("owner@ours.example", &["people"]).await;
+    assert_eq!(p.post("invitations", kim()).await.0, StatusCode::OK, "a day later");
+}
+
+#[tokio::test]
 async fn no_token_goes_beyond_what_its_maker_manages() {
     let mut p = Program::new().await;
     let tenant = p.console.ours.tenant;
@@ -192,6 +214,7 @@ async fn a_token_that_manages_is_made_by_somebody_who_has_just_proven_it_and_end
     let form = |scope: &str, days: u16| format!("csrf={csrf}&name=people&scope=read&scope={scope}&days={days}");
     let path = "/settings/tokens";
     let made = console.count("api_tokens").await;
+    assert_eq!(console.post(path, &owner, form("confirm", 365)).await.0, UNPROCESSABLE);
     for scope in ["people", "settings", "own"] {
         let (status, _, page) = console.post(path, &owner, form(scope, 365)).await;
         assert_eq!(status, UNPROCESSABLE, "{scope}");

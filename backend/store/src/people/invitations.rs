@@ -76,6 +76,22 @@ pub async fn insert(tx: &mut TenantTx, new: &New<'_>, organization: &str) -> Res
     Ok(id)
 }
 
+/// How often an address was invited within a time, and how many invitations there were in all.
+pub async fn count_recent(tx: &mut TenantTx, email: &str, within: Duration) -> Result<(u32, u32)> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let row = sqlx::query!(
+        r#"SELECT count(*) FILTER (WHERE lower(email) = lower($2)) AS "of_address!", count(*) AS "of_all!" FROM invitations
+         WHERE tenant_id = $1 AND invited_at > $3"#,
+        tenant_id,
+        email,
+        (now - within).to_sqlx() as _
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
+    Ok((count(row.of_address), count(row.of_all)))
+}
+
 /// The open invitations that can be accepted still, oldest first.
 pub async fn list_open(tx: &mut TenantTx) -> Result<Vec<Invitation>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);

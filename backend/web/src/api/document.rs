@@ -29,7 +29,7 @@ impl IntoResponses for Problem {
             (StatusCode::UNAUTHORIZED, "There is no such token, it works no more, or not from this network"),
             (StatusCode::FORBIDDEN, "The token's scopes or its maker's role do not allow it"),
             (StatusCode::NOT_FOUND, "There is no such thing, or it is somebody else's"),
-            (StatusCode::CONFLICT, "It changed meanwhile"),
+            (StatusCode::CONFLICT, "What is there stands against it, or changed meanwhile"),
             (StatusCode::PAYLOAD_TOO_LARGE, "The body is too long"),
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not application/json"),
             (StatusCode::UNPROCESSABLE_ENTITY, "A field or parameter cannot be used; `field` names it"),

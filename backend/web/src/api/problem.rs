@@ -67,7 +67,11 @@ impl Problem {
             StatusCode::METHOD_NOT_ALLOWED => {
                 Problem::of(status, "/api/docs#method", "There is nothing here for this method")
             }
-            StatusCode::CONFLICT => Problem::of(status, "/api/docs#conflict", "It changed meanwhile: look at it again"),
+            StatusCode::CONFLICT => Problem::of(
+                status,
+                "/api/docs#conflict",
+                "What is there stands against it, or changed meanwhile: look at it again",
+            ),
             StatusCode::PAYLOAD_TOO_LARGE => Problem::of(status, "/api/docs#too-large", "The request is too long"),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                 Problem::of(status, "/api/docs#media-type", "The body must be application/json")

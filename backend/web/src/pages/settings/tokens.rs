@@ -98,7 +98,9 @@ async fn insert(app: &App, member: &Member, form: &New) -> Result<Result<String,
     }
     let days_max = Scopes::of(form.scope.iter().map(String::as_str)).days_max();
     if form.days > days_max {
-        return Ok(Err(format!("A token that may change members or settings ends after {days_max} days at most.")));
+        return Ok(Err(format!(
+            "A token that may change members or settings, or confirm changes, ends after {days_max} days at most."
+        )));
     }
     let networks = match networks::parse(&form.networks) {
         Ok(networks) if networks.len() <= NETWORKS_MAX => networks,

@@ -1,9 +1,11 @@
 //! Somebody is invited, and an invitation is taken back.
 
+use std::time::Duration;
+
 use axum::extract::{Path, State, rejection::PathRejection};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::Act;
-use domain::people::check_email;
+use domain::people::{check_email, may_invite};
 use domain::quota::Counted;
 use serde::Deserialize;
 use serde_json::json;
@@ -17,6 +19,9 @@ use crate::member::Member;
 use crate::pages::settings::you::Click;
 use crate::posted::{Posted, inputs};
 use crate::{App, Failure, Refusal};
+
+/// Invitations are counted over so long.
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// The form that invites.
 #[derive(Deserialize)]
@@ -65,6 +70,10 @@ pub async fn insert_invitation(
     let open = invitations::list_open(tx).await?.into_iter().find(|open| is_theirs(&open.email));
     if open.as_ref().is_some_and(|open| !member.may_manage(open.role)) {
         return Err(Failure::FORBIDDEN);
+    }
+    let (of_address, of_all) = invitations::count_recent(tx, &email, DAY).await?;
+    if let Err(wrong) = may_invite(of_address, of_all) {
+        return Ok(Err(Refusal::field("email", wrong)));
     }
     // Whoever is invited has their place, so nothing is asked when they come.
     let more = if open.is_some() { 0 } else { 1 };
