@@ -48,6 +48,11 @@ impl Scopes {
         if MANAGING.iter().any(|act| self.0.contains(act)) { MANAGING_DAYS_MAX } else { DAYS_MAX }
     }
 
+    /// Whether what the console asks a fresh proof for may be done by them: such a token was made after one, and ends soon.
+    pub fn stand_for_proof(&self) -> bool {
+        self.days_max() <= MANAGING_DAYS_MAX
+    }
+
     /// Whether a token with these scopes may, whose maker has `role` now.
     pub fn may(&self, role: Role, act: Act) -> bool {
         self.0.contains(&act) && role.may(act)
@@ -107,6 +112,7 @@ mod tests {
             // The database holds all but the first to it too: `api_tokens_managing`.
             let soon = ["confirm", "people", "settings", "own"].contains(&word);
             assert_eq!(days, if soon { 90 } else { 366 }, "{act:?}");
+            assert_eq!(Scopes::of(["read", word]).stand_for_proof(), soon, "{act:?}");
         }
     }
 }

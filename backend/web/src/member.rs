@@ -119,11 +119,10 @@ impl Member {
     }
 
     /// Goes on only if it was proven a short while ago that it is them: for what changes who may do what. A token proves
-    /// nothing: its maker had done so when they made it, and if its scopes go so far, that counts for 90 days at most
-    /// (`domain::token`).
+    /// nothing: its maker had done so when they made it, and that counts while its scopes make it end soon.
     pub async fn must_be_proven(&self, app: &App) -> Result<(), Failure> {
-        if self.scopes.is_some() {
-            return Ok(());
+        if let Some(scopes) = &self.scopes {
+            return if scopes.stand_for_proof() { Ok(()) } else { Err(Failure::FORBIDDEN) };
         }
         if entry::counts(self.proven_at, entry::now(&app.store).await?) { Ok(()) } else { Err(Failure(Kind::Stale)) }
     }

@@ -78,6 +78,9 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/v1/limits"),
     ("POST", "/api/v1/limits/{limit}"),
     ("GET", "/api/v1/service-groups"),
+    ("POST", "/api/v1/clients/{id}/groups"),
+    ("POST", "/api/v1/clients/{id}/groups/{group}"),
+    ("POST", "/api/v1/clients/{id}/groups/{group}/remove"),
     ("GET", "/api/v1/secrets"),
     ("POST", "/api/v1/secrets"),
     ("POST", "/api/v1/secrets/{id}/replace"),
@@ -189,7 +192,7 @@ async fn nobody_is_let_in_without_a_token_that_works() {
     }
     for (method, path) in ROUTES {
         let id = console.ours.incident.to_string();
-        let path = ["{id}", "{site}", "{contact}", "{limit}"]
+        let path = ["{id}", "{site}", "{contact}", "{limit}", "{group}"]
             .iter()
             .fold((*path).to_owned(), |path, of| path.replace(of, &id));
         let (status, headers, _) = console.api(method, &path, "", &[("cookie", &cookie)], None).await;

@@ -257,3 +257,51 @@ async fn a_claim_is_answered_for_exactly_its_key_and_a_declared_service_is_watch
     assert_eq!(p.post(&of("/watch"), json!({ "service": "shop-web" })).await.0, StatusCode::FORBIDDEN);
     assert_eq!(p.post(&of("/claim"), json!({ "answer": "other" })).await.0, StatusCode::FORBIDDEN);
 }
+
+#[tokio::test]
+async fn a_service_group_is_declared_at_once_and_what_loosens_it_waits() {
+    let mut p = Program::new().await;
+    let groups = format!("clients/{}/groups", p.console.ours.client);
+    let pool = json!({ "name": "Pool", "tags": { "pool": "web" }, "targets": ["shop-web"] });
+    let with = |field: &str, value: Value| {
+        let mut body = pool.clone();
+        body[field] = value;
+        body
+    };
+    let wrong = [
+        (with("name", json!(" ")), "name"),
+        (with("tags", json!({})), "tags"),
+        (with("tags", json!({ "a,b": "c" })), "tags"),
+        (with("targets", json!(["a,b"])), "targets"),
+        (with("targets", json!((0..51).map(|n| n.to_string()).collect::<Vec<_>>())), "targets"),
+        (with("active", json!(true)), "active"),
+    ];
+    p.refuses(&groups, &wrong).await;
+    let key = [("idempotency-key", "one")];
+    let (status, made) = p.post_with(&groups, &key, pool.clone()).await;
+    assert_eq!(status, StatusCode::OK, "{made}");
+    assert_eq!(p.post_with(&groups, &key, pool.clone()).await.1, made, "answered as before");
+    p.refuses(&groups, &[(with("name", json!("pool")), "name")]).await;
+    let one = format!("{groups}/{}", made["id"].as_str().unwrap());
+    let same = json!({ "tags": { "pool": "web" }, "targets": ["shop-web"] });
+    assert_eq!(p.post(&one, same).await.1, json!({ "outcome": "same" }));
+    let other = |why: &str| json!({ "tags": { "pool": "db" }, "why": why });
+    p.refuses(&one, &[(other(" "), "why"), (other(&"x".repeat(201)), "why"), (json!({}), "tags")]).await;
+    p.refuses(&format!("{one}/remove"), &[(json!({}), "why")]).await;
+    assert_eq!(p.post(&one, other("They moved")).await.1, json!({ "outcome": "proposed" }));
+    let remove = json!({ "why": "It is one host now" });
+    assert_eq!(p.post(&format!("{one}/remove"), remove.clone()).await.1, json!({ "outcome": "proposed" }));
+    let open = "proposed_changes WHERE kind = 'service_group' AND state = 'proposed' AND proposed_login_id IS NOT NULL";
+    assert_eq!(p.console.count(open).await, 1, "the newest word counts");
+    assert_eq!(p.get("service-groups").await.1["items"][0]["tags"], json!({ "pool": "web" }), "nothing changed yet");
+    assert_eq!(p.console.count("audit WHERE action = 'service_group.declared' AND actor LIKE 'token %'").await, 1);
+    let nobodys = format!("{groups}/{}", Uuid::nil());
+    assert_eq!(p.post(&nobodys, other("x")).await.0, StatusCode::NOT_FOUND);
+
+    // What the console asks a fresh proof for takes a token that ends soon; what tightens does not.
+    p = p.with("owner@ours.example", &["read", "clients"]).await;
+    assert_eq!(p.post(&format!("{one}/remove"), remove).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(p.post(&groups, with("name", json!("Second"))).await.0, StatusCode::OK);
+    p = p.with("sam@ours.example", &ALL).await;
+    assert_eq!(p.post(&groups, with("name", json!("Third"))).await.0, StatusCode::FORBIDDEN, "a technician");
+}

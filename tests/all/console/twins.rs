@@ -82,6 +82,8 @@ const TWINS: &[(&str, Twin)] = &[
         "/clients/{id}/contacts/{contact}",
         Is(&["clients/{id}/contacts/{contact}", "clients/{id}/contacts/{contact}/remove"]),
     ),
+    ("/clients/{id}/groups", Is(&["clients/{id}/groups"])),
+    ("/clients/{id}/groups/{group}", Is(&["clients/{id}/groups/{group}", "clients/{id}/groups/{group}/remove"])),
     ("/clients/{id}/archive", Is(&["clients/{id}/archive"])),
     ("/clients/{id}/restore", Is(&["clients/{id}/restore"])),
     ("/hosts/{id}/claim", Is(&["hosts/{id}/claim"])),

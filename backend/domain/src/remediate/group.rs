@@ -41,20 +41,34 @@ impl ServiceGroup {
     /// A sentence about what is wrong.
     pub fn parse(tags: &str, targets: &str) -> Result<ServiceGroup, String> {
         let tags = fleet::tags(tags)?;
+        let targets = targets.split(['\n', ',']).map(str::trim).filter(|target| !target.is_empty());
+        ServiceGroup::of(tags, targets).map_err(|(_, wrong)| wrong)
+    }
+
+    /// A group that holds, of a host's tags and of services.
+    ///
+    /// # Errors
+    /// Which of them is wrong, `tags` or `targets`, and a sentence.
+    pub fn of<'a>(
+        tags: BTreeMap<String, String>,
+        targets: impl IntoIterator<Item = &'a str>,
+    ) -> Result<ServiceGroup, (&'static str, String)> {
         if tags.is_empty() {
-            return Err("say at least one tag that its hosts carry".to_owned());
+            return Err(("tags", "say at least one tag that its hosts carry".to_owned()));
         }
         let mut found: Vec<String> = Vec::new();
-        for target in targets.split(['\n', ',']).map(str::trim).filter(|target| !target.is_empty()) {
-            if target.len() > fleet::NAME_MAX || target.chars().any(char::is_control) {
-                return Err("a service has at most 200 characters in one line".to_owned());
+        for target in targets {
+            let is_odd = |c: char| c.is_control() || c == ',';
+            if target.is_empty() || target.len() > fleet::NAME_MAX || target.chars().any(is_odd) {
+                return Err(("targets", "a service has at most 200 characters in one line, and no comma".to_owned()));
             }
             if !found.iter().any(|other| other == target) {
                 found.push(target.to_owned());
             }
         }
         if found.len() > TARGETS_MAX {
-            return Err(format!("a group names at most {TARGETS_MAX} services; with none, every fix counts"));
+            let wrong = format!("a group names at most {TARGETS_MAX} services; with none, every fix counts");
+            return Err(("targets", wrong));
         }
         Ok(ServiceGroup { tags, targets: found, active: true })
     }

@@ -142,6 +142,16 @@ const ROWS: &[Row] = &[
     ("GET", "limits", MayForAll(Act::ManageOrganization), "settings", false, |_| json!(null)),
     ("POST", "limits/{limit}", MayForAll(Act::ManageOrganization), "settings", false, |_| json!({ "count": 1 })),
     ("GET", "service-groups", May(Act::Read), "read", false, |_| json!(null)),
+    ("POST", "clients/{id}/groups", May(Act::ManageClients), "clients", true, pool),
+    (
+        "POST",
+        "clients/{id}/groups/{group}",
+        May(Act::ManageClients),
+        "clients",
+        true,
+        |_| json!({ "tags": { "a": "b" } }),
+    ),
+    ("POST", "clients/{id}/groups/{group}/remove", May(Act::ManageClients), "clients", true, |_| json!({ "why": "x" })),
     ("GET", "secrets", MayForAll(Act::ManageOrganization), "settings", false, |_| json!(null)),
     (
         "POST",
@@ -163,6 +173,10 @@ const ROWS: &[Row] = &[
     ("GET", "sign-on", MayForAll(Act::OwnOrganization), "own", false, |_| json!(null)),
     ("GET", "audit/file", MayForAll(Act::ReadAudit), "audit", false, |_| json!(null)),
 ];
+
+fn pool(_: &Target) -> Value {
+    json!({ "name": "Pool", "tags": { "pool": "web" } })
+}
 
 fn relay(_: &Target) -> Value {
     json!({ "host": "smtp.matrix.example", "port": 587, "tls": "starttls", "sender": "a@matrix.example", "login": null })
@@ -191,7 +205,7 @@ fn path(of: &str, target: &Target) -> String {
     };
     let mut filled = of.replace("{id}", &id.to_string()).replace("{client}", &organization.client.to_string());
     // Of these there is none: whoever may go on is not asked, and the others do not get as far.
-    for something in ["{site}", "{contact}"] {
+    for something in ["{site}", "{contact}", "{group}"] {
         filled = filled.replace(something, &organization.incident.to_string());
     }
     filled = filled.replace("{limit}", "client.in_flight");

@@ -91,6 +91,13 @@ pub struct Outcome {
     outcome: String,
 }
 
+impl Outcome {
+    /// Of its word.
+    pub fn of(outcome: &str) -> Outcome {
+        Outcome { outcome: outcome.to_owned() }
+    }
+}
+
 /// Sets a limit, or proposes to.
 #[utoipa::path(post, path = "/api/v1/limits/{limit}", tag = "Guardrails", params(("limit" = String, Path, description = "The limit's word"), crate::api::document::Key),
     request_body = LimitWanted, responses((status = 200, description = "What came of it", body = Outcome), Problem), security(("token" = ["settings"])))]
@@ -108,13 +115,12 @@ pub async fn set(
     sent.act(&app, &caller, async |tx| {
         let why = some(&why).map(str::to_owned);
         let came = change_limit(&app, tx, &caller.member, &limit, set, why).await??;
-        let outcome = match came {
+        Ok(Outcome::of(match came {
             Came::Set => "set",
             Came::Proposed => "proposed",
             Came::Waits => "waits",
             Came::Same => "same",
-        };
-        Ok(Outcome { outcome: outcome.to_owned() })
+        }))
     })
     .await
 }

@@ -20,7 +20,7 @@ use views::client::Group;
 use views::client_edit::{Part, TypedGroup};
 use views::error::Kind;
 
-use super::{Id, Ids, edit, inputs, name, named, refused};
+use super::{Id, Ids, Wrong, edit, inputs, name, named, refused};
 use crate::member::Member;
 use crate::pages::change::value;
 use crate::posted::{Posted, reason};
@@ -54,102 +54,72 @@ inputs!(New, Answer);
 /// How many proposed changes are looked through for those of a client's groups.
 const CHANGES: i64 = 100;
 
-/// Declares one.
-pub async fn add(State(app): State<App>, id: Id, Posted(member, form): Posted<New>) -> Result<Response, Failure> {
-    member.must(Act::ManageClients)?;
-    let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
-    let mut tx = member.begin(&app).await?;
-    named(&mut tx, id).await?;
-    match declare(&mut tx, &member, id, &form).await? {
-        Ok(()) => {
-            tx.commit().await?;
-            Ok(back(id))
-        }
-        Err(wrong) => {
-            let New { name, tags, targets, .. } = form;
-            refuse(&app, &member, &mut tx, id, wrong, (None, TypedGroup { name, tags, targets })).await
-        }
-    }
+/// What comes of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupCame {
+    /// It holds.
+    Holds,
+    /// It loosens: it waits for a second person.
+    Proposed,
+    /// It was so already.
+    Same,
 }
 
-async fn declare(
+/// Declares a group at a client; its id.
+pub async fn declare_group(
     tx: &mut TenantTx,
     member: &Member,
     client_id: Uuid,
-    form: &New,
-) -> Result<Result<(), String>, Failure> {
-    let (name, group) = match (name(&form.name), ServiceGroup::parse(&form.tags, &form.targets)) {
-        (Ok(name), Ok(group)) => (name, group),
-        (Err(wrong), _) | (_, Err(wrong)) => return Ok(Err(wrong)),
+    typed: &str,
+    group: &ServiceGroup,
+) -> Result<Result<Uuid, Wrong>, Failure> {
+    member.must(Act::ManageClients)?;
+    named(tx, client_id).await?;
+    let name = match name(typed) {
+        Ok(name) => name,
+        Err(wrong) => return Ok(Err(("name", wrong))),
     };
     lock(tx).await?;
     let known = groups::list_standing(tx, client_id).await?;
     if let Some(same) = known.iter().find(|known| known.row.name.to_lowercase() == name.to_lowercase()) {
-        return Ok(Err(format!("there is a service group “{}” already", same.row.name)));
+        return Ok(Err(("name", format!("there is a service group “{}” already", same.row.name))));
     }
     if known.len() >= groups::MOST {
-        return Ok(Err(format!("a client has at most {} service groups", groups::MOST)));
+        return Ok(Err(("name", format!("a client has at most {} service groups", groups::MOST))));
     }
-    let group_id = groups::insert(tx, client_id, &name, &group).await?;
-    held(tx, member, (client_id, group_id), &name, (Value::Null, group_value(&group))).await?;
-    Ok(Ok(()))
+    let group_id = groups::insert(tx, client_id, &name, group).await?;
+    held(tx, member, (client_id, group_id), &name, (Value::Null, group_value(group))).await?;
+    Ok(Ok(group_id))
 }
 
-/// Changes one, takes it back, or lets it hold again.
-pub async fn answer(
-    State(app): State<App>,
-    ids: Ids,
-    Posted(member, form): Posted<Answer>,
-) -> Result<Response, Failure> {
-    member.must(Act::ManageClients)?;
-    let Path((client_id, group_id)) = ids.map_err(|_| Failure::NOT_FOUND)?;
-    if !matches!(form.answer.as_str(), "save" | "remove") {
-        return Err(Failure(Kind::BadRequest));
-    }
-    let mut tx = member.begin(&app).await?;
-    named(&mut tx, client_id).await?;
-    match change(&app, &mut tx, &member, (client_id, group_id), &form).await? {
-        Ok(()) => {
-            tx.commit().await?;
-            Ok(back(client_id))
-        }
-        Err(wrong) => {
-            let Answer { tags, targets, .. } = form;
-            let typed = TypedGroup { name: String::new(), tags, targets };
-            refuse(&app, &member, &mut tx, client_id, wrong, (Some(group_id), typed)).await
-        }
-    }
-}
-
-async fn change(
+/// Changes a group of a client, or takes it back where nothing is wanted: what does not tighten is proposed to a second
+/// person, which is asked of somebody who has just proven who they are.
+pub async fn change_group(
     app: &App,
     tx: &mut TenantTx,
     member: &Member,
     (client_id, group_id): (Uuid, Uuid),
-    form: &Answer,
-) -> Result<Result<(), String>, Failure> {
+    wanted: Option<ServiceGroup>,
+    why: Option<String>,
+) -> Result<Result<GroupCame, Wrong>, Failure> {
+    member.must(Act::ManageClients)?;
+    named(tx, client_id).await?;
     lock(tx).await?;
     let known = groups::list_standing(tx, client_id).await?.into_iter().map(|known| known.row);
     let old = known.into_iter().find(|row| row.group_id == group_id).ok_or(Failure::NOT_FOUND)?;
-    let wanted = match form.answer.as_str() {
-        "remove" => ServiceGroup { active: false, ..old.group.clone() },
-        _ => match ServiceGroup::parse(&form.tags, &form.targets) {
-            Ok(group) => group,
-            Err(wrong) => return Ok(Err(wrong)),
-        },
-    };
+    let wanted = wanted.unwrap_or_else(|| ServiceGroup { active: false, ..old.group.clone() });
     if old.group == wanted {
-        return Ok(Ok(()));
+        return Ok(Ok(GroupCame::Same));
     }
     let (was, new) = (group_value(&old.group), group_value(&wanted));
     if old.group.towards(&wanted) == Direction::Tighter {
         groups::update(tx, group_id, &wanted).await?;
         held(tx, member, (client_id, group_id), &old.name, (was, new)).await?;
-        return Ok(Ok(()));
+        return Ok(Ok(GroupCame::Holds));
     }
     member.must_be_proven(app).await?;
-    let Some(why) = reason(&form.why) else {
-        return Ok(Err("this lets members be fixed at once: say why, for the second person".to_owned()));
+    let Some(why) = why else {
+        return Ok(Err(("why", "this lets members be fixed at once: say why, for the second person".to_owned())));
     };
     let change = NewChange {
         subject: Subject::ServiceGroup(group_id),
@@ -161,7 +131,63 @@ async fn change(
         login_id: Some(member.login_id()),
     };
     changes::propose(tx, &change).await?;
-    Ok(Ok(()))
+    Ok(Ok(GroupCame::Proposed))
+}
+
+/// Declares one.
+pub async fn add(State(app): State<App>, id: Id, Posted(member, form): Posted<New>) -> Result<Response, Failure> {
+    member.must(Act::ManageClients)?;
+    let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
+    let mut tx = member.begin(&app).await?;
+    let declared = match ServiceGroup::parse(&form.tags, &form.targets) {
+        Ok(group) => declare_group(&mut tx, &member, id, &form.name, &group).await?.map_err(|(_, wrong)| wrong),
+        Err(wrong) => Err(wrong),
+    };
+    match declared {
+        Ok(_) => {
+            tx.commit().await?;
+            Ok(back(id))
+        }
+        Err(wrong) => {
+            let New { name, tags, targets, .. } = form;
+            refuse(&app, &member, &mut tx, id, wrong, (None, TypedGroup { name, tags, targets })).await
+        }
+    }
+}
+
+/// Changes one, takes it back, or lets it hold again.
+pub async fn answer(
+    State(app): State<App>,
+    ids: Ids,
+    Posted(member, form): Posted<Answer>,
+) -> Result<Response, Failure> {
+    member.must(Act::ManageClients)?;
+    let Path((client_id, group_id)) = ids.map_err(|_| Failure::NOT_FOUND)?;
+    let wanted = match form.answer.as_str() {
+        "save" => ServiceGroup::parse(&form.tags, &form.targets).map(Some),
+        "remove" => Ok(None),
+        _ => return Err(Failure(Kind::BadRequest)),
+    };
+    let mut tx = member.begin(&app).await?;
+    let changed = match wanted {
+        Ok(wanted) => {
+            let ids = (client_id, group_id);
+            let changed = change_group(&app, &mut tx, &member, ids, wanted, reason(&form.why)).await?;
+            changed.map_err(|(_, wrong)| wrong)
+        }
+        Err(wrong) => Err(wrong),
+    };
+    match changed {
+        Ok(_) => {
+            tx.commit().await?;
+            Ok(back(client_id))
+        }
+        Err(wrong) => {
+            let Answer { tags, targets, .. } = form;
+            let typed = TypedGroup { name: String::new(), tags, targets };
+            refuse(&app, &member, &mut tx, client_id, wrong, (Some(group_id), typed)).await
+        }
+    }
 }
 
 /// Each admission locks this bucket first: it is wholly before a change of groups or wholly after it.

@@ -18,7 +18,7 @@ pub use contact::{
 pub use delete::delete;
 pub use details::{Wrong, add, change, insert, update};
 pub use edit::show as edit;
-pub use group::{add as add_group, answer as answer_group};
+pub use group::{GroupCame, add as add_group, answer as answer_group, change_group, declare_group};
 pub use import::{answer as import, show as show_import};
 pub use list::list;
 pub use show::show;
