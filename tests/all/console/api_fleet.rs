@@ -305,3 +305,24 @@ async fn a_service_group_is_declared_at_once_and_what_loosens_it_waits() {
     p = p.with("sam@ours.example", &ALL).await;
     assert_eq!(p.post(&groups, with("name", json!("Third"))).await.0, StatusCode::FORBIDDEN, "a technician");
 }
+
+#[tokio::test]
+async fn hours_that_are_not_of_the_list_and_a_breaker_that_is_none_are_refused_with_the_field_named() {
+    let mut p = Program::new().await;
+    let (host, client) = (p.console.ours.host, p.console.ours.client);
+    for off in [format!("hosts/{host}/hands-off"), format!("clients/{client}/hands-off")] {
+        let wrong = [
+            (json!({ "hours": 2 }), "hours"),
+            (json!({ "hours": 0, "reason": "x" }), "hours"),
+            (json!({ "hours": 1, "reason": "x".repeat(201) }), "reason"),
+        ];
+        p.refuses(&off, &wrong).await;
+    }
+    let wrong = [
+        (json!({ "breaker": "host", "reason": "x" }), "breaker"),
+        (json!({ "breaker": "everything:1", "reason": "x" }), "breaker"),
+        (json!({ "breaker": format!("host:{host}"), "reason": " " }), "reason"),
+    ];
+    p.refuses("guardrails/breaker", &wrong).await;
+    assert_eq!(p.console.count("hands_off").await, 0);
+}

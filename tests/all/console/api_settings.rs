@@ -28,6 +28,8 @@ async fn a_limit_is_tightened_at_once_and_what_loosens_waits_for_somebody_else()
     p.refuses("limits/client.runs_per_window", &[(json!({ "count": 2 }), "secs")]).await;
     p.refuses("limits/host_playbook.cooldown_secs", &[(json!({ "count": 2 }), "count")]).await;
     assert_eq!(p.post("limits/client.everything", json!({ "count": 1 })).await.0, StatusCode::NOT_FOUND);
+    let (status, problem) = p.post("limits/%ff", json!({ "count": 1 })).await;
+    assert_eq!((status, &problem["type"]), (StatusCode::NOT_FOUND, &json!("/api/docs#not-found")));
 
     let outcome = |outcome: &str| json!({ "outcome": outcome });
     assert_eq!(p.post(one, json!({ "count": 2 })).await.1, outcome("set"));

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::App;
 use crate::api::host::act::HandsOff;
 use crate::api::{Caller, Done, Id, Nothing, Problem, Sent, reason, some};
-use crate::pages::guardrails::{begin_hands_off, close, end_hands_off, end_interlock, let_act, stop_place};
+use crate::pages::guardrails::{begin_hands_off, close, end_hands_off, end_interlock, let_act, named, stop_place};
 
 /// Where, and why.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -76,6 +76,9 @@ pub async fn go(State(app): State<App>, caller: Caller, sent: Sent<Go>) -> Resul
     responses((status = 200, description = "It is closed", body = Done), Problem), security(("token" = ["let_act"])))]
 pub async fn close_breaker(State(app): State<App>, caller: Caller, sent: Sent<Close>) -> Result<Response, Problem> {
     let reason = needed(&sent.said.reason)?;
+    if named(&sent.said.breaker).is_none() {
+        return Err(Problem::invalid("breaker", "it must be a scope and a key, as the list tells them: scope:key"));
+    }
     sent.act(&app, &caller, async |tx| {
         let changed = close(tx, &caller.member, &sent.said.breaker, &reason).await?;
         Ok(Done { changed })
@@ -108,9 +111,9 @@ pub async fn hands_off(
     Id(id): Id,
     sent: Sent<HandsOff>,
 ) -> Result<Response, Problem> {
-    let reason = reason(&sent.said.reason, 200)?;
+    let (hours, reason) = sent.said.read()?;
     sent.act(&app, &caller, async |tx| {
-        begin_hands_off(tx, &caller.member, id, sent.said.hours, some(&reason)).await?;
+        begin_hands_off(tx, &caller.member, id, hours, some(&reason)).await?;
         Ok(Done { changed: true })
     })
     .await

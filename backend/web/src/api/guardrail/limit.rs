@@ -1,6 +1,7 @@
 //! `GET /api/v1/limits` and `POST /api/v1/limits/{limit}`: what tightens holds at once, what loosens waits.
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use domain::access::Act;
@@ -104,11 +105,11 @@ impl Outcome {
 pub async fn set(
     State(app): State<App>,
     caller: Caller,
-    Path(word): Path<String>,
+    word: Result<Path<String>, PathRejection>,
     sent: Sent<LimitWanted>,
 ) -> Result<Response, Problem> {
     caller.member.must_for_all(Act::ManageOrganization)?;
-    let limit = Known::parse(&word).ok_or(Problem::NOT_FOUND)?;
+    let limit = word.ok().and_then(|Path(word)| Known::parse(&word)).ok_or(Problem::NOT_FOUND)?;
     let LimitWanted { count, secs, why } = &sent.said;
     let set = limit.of(*count, *secs).map_err(|(field, wrong)| Problem::invalid(field, wrong))?;
     let why = reason(why, 200).map_err(|_| Problem::invalid("why", "it must be at most 200 characters"))?;

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::ToSchema;
+use views::HANDS_OFF_HOURS;
 
 use crate::App;
 use crate::api::{Caller, Done, Id, Made, Nothing, Problem, Sent, reason, some};
@@ -24,6 +25,16 @@ pub struct HandsOff {
     pub reason: String,
 }
 
+impl HandsOff {
+    /// For how long, if it is one of the list, and the reason.
+    pub fn read(&self) -> Result<(u8, String), Problem> {
+        if !HANDS_OFF_HOURS.contains(&self.hours) {
+            return Err(Problem::invalid("hours", "it must be 1, 4 or 12"));
+        }
+        Ok((self.hours, reason(&self.reason, 200)?))
+    }
+}
+
 /// No actions on this host for a while.
 #[utoipa::path(post, path = "/api/v1/hosts/{id}/hands-off", tag = "Hosts", params(("id" = Uuid, Path, description = "The host"), crate::api::document::Key),
     request_body = HandsOff, responses((status = 200, description = "Hands off", body = Done), Problem), security(("token" = ["work"])))]
@@ -33,9 +44,9 @@ pub async fn hands_off(
     Id(id): Id,
     sent: Sent<HandsOff>,
 ) -> Result<Response, Problem> {
-    let reason = reason(&sent.said.reason, 200)?;
+    let (hours, reason) = sent.said.read()?;
     sent.act(&app, &caller, async |tx| {
-        begin_hands_off(tx, &caller.member, id, sent.said.hours, some(&reason)).await?;
+        begin_hands_off(tx, &caller.member, id, hours, some(&reason)).await?;
         Ok(Done { changed: true })
     })
     .await

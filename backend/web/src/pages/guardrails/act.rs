@@ -204,11 +204,16 @@ pub async fn close_breaker(State(app): State<App>, Posted(member, form): Posted<
     Ok(Redirect::to("/guardrails"))
 }
 
+/// The breaker that `scope:key` names, which need not be there.
+pub fn named(breaker: &str) -> Option<(Scope, &str)> {
+    let (scope, key) = breaker.split_once(':')?;
+    Some((Scope::parse(scope)?, key))
+}
+
 /// Closes `scope:key`. False: it was closed, or there is none that the member may know of.
 pub async fn close(tx: &mut TenantTx, member: &Member, breaker: &str, reason: &str) -> Result<bool, Failure> {
     member.must(Act::LetAct)?;
-    let (scope, key) = breaker.split_once(':').ok_or(Failure(Kind::BadRequest))?;
-    let scope = Scope::parse(scope).ok_or(Failure(Kind::BadRequest))?;
+    let (scope, key) = named(breaker).ok_or(Failure(Kind::BadRequest))?;
     let seen = store::pages::guardrails::list_breakers(tx, super::show::SHOWN).await?;
     let all = member.sees_all();
     if !seen.iter().any(|row| row.scope == scope && row.key == key && (all || row.client_id.is_some())) {
