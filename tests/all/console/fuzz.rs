@@ -22,8 +22,17 @@ use super::api::{ALL, ROUTES};
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
     response_schema_conformance,unsupported_method,allow_header_conformance,ignored_auth";
 
-/// Where nothing stands that could be done: a host that is trusted is no newcomer, and a plan's digest is not made up.
-const NEVER_DONE: &[&str] = &[];
+/// What need not be done once: a trusted host is no quarantined one, no other machine claims to be it and it declares no
+/// service, and of what is taken away by these requests there may be nothing left when one fits.
+const SELDOM: &[&str] = &[
+    "/api/v1/hosts/{id}/same-machine",
+    "/api/v1/hosts/{id}/claim",
+    "/api/v1/hosts/{id}/watch",
+    "/api/v1/clients/{id}/contacts/{contact}",
+    "/api/v1/enrolment-tokens",
+    "/api/v1/members/{id}",
+    "/api/v1/secrets/{id}/replace",
+];
 
 /// What the made up requests name, so that they come further than to what is not there: a word of ours, and what it stands for.
 type Words = Vec<(&'static str, Vec<Value>)>;
@@ -75,6 +84,12 @@ async fn words(console: &mut Console, token: &str) -> Words {
         assert!(status.is_success(), "{path}: {status} {said}");
         said["id"].clone()
     };
+    // The audit's file begins with what is linked.
+    let mut tx = console.tx().await;
+    store::audit::insert_tenant_wide(&mut tx, "test", "tenant", tenant, json!({})).await.unwrap();
+    let key = keys::SigningKey::from_bytes(&[8; 32]);
+    store::audit::chain::link(&mut tx, &key, jiff::Timestamp::UNIX_EPOCH, 100).await.unwrap();
+    tx.commit().await.unwrap();
     let person = json!({ "name": "Somebody", "email": "somebody@dock.example", "told": true });
     let idle = made("clients", token, json!({ "name": "Dock", "time_zone": "UTC" })).await;
     let site = made(&format!("clients/{client}/sites"), token, json!({ "name": "Pier" })).await;
@@ -200,16 +215,21 @@ async fn the_api_holds_against_what_its_document_makes_up() {
         .await
         .expect("schemathesis runs");
     server.abort();
+    let (still, _, said) = console.api("GET", "/api/v1/organization", &token, &[], None).await;
+    assert_eq!(still, StatusCode::OK, "the token ended, so what came later was not looked at: {said}");
     let Answers { of_routes, wrong } = std::mem::take(&mut *answers.lock().unwrap());
     let mut never = Vec::new();
     for (method, route) in ROUTES.iter().filter(|(_, route)| *route != "/api/v1/events") {
         let got = of_routes.get(&((*method).to_owned(), (*route).to_owned())).cloned().unwrap_or_default();
         println!("{method} {route}: {got:?}");
-        if !got.contains_key(&200) && !got.contains_key(&201) && !NEVER_DONE.contains(route) {
+        let is_done = got.contains_key(&200) || got.contains_key(&201);
+        // The token may all of it, so what was sent is looked at everywhere.
+        let is_looked_at = [404, 409, 422].iter().any(|status| got.contains_key(status));
+        if !is_done && !(SELDOM.contains(route) && is_looked_at) {
             never.push(format!("{method} {route}: {got:?}"));
         }
     }
-    assert!(status.success(), "schemathesis found something");
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(never.is_empty(), "nothing of this was ever done, so little of it was tried: {never:#?}");
+    assert!(status.success(), "schemathesis found something");
 }

@@ -4,6 +4,7 @@
 
 mod imports;
 mod makefile;
+mod schemas;
 mod sources;
 mod statements;
 

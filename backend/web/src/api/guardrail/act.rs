@@ -15,7 +15,7 @@ use crate::pages::guardrails::{begin_hands_off, close, end_hands_off, end_interl
 /// Where, and why.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Stop {
+pub struct StopWanted {
     /// Only this client; without it the whole organization.
     client: Option<Uuid>,
     /// Why; people read it.
@@ -49,9 +49,9 @@ fn needed(said: &str) -> Result<String, Problem> {
 }
 
 /// Stops all actions at once.
-#[utoipa::path(post, path = "/api/v1/guardrails/stop", tag = "Guardrails", params(crate::api::document::Key), request_body = Stop,
+#[utoipa::path(post, path = "/api/v1/guardrails/stop", tag = "Guardrails", params(crate::api::document::Key), request_body = StopWanted,
     responses((status = 200, description = "Stopped", body = Done), Problem), security(("token" = ["stop"])))]
-pub async fn stop(State(app): State<App>, caller: Caller, sent: Sent<Stop>) -> Result<Response, Problem> {
+pub async fn stop(State(app): State<App>, caller: Caller, sent: Sent<StopWanted>) -> Result<Response, Problem> {
     let reason = needed(&sent.said.reason)?;
     sent.act(&app, &caller, async |tx| {
         let changed = stop_place(tx, &caller.member, sent.said.client, Some(&reason)).await?;

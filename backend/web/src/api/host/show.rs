@@ -18,7 +18,7 @@ use crate::pages::host::services;
 
 /// A host with its checks.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Host {
+pub struct HostDetails {
     id: Uuid,
     name: String,
     client: Named,
@@ -66,8 +66,8 @@ pub struct Check {
 
 /// One host.
 #[utoipa::path(get, path = "/api/v1/hosts/{id}", tag = "Hosts", params(("id" = Uuid, Path, description = "The host")),
-    responses((status = 200, description = "The host", body = Host), Problem), security(("token" = ["read"])))]
-pub async fn show(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<Json<Host>, Problem> {
+    responses((status = 200, description = "The host", body = HostDetails), Problem), security(("token" = ["read"])))]
+pub async fn show(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<Json<HostDetails>, Problem> {
     caller.must(Act::Read)?;
     let mut tx = caller.member.begin(&app).await?;
     let row = hosts::list(&mut tx, hosts::Of::Host(id), 1).await?.pop().ok_or(Problem::NOT_FOUND)?;
@@ -90,7 +90,7 @@ pub async fn show(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<
         address: claim.address,
         asked_at: claim.asked_at,
     });
-    Ok(Json(Host {
+    Ok(Json(HostDetails {
         id,
         services: services.into_iter().map(|service| service.name).collect(),
         claim,
