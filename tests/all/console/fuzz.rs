@@ -94,6 +94,8 @@ async fn words(console: &mut Console, token: &str) -> Words {
     let idle = made("clients", token, json!({ "name": "Dock", "time_zone": "UTC" })).await;
     let site = made(&format!("clients/{client}/sites"), token, json!({ "name": "Pier" })).await;
     let contact = made(&format!("clients/{client}/contacts"), token, person).await;
+    let pool = json!({ "name": "Pool", "tags": { "pool": "web" } });
+    let group = made(&format!("clients/{client}/groups"), token, pool).await;
     let enrolment = made("enrolment-tokens", token, json!({ "client": client, "uses": 1, "days": 1 })).await;
     let invited = json!({ "email": "new@dock.example", "role": "viewer", "clients": null });
     let invitation = made("invitations", token, invited).await;
@@ -112,6 +114,7 @@ async fn words(console: &mut Console, token: &str) -> Words {
         ("idle", vec![idle]),
         ("site", vec![site]),
         ("contact", vec![contact]),
+        ("group", vec![group]),
         ("enrolment", vec![enrolment]),
         ("invitation", vec![invitation]),
         ("secret", vec![secret]),
@@ -149,7 +152,7 @@ fn bound(route: &str) -> Vec<(&'static str, &'static str)> {
     };
     bound.retain(|(place, _)| place.starts_with("body.") || route.contains('{'));
     bound.extend(
-        [("path.site", "site"), ("path.contact", "contact")]
+        [("path.site", "site"), ("path.contact", "contact"), ("path.group", "group")]
             .into_iter()
             .filter(|(place, _)| route.contains(&place.replace("path.", "{"))),
     );
