@@ -256,6 +256,22 @@ async fn a_token_may_what_its_scopes_say_and_its_maker_may_now() {
 }
 
 #[tokio::test]
+async fn a_parameter_that_a_route_does_not_know_is_refused_by_its_name() {
+    let mut console = Console::new().await;
+    let (_, token) = console.token("owner@ours.example", &ALL, &[]).await;
+    let id = console.ours.incident.to_string();
+    for (method, path) in ROUTES {
+        let path = ["{id}", "{site}", "{contact}", "{limit}", "{group}"]
+            .iter()
+            .fold((*path).to_owned(), |path, of| path.replace(of, &id));
+        let body = (*method == "POST").then(|| json!({}));
+        let (status, _, problem) = console.api(method, &format!("{path}?nonsense=1"), &token, &[], body).await;
+        let said = (status, problem["field"].as_str());
+        assert_eq!(said, (StatusCode::UNPROCESSABLE_ENTITY, Some("nonsense")), "{method} {path}: {problem}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_anothers_and_what_is_not_there_look_the_same() {
     let mut console = Console::new().await;
     let (_, ours) = console.token("owner@ours.example", &ALL, &[]).await;

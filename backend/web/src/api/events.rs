@@ -7,7 +7,7 @@ use axum::response::Response;
 use domain::access::Act;
 use store::auth;
 
-use super::{Caller, Problem};
+use super::{Asked, Caller, Nothing, Problem};
 use crate::App;
 use crate::pages::events::{Ticket, told};
 use crate::streams::{Owner, Streams};
@@ -23,6 +23,7 @@ pub async fn stream(
     State(app): State<App>,
     Extension(streams): Extension<Streams>,
     caller: Caller,
+    _: Asked<Nothing>,
 ) -> Result<Response, Problem> {
     caller.must(Act::Read)?;
     let bearer = auth::by_api_token(&app.store, &caller.hash).await?.ok_or(Problem::UNAUTHORIZED)?;

@@ -97,8 +97,10 @@ pub struct Sent<T> {
 impl<T: DeserializeOwned> FromRequest<App> for Sent<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &App) -> Result<Sent<T>, Problem> {
-        let (parts, body) = request.into_parts();
+    async fn from_request(request: Request, app: &App) -> Result<Sent<T>, Problem> {
+        let (mut parts, body) = request.into_parts();
+        // What a request changes by is all in its body.
+        Asked::<Nothing>::from_request_parts(&mut parts, app).await?;
         let pepper = parts.extensions.get::<Caller>().ok_or(Problem::UNAUTHORIZED)?.pepper;
         let key = match parts.headers.get("idempotency-key") {
             None => None,
@@ -240,7 +242,7 @@ impl<T> Sent<T> {
     }
 }
 
-/// A body without anything in it.
+/// A body, or the parameters of an address, without anything in it.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}

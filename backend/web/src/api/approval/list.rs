@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::App;
-use crate::api::{Caller, Named, Page, Problem};
+use crate::api::{Asked, Caller, Named, Nothing, Page, Problem};
 
 /// How many are told at most; who has more waiting has another problem.
 const MOST: i64 = 200;
@@ -47,7 +47,7 @@ pub struct Approval {
 /// What waits for a yes, what lapses first at the head.
 #[utoipa::path(get, path = "/api/v1/approvals", tag = "Approvals",
     responses((status = 200, description = "What waits, 200 at most", body = Page<Approval>), Problem), security(("token" = ["read"])))]
-pub async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Page<Approval>>, Problem> {
+pub async fn list(State(app): State<App>, caller: Caller, _: Asked<Nothing>) -> Result<Json<Page<Approval>>, Problem> {
     caller.must(Act::Read)?;
     let mut tx = caller.member.begin(&app).await?;
     let now = tx.now().await?;

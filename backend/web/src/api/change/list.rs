@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::App;
-use crate::api::{Caller, Page, Problem};
+use crate::api::{Asked, Caller, Nothing, Page, Problem};
 
 /// How many are told at most.
 const MOST: i64 = 100;
@@ -44,7 +44,7 @@ pub struct Change {
 /// Changes that wait for a second person, then those that are over. Who sees some clients only is told of none.
 #[utoipa::path(get, path = "/api/v1/changes", tag = "Changes",
     responses((status = 200, description = "The changes, 100 at most", body = Page<Change>), Problem), security(("token" = ["read"])))]
-pub async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Page<Change>>, Problem> {
+pub async fn list(State(app): State<App>, caller: Caller, _: Asked<Nothing>) -> Result<Json<Page<Change>>, Problem> {
     caller.must(Act::Read)?;
     let mut tx = caller.member.begin(&app).await?;
     let rows = if caller.member.sees_all() { changes::list(&mut tx, MOST).await? } else { Vec::new() };

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::App;
-use crate::api::{Caller, Page, Problem, Sent, reason, some};
+use crate::api::{Asked, Caller, Nothing, Page, Problem, Sent, reason, some};
 use crate::pages::settings::limits::{Came, Stands, change_limit, list_limits};
 
 /// A limit of all scopes of a kind.
@@ -44,7 +44,7 @@ pub struct Waiting {
 /// Every limit that people set, those of the widest scope first.
 #[utoipa::path(get, path = "/api/v1/limits", tag = "Guardrails",
     responses((status = 200, description = "The limits", body = Page<Limit>), Problem), security(("token" = ["settings"])))]
-pub async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Page<Limit>>, Problem> {
+pub async fn list(State(app): State<App>, caller: Caller, _: Asked<Nothing>) -> Result<Json<Page<Limit>>, Problem> {
     caller.member.must_for_all(Act::ManageOrganization)?;
     let mut tx = caller.member.begin(&app).await?;
     let limits = list_limits(&mut tx).await?;

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::App;
-use crate::api::{Caller, Named, Problem};
+use crate::api::{Asked, Caller, Named, Nothing, Problem};
 
 /// The most rows of each kind.
 const MOST: i64 = 500;
@@ -73,7 +73,7 @@ pub struct Breaker {
 /// What stands against fixes now.
 #[utoipa::path(get, path = "/api/v1/guardrails", tag = "Guardrails",
     responses((status = 200, description = "What stands, 500 of each kind at most", body = Guardrails), Problem), security(("token" = ["read"])))]
-pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<Guardrails>, Problem> {
+pub async fn show(State(app): State<App>, caller: Caller, _: Asked<Nothing>) -> Result<Json<Guardrails>, Problem> {
     caller.must(Act::Read)?;
     let mut tx = caller.member.begin(&app).await?;
     let named = |id: Option<Uuid>, name: Option<String>| id.zip(name).map(|(id, name)| Named { id, name });

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::App;
-use crate::api::{Caller, Id, Named, Problem};
+use crate::api::{Asked, Caller, Id, Named, Nothing, Problem};
 use crate::pages::host::services;
 
 /// A host with its checks.
@@ -67,7 +67,12 @@ pub struct Check {
 /// One host.
 #[utoipa::path(get, path = "/api/v1/hosts/{id}", tag = "Hosts", params(("id" = Uuid, Path, description = "The host")),
     responses((status = 200, description = "The host", body = HostDetails), Problem), security(("token" = ["read"])))]
-pub async fn show(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<Json<HostDetails>, Problem> {
+pub async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    _: Asked<Nothing>,
+    Id(id): Id,
+) -> Result<Json<HostDetails>, Problem> {
     caller.must(Act::Read)?;
     let mut tx = caller.member.begin(&app).await?;
     let row = hosts::list(&mut tx, hosts::Of::Host(id), 1).await?.pop().ok_or(Problem::NOT_FOUND)?;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::App;
 use crate::api::run::Run;
-use crate::api::{Caller, Id, Named, Problem};
+use crate::api::{Asked, Caller, Id, Named, Nothing, Problem};
 
 /// An incident with what was seen and done.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,7 +49,12 @@ pub struct Alert {
 /// One incident.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}", tag = "Incidents", params(("id" = Uuid, Path, description = "The incident")),
     responses((status = 200, description = "The incident", body = Story), Problem), security(("token" = ["read"])))]
-pub async fn show(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<Json<Story>, Problem> {
+pub async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    _: Asked<Nothing>,
+    Id(id): Id,
+) -> Result<Json<Story>, Problem> {
     caller.must(Act::Read)?;
     let mut tx = caller.member.begin(&app).await?;
     let incident = stored::find(&mut tx, id).await?.ok_or(Problem::NOT_FOUND)?;

@@ -11,7 +11,7 @@ use store::mail_relays;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::api::{Caller, Done, Nothing, Problem, Sent};
+use crate::api::{Asked, Caller, Done, Nothing, Problem, Sent};
 use crate::pages::settings::mail::{remove_relay, set_relay};
 
 /// How the connection is encrypted.
@@ -91,7 +91,7 @@ impl From<MailRelay> for Relay {
 /// The organization's own mail relay, and whether it takes mails.
 #[utoipa::path(get, path = "/api/v1/mail-relay", tag = "Organization",
     responses((status = 200, description = "How mails go", body = Mails), Problem), security(("token" = ["settings"])))]
-pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<Mails>, Problem> {
+pub async fn show(State(app): State<App>, caller: Caller, _: Asked<Nothing>) -> Result<Json<Mails>, Problem> {
     caller.member.must_for_all(Act::ManageOrganization)?;
     let mut tx = caller.member.begin(&app).await?;
     let stored = mail_relays::find(&mut tx).await?;

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::App;
-use crate::api::{Caller, Problem};
+use crate::api::{Asked, Caller, Nothing, Problem};
 
 /// An organization, and what holds for all its members.
 #[derive(Debug, Serialize, ToSchema)]
@@ -27,7 +27,7 @@ pub struct Organization {
 /// The token's organization.
 #[utoipa::path(get, path = "/api/v1/organization", tag = "Organization",
     responses((status = 200, description = "The organization", body = Organization), Problem), security(("token" = ["settings"])))]
-pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<Organization>, Problem> {
+pub async fn show(State(app): State<App>, caller: Caller, _: Asked<Nothing>) -> Result<Json<Organization>, Problem> {
     caller.member.must_for_all(Act::ManageOrganization)?;
     let mut tx = caller.member.begin(&app).await?;
     let tenant = configuration::find_tenant(&mut tx).await?.ok_or(Problem::NOT_FOUND)?;

@@ -9,7 +9,7 @@ use store::people::sign_on;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::api::{Caller, Problem};
+use crate::api::{Asked, Caller, Nothing, Problem};
 
 /// The organization's own provider of sign-on.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,7 +37,7 @@ pub struct SignOn {
 /// The organization's provider of sign-on.
 #[utoipa::path(get, path = "/api/v1/sign-on", tag = "Organization",
     responses((status = 200, description = "How members sign on", body = SignOn), Problem), security(("token" = ["own"])))]
-pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<SignOn>, Problem> {
+pub async fn show(State(app): State<App>, caller: Caller, _: Asked<Nothing>) -> Result<Json<SignOn>, Problem> {
     caller.member.must_for_all(Act::OwnOrganization)?;
     let mut tx = caller.member.begin(&app).await?;
     let provider = sign_on::find(&mut tx).await?.map(|set| Provider {

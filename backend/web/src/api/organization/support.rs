@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::App;
-use crate::api::{Caller, Done, Made, Nothing, Page, Problem, Sent, reason};
+use crate::api::{Asked, Caller, Done, Made, Nothing, Page, Problem, Sent, reason};
 use crate::pages::settings::support::{end_grants, insert_grant};
 
 /// A grant: while it lasts, the platform's staff may look and do nothing.
@@ -31,7 +31,11 @@ pub struct SupportGrant {
 /// The newest grants, 20 at most.
 #[utoipa::path(get, path = "/api/v1/support-grants", tag = "Organization",
     responses((status = 200, description = "The grants", body = Page<SupportGrant>), Problem), security(("token" = ["own"])))]
-pub async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Page<SupportGrant>>, Problem> {
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    _: Asked<Nothing>,
+) -> Result<Json<Page<SupportGrant>>, Problem> {
     caller.member.must_for_all(Act::OwnOrganization)?;
     let mut tx = caller.member.begin(&app).await?;
     let item = |grant: support::Grant| {
