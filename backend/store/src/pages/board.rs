@@ -39,12 +39,13 @@ pub struct Need {
 pub async fn list_needs(tx: &mut TenantTx, most: i64) -> Result<Vec<Need>> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
-        r#"SELECT i.incident_id, i.title, i.severity, i.client, h.name AS "host?", i.since AS "since!",
+        r#"WITH open AS MATERIALIZED (
+             SELECT i.incident_id, i.client_id, i.title, i.severity, i.state, i.opened_at, i.escalated_at, i.escalation_reason, i.owner, i.taken_at,
+               i.incident_id IN (SELECT r.incident_id FROM runs r WHERE r.tenant_id = $1 AND r.state = 'awaiting_approval') AS asks
+             FROM incidents i WHERE i.tenant_id = $1 AND i.state <> 'closed')
+           SELECT i.incident_id, i.title, i.severity, i.client, h.name AS "host?", i.since AS "since!",
              i.escalation_reason, i.owner, i.taken_at, i.asks AS "asks!", o.address AS "told?", o.state AS "told_state?", coalesce(o.ended_at, o.created_at) AS "told_at?"
-           FROM (SELECT i.*, c.name AS client, coalesce(i.escalated_at, i.opened_at) AS since FROM (
-                   SELECT i.incident_id, i.client_id, i.title, i.severity, i.state, i.opened_at, i.escalated_at, i.escalation_reason, i.owner, i.taken_at,
-                     i.incident_id IN (SELECT r.incident_id FROM runs r WHERE r.tenant_id = $1 AND r.state = 'awaiting_approval') AS asks
-                   FROM incidents i WHERE i.tenant_id = $1 AND i.state <> 'closed') i
+           FROM (SELECT i.*, c.name AS client, coalesce(i.escalated_at, i.opened_at) AS since FROM open i
                  JOIN clients c ON c.tenant_id = $1 AND c.client_id = i.client_id AND c.archived_at IS NULL
                  WHERE i.state = 'escalated' OR i.asks
                  ORDER BY (i.severity = 'critical') DESC, since, i.incident_id LIMIT $2) i
