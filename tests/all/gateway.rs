@@ -448,13 +448,14 @@ async fn a_question_for_later_is_asked_when_its_time_comes_also_of_a_link_that_o
         tx.commit().await.unwrap();
         (at, question.0)
     };
-    let before_the_link = place(&world, 700).await;
+    let mut waiting = place(&world, 700).await;
     let (mut peer, _) = world.link(host, Uuid::from_u128(1), 0).await;
-    let during_it = place(&world, 700).await;
-    for (at, placed) in [before_the_link, during_it] {
+    // First the one that was placed without a link, by itself; then one that was placed with it.
+    for _ in 0..2 {
         let asked = peer.until(|down| if let Down::CheckNow(asked) = down { Some(asked) } else { None }).await;
-        assert_eq!(asked.request_id, placed);
-        assert!(world.tx().await.now().await.unwrap() >= at, "not before");
+        assert_eq!(asked.request_id, waiting.1);
+        assert!(world.tx().await.now().await.unwrap() >= waiting.0, "not before");
+        waiting = place(&world, 700).await;
     }
     // An answer that comes before its question is none.
     let (_, placed) = place(&world, 600_000).await;
