@@ -1,7 +1,7 @@
 //! `POST /clients/{id}/contacts` and `POST /clients/{id}/contacts/{contact}`: add, change and remove somebody there.
 
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::Response;
 use domain::access::Act;
 use domain::fleet::{is_email, is_phone};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use views::client_edit::{Part, TypedContact};
 use views::error::Kind;
 
-use super::{Id, Ids, Wrong, edit, inputs, name, named, refused};
+use super::{Id, Ids, Wrong, edit, inputs, name, named};
 use crate::member::Member;
 use crate::posted::Posted;
 use crate::{App, Failure};
@@ -45,6 +45,9 @@ pub struct Answer {
     answer: String,
 }
 inputs!(New, Answer);
+
+/// Where the page shows them.
+const ANCHOR: &str = "#contacts";
 
 /// The most contacts of a client.
 const MOST: usize = 1_000;
@@ -120,14 +123,11 @@ pub async fn add(State(app): State<App>, id: Id, Posted(member, form): Posted<Ne
     match insert_contact(&mut tx, &member, id, typed).await? {
         Ok(_) => {
             tx.commit().await?;
-            Ok(back(id))
+            Ok(edit::back(id, ANCHOR))
         }
         Err((_, wrong)) => {
-            let client = named(&mut tx, id).await?;
-            let mut page = edit::filled(&app, &member, &mut tx, id, client).await?;
-            page.wrong = Some((Part::Contacts, wrong));
-            page.new_contact = TypedContact { told: told.is_some(), name, email, phone };
-            Ok(refused(&page))
+            let typed = TypedContact { told: told.is_some(), name, email, phone };
+            edit::refuse(&app, &member, &mut tx, id, (Part::Contacts, wrong), |page| page.new_contact = typed).await
         }
     }
 }
@@ -151,13 +151,10 @@ pub async fn answer(
         _ => return Err(Failure(Kind::BadRequest)),
     };
     if let Err((_, wrong)) = done {
-        let client = named(&mut tx, ids.0).await?;
-        let mut page = edit::filled(&app, &member, &mut tx, ids.0, client).await?;
-        page.wrong = Some((Part::Contacts, wrong));
-        return Ok(refused(&page));
+        return edit::refuse(&app, &member, &mut tx, ids.0, (Part::Contacts, wrong), |_| {}).await;
     }
     tx.commit().await?;
-    Ok(back(ids.0))
+    Ok(edit::back(ids.0, ANCHOR))
 }
 
 /// Somebody as they are stored, or a sentence about what was typed.
@@ -183,8 +180,4 @@ fn once(person: Person, there: &[contacts::Contact], but: Option<Uuid>) -> Resul
         Some(contact) => Err(("email", format!("{} is the address of {} already", person.email, contact.person.name))),
         None => Ok(person),
     }
-}
-
-fn back(id: Uuid) -> Response {
-    Redirect::to(&format!("/clients/{id}/edit#contacts")).into_response()
 }

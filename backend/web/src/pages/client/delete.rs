@@ -11,7 +11,7 @@ use store::deletions::{self, Subject};
 use views::client_edit::Part;
 use views::error::Kind;
 
-use super::edit::filled;
+use super::edit::{back, filled};
 use super::{Id, inputs, named, refused};
 use crate::posted::Posted;
 use crate::{App, Failure};
@@ -45,7 +45,7 @@ pub async fn delete(State(app): State<App>, id: Id, Posted(member, form): Posted
                 return Err(Failure::CONFLICT);
             }
             tx.commit().await?;
-            return Ok(back(id));
+            return Ok(back(id, ""));
         }
         "delete" => {}
         _ => return Err(Failure(Kind::BadRequest)),
@@ -68,9 +68,5 @@ pub async fn delete(State(app): State<App>, id: Id, Posted(member, form): Posted
     deletions::begin_due(&mut tx).await?;
     let has_begun = deletions::find(&mut tx, subject).await?.is_some_and(|deletion| deletion.begun_at.is_some());
     tx.commit().await?;
-    Ok(if has_begun { Redirect::to("/clients?show=archived").into_response() } else { back(id) })
-}
-
-fn back(id: uuid::Uuid) -> Response {
-    Redirect::to(&format!("/clients/{id}/edit")).into_response()
+    Ok(if has_begun { Redirect::to("/clients?show=archived").into_response() } else { back(id, "") })
 }

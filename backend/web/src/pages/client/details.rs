@@ -126,11 +126,7 @@ pub async fn change(
             Ok(Redirect::to(&format!("/clients/{id}")).into_response())
         }
         Err((_, wrong)) => {
-            let client = named(&mut tx, id).await?;
-            let mut page = edit::filled(&app, &member, &mut tx, id, client).await?;
-            page.typed = form.typed();
-            page.wrong = Some((Part::Details, wrong));
-            Ok(refused(&page))
+            edit::refuse(&app, &member, &mut tx, id, (Part::Details, wrong), |page| page.typed = form.typed()).await
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `GET /clients/{id}/edit`: everything of a client that can be changed.
 
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::Act;
 use store::deletions::{self, Deletion, Subject};
 use store::pages::guardrails;
@@ -9,13 +9,13 @@ use store::{TenantTx, clients, contacts, sites};
 use uuid::Uuid;
 use views::Nav;
 use views::client::SiteRow;
-use views::client_edit::{EditPage, TypedContact, TypedGroup};
+use views::client_edit::{EditPage, Part, TypedContact, TypedGroup};
 use views::clients::Typed;
 use views::guardrails::Reach;
 use views::settings::Deleting;
 
 use super::show::contact;
-use super::{Id, group, named};
+use super::{Id, group, named, refused};
 use crate::layers::page;
 use crate::member::{Member, clock};
 use crate::{App, Failure, pages::count};
@@ -67,4 +67,25 @@ pub(super) async fn filled(
         reach: Reach { hosts: count(reach.hosts), waiting: count(reach.waiting), running: count(reach.running) },
         wrong: None,
     })
+}
+
+/// The page again with why something of it cannot be taken; `typed` puts what was typed where it was.
+pub(super) async fn refuse(
+    app: &App,
+    member: &Member,
+    tx: &mut TenantTx,
+    id: Uuid,
+    wrong: (Part, String),
+    typed: impl FnOnce(&mut EditPage),
+) -> Result<Response, Failure> {
+    let client = named(tx, id).await?;
+    let mut page = filled(app, member, tx, id, client).await?;
+    page.wrong = Some(wrong);
+    typed(&mut page);
+    Ok(refused(&page))
+}
+
+/// Back to the page, at the anchor of a part of it, or at none.
+pub(super) fn back(id: Uuid, anchor: &str) -> Response {
+    Redirect::to(&format!("/clients/{id}/edit{anchor}")).into_response()
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::Response;
 use domain::access::Act;
 use domain::change::{Direction, State as Standing};
 use domain::remediate::group::ServiceGroup;
@@ -20,7 +20,7 @@ use views::client::Group;
 use views::client_edit::{Part, TypedGroup};
 use views::error::Kind;
 
-use super::{Id, Ids, Wrong, edit, inputs, name, named, refused};
+use super::{Id, Ids, Wrong, edit, inputs, name, named};
 use crate::member::Member;
 use crate::pages::change::value;
 use crate::posted::{Posted, reason};
@@ -50,6 +50,9 @@ pub struct Answer {
     why: String,
 }
 inputs!(New, Answer);
+
+/// Where the page shows them.
+const ANCHOR: &str = "#groups";
 
 /// How many proposed changes are looked through for those of a client's groups.
 const CHANGES: i64 = 100;
@@ -146,11 +149,12 @@ pub async fn add(State(app): State<App>, id: Id, Posted(member, form): Posted<Ne
     match declared {
         Ok(_) => {
             tx.commit().await?;
-            Ok(back(id))
+            Ok(edit::back(id, ANCHOR))
         }
         Err(wrong) => {
             let New { name, tags, targets, .. } = form;
-            refuse(&app, &member, &mut tx, id, wrong, (None, TypedGroup { name, tags, targets })).await
+            let typed = (None, TypedGroup { name, tags, targets });
+            edit::refuse(&app, &member, &mut tx, id, (Part::Groups, wrong), |page| page.typed_group = typed).await
         }
     }
 }
@@ -180,12 +184,13 @@ pub async fn answer(
     match changed {
         Ok(_) => {
             tx.commit().await?;
-            Ok(back(client_id))
+            Ok(edit::back(client_id, ANCHOR))
         }
         Err(wrong) => {
             let Answer { tags, targets, .. } = form;
-            let typed = TypedGroup { name: String::new(), tags, targets };
-            refuse(&app, &member, &mut tx, client_id, wrong, (Some(group_id), typed)).await
+            let typed = (Some(group_id), TypedGroup { name: String::new(), tags, targets });
+            edit::refuse(&app, &member, &mut tx, client_id, (Part::Groups, wrong), |page| page.typed_group = typed)
+                .await
         }
     }
 }
@@ -258,23 +263,4 @@ async fn waiting(tx: &mut TenantTx) -> Result<BTreeMap<Uuid, String>, Failure> {
         }
     });
     Ok(waiting.collect())
-}
-
-async fn refuse(
-    app: &App,
-    member: &Member,
-    tx: &mut TenantTx,
-    id: Uuid,
-    wrong: String,
-    typed: (Option<Uuid>, TypedGroup),
-) -> Result<Response, Failure> {
-    let client = named(tx, id).await?;
-    let mut page = edit::filled(app, member, tx, id, client).await?;
-    page.wrong = Some((Part::Groups, wrong));
-    page.typed_group = typed;
-    Ok(refused(&page))
-}
-
-fn back(id: Uuid) -> Response {
-    Redirect::to(&format!("/clients/{id}/edit#groups")).into_response()
 }

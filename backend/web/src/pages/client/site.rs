@@ -1,7 +1,7 @@
 //! `POST /clients/{id}/sites` and `POST /clients/{id}/sites/{site}`: add, rename and remove a place.
 
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::Response;
 use domain::access::Act;
 use serde::Deserialize;
 use store::{TenantTx, sites};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use views::client_edit::Part;
 use views::error::Kind;
 
-use super::{Id, Ids, Wrong, edit, inputs, name, named, refused};
+use super::{Id, Ids, Wrong, edit, inputs, name, named};
 use crate::member::Member;
 use crate::posted::Posted;
 use crate::{App, Failure};
@@ -32,6 +32,8 @@ pub struct Answer {
 }
 inputs!(New, Answer);
 
+/// Where the page shows them.
+const ANCHOR: &str = "#sites";
 /// The most sites of a client.
 const MOST: usize = 1_000;
 
@@ -92,9 +94,11 @@ pub async fn add(State(app): State<App>, id: Id, Posted(member, form): Posted<Ne
     match insert_site(&mut tx, &member, id, &form.name).await? {
         Ok(_) => {
             tx.commit().await?;
-            Ok(back(id))
+            Ok(edit::back(id, ANCHOR))
         }
-        Err((_, wrong)) => refuse(&app, &member, &mut tx, id, wrong, form.name).await,
+        Err((_, wrong)) => {
+            edit::refuse(&app, &member, &mut tx, id, (Part::Sites, wrong), |page| page.new_site = form.name).await
+        }
     }
 }
 
@@ -115,9 +119,9 @@ pub async fn answer(
     match done {
         Ok(()) => {
             tx.commit().await?;
-            Ok(back(ids.0))
+            Ok(edit::back(ids.0, ANCHOR))
         }
-        Err(wrong) => refuse(&app, &member, &mut tx, ids.0, wrong, String::new()).await,
+        Err(wrong) => edit::refuse(&app, &member, &mut tx, ids.0, (Part::Sites, wrong), |_| {}).await,
     }
 }
 
@@ -141,23 +145,4 @@ async fn free(
         Some(site) => Err(format!("there is a site “{}” already", site.name)),
         None => Ok(name),
     })
-}
-
-async fn refuse(
-    app: &App,
-    member: &Member,
-    tx: &mut TenantTx,
-    id: Uuid,
-    wrong: String,
-    typed: String,
-) -> Result<Response, Failure> {
-    let client = named(tx, id).await?;
-    let mut page = edit::filled(app, member, tx, id, client).await?;
-    page.wrong = Some((Part::Sites, wrong));
-    page.new_site = typed;
-    Ok(refused(&page))
-}
-
-fn back(id: Uuid) -> Response {
-    Redirect::to(&format!("/clients/{id}/edit#sites")).into_response()
 }
