@@ -37,6 +37,21 @@ pub struct Answer {
 
 inputs!(Answer);
 
+/// Those of the newest that wait: for a second person, or for their time.
+pub(super) async fn list_waiting(tx: &mut TenantTx) -> Result<Vec<Change>, Failure> {
+    let mut waiting = changes::list(tx, SHOWN).await?;
+    waiting.retain(|change| matches!(change.state, change::State::Proposed | change::State::Confirmed));
+    Ok(waiting)
+}
+
+/// That a change waits, in a line that begins with what is wanted.
+pub(super) fn waits(change: &Change, wanted: &str) -> String {
+    match change.state {
+        change::State::Proposed => format!("{wanted} waits for a second person"),
+        _ => format!("{wanted} is confirmed and waits for its time"),
+    }
+}
+
 /// The changes of the organization. A member of some clients sees none: they are everybody's.
 pub async fn list(State(app): State<App>, member: Member) -> Result<Response, Failure> {
     member.must(Act::Read)?;

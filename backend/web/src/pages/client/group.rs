@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use domain::access::Act;
-use domain::change::{Direction, State as Standing};
+use domain::change::Direction;
 use domain::remediate::group::ServiceGroup;
 use domain::remediate::guardrails::{BucketKind, Limits};
 use serde::Deserialize;
@@ -22,7 +22,7 @@ use views::error::Kind;
 
 use super::{Id, Ids, Wrong, edit, inputs, name, named};
 use crate::member::Member;
-use crate::pages::change::value;
+use crate::pages::change::{list_waiting, value, waits};
 use crate::posted::{Posted, reason};
 use crate::{App, Failure};
 
@@ -53,9 +53,6 @@ inputs!(New, Answer);
 
 /// Where the page shows them.
 const ANCHOR: &str = "#groups";
-
-/// How many proposed changes are looked through for those of a client's groups.
-const CHANGES: i64 = 100;
 
 /// What comes of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,15 +249,10 @@ async fn limits(tx: &mut TenantTx, group_id: Uuid) -> Result<Limits, Failure> {
 
 /// What waits for a group, in a line, by group.
 async fn waiting(tx: &mut TenantTx) -> Result<BTreeMap<Uuid, String>, Failure> {
-    let all = changes::list(tx, CHANGES).await?.into_iter();
-    let waiting = all.filter_map(|change| {
+    let waiting = list_waiting(tx).await?;
+    let of_groups = waiting.iter().filter_map(|change| {
         let Some(Subject::ServiceGroup(group_id)) = change.subject else { return None };
-        let wanted = value(change.subject, &change.wanted);
-        match change.state {
-            Standing::Proposed => Some((group_id, format!("“{wanted}” waits for a second person"))),
-            Standing::Confirmed => Some((group_id, format!("“{wanted}” is confirmed and waits for its time"))),
-            _ => None,
-        }
+        Some((group_id, waits(change, &format!("“{}”", value(change.subject, &change.wanted)))))
     });
-    Ok(waiting.collect())
+    Ok(of_groups.collect())
 }

@@ -6,7 +6,7 @@ use axum::extract::{Path, State, rejection::PathRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::Act;
-use domain::change::{Direction, State as Standing};
+use domain::change::Direction;
 use domain::detect::{Check, HostFacts};
 use domain::fleet;
 use domain::remediate::group;
@@ -25,7 +25,7 @@ use views::host_edit::HostEditPage;
 use super::tags;
 use crate::layers::{Dressed, page};
 use crate::member::{Member, clock};
-use crate::pages::change::value;
+use crate::pages::change::{list_waiting, value, waits};
 use crate::posted::{Posted, inputs, reason};
 use crate::{App, Failure};
 
@@ -42,9 +42,6 @@ pub struct Place {
 }
 
 inputs!(Place);
-
-/// How many proposed changes are looked through for the host's.
-const CHANGES: i64 = 100;
 
 type Id = Result<Path<Uuid>, PathRejection>;
 
@@ -72,7 +69,7 @@ async fn filled(app: &App, member: &Member, tx: &mut TenantTx, row: &hosts::Row)
         site: row.site_id,
         tags: tags(row).join("\n"),
         groups: pools.map(|pool| pool.name).collect(),
-        waits: waits(tx, row.host_id).await?,
+        waits: waiting(tx, row.host_id).await?,
         sees_changes: member.sees_all(),
         wrong: None,
     })
@@ -84,17 +81,11 @@ async fn pools(tx: &mut TenantTx, client_id: Uuid) -> Result<Vec<groups::Row>, F
 }
 
 /// What waits for the host's tags, in a line.
-async fn waits(tx: &mut TenantTx, host_id: Uuid) -> Result<Option<String>, Failure> {
+async fn waiting(tx: &mut TenantTx, host_id: Uuid) -> Result<Option<String>, Failure> {
     let subject = Some(Subject::HostTags(host_id));
-    let mut all = changes::list(tx, CHANGES).await?.into_iter();
-    Ok(all.find_map(|change| match change.state {
-        _ if change.subject != subject => None,
-        Standing::Proposed => Some(format!("“{}” waits for a second person", value(subject, &change.wanted))),
-        Standing::Confirmed => {
-            Some(format!("“{}” is confirmed and waits for its time", value(subject, &change.wanted)))
-        }
-        _ => None,
-    }))
+    let waiting = list_waiting(tx).await?;
+    let of_host = waiting.iter().find(|change| change.subject == subject);
+    Ok(of_host.map(|change| waits(change, &format!("“{}”", value(subject, &change.wanted)))))
 }
 
 /// Writes it; the agent is told when other checks select the host now. Tags that take the host out of a service group are

@@ -3,7 +3,7 @@
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::Act;
-use domain::change::{self, Direction, State as Standing, of_limit};
+use domain::change::{self, Direction, of_limit};
 use domain::limit::Limit;
 use domain::remediate::guardrails::{BucketKind, Numbers};
 use serde::Deserialize;
@@ -17,12 +17,9 @@ use views::{Nav, took};
 
 use crate::layers::{page, refusing};
 use crate::member::{Member, clock};
-use crate::pages::change::value;
+use crate::pages::change::{list_waiting, value, waits};
 use crate::posted::{Posted, inputs, reason};
 use crate::{App, Failure, Refusal};
-
-/// How many changes are looked through for those that wait: more never wait.
-const CHANGES: i64 = 100;
 
 /// The query: what was just done.
 #[derive(Deserialize)]
@@ -160,8 +157,7 @@ pub async fn change_limit(
 /// Every limit as it stands.
 pub async fn list_limits(tx: &mut TenantTx) -> Result<Vec<Stands>, Failure> {
     let tenant_id = tx.tenant_id();
-    let mut open = changes::list(tx, CHANGES).await?;
-    open.retain(|change| matches!(change.state, Standing::Proposed | Standing::Confirmed));
+    let open = list_waiting(tx).await?;
     let mut limits = Vec::new();
     for limit in Limit::ALL {
         let set = guardrails::find(tx, limit.kind, &limit_key(tenant_id, limit.kind)).await?.set;
@@ -170,15 +166,6 @@ pub async fn list_limits(tx: &mut TenantTx) -> Result<Vec<Stands>, Failure> {
         limits.push(Stands { limit, set: limit.part.moved(Numbers::default(), set), waits });
     }
     Ok(limits)
-}
-
-/// What waits for a limit, in a line.
-fn waits(change: &Change) -> String {
-    let wanted = value(change.subject, &change.wanted);
-    match change.state {
-        Standing::Proposed => format!("{wanted} waits for a second person"),
-        _ => format!("{wanted} is confirmed and waits for its time"),
-    }
 }
 
 async fn load(
@@ -204,7 +191,7 @@ async fn load(
             is_set: set != Numbers::default(),
             count: limit.has_count().then_some(count),
             secs: limit.has_secs().then_some(secs),
-            waits: waiting.as_ref().map(waits),
+            waits: waiting.as_ref().map(|change| waits(change, &value(change.subject, &change.wanted))),
         };
         let title = match limit.kind {
             BucketKind::Tenant => "The whole organization",
