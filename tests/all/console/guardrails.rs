@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::Console;
 
@@ -109,4 +110,31 @@ async fn an_owner_who_has_looked_closes_a_breaker_and_ends_an_interlock() {
     assert_eq!(console.count("interlocks WHERE ended_by <> ''").await, 1);
     let (_, _, html) = console.get("/guardrails", &owner).await;
     assert!(html.contains("Nothing: no hands off, no interlock, no maintenance, no open breaker"), "{html}");
+}
+
+#[tokio::test]
+async fn what_is_stopped_at_a_client_is_told_to_those_alone_who_see_it() {
+    let mut console = Console::new().await;
+    let (tenant, client, other) = (console.ours.tenant, console.ours.client, Uuid::from_u128(77));
+    console
+        .execute(format!(
+            "INSERT INTO clients (tenant_id, client_id, name, time_zone, created_at) VALUES ('{tenant}', '{other}', 'Birch', 'UTC', now());
+             UPDATE memberships SET client_ids = ARRAY['{client}'::uuid] WHERE tenant_id = '{tenant}' AND email = 'sam@ours.example'"
+        ))
+        .await;
+    let owner = console.sign_in("owner@ours.example").await;
+    for (client, why) in [(other, "canary"), (client, "harmless")] {
+        let form = format!("&reason={why}");
+        let (status, ..) = console.click(&owner, "/guardrails", &format!("/guardrails/{client}/stop"), &form).await;
+        assert_eq!(status, StatusCode::SEE_OTHER);
+    }
+    let sam = console.sign_in("sam@ours.example").await;
+    let (_, of_owner) = console.token("owner@ours.example", &["read"], &[]).await;
+    let (_, of_sam) = console.token("sam@ours.example", &["read"], &[]).await;
+    let asks = async |token: &str| console.api("GET", "/api/v1/guardrails", token, &[], None).await.2.to_string();
+    let all = asks(&of_owner).await;
+    assert!(all.contains("canary") && all.contains("harmless"), "{all}");
+    for told in [asks(&of_sam).await, console.get("/guardrails", &sam).await.2] {
+        assert!(told.contains("harmless") && !told.contains("canary") && !told.contains(&other.to_string()), "{told}");
+    }
 }

@@ -89,14 +89,17 @@ pub struct Frozen {
     pub at: Option<Timestamp>,
 }
 
-/// What is stopped now, the organization first.
+/// What is stopped now, the organization first; of clients and hosts those that the scope sees.
 pub async fn list(tx: &mut TenantTx) -> Result<Vec<Frozen>> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
         r#"SELECT b.frozen_by, b.frozen_why, b.frozen_at, h.host_id AS "host_id?",
-             CASE b.scope_kind WHEN 'client' THEN b.scope_key::uuid ELSE h.client_id END AS client_id
-           FROM guardrail_buckets b LEFT JOIN hosts h ON h.tenant_id = $1 AND b.scope_kind = 'host' AND h.host_id::text = b.scope_key
+             coalesce(c.client_id, h.client_id) AS client_id
+           FROM guardrail_buckets b
+             LEFT JOIN clients c ON c.tenant_id = $1 AND b.scope_kind = 'client' AND c.client_id::text = b.scope_key
+             LEFT JOIN hosts h ON h.tenant_id = $1 AND b.scope_kind = 'host' AND h.host_id::text = b.scope_key
            WHERE b.tenant_id = $1 AND b.frozen AND b.scope_kind IN ('tenant', 'client', 'host') AND b.scope_key <> '*'
+             AND (b.scope_kind = 'tenant' OR c.client_id IS NOT NULL OR h.host_id IS NOT NULL)
            ORDER BY b.rank, b.scope_key LIMIT 1000"#,
         tenant_id
     )
