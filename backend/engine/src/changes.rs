@@ -44,8 +44,7 @@ impl Stage for Changes {
 
 /// One change, under the lock that each admission of the tenant takes first.
 async fn one(tx: &mut TenantTx, change_id: Uuid) -> store::Result<()> {
-    let tenant_id = tx.tenant_id();
-    guardrails::lock_one(tx, "tenant", &tenant_id.to_string()).await?;
+    guardrails::lock_tenant(tx).await?;
     let Some(change) = changes::find_locked(tx, change_id).await? else { return Ok(()) };
     let now = tx.now().await?;
     match change.state {

@@ -185,7 +185,7 @@ async fn find_locked(tx: &mut TenantTx, run_id: Uuid) -> store::Result<Option<(R
 async fn admit_all(tx: &mut TenantTx, run_ids: &[Uuid]) -> store::Result<()> {
     let tenant_id = tx.tenant_id();
     // Service groups are declared under this lock, so what they are stands from here on.
-    guardrails::lock_one(tx, BucketKind::Tenant.word(), &tenant_id.to_string()).await?;
+    guardrails::lock_tenant(tx).await?;
     let groups = groups::of_runs(tx, run_ids).await?;
     let keys = |run: &Run| {
         let of_run = buckets_of(tenant_id, run.client_id, run.host_id, run.playbook_id);

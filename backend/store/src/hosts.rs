@@ -172,7 +172,7 @@ pub async fn mark_quarantined(tx: &mut TenantTx, host_id: Uuid, reason: &str) ->
 /// is looked at again, and its link is woken. False when it is not quarantined: roll back then.
 /// Locks: the host's bucket, held runs, link, host.
 pub async fn mark_attested(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid, by: &str) -> Result<bool> {
-    guardrails::lock_one(tx, BucketKind::Host.word(), &host_id.to_string()).await?;
+    guardrails::lock_one(tx, BucketKind::Host, &host_id.to_string()).await?;
     runs::make_held_due(tx, Some(host_id)).await?;
     host_links::wake(tx, host_id).await?;
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);

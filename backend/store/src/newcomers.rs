@@ -145,7 +145,7 @@ pub async fn accept_claim(
     public_key: &[u8],
     by: &str,
 ) -> Result<bool> {
-    guardrails::lock_one(tx, BucketKind::Host.word(), &host_id.to_string()).await?;
+    guardrails::lock_one(tx, BucketKind::Host, &host_id.to_string()).await?;
     runs::make_held_due(tx, Some(host_id)).await?;
     host_links::wake(tx, host_id).await?;
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);

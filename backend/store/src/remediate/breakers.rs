@@ -107,7 +107,7 @@ pub async fn close(tx: &mut TenantTx, scope: Scope, key: &str, reason: &str) -> 
         None if scope == Scope::PlaybookVersion => tenant_id.to_string(),
         None => key.to_owned(),
     };
-    guardrails::lock_one(tx, scope.bucket().word(), &bucket).await?;
+    guardrails::lock_one(tx, scope.bucket(), &bucket).await?;
     let all = list_not_closed(tx).await?;
     let Some(row) = all.iter().find(|row| row.breaker.scope == scope && row.key == key) else { return Ok(false) };
     let states = (json!({ "state": row.breaker.state.word() }), json!({ "state": State::Closed.word() }));

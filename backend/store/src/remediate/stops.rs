@@ -61,8 +61,7 @@ impl Place {
     /// Locks the bucket, made where no run has met it yet.
     pub(super) async fn lock(self, tx: &mut TenantTx) -> Result<String> {
         let key = self.key(tx.tenant_id());
-        guardrails::ensure(tx, self.kind(), &key).await?;
-        guardrails::lock_one(tx, self.kind().word(), &key).await?;
+        guardrails::lock_one(tx, self.kind(), &key).await?;
         Ok(key)
     }
 

@@ -202,7 +202,7 @@ async fn try_once(access: Access<'_>, draft: &Draft, env: Env<'_>, options: &Opt
     }
     let mut tx = operator.into_tenant(tenant_id).await?;
     // Each admission of the tenant locks this bucket first: it is wholly before this file or wholly after it.
-    guardrails::lock_one(&mut tx, "tenant", &tenant_id.to_string()).await?;
+    guardrails::lock_tenant(&mut tx).await?;
     let known = Known::load(&mut tx).await?;
     // Under the lock nothing that the file was held against changes any more.
     let seed = draft.check(&known, env)?;

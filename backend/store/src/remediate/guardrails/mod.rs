@@ -61,18 +61,32 @@ pub async fn ensure_host_bucket(tx: &mut TenantTx, host_id: Uuid) -> Result<()> 
     ensure(tx, BucketKind::Host, &host_id.to_string()).await
 }
 
-/// Locks one bucket, for whoever forbids, stops forbidding or releases.
-pub async fn lock_one(tx: &mut TenantTx, kind: &str, key: &str) -> Result<()> {
+/// Locks the organization's bucket. Each admission locks it first: whoever changes what holds for the organization (limits,
+/// service groups and the tags that make a member of them, what refers to a secret) is wholly before one or wholly after it.
+pub async fn lock_tenant(tx: &mut TenantTx) -> Result<()> {
+    let tenant_id = tx.tenant_id().to_string();
+    lock_one(tx, BucketKind::Tenant, &tenant_id).await
+}
+
+/// Locks one bucket, for whoever forbids, stops forbidding or releases. One that no run has met yet is made: a row that is
+/// not there locks nothing.
+pub async fn lock_one(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<()> {
+    if !lock_if_there(tx, kind, key).await? {
+        ensure(tx, kind, key).await?;
+        lock_if_there(tx, kind, key).await?;
+    }
+    Ok(())
+}
+
+async fn lock_if_there(tx: &mut TenantTx, kind: BucketKind, key: &str) -> Result<bool> {
     let tenant_id = tx.tenant_id();
-    sqlx::query!(
+    let row = sqlx::query!(
         "SELECT rank FROM guardrail_buckets WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key = $3 FOR UPDATE",
         tenant_id,
-        kind,
+        kind.word(),
         key
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    Ok(())
+    );
+    Ok(row.fetch_optional(tx.conn()).await?.is_some())
 }
 
 /// Kinds and keys, side by side. `= ANY` on each is what an index is used for; pairs alone would read the tenant's rows.

@@ -8,7 +8,7 @@ use axum::response::Response;
 use domain::access::Act;
 use domain::change::Direction;
 use domain::remediate::group::ServiceGroup;
-use domain::remediate::guardrails::{BucketKind, Limits};
+use domain::remediate::guardrails::Limits;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::changes::{self, NewChange, Subject, group_value};
@@ -79,7 +79,7 @@ pub async fn declare_group(
         Ok(name) => name,
         Err(wrong) => return Ok(Err(("name", wrong))),
     };
-    lock(tx).await?;
+    guardrails::lock_tenant(tx).await?;
     let known = groups::list_standing(tx, client_id).await?;
     if let Some(same) = known.iter().find(|known| known.row.name.to_lowercase() == name.to_lowercase()) {
         return Ok(Err(("name", format!("there is a service group “{}” already", same.row.name))));
@@ -104,7 +104,7 @@ pub async fn change_group(
 ) -> Result<Result<GroupCame, Wrong>, Failure> {
     member.must(Act::ManageClients)?;
     named(tx, client_id).await?;
-    lock(tx).await?;
+    guardrails::lock_tenant(tx).await?;
     let known = groups::list_standing(tx, client_id).await?.into_iter().map(|known| known.row);
     let old = known.into_iter().find(|row| row.group_id == group_id).ok_or(Failure::NOT_FOUND)?;
     let wanted = wanted.unwrap_or_else(|| ServiceGroup { active: false, ..old.group.clone() });
@@ -190,14 +190,6 @@ pub async fn answer(
                 .await
         }
     }
-}
-
-/// Each admission locks this bucket first: it is wholly before a change of groups or wholly after it.
-async fn lock(tx: &mut TenantTx) -> Result<(), Failure> {
-    let tenant_id = tx.tenant_id().to_string();
-    guardrails::ensure(tx, BucketKind::Tenant, &tenant_id).await?;
-    guardrails::lock_one(tx, BucketKind::Tenant.word(), &tenant_id).await?;
-    Ok(())
 }
 
 /// A group holds from now on: what has no permit at its client is decided anew, and the audit has it.

@@ -179,8 +179,7 @@ fn tags_of(row: &hosts::Row) -> BTreeMap<String, String> {
 /// The host, and its client's site if one is named. By its tags a host is a member of service groups: each admission, and each
 /// other change of groups and tags, is wholly before what follows or wholly after it.
 async fn find(tx: &mut TenantTx, host_id: Uuid, site_id: Option<Uuid>) -> Result<hosts::Row, Failure> {
-    let tenant_id = tx.tenant_id().to_string();
-    guardrails::lock_one(tx, "tenant", &tenant_id).await?;
+    guardrails::lock_tenant(tx).await?;
     let row = hosts::list(tx, hosts::Of::Host(host_id), 1).await?.pop().ok_or(Failure::NOT_FOUND)?;
     let places = sites::list(tx, row.client_id).await?;
     if site_id.is_some_and(|id| !places.iter().any(|site| site.site_id == id)) {

@@ -116,9 +116,7 @@ pub async fn change_limit(
 ) -> Result<Result<Came, Refusal>, Failure> {
     member.must_for_all(Act::ManageOrganization)?;
     let (tenant_id, Limit { kind, part, .. }) = (tx.tenant_id(), *limit);
-    // Each admission locks this bucket first: it is wholly before this change or wholly after it.
-    guardrails::ensure(tx, BucketKind::Tenant, &tenant_id.to_string()).await?;
-    guardrails::lock_one(tx, BucketKind::Tenant.word(), &tenant_id.to_string()).await?;
+    guardrails::lock_tenant(tx).await?;
     let key = limit_key(tenant_id, kind);
     let old = guardrails::find(tx, kind, &key).await?.set;
     let new = part.moved(old, set);

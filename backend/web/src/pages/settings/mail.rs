@@ -4,7 +4,6 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::Act;
 use domain::relay::{Login, Relay, Tls};
-use domain::remediate::guardrails::BucketKind;
 use domain::secret::Kind;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -81,7 +80,7 @@ pub async fn set_relay(tx: &mut TenantTx, member: &Member, relay: &Relay) -> Res
     if let Err((field, wrong)) = relay.check() {
         return Ok(Err(Refusal::field(field, wrong)));
     }
-    lock(tx).await?;
+    guardrails::lock_tenant(tx).await?;
     let known = secrets::list(tx).await?;
     let is_there = |name: &str| known.iter().any(|secret| secret.name == name && secret.kind == Kind::SmtpPassword);
     if let Some(name) = relay.secret().filter(|name| !is_there(name)) {
@@ -100,7 +99,7 @@ pub async fn set_relay(tx: &mut TenantTx, member: &Member, relay: &Relay) -> Res
 /// Takes the relay out; false: there was none. Asked of somebody who has just proven who they are.
 pub async fn remove_relay(tx: &mut TenantTx, member: &Member) -> Result<bool, Failure> {
     member.must_for_all(Act::ManageOrganization)?;
-    lock(tx).await?;
+    guardrails::lock_tenant(tx).await?;
     let before = mail_relays::find(tx).await?.map_or(Value::Null, |set| json!(set.relay));
     if !mail_relays::delete(tx).await? {
         return Ok(false);
@@ -138,13 +137,6 @@ pub async fn remove(State(app): State<App>, Posted(member, _): Posted<Click>) ->
     }
     tx.commit().await?;
     Ok(Redirect::to("/settings/mail?done=removed"))
-}
-
-/// Whoever deletes a secret holds this lock while it looks for what refers to it.
-async fn lock(tx: &mut TenantTx) -> Result<(), Failure> {
-    let tenant_id = tx.tenant_id().to_string();
-    guardrails::ensure(tx, BucketKind::Tenant, &tenant_id).await?;
-    Ok(guardrails::lock_one(tx, BucketKind::Tenant.word(), &tenant_id).await?)
 }
 
 async fn load(

@@ -3,7 +3,6 @@
 use axum::extract::{Path, Query, State, rejection::PathRejection};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::Act;
-use domain::remediate::guardrails::BucketKind;
 use domain::secret::{Kind, is_name, parse_value, stays};
 use keys::Secret;
 use serde::Deserialize;
@@ -122,9 +121,7 @@ pub async fn replace_secret(
 pub async fn delete_secret(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result<Result<(), Refusal>, Failure> {
     member.must_for_all(Act::ManageOrganization)?;
     // A file that is applied holds this lock: it refers to the secret before this look, or finds it gone.
-    let tenant_id = tx.tenant_id().to_string();
-    guardrails::ensure(tx, BucketKind::Tenant, &tenant_id).await?;
-    guardrails::lock_one(tx, BucketKind::Tenant.word(), &tenant_id).await?;
+    guardrails::lock_tenant(tx).await?;
     let locked = secrets::lock(tx, id).await?.ok_or(Failure::NOT_FOUND)?;
     let uses = uses(tx, &locked).await?;
     if !uses.is_empty() {
