@@ -13,5 +13,6 @@ pub mod platform;
 pub mod probes;
 pub mod remediate;
 pub mod silence;
+mod standing;
 pub mod sweep;
 pub mod verify;

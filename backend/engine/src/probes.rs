@@ -19,6 +19,7 @@ use store::detect::probes::{self, Due, Pair};
 use store::{Queue, Store, StoreError, TenantScope, TenantTx, secrets};
 
 use crate::lease::{Batch, Stage};
+use crate::standing::next_turn;
 
 /// Changed checks and hosts are looked for this often; a host that enrols is looked at once.
 const EVERY: Duration = Duration::from_secs(15);
@@ -41,7 +42,7 @@ impl Stage for Plan {
         let mut tx = store.begin(scope).await?;
         let now = tx.now().await?;
         // The queue's standing wake-up goes on whatever comes of this look.
-        tx.due(Queue::Plan, now + EVERY);
+        tx.due(Queue::Plan, next_turn(scope.tenant_id(), EVERY, now));
         for pair in probes::list_missing(&mut tx).await?.iter().filter(|pair| selects(pair)) {
             probes::insert(&mut tx, pair).await?;
             tx.due(Queue::Detect, now);

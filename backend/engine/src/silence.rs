@@ -13,6 +13,7 @@ use store::{Queue, Store, TenantScope, TenantTx};
 use uuid::Uuid;
 
 use crate::lease::{Batch, Stage};
+use crate::standing::next_turn;
 
 /// Links are looked at this often.
 const EVERY: Duration = Duration::from_secs(15);
@@ -32,7 +33,7 @@ impl Stage for Silence {
     async fn work(&self, store: &Store, scope: &TenantScope) -> store::Result<Batch> {
         let mut tx = store.begin(scope).await?;
         // The queue's standing wake-up goes on whatever comes of this look.
-        let next = tx.now().await? + EVERY;
+        let next = next_turn(scope.tenant_id(), EVERY, tx.now().await?);
         tx.due(Queue::Silence, next);
         let mut heartbeats = checks::list(&mut tx).await?;
         heartbeats.retain(|(_, check)| check.kind == Kind::Heartbeat);

@@ -10,6 +10,7 @@ use store::verify::verifications;
 use store::{Queue, Store, TenantScope, changes, deletions, host_links, outbox, quotas};
 
 use crate::lease::{Batch, Stage};
+use crate::standing::next_turn;
 
 /// A tenant is looked over this often; also how long a due row may go unseen when its wake-up is gone.
 pub const EVERY: Duration = Duration::from_secs(60);
@@ -28,7 +29,7 @@ impl Stage for Sweep {
         let mut tx = store.begin(scope).await?;
         let now = tx.now().await?;
         // The queue's standing wake-up goes on whatever comes of this look.
-        tx.due(Queue::Sweep, now + EVERY);
+        tx.due(Queue::Sweep, next_turn(scope.tenant_id(), EVERY, now));
         if due_signals::has_due(&mut tx).await? {
             tx.due(Queue::Classify, now);
         }
