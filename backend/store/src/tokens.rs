@@ -94,7 +94,7 @@ pub async fn list(tx: &mut TenantTx, of: Option<Uuid>, limit: i64) -> Result<Vec
     let rows = sqlx::query!(
         r#"SELECT t.token_id, t.name, t.hint, t.login_id, m.name AS "by?", t.scopes, t.networks, t.made_at, t.expires_at, t.used_at, t.used_from,
              t.revoked_at, t.revoked_by
-           FROM api_tokens t LEFT JOIN memberships m ON m.tenant_id = t.tenant_id AND m.login_id = t.login_id
+           FROM api_tokens t LEFT JOIN memberships m ON m.tenant_id = $1 AND m.login_id = t.login_id
            WHERE t.tenant_id = $1 AND ($4::uuid IS NULL OR t.login_id = $4)
            ORDER BY (t.revoked_at IS NULL AND t.expires_at > $2) DESC, t.made_at DESC, t.token_id LIMIT $3"#,
         tenant_id,

@@ -54,9 +54,9 @@ impl Fix {
 }
 
 impl OwnLimits {
-    /// The limits as they were told; a host that told none allows nothing.
-    pub fn read(told: Option<&Value>) -> OwnLimits {
-        told.and_then(|told| serde_json::from_value(told.clone()).ok()).unwrap_or_default()
+    /// The limits as they were told, as JSON; what cannot be read allows nothing.
+    pub fn read(told: &str) -> OwnLimits {
+        serde_json::from_str(told).unwrap_or_default()
     }
 
     /// Whether the host would refuse a fix, at whatever hour.
@@ -72,16 +72,16 @@ impl OwnLimits {
     }
 }
 
-/// A host as a mapping looks at it.
+/// Hosts of one client, as a mapping looks at them, that differ in nothing but their names.
 #[derive(Clone, Debug)]
-pub struct Host {
-    /// Its client's name.
+pub struct Alike {
+    /// Their client's name.
     pub client: String,
-    /// Its name.
-    pub name: String,
-    /// Its tags.
+    /// Their names.
+    pub names: Vec<String>,
+    /// Their tags.
     pub tags: BTreeMap<String, String>,
-    /// What it allows by itself.
+    /// What they allow by themselves.
     pub limits: OwnLimits,
 }
 
@@ -90,7 +90,7 @@ pub struct Host {
 pub struct Refused {
     /// The mapping's name.
     pub mapping: String,
-    /// The first playbook that is refused.
+    /// The playbook of the first rung that one of them refuses.
     pub playbook: String,
     /// Hosts that would refuse one of its rungs.
     pub refusing: u32,
@@ -100,27 +100,30 @@ pub struct Refused {
 
 /// The mappings that some host would refuse, those that most would refuse first. A rung whose playbook is not known is left
 /// out: it is nobody's to refuse.
-pub fn refused(mappings: &[Mapping], fixes: &[Fix], hosts: &[Host]) -> Vec<Refused> {
+pub fn refused(mappings: &[Mapping], fixes: &[Fix], hosts: &[Alike]) -> Vec<Refused> {
     let of = |mapping: &Mapping| {
         let rungs: Vec<&Fix> =
             mapping.ladder.iter().filter_map(|rung| fixes.iter().find(|fix| fix.name == rung.playbook)).collect();
         let when = &mapping.when;
-        let about = hosts.iter().filter(|host| {
-            when.client.as_ref().is_none_or(|client| *client == host.client)
-                && when.host.as_ref().is_none_or(|name| *name == host.name)
-                && when.tags.iter().all(|(key, value)| host.tags.get(key) == Some(value))
-        });
-        let (mut found, mut first) =
-            (Refused { mapping: mapping.name.clone(), playbook: String::new(), refusing: 0, hosts: 0 }, None);
-        for host in about {
-            found.hosts += 1;
-            if let Some(fix) = rungs.iter().find(|fix| host.limits.refuses(fix)) {
-                found.refusing += 1;
-                first.get_or_insert(fix.name.clone());
+        let (mut about, mut refusing, mut first) = (0, 0, None::<usize>);
+        for alike in hosts {
+            let fits = when.client.as_ref().is_none_or(|client| *client == alike.client)
+                && when.tags.iter().all(|(key, value)| alike.tags.get(key) == Some(value));
+            if !fits {
+                continue;
+            }
+            let named = |name: &&String| when.host.as_ref().is_none_or(|host| host == *name);
+            let many = u32::try_from(alike.names.iter().filter(named).count()).unwrap_or(u32::MAX);
+            about += many;
+            if many > 0
+                && let Some(rung) = rungs.iter().position(|fix| alike.limits.refuses(fix))
+            {
+                refusing += many;
+                first = Some(first.map_or(rung, |first| first.min(rung)));
             }
         }
-        found.playbook = first?;
-        Some(found)
+        let playbook = rungs[first?].name.clone();
+        Some(Refused { mapping: mapping.name.clone(), playbook, refusing, hosts: about })
     };
     let mut all: Vec<Refused> = mappings.iter().filter_map(of).collect();
     all.sort_by(|a, b| b.refusing.cmp(&a.refusing).then_with(|| a.mapping.cmp(&b.mapping)));
@@ -139,7 +142,7 @@ mod tests {
     }
 
     fn limits(told: Value) -> OwnLimits {
-        OwnLimits::read(Some(&told))
+        OwnLimits::read(&told.to_string())
     }
 
     #[test]
@@ -156,7 +159,7 @@ mod tests {
         );
         assert_eq!(lets(json!({"profile": "all-signed", "scripts": true, "max_run_secs": 29})), [false, false, false]);
         assert_eq!(lets(json!({"a later agent": 1})), [false, false, false]);
-        assert!(OwnLimits::read(None).refuses(&low), "a host that told nothing allows nothing");
+        assert!(OwnLimits::read("what").refuses(&low), "what cannot be read allows nothing");
         assert!(limits(json!({"profile": "all-signed"})).refuses(&fix("never", "E", false)));
     }
 
@@ -169,22 +172,26 @@ mod tests {
             )
             .unwrap()
         };
-        let host = |client: &str, name: &str, profile: &str| Host {
+        let host = |client: &str, names: &[&str], profile: &str| Alike {
             client: client.to_owned(),
-            name: name.to_owned(),
-            tags: [("role".to_owned(), name.to_owned())].into(),
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+            tags: [("role".to_owned(), names[0].to_owned())].into(),
             limits: limits(json!({"profile": profile})),
         };
-        let hosts =
-            [host("Acme", "web", "low-risk"), host("Acme", "db", "read-only"), host("Dock", "web", "read-only")];
+        let hosts = [
+            host("Acme", &["web", "web-2"], "low-risk"),
+            host("Acme", &["db"], "read-only"),
+            host("Dock", &["web", "web-2", "web-3"], "read-only"),
+        ];
         let mappings = [
             mapping("all", json!({}), "restart"),
             mapping("web", json!({"tags": {"role": "web"}}), "restart"),
             mapping("fine", json!({"client": "Acme", "host": "web"}), "restart"),
+            mapping("one", json!({"host": "web-3"}), "restart"),
             mapping("unknown", json!({}), "gone"),
         ];
         let said = refused(&mappings, &[fix("restart", "L", false)], &hosts);
         let said: Vec<(&str, u32, u32)> = said.iter().map(|r| (r.mapping.as_str(), r.refusing, r.hosts)).collect();
-        assert_eq!(said, [("all", 2, 3), ("web", 1, 2)]);
+        assert_eq!(said, [("all", 4, 6), ("web", 3, 5), ("one", 1, 1)]);
     }
 }

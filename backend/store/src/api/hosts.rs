@@ -30,8 +30,8 @@ pub async fn list(tx: &mut TenantTx, client_id: Option<Uuid>, after: Option<Uuid
              l.linked_at AS "linked_at?", l.unlinked_at
            FROM (SELECT x.* FROM hosts x WHERE x.tenant_id = $1 AND x.host_id > $2 AND x.state <> 'retired'
                    AND ($3::uuid IS NULL OR x.client_id = $3) ORDER BY x.host_id LIMIT $4) h
-           JOIN clients c ON c.tenant_id = h.tenant_id AND c.client_id = h.client_id
-           LEFT JOIN host_links l ON l.tenant_id = h.tenant_id AND l.host_id = h.host_id
+           JOIN clients c ON c.tenant_id = $1 AND c.client_id = h.client_id
+           LEFT JOIN host_links l ON l.tenant_id = $1 AND l.host_id = h.host_id
            ORDER BY h.host_id"#,
         tenant_id,
         after.unwrap_or(Uuid::nil()),

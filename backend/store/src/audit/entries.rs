@@ -84,9 +84,9 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limi
                 AND ($7::text IS NULL OR starts_with(t.action, $7)) AND ($8::uuid IS NULL OR t.subject_id = $8) AND $9::uuid IS NULL
               ORDER BY t.at DESC, t.audit_id DESC LIMIT $10)) both_tables
              ORDER BY at DESC, audit_id DESC LIMIT $10) e
-           LEFT JOIN audit_chain c ON c.tenant_id = e.tenant_id AND c.audit_id = e.audit_id
-           LEFT JOIN clients k ON k.tenant_id = e.tenant_id AND k.client_id = e.client_id
-           LEFT JOIN memberships m ON m.tenant_id = e.tenant_id AND 'member ' || m.login_id = right(e.actor, 43)
+           LEFT JOIN audit_chain c ON c.tenant_id = $1 AND c.audit_id = e.audit_id
+           LEFT JOIN clients k ON k.tenant_id = $1 AND k.client_id = e.client_id
+           LEFT JOIN memberships m ON m.tenant_id = $1 AND 'member ' || m.login_id = right(e.actor, 43)
            ORDER BY e.at DESC, e.audit_id DESC"#,
         tenant_id,
         place.at.to_sqlx() as _,

@@ -52,7 +52,7 @@ pub async fn list(tx: &mut TenantTx, limit: i64) -> Result<Vec<Waiting>> {
                (SELECT max(e.at) FROM run_events e WHERE e.tenant_id = $1 AND e.run_id = r.run_id AND e.to_state = 'awaiting_approval')
                  + make_interval(secs => CASE WHEN i.severity = 'critical' THEN $2::float8 ELSE $3::float8 END) AS lapses_at
              FROM runs r
-             JOIN incidents i ON i.tenant_id = r.tenant_id AND i.incident_id = r.incident_id
+             JOIN incidents i ON i.tenant_id = $1 AND i.incident_id = r.incident_id
              WHERE r.tenant_id = $1 AND r.state = 'awaiting_approval'
              ORDER BY lapses_at, r.run_id LIMIT $4)
            SELECT r.run_id, r.incident_id, r.title, r.severity, c.name AS client, r.host_id, h.name AS host, k.name AS check_name, r.target,

@@ -24,14 +24,13 @@ pub struct Healed {
 pub async fn by_client(tx: &mut TenantTx, client_id: Option<Uuid>, since: Timestamp) -> Result<BTreeMap<Uuid, Healed>> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
-        r#"SELECT i.client_id, count(*) FILTER (WHERE i.outcome = 'fixed' AND i.escalated_at IS NULL AND back.incident_id IS NULL AND asked.incident_id IS NULL) AS "healed!",
-             count(*) AS "counted!"
+        r#"SELECT i.client_id, count(*) AS "counted!",
+             count(*) FILTER (WHERE i.outcome = 'fixed' AND i.escalated_at IS NULL
+               AND i.incident_id NOT IN (SELECT m.incident_id FROM remediations m WHERE m.tenant_id = $1 AND m.relapsed_at IS NOT NULL)
+               AND i.incident_id NOT IN (SELECT r.incident_id FROM approvals a JOIN runs r ON r.tenant_id = $1 AND r.run_id = a.run_id
+                                         WHERE a.tenant_id = $1 AND a.answered_at >= $2)) AS "healed!"
            FROM incidents i
-           LEFT JOIN (SELECT DISTINCT m.incident_id FROM remediations m WHERE m.tenant_id = $1 AND m.relapsed_at IS NOT NULL) back ON back.incident_id = i.incident_id
-           LEFT JOIN (SELECT DISTINCT r.incident_id FROM approvals a JOIN runs r ON r.tenant_id = $1 AND r.run_id = a.run_id
-                      WHERE a.tenant_id = $1 AND a.answered_at >= $2) asked ON asked.incident_id = i.incident_id
-           WHERE i.tenant_id = $1 AND i.client_id = ANY (ARRAY(SELECT c.client_id FROM clients c WHERE c.tenant_id = $1 AND ($3::uuid IS NULL OR c.client_id = $3)))
-             AND i.opened_at >= $2
+           WHERE i.tenant_id = $1 AND CASE WHEN $3::uuid IS NULL THEN true ELSE i.client_id = $3 END AND i.opened_at >= $2
              AND (i.escalated_at IS NOT NULL OR i.outcome <> 'recovered')
            GROUP BY i.client_id"#,
         tenant_id,

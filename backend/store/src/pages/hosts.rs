@@ -88,7 +88,7 @@ pub async fn list(tx: &mut TenantTx, of: Of<'_>, limit: i64) -> Result<Vec<Row>>
     let rows = sqlx::query!(
         // They are picked before anything of them is counted.
         r#"WITH h AS MATERIALIZED (
-             SELECT h.*, c.name AS client, w.is_newcomer FROM hosts h JOIN clients c ON c.tenant_id = h.tenant_id AND c.client_id = h.client_id
+             SELECT h.*, c.name AS client, w.is_newcomer FROM hosts h JOIN clients c ON c.tenant_id = $1 AND c.client_id = h.client_id
              CROSS JOIN LATERAL (SELECT h.token_id IS NOT NULL AND h.accepted_at IS NULL AND h.state = 'quarantined' AS is_newcomer) w
              WHERE h.tenant_id = $1 AND h.state <> 'retired' AND ($2::uuid IS NULL OR h.host_id = $2) AND ($5::uuid IS NULL OR h.client_id = $5)
                AND ($6::text IS NULL OR strpos(lower(h.name), lower($6)) > 0)
@@ -165,28 +165,31 @@ pub async fn count_heard(tx: &mut TenantTx) -> Result<(i64, i64)> {
     Ok((row.all, row.silent))
 }
 
-/// A host with what it allows by itself.
+/// Hosts of a client that have the same tags and limits of their own.
 #[derive(Clone, Debug)]
 pub struct Limited {
-    /// Its client's name.
+    /// Their client's name.
     pub client: String,
-    /// Its name.
-    pub name: String,
-    /// Its tags.
+    /// Their names.
+    pub names: Vec<String>,
+    /// Their tags.
     pub tags: Value,
-    /// Its own limits, as its agent told them.
-    pub own_limits: Value,
+    /// Their own limits as their agents told them, as JSON.
+    pub own_limits: String,
 }
 
-/// The hosts that have told their own limits: of a client, or of all.
+/// The hosts that have told their own limits, `most` at most: of a client, or of all.
 pub async fn list_limited(tx: &mut TenantTx, client_id: Option<Uuid>, most: i64) -> Result<Vec<Limited>> {
     let tenant_id = tx.tenant_id();
     Ok(sqlx::query_as!(
         Limited,
-        r#"SELECT c.name AS client, h.name, h.tags, h.own_limits AS "own_limits!"
-           FROM hosts h JOIN clients c ON c.tenant_id = $1 AND c.client_id = h.client_id AND (c.archived_at IS NULL OR h.client_id = $2)
-           WHERE h.tenant_id = $1 AND h.state <> 'retired' AND h.own_limits IS NOT NULL AND ($2::uuid IS NULL OR h.client_id = $2)
-           ORDER BY h.host_id LIMIT $3"#,
+        r#"SELECT c.name AS client, h.tags, h.own_limits::text AS "own_limits!", array_agg(h.name) AS "names!"
+           FROM (SELECT client_id, name, tags, own_limits FROM hosts h
+                 WHERE tenant_id = $1 AND state <> 'retired' AND own_limits IS NOT NULL AND ($2::uuid IS NULL OR client_id = $2)
+                   AND EXISTS (SELECT FROM clients c WHERE c.tenant_id = $1 AND c.client_id = h.client_id AND (c.archived_at IS NULL OR c.client_id = $2))
+                 ORDER BY host_id LIMIT $3) h
+             JOIN clients c ON c.tenant_id = $1 AND c.client_id = h.client_id
+           GROUP BY c.client_id, c.name, h.tags, h.own_limits"#,
         tenant_id,
         client_id,
         most
@@ -295,7 +298,7 @@ pub async fn list_checks(tx: &mut TenantTx, host_id: Uuid) -> Result<Vec<CheckRo
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
         "SELECT c.name, c.definition, s.target, s.verdict, s.verdict_at, s.pending_verdict, s.excused, s.readings, s.observed_at
-         FROM check_states s JOIN checks c ON c.tenant_id = s.tenant_id AND c.check_id = s.check_id
+         FROM check_states s JOIN checks c ON c.tenant_id = $1 AND c.check_id = s.check_id
          WHERE s.tenant_id = $1 AND s.host_id = $2
          ORDER BY array_position(ARRAY['critical', 'warning', 'no_data', 'ok'], s.verdict), c.name, s.target LIMIT 500",
         tenant_id,

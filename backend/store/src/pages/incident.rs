@@ -41,7 +41,7 @@ pub async fn find(tx: &mut TenantTx, incident_id: Uuid) -> Result<Option<Inciden
     let tenant_id = tx.tenant_id();
     let row = sqlx::query!(
         "SELECT i.client_id, c.name AS client, i.title, i.severity, i.state, i.opened_at, i.closed_at, i.outcome, i.escalated_at, i.escalation_reason, i.owner_login_id, i.owner, i.taken_at
-         FROM incidents i JOIN clients c ON c.tenant_id = i.tenant_id AND c.client_id = i.client_id
+         FROM incidents i JOIN clients c ON c.tenant_id = $1 AND c.client_id = i.client_id
          WHERE i.tenant_id = $1 AND i.incident_id = $2",
         tenant_id,
         incident_id
@@ -103,12 +103,12 @@ pub async fn list_alerts(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<Ale
         r#"SELECT a.host_id, c.name AS check_name, c.definition, a.target, a.severity, a.opened_at, a.closed_at, a.close_cause,
              s.signalled_at AS "signalled_at?", o.seen AS "seen?", o.observed_at AS "observed_at?", d.record AS "detected?"
            FROM alerts a
-           JOIN checks c ON c.tenant_id = a.tenant_id AND c.check_id = a.check_id
+           JOIN checks c ON c.tenant_id = $1 AND c.check_id = a.check_id
            LEFT JOIN LATERAL (SELECT s.signal_id, s.signalled_at, s.observation_id FROM signals s
-             WHERE s.tenant_id = a.tenant_id AND s.host_id = a.host_id AND s.check_id = a.check_id AND s.target = a.target
+             WHERE s.tenant_id = $1 AND s.host_id = a.host_id AND s.check_id = a.check_id AND s.target = a.target
                AND s.kind = 'raised' AND s.signalled_at <= a.opened_at ORDER BY s.state_version DESC LIMIT 1) s ON true
-           LEFT JOIN observations o ON o.tenant_id = a.tenant_id AND o.observation_id = s.observation_id
-           LEFT JOIN LATERAL (SELECT d.record FROM decisions d WHERE d.tenant_id = a.tenant_id AND d.subject_id = s.signal_id
+           LEFT JOIN observations o ON o.tenant_id = $1 AND o.observation_id = s.observation_id
+           LEFT JOIN LATERAL (SELECT d.record FROM decisions d WHERE d.tenant_id = $1 AND d.subject_id = s.signal_id
              AND d.stage = 'detect' ORDER BY d.decided_at LIMIT 1) d ON true
            WHERE a.tenant_id = $1 AND a.incident_id = $2 ORDER BY a.opened_at, a.alert_id LIMIT 100"#,
         tenant_id,
@@ -185,9 +185,9 @@ pub async fn list_runs(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<Run>>
         "SELECT r.run_id, r.host_id, p.name, v.version, v.digest, v.content, k.version AS key_version, r.state, r.mode, r.rung, r.attempt, r.target,
            r.planned_at, r.admitted_at, r.started_at, r.ended_at, r.end_reason, r.hold_reason, r.hold_until
          FROM runs r
-         JOIN playbooks p ON p.tenant_id = r.tenant_id AND p.playbook_id = r.playbook_id
-         JOIN playbook_versions v ON v.tenant_id = r.tenant_id AND v.digest = r.playbook_digest
-         JOIN tenant_keys k ON k.tenant_id = v.tenant_id AND k.key_id = v.key_id
+         JOIN playbooks p ON p.tenant_id = $1 AND p.playbook_id = r.playbook_id
+         JOIN playbook_versions v ON v.tenant_id = $1 AND v.digest = r.playbook_digest
+         JOIN tenant_keys k ON k.tenant_id = $1 AND k.key_id = v.key_id
          WHERE r.tenant_id = $1 AND r.incident_id = $2 ORDER BY r.planned_at, r.rung, r.run_id LIMIT 100",
         tenant_id,
         incident_id
@@ -243,8 +243,8 @@ pub async fn list_run_events(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec
     Ok(sqlx::query_as!(
         RunEvent,
         "SELECT e.run_id, e.at, e.to_state, e.cause, e.detail, e.actor
-         FROM run_events e JOIN runs r ON r.tenant_id = e.tenant_id AND r.run_id = e.run_id
-         WHERE r.tenant_id = $1 AND r.incident_id = $2 ORDER BY e.at, e.run_id, e.seq LIMIT 1000",
+         FROM run_events e JOIN runs r ON r.tenant_id = $1 AND r.run_id = e.run_id
+         WHERE e.tenant_id = $1 AND r.incident_id = $2 ORDER BY e.at, e.run_id, e.seq LIMIT 1000",
         tenant_id,
         incident_id
     )
@@ -276,10 +276,10 @@ pub async fn list_results(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<Jo
         JobResult,
         r#"SELECT j.run_id, j.purpose, j.attempt, j.body, j.received_at,
              coalesce((SELECT string_agg(o.bytes, ''::bytea ORDER BY o.byte_offset) FROM run_output o
-               WHERE o.tenant_id = j.tenant_id AND o.run_id = j.run_id AND o.purpose = j.purpose AND o.leg = j.leg
+               WHERE o.tenant_id = $1 AND o.run_id = j.run_id AND o.purpose = j.purpose AND o.leg = j.leg
                  AND o.attempt = j.attempt AND o.byte_offset < 262144), ''::bytea) AS "output!"
-           FROM job_results j JOIN runs r ON r.tenant_id = j.tenant_id AND r.run_id = j.run_id
-           WHERE r.tenant_id = $1 AND r.incident_id = $2 AND j.purpose IN ('fix', 'undo') ORDER BY j.received_at, j.run_id, j.attempt LIMIT 100"#,
+           FROM job_results j JOIN runs r ON r.tenant_id = $1 AND r.run_id = j.run_id
+           WHERE j.tenant_id = $1 AND r.incident_id = $2 AND j.purpose IN ('fix', 'undo') ORDER BY j.received_at, j.run_id, j.attempt LIMIT 100"#,
         tenant_id,
         incident_id
     )
@@ -318,10 +318,10 @@ pub async fn list_verifications(tx: &mut TenantTx, incident_id: Uuid) -> Result<
     let rows = sqlx::query!(
         r#"SELECT v.run_id, v.purpose, v.phase, v.due_at, coalesce(v.settle_ms, v.settle_secs * 1000) AS "settle_ms!",
              coalesce(v.stable_ms, v.stable_secs * 1000) AS "stable_ms!", v.first_ok_at, v.outcome, v.ended_at, e.at AS "at?"
-           FROM verifications v JOIN runs r ON r.tenant_id = v.tenant_id AND r.run_id = v.run_id
-           LEFT JOIN LATERAL (SELECT e.at FROM run_events e WHERE e.tenant_id = v.tenant_id AND e.run_id = v.run_id
+           FROM verifications v JOIN runs r ON r.tenant_id = $1 AND r.run_id = v.run_id
+           LEFT JOIN LATERAL (SELECT e.at FROM run_events e WHERE e.tenant_id = $1 AND e.run_id = v.run_id
              AND e.to_state = CASE v.purpose WHEN 'undo' THEN 'undoing' ELSE 'verifying' END ORDER BY e.seq DESC LIMIT 1) e ON true
-           WHERE r.tenant_id = $1 AND r.incident_id = $2 ORDER BY v.run_id, v.attempt LIMIT 100"#,
+           WHERE v.tenant_id = $1 AND r.incident_id = $2 ORDER BY v.run_id, v.attempt LIMIT 100"#,
         tenant_id,
         incident_id
     )

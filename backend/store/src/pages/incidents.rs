@@ -131,12 +131,12 @@ macro_rules! on_found {
              AND i.opened_at >= $8 AND i.opened_at < $9 AND ($10::uuid IS NULL OR i.client_id = $10) AND ($11::text IS NULL OR i.outcome = $11)
              AND ($12::text IS NULL OR i.incident_id IN (SELECT x.incident_id FROM alerts x WHERE x.tenant_id = $1 AND x.host_id = ANY (ARRAY(
                SELECT h.host_id FROM hosts h WHERE h.tenant_id = $1 AND position(lower($12) IN lower(h.name)) > 0))))
-             AND ($13::text IS NULL OR EXISTS (SELECT 1 FROM alerts x WHERE x.tenant_id = i.tenant_id AND x.incident_id = i.incident_id AND x.check_id = ANY (ARRAY(
+             AND ($13::text IS NULL OR EXISTS (SELECT 1 FROM alerts x WHERE x.tenant_id = $1 AND x.incident_id = i.incident_id AND x.check_id = ANY (ARRAY(
                SELECT z.check_id FROM checks z WHERE z.tenant_id = $1 AND z.kind = $13))))
              AND ($14::text IS NULL OR $14 = (SELECT CASE
                WHEN r.state = 'held' THEN 'held' WHEN i.state = 'escalated' OR r.state IN ('awaiting_approval', 'unknown') THEN 'needs_you'
                WHEN r.state = 'observed' THEN 'watching' ELSE 'healing' END
-               FROM (SELECT (SELECT r.state FROM runs r WHERE r.tenant_id = i.tenant_id AND r.incident_id = i.incident_id
+               FROM (SELECT (SELECT r.state FROM runs r WHERE r.tenant_id = $1 AND r.incident_id = i.incident_id
                              ORDER BY r.planned_at DESC, r.rung DESC LIMIT 1) AS state) r))
            "# + $end,
             $tx.tenant_id(),
@@ -171,13 +171,13 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limi
              h.host_id AS "host_id?", h.name AS "host?", r.state AS "run_state?", r.hold_reason AS "hold_reason?", p.name AS "playbook?", i.owner
            FROM (SELECT i.* FROM incidents i"#,
         r#"ORDER BY (i.state <> 'closed') DESC, i.opened_at DESC, i.incident_id DESC LIMIT $15) i
-           JOIN clients c ON c.tenant_id = i.tenant_id AND c.client_id = i.client_id
-           LEFT JOIN LATERAL (SELECT a.host_id FROM alerts a WHERE a.tenant_id = i.tenant_id AND a.incident_id = i.incident_id
+           JOIN clients c ON c.tenant_id = $1 AND c.client_id = i.client_id
+           LEFT JOIN LATERAL (SELECT a.host_id FROM alerts a WHERE a.tenant_id = $1 AND a.incident_id = i.incident_id
                               ORDER BY a.opened_at, a.alert_id LIMIT 1) a ON true
-           LEFT JOIN hosts h ON h.tenant_id = i.tenant_id AND h.host_id = a.host_id
-           LEFT JOIN LATERAL (SELECT r.state, r.hold_reason, r.playbook_id FROM runs r WHERE r.tenant_id = i.tenant_id AND r.incident_id = i.incident_id
+           LEFT JOIN hosts h ON h.tenant_id = $1 AND h.host_id = a.host_id
+           LEFT JOIN LATERAL (SELECT r.state, r.hold_reason, r.playbook_id FROM runs r WHERE r.tenant_id = $1 AND r.incident_id = i.incident_id
                               ORDER BY r.planned_at DESC, r.rung DESC LIMIT 1) r ON true
-           LEFT JOIN playbooks p ON p.tenant_id = i.tenant_id AND p.playbook_id = r.playbook_id
+           LEFT JOIN playbooks p ON p.tenant_id = $1 AND p.playbook_id = r.playbook_id
            ORDER BY (i.state <> 'closed') DESC, i.opened_at DESC, i.incident_id DESC"#
     ))
     .fetch_all(tx.conn())
@@ -208,15 +208,15 @@ pub async fn list_of_host(tx: &mut TenantTx, host_id: Uuid, limit: i64) -> Resul
         r#"SELECT i.incident_id, i.title, i.state, i.opened_at, i.closed_at, i.outcome, i.escalation_reason, c.name AS client,
              h.host_id AS "host_id?", h.name AS "host?", r.state AS "run_state?", r.hold_reason AS "hold_reason?", p.name AS "playbook?", i.owner
            FROM incidents i
-           JOIN clients c ON c.tenant_id = i.tenant_id AND c.client_id = i.client_id
-           LEFT JOIN LATERAL (SELECT a.host_id FROM alerts a WHERE a.tenant_id = i.tenant_id AND a.incident_id = i.incident_id
+           JOIN clients c ON c.tenant_id = $1 AND c.client_id = i.client_id
+           LEFT JOIN LATERAL (SELECT a.host_id FROM alerts a WHERE a.tenant_id = $1 AND a.incident_id = i.incident_id
                               ORDER BY a.opened_at, a.alert_id LIMIT 1) a ON true
-           LEFT JOIN hosts h ON h.tenant_id = i.tenant_id AND h.host_id = a.host_id
-           LEFT JOIN LATERAL (SELECT r.state, r.hold_reason, r.playbook_id FROM runs r WHERE r.tenant_id = i.tenant_id AND r.incident_id = i.incident_id
+           LEFT JOIN hosts h ON h.tenant_id = $1 AND h.host_id = a.host_id
+           LEFT JOIN LATERAL (SELECT r.state, r.hold_reason, r.playbook_id FROM runs r WHERE r.tenant_id = $1 AND r.incident_id = i.incident_id
                               ORDER BY r.planned_at DESC, r.rung DESC LIMIT 1) r ON true
-           LEFT JOIN playbooks p ON p.tenant_id = i.tenant_id AND p.playbook_id = r.playbook_id
+           LEFT JOIN playbooks p ON p.tenant_id = $1 AND p.playbook_id = r.playbook_id
            WHERE i.tenant_id = $1
-             AND EXISTS (SELECT 1 FROM alerts x WHERE x.tenant_id = i.tenant_id AND x.host_id = $2 AND x.incident_id = i.incident_id)
+             AND EXISTS (SELECT 1 FROM alerts x WHERE x.tenant_id = $1 AND x.host_id = $2 AND x.incident_id = i.incident_id)
            ORDER BY (i.state = 'closed'), i.opened_at DESC, i.incident_id LIMIT $3"#,
         tenant_id,
         host_id,

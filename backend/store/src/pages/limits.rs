@@ -30,7 +30,7 @@ pub async fn list(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> Result<V
     keys.push((BucketKind::Host, host_id.to_string(), None));
     let fixes = sqlx::query!(
         "SELECT b.scope_key, p.name FROM guardrail_buckets b
-         JOIN playbooks p ON p.tenant_id = b.tenant_id AND b.scope_key = $2 || '/' || p.playbook_id
+         JOIN playbooks p ON p.tenant_id = $1 AND b.scope_key = $2 || '/' || p.playbook_id
          WHERE b.tenant_id = $1 AND b.scope_kind = 'host_playbook' ORDER BY p.name LIMIT $3",
         tenant_id,
         host_id.to_string(),

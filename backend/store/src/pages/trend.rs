@@ -29,12 +29,12 @@ pub async fn list_days(tx: &mut TenantTx, since: Timestamp, zone: &str) -> Resul
     let rows = sqlx::query!(
         r#"WITH opened AS (
              SELECT i.opened_at AT TIME ZONE $3 AS at,
-               (i.outcome = 'fixed' AND i.escalated_at IS NULL AND back.incident_id IS NULL AND asked.incident_id IS NULL) IS TRUE AS healed
+               (i.outcome = 'fixed' AND i.escalated_at IS NULL
+                 AND i.incident_id NOT IN (SELECT m.incident_id FROM remediations m WHERE m.tenant_id = $1 AND m.relapsed_at IS NOT NULL)
+                 AND i.incident_id NOT IN (SELECT r.incident_id FROM approvals a JOIN runs r ON r.tenant_id = $1 AND r.run_id = a.run_id
+                                           WHERE a.tenant_id = $1 AND a.answered_at >= $2)) IS TRUE AS healed
              FROM incidents i
              JOIN clients c ON c.tenant_id = $1 AND c.client_id = i.client_id AND c.archived_at IS NULL
-             LEFT JOIN (SELECT DISTINCT m.incident_id FROM remediations m WHERE m.tenant_id = $1 AND m.relapsed_at IS NOT NULL) back ON back.incident_id = i.incident_id
-             LEFT JOIN (SELECT DISTINCT r.incident_id FROM approvals a JOIN runs r ON r.tenant_id = $1 AND r.run_id = a.run_id
-                        WHERE a.tenant_id = $1 AND a.answered_at >= $2) asked ON asked.incident_id = i.incident_id
              WHERE i.tenant_id = $1 AND i.opened_at >= $2 AND (i.escalated_at IS NOT NULL OR i.outcome <> 'recovered')),
            woken AS (
              SELECT o.incident_id, min(o.ended_at) AT TIME ZONE $3 AS at FROM outbox o

@@ -1,7 +1,7 @@
 //! Mappings that hosts would refuse by their own limits, for the pages that tell of it.
 
 use domain::classify::mapping::Mapping;
-use domain::fleet::own_limits::{Fix, Host, OwnLimits, refused};
+use domain::fleet::own_limits::{Alike, Fix, OwnLimits, refused};
 use store::pages::hosts;
 use store::{StoreError, TenantTx, classify, configuration};
 use uuid::Uuid;
@@ -29,14 +29,14 @@ pub async fn list(tx: &mut TenantTx, client_id: Option<Uuid>) -> Result<Vec<Refu
             fixes.extend(Fix::read(&version.name, &version.content));
         }
     }
-    let hosts: Vec<Host> = hosts::list_limited(tx, client_id, HOSTS)
+    let hosts: Vec<Alike> = hosts::list_limited(tx, client_id, HOSTS)
         .await?
         .into_iter()
-        .map(|row| Host {
+        .map(|row| Alike {
             tags: serde_json::from_value(row.tags).unwrap_or_default(),
-            limits: OwnLimits::read(Some(&row.own_limits)),
+            limits: OwnLimits::read(&row.own_limits),
             client: row.client,
-            name: row.name,
+            names: row.names,
         })
         .collect();
     let found = refused(&mappings?, &fixes, &hosts).into_iter();
