@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use axum::Router;
-use axum::extract::{ConnectInfo, Request};
 use engine::lease::Stage;
 use engine::letters::Letters;
 use engine::notify::{Notify, Own};
@@ -23,7 +21,7 @@ use uuid::Uuid;
 
 use crate::config::{NodeConfig, Transport, Urls, url_host};
 use crate::keystore::Keystore;
-use crate::listen::{Accepting, Remote, tls_config};
+use crate::listen::{self, Limits, tls_config};
 use crate::{clock, dispatch_keys, random, upkeep};
 
 /// A node says this often that it lives.
@@ -108,10 +106,10 @@ impl Node {
         // Pages and links on one address; they meet in the rows alone.
         let app = web::App { store: store.clone(), config: console, vault, connector, starter };
         let routes = web::router_with(app, more).merge(gateway.router());
-        let accepting = Accepting::start(listener, tls, config.transport)?;
+        let serving = listen::serve(listener, tls, config.transport, routes, Limits::of_process(), cancel.clone());
         let mut tasks = vec![
             ("gateway", tokio::spawn(gateway.run(cancel.clone()))),
-            ("http", tokio::spawn(serve(accepting, routes, cancel.clone()))),
+            ("http", tokio::spawn(serving)),
             ("heartbeat", tokio::spawn(heartbeat(store.clone(), node_id, cancel.clone()))),
             ("platform", tokio::spawn(platform(store.clone(), cancel.clone()))),
             ("wake", tokio::spawn(relay(store.clone(), node_id, cancel.clone()))),
@@ -202,22 +200,6 @@ fn agent(config: &NodeConfig) -> Result<Option<web::install::Agent>> {
             })
             .ok()),
         (None, None) => Ok(None),
-    }
-}
-
-/// Says with each request where it comes from.
-async fn from_where(ConnectInfo(Remote(peer)): ConnectInfo<Remote>, mut request: Request) -> Request {
-    request.extensions_mut().insert(web::Peer(peer));
-    request.extensions_mut().insert(gateway::Peer(peer));
-    request
-}
-
-async fn serve(accepting: Accepting, routes: Router, cancel: CancellationToken) {
-    let routes =
-        routes.layer(axum::middleware::map_request(from_where)).into_make_service_with_connect_info::<Remote>();
-    let ended = axum::serve(accepting, routes).with_graceful_shutdown(async move { cancel.cancelled().await }).await;
-    if let Err(error) = ended {
-        tracing::error!(%error, "serving ended");
     }
 }
 
