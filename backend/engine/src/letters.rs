@@ -71,6 +71,7 @@ impl Letters {
                 (format!("{path}/{}", token.reveal()), Some(lasts))
             }
             _ if letter.facts["what"] == "deletion asked" => ("/settings/data".to_owned(), None),
+            _ if letter.facts["what"] == "address asked" => ("/reset".to_owned(), None),
             _ if letter.facts["what"] == "relay refuses" => ("/settings/mail".to_owned(), None),
             _ if letter.kind == Kind::AuditHead => ("/settings/audit".to_owned(), None),
             _ => ("/sign-in".to_owned(), None),
@@ -134,6 +135,7 @@ fn says(letter: &Due) -> Account {
             Account::AuditHead { organization: fact("organization"), head: fact("head"), key: fact("key") }
         }
         Kind::AccountChanged => match fact("what").as_str() {
+            "address asked" => Account::AddressAsked { to: fact("to") },
             "address" => Account::AddressChanged { to: fact("to") },
             "deletion asked" => {
                 Account::DeletionAsked { organization: fact("organization"), by: fact("by"), at: fact("at") }

@@ -26,6 +26,9 @@ pub enum Attempt {
 }
 
 /// Counts a try at a login's password. `wait` says how long the login rests after so many tries without success.
+///
+/// Whether there is such a login is not to be read off the time: each way has the same statements, and its commit does not
+/// wait for the disk. A server that crashes forgets some tries.
 pub async fn claim_attempt(store: &Store, email: &str, wait: fn(u32) -> Duration) -> Result<Attempt> {
     let mut tx = store.system().await?;
     let row = sqlx::query!(
@@ -34,24 +37,30 @@ pub async fn claim_attempt(store: &Store, email: &str, wait: fn(u32) -> Duration
     )
     .fetch_optional(tx.conn())
     .await?;
-    let Some(row) = row else { return Ok(Attempt::Unknown) };
     let now = tx.now().await?;
-    if row.locked_until.is_some_and(|until| until.to_jiff() > now) {
-        return Ok(Attempt::Locked);
-    }
-    let Some(password_hash) = row.password_hash else { return Ok(Attempt::Unknown) };
-    let count = row.failed_count.saturating_add(1);
+    let (attempt, login_id, count) = match row {
+        Some(row) if row.locked_until.is_some_and(|until| until.to_jiff() > now) => (Attempt::Locked, Uuid::nil(), 0),
+        Some(row) => match row.password_hash {
+            Some(password_hash) => {
+                let login_id = row.login_id;
+                (Attempt::Compare { login_id, password_hash }, login_id, row.failed_count.saturating_add(1))
+            }
+            None => (Attempt::Unknown, Uuid::nil(), 0),
+        },
+        None => (Attempt::Unknown, Uuid::nil(), 0),
+    };
     let until = now + wait(count.unsigned_abs());
     sqlx::query!(
         "UPDATE logins SET failed_count = $2, locked_until = $3 WHERE login_id = $1",
-        row.login_id,
+        login_id,
         count,
         until.to_sqlx() as _
     )
     .execute(tx.conn())
     .await?;
+    tx.commit_soon().await?;
     tx.commit().await?;
-    Ok(Attempt::Compare { login_id: row.login_id, password_hash })
+    Ok(attempt)
 }
 
 /// The password was right: the count begins anew.
@@ -126,7 +135,7 @@ pub async fn insert(store: &Store, email: &str, password_hash: &str) -> Result<U
     Ok(login_id)
 }
 
-/// Sets a new password and ends the login's sessions but `kept`; a letter tells the owner.
+/// Sets a new password and ends the login's sessions but `kept`, and every link that was sent before; a letter tells the owner.
 pub async fn set_password(
     store: &Store,
     login_id: Uuid,
@@ -162,6 +171,7 @@ async fn set_password_in(
     )
     .execute(tx.conn())
     .await?;
+    letters::end_of_login_in(tx, login_id).await?;
     letters::insert_in(tx, letters::Kind::AccountChanged, &email, Some(login_id), told).await
 }
 
@@ -198,7 +208,8 @@ pub enum Moved {
     Taken,
 }
 
-/// Gives a login the address that the link of a letter proves; the old address is told.
+/// Gives a login the address that the link of a letter proves; the old address is told, and a link that was sent there sets
+/// no password any more.
 pub async fn change_email(store: &Store, secret_hash: &[u8]) -> Result<Moved> {
     let mut tx = store.system().await?;
     let letter = letters::follow_in(&mut tx, secret_hash).await?;
@@ -218,7 +229,7 @@ pub async fn change_email(store: &Store, secret_hash: &[u8]) -> Result<Moved> {
     if taken {
         return Ok(Moved::Taken);
     }
-    letters::mark_used_in(&mut tx, letter.letter_id).await?;
+    letters::end_of_login_in(&mut tx, login_id).await?;
     let old = sqlx::query_scalar!("SELECT email FROM logins WHERE login_id = $1 FOR UPDATE", login_id)
         .fetch_one(tx.conn())
         .await?;

@@ -10,6 +10,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::people::letters;
 use crate::{Result, Store, SystemTx};
 
 /// How long a session lasts.
@@ -172,11 +173,13 @@ pub async fn delete_of(store: &Store, login_id: Uuid, hash: &[u8]) -> Result<boo
     Ok(done.rows_affected() == 1)
 }
 
-/// Ends every session of a login: "sign out everywhere". Says how many there were.
+/// Ends every session of a login: "sign out everywhere", and every link that was sent before. Says how many sessions there
+/// were.
 pub async fn delete_of_login(store: &Store, login_id: Uuid) -> Result<u64> {
     let mut tx = store.system().await?;
     let changed =
         sqlx::query!("DELETE FROM sessions WHERE login_id = $1", login_id).execute(tx.conn()).await?.rows_affected();
+    letters::end_of_login_in(&mut tx, login_id).await?;
     tx.commit().await?;
     Ok(changed)
 }

@@ -85,16 +85,19 @@ pub async fn count_try(app: &App, visitor: &Visitor) -> Result<(), Failure> {
     Ok(sources::mark_failed(&app.store, &visitor.source(), rest_of_source).await?)
 }
 
-/// The login whose address and password these are. The same work for a wrong password, an unknown account, one that
-/// rests and a source that rests.
+/// The login whose address and password these are. The same work for a wrong password, an unknown account and one that
+/// rests. A source that rests gets none: that it does says nothing of any account, and others wait for their turn.
 pub async fn password_is_of(
     app: &App,
     visitor: &Visitor,
     email: &str,
     password: String,
 ) -> Result<Option<Uuid>, Failure> {
-    let may = may_try(app, visitor).await?;
-    let attempt = match may && email.len() <= EMAIL_MAX {
+    // Counted before it is looked at, so that guesses side by side are all counted.
+    if !sources::claim_try(&app.store, &visitor.source(), rest_of_source).await? {
+        return Ok(None);
+    }
+    let attempt = match email.len() <= EMAIL_MAX {
         true => logins::claim_attempt(&app.store, email, rest_of_login).await?,
         false => Attempt::Unknown,
     };
@@ -105,13 +108,11 @@ pub async fn password_is_of(
     let right = matches(password, stored).await?;
     match login_id.filter(|_| right) {
         Some(login_id) => {
+            sources::give_back(&app.store, &visitor.source()).await?;
             logins::mark_signed_in(&app.store, login_id).await?;
             Ok(Some(login_id))
         }
-        None => {
-            count_try(app, visitor).await?;
-            Ok(None)
-        }
+        None => Ok(None),
     }
 }
 

@@ -30,6 +30,11 @@ pub enum Account {
     ConfirmAddress,
     /// The password was set anew.
     PasswordChanged,
+    /// The address is to be another.
+    AddressAsked {
+        /// Which.
+        to: String,
+    },
     /// The address is another now.
     AddressChanged {
         /// Which.
@@ -148,6 +153,12 @@ impl AccountMail {
                 "Your password was changed".to_owned(),
                 "Everybody who was signed in with the old one was signed out. If it was not you, set a new one now.".to_owned(),
                 "Sign in",
+            ),
+            Account::AddressAsked { to } => (
+                "Needs you, if it was not you",
+                "Your address is to be changed".to_owned(),
+                format!("When the link that we sent to {to} is followed, within the hour, that address signs in instead of this one. If it was not you, set a new password now: that ends it."),
+                "Set a new password",
             ),
             Account::AddressChanged { to } => (
                 "For your information",

@@ -1,5 +1,6 @@
 //! The console on a real database: two organizations, and requests as a browser sends them.
 
+mod accounts;
 mod acting;
 mod api;
 mod api_fleet;

@@ -28,7 +28,7 @@ pub(super) struct Letter {
 
 impl Console {
     /// Sends the letters that are due and reads them.
-    async fn letters(&self) -> Vec<Letter> {
+    pub(super) async fn letters(&self) -> Vec<Letter> {
         let memory = mail::Memory::default();
         let letters = Letters {
             mailer: Arc::new(Mailer::Memory(memory.clone())),
@@ -65,6 +65,19 @@ impl Console {
     ) -> (StatusCode, HeaderMap, String) {
         let (_, _, body) = self.get(page, cookie).await;
         self.post(path, cookie, format!("csrf={}{form}", csrf_of(&body))).await
+    }
+
+    /// Tries to sign in from an address.
+    pub(super) async fn try_sign_in_from(&self, from: &str, email: &str, password: &str) -> StatusCode {
+        let mut request = Request::post("/sign-in")
+            .header("host", "mend.example")
+            .header("origin", "https://mend.example")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(format!("email={}&password={}", encoded(email), encoded(password))))
+            .unwrap();
+        let address: IpAddr = from.parse().unwrap();
+        request.extensions_mut().insert(web::Peer(SocketAddr::new(address, 4000)));
+        self.send(request).await.0
     }
 
     async fn sign_up_is(&mut self, word: &str) {
@@ -498,8 +511,8 @@ async fn a_new_address_counts_once_it_is_proven_and_the_old_one_is_told() {
     let console = Console::new().await;
     let sam = console.sign_in("sam@ours.example").await;
     console.click(&sam, "/settings", "/settings/address", "&email=sam%40new.example").await;
-    let letter = console.letter().await;
-    assert_eq!(letter.to, "sam@new.example");
+    let letters = console.letters().await;
+    let letter = letters.iter().find(|letter| letter.to == "sam@new.example").unwrap();
     assert!(
         console.get(&letter.path, "").await.2.contains("sam@new.example"),
         "a mail program that follows the link changes nothing"
@@ -514,23 +527,14 @@ async fn a_new_address_counts_once_it_is_proven_and_the_old_one_is_told() {
     let sam = console.sign_in("sam@new.example").await;
     let (status, ..) = console.click(&sam, "/settings", "/settings/address", "&email=owner%40ours.example").await;
     assert_eq!(status, StatusCode::SEE_OTHER);
-    assert_eq!(console.letter().await.subject, "You have a Mendwright account already");
+    let subjects: Vec<String> = console.letters().await.into_iter().map(|letter| letter.subject).collect();
+    assert!(subjects.contains(&"You have a Mendwright account already".to_owned()), "{subjects:?}");
 }
 
 #[tokio::test]
 async fn who_guesses_at_many_accounts_is_slowed_down_and_others_are_not() {
     let console = Console::new().await;
-    let attempt = async |from: &str, email: &str, password: &str| {
-        let mut request = Request::post("/sign-in")
-            .header("host", "mend.example")
-            .header("origin", "https://mend.example")
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(Body::from(format!("email={}&password={}", encoded(email), encoded(password))))
-            .unwrap();
-        let address: IpAddr = from.parse().unwrap();
-        request.extensions_mut().insert(web::Peer(SocketAddr::new(address, 4000)));
-        console.send(request).await.0
-    };
+    let attempt = async |from: &str, email: &str, password: &str| console.try_sign_in_from(from, email, password).await;
     for n in 0..40 {
         attempt("2001:db8:1:2::17", &format!("nobody{n}@ours.example"), "guess").await;
     }

@@ -64,8 +64,11 @@ impl Kind {
     }
 }
 
-/// Letters to one address within an hour; more are not queued, so that nobody's mailbox is filled through us.
+/// Letters of one kind to one address within an hour; more are not queued, so that nobody's mailbox is filled through us.
+/// What tells of a change is always queued: whoever takes an account over must not be able to silence it.
 const AN_HOUR: i64 = 5;
+/// For so long the letter that was asked for last does; its link can be followed twice as long.
+const RESET_DOES: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
 
 /// A letter that is to be sent.
 #[derive(Debug)]
@@ -110,7 +113,7 @@ pub async fn insert(store: &Store, kind: Kind, address: &str, login_id: Option<U
     Ok(())
 }
 
-/// Queues a letter in a transaction that is under way; none if the address got too many within the hour.
+/// Queues a letter in a transaction that is under way; none if the address got too many of its kind within the hour.
 pub(crate) async fn insert_in(
     tx: &mut SystemTx,
     kind: Kind,
@@ -121,7 +124,8 @@ pub(crate) async fn insert_in(
     let now = tx.now().await?;
     sqlx::query!(
         "INSERT INTO letters (letter_id, kind, address, login_id, facts, created_at, due_at)
-         SELECT $1, $2, $3, $4, $5, $6, $6 WHERE (SELECT count(*) FROM letters WHERE lower(address) = lower($3) AND created_at > $7) < $8",
+         SELECT $1, $2, $3, $4, $5, $6, $6 WHERE $2 = 'account_changed'
+           OR (SELECT count(*) FROM letters WHERE lower(address) = lower($3) AND kind = $2 AND created_at > $7) < $8",
         Store::new_id(),
         kind.word(),
         address,
@@ -136,19 +140,19 @@ pub(crate) async fn insert_in(
     Ok(())
 }
 
-/// Queues the letter that sets a new password, if there is such a login: one statement either way.
+/// Queues the letter that sets a new password, if there is such a login: one statement either way. Whoever asks again within
+/// minutes has a link that works; so a stranger who asks and asks for somebody keeps them from nothing.
 pub async fn insert_reset(store: &Store, email: &str) -> Result<()> {
     let mut tx = store.system().await?;
     let now = tx.now().await?;
     sqlx::query!(
         "INSERT INTO letters (letter_id, kind, address, login_id, facts, created_at, due_at)
          SELECT $1, 'reset', g.email, g.login_id, '{}', $2, $2 FROM logins g WHERE lower(g.email) = lower($3)
-           AND (SELECT count(*) FROM letters WHERE lower(address) = lower($3) AND created_at > $4) < $5",
+           AND NOT EXISTS (SELECT 1 FROM letters l WHERE lower(l.address) = lower($3) AND l.kind = 'reset' AND l.used_at IS NULL AND l.created_at > $4)",
         Store::new_id(),
         now.to_sqlx() as _,
         email,
-        (now - jiff::SignedDuration::from_hours(1)).to_sqlx() as _,
-        AN_HOUR
+        (now - RESET_DOES).to_sqlx() as _
     )
     .execute(tx.conn())
     .await?;
@@ -329,6 +333,19 @@ pub(crate) async fn mark_used_in(tx: &mut SystemTx, letter_id: Uuid) -> Result<(
     .execute(tx.conn())
     .await?;
     exactly_one("letters::mark_used", done.rows_affected())
+}
+
+/// Uses up what was asked for with a login before: links that set its password, or give it another address.
+pub(crate) async fn end_of_login_in(tx: &mut SystemTx, login_id: Uuid) -> Result<()> {
+    let now = tx.now().await?;
+    sqlx::query!(
+        "UPDATE letters SET used_at = $2 WHERE login_id = $1 AND kind IN ('reset', 'confirm_address') AND used_at IS NULL",
+        login_id,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// Uses a letter up.

@@ -22,8 +22,8 @@ pub struct Seat {
     pub client_ids: Option<Vec<Uuid>>,
 }
 
-/// All seats, locked until the end of the transaction: whoever changes one has seen them all, so an organization
-/// never loses its last owner to two changes side by side.
+/// All seats, locked until the end of the transaction. Whoever changes one looks first whether their own is among them still,
+/// so an organization never loses its last owner to two changes side by side.
 pub async fn list_locked(tx: &mut TenantTx) -> Result<Vec<Seat>> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(

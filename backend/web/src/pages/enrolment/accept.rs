@@ -24,6 +24,9 @@ pub async fn newcomers(State(app): State<App>, Posted(member, form): Posted<Chos
         "refuse" => false,
         _ => return Err(Failure(Kind::BadRequest)),
     };
+    if accepts {
+        member.must_be_proven(&app).await?;
+    }
     for id in form.ids("host", MOST)? {
         let mut tx = member.begin(&app).await?;
         if welcome(&mut tx, &member, id, accepts).await? {
@@ -84,13 +87,16 @@ pub async fn claim(
 ) -> Result<Redirect, Failure> {
     member.must(Act::TrustHost)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
-    let mut tx = member.begin(&app).await?;
     let key = hex::decode(&form.key).map_err(|_| Failure(Kind::BadRequest))?;
     let word = match form.answer.as_str() {
         "same" => Word::Same(&key),
         "other" => Word::Other,
         _ => return Err(Failure(Kind::BadRequest)),
     };
+    if matches!(word, Word::Same(_)) {
+        member.must_be_proven(&app).await?;
+    }
+    let mut tx = member.begin(&app).await?;
     if !answer_claim(&mut tx, &member, id, word).await? {
         return Err(Failure::CONFLICT);
     }

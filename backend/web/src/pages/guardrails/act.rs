@@ -105,6 +105,7 @@ pub async fn go_client(State(app): State<App>, id: Id, Posted(member, _): Posted
 
 async fn go_at(app: &App, member: &Member, client_id: Option<Uuid>) -> Result<Redirect, Failure> {
     member.must(Act::LetAct)?;
+    member.must_be_proven(app).await?;
     let mut tx = member.begin(app).await?;
     let_act(&mut tx, member, client_id).await?;
     tx.commit().await?;
@@ -173,6 +174,7 @@ pub async fn end_hands_off(tx: &mut TenantTx, member: &Member, client_id: Uuid) 
 pub async fn release(State(app): State<App>, id: Id, Posted(member, _): Posted<Button>) -> Result<Redirect, Failure> {
     member.must(Act::LetAct)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
+    member.must_be_proven(&app).await?;
     let mut tx = member.begin(&app).await?;
     end_interlock(&mut tx, &member, id).await?;
     tx.commit().await?;
@@ -198,6 +200,7 @@ pub async fn end_interlock(tx: &mut TenantTx, member: &Member, id: Uuid) -> Resu
 pub async fn close_breaker(State(app): State<App>, Posted(member, form): Posted<Close>) -> Result<Redirect, Failure> {
     member.must(Act::LetAct)?;
     let reason = reason(&form.reason).ok_or(Failure(Kind::BadRequest))?;
+    member.must_be_proven(&app).await?;
     let mut tx = member.begin(&app).await?;
     close(&mut tx, &member, &form.breaker, &reason).await?;
     tx.commit().await?;

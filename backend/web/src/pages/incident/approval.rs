@@ -78,6 +78,10 @@ pub async fn answer(
         return Err(bad());
     }
     let plan = hex::decode(&form.plan).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()).ok_or_else(bad)?;
+    // A no holds back; only a yes lets something be done.
+    if yes {
+        member.must_be_proven(&app).await?;
+    }
     let mut tx = member.begin(&app).await?;
     say(&mut tx, &member, id, form.run_id, Said { yes, plan, reason: reason.to_owned() }).await?;
     tx.commit().await?;

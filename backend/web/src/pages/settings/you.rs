@@ -240,6 +240,10 @@ pub async fn change_address(
         _ => letters::Kind::ConfirmAddress,
     };
     letters::insert(&app.store, kind, &email, Some(member.login_id()), &json!({})).await?;
+    // Whoever is signed in as them by stealth is seen before the link is followed, not after.
+    let account = logins::find_account(&app.store, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
+    let told = json!({ "what": "address asked", "to": email });
+    letters::insert(&app.store, letters::Kind::AccountChanged, &account.email, Some(member.login_id()), &told).await?;
     Ok(Redirect::to("/settings?done=address").into_response())
 }
 

@@ -10,11 +10,10 @@ use domain::quota::Counted;
 use serde::Deserialize;
 use serde_json::json;
 use store::people::invitations::{self, New};
-use store::people::members;
 use store::{TenantTx, audit, logins, quotas};
 use uuid::Uuid;
 
-use super::{Reach, given, refuse};
+use super::{Reach, given, lock_seats, refuse};
 use crate::member::Member;
 use crate::pages::settings::you::Click;
 use crate::posted::{Posted, inputs};
@@ -64,7 +63,7 @@ pub async fn insert_invitation(
     };
     let is_theirs = |other: &str| other.eq_ignore_ascii_case(&email);
     // Whoever invites holds all seats, so of two invitations of one address the second sees the first.
-    if members::list_locked(tx).await?.iter().any(|seat| is_theirs(&seat.email)) {
+    if lock_seats(tx, member).await?.iter().any(|seat| is_theirs(&seat.email)) {
         return Ok(Err(Refusal::field("email", "They are a member already.")));
     }
     let open = invitations::list_open(tx).await?.into_iter().find(|open| is_theirs(&open.email));
@@ -90,7 +89,7 @@ pub async fn insert_invitation(
 
 /// Takes an invitation back.
 pub async fn take_back(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result<(), Failure> {
-    member.must_for_all(Act::ManagePeople)?;
+    lock_seats(tx, member).await?;
     let invitation = invitations::find_locked(tx, id).await?.ok_or(Failure::NOT_FOUND)?;
     if !member.may_manage(invitation.role) {
         return Err(Failure::FORBIDDEN);

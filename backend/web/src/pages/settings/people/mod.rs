@@ -11,7 +11,8 @@ pub use second_factor::{ask_for_second_factor, require as require_second_factor}
 pub use show::show;
 
 use axum::response::Response;
-use domain::access::Role;
+use domain::access::{Act, Role};
+use store::people::members::{self, Seat};
 use store::{TenantTx, fleet};
 use uuid::Uuid;
 use views::error::Kind;
@@ -39,6 +40,18 @@ impl Reach {
         };
         Ok(Reach { role: Role::parse(role).ok_or(Failure(Kind::BadRequest))?, clients })
     }
+}
+
+/// All seats, locked, for a member who manages people: under the lock nobody else changes one. What the request began with
+/// may be over by then (two owners who remove each other): who is no member as they were does nothing.
+async fn lock_seats(tx: &mut TenantTx, member: &Member) -> Result<Vec<Seat>, Failure> {
+    member.must_for_all(Act::ManagePeople)?;
+    let seats = members::list_locked(tx).await?;
+    let own = seats.iter().find(|seat| seat.login_id == member.login_id());
+    if own.is_none_or(|own| own.role != member.seat().role || own.client_ids.is_some()) {
+        return Err(Failure::FORBIDDEN);
+    }
+    Ok(seats)
 }
 
 /// What the member may give, each client once; or what is wrong with it.

@@ -9,7 +9,7 @@ use store::people::members::{self, Seat};
 use store::{TenantTx, audit, configuration};
 use uuid::Uuid;
 
-use super::{Reach, given, refuse};
+use super::{Reach, given, lock_seats, refuse};
 use crate::member::Member;
 use crate::pages::settings::you::Click;
 use crate::posted::{Posted, inputs};
@@ -30,8 +30,7 @@ inputs!(Change);
 
 /// A seat that the member may change, with all of them locked: somebody else's, of a role that they manage.
 async fn lock(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result<Seat, Failure> {
-    member.must_for_all(Act::ManagePeople)?;
-    let seats = members::list_locked(tx).await?;
+    let seats = lock_seats(tx, member).await?;
     let seat = seats.into_iter().find(|seat| seat.login_id == id).ok_or(Failure::NOT_FOUND)?;
     // Nobody raises or removes themselves: that is how the last owner gets lost.
     if id == member.login_id() || !member.may_manage(seat.role) {
