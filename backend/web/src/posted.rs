@@ -112,7 +112,16 @@ pub async fn fields<T: DeserializeOwned>(request: Request, app: &App) -> Result<
     let body = Bytes::from_request(request, app).await.map_err(|rejection| {
         Failure(if rejection.status().as_u16() == 413 { Kind::TooLarge } else { Kind::BadRequest })
     })?;
+    if has_nul(&body) {
+        return Err(Failure(Kind::BadRequest));
+    }
     serde_html_form::from_bytes(&body).map_err(|_| Failure(Kind::BadRequest))
+}
+
+/// Whether a form's text has a NUL, which no browser sends and the database does not store. Nothing else is written so:
+/// a percent sign of the text itself is `%25`.
+fn has_nul(body: &[u8]) -> bool {
+    body.contains(&0) || body.windows(3).any(|three| three == b"%00")
 }
 
 /// A form that somebody sent who need not be signed in.
@@ -137,3 +146,18 @@ macro_rules! inputs {
     )*};
 }
 pub(crate) use inputs;
+
+#[cfg(test)]
+mod tests {
+    use super::has_nul;
+
+    #[test]
+    fn a_nul_is_found_however_it_is_written_and_nothing_else_is_taken_for_one() {
+        for body in ["a=%00", "a%00=b", "a=b\0c", "a=%%00", "a=%4%00"] {
+            assert!(has_nul(body.as_bytes()), "{body:?}");
+        }
+        for body in ["", "a=b", "a=%2500", "a=00", "a=%01&b=%0A", "a=100%25"] {
+            assert!(!has_nul(body.as_bytes()), "{body:?}");
+        }
+    }
+}

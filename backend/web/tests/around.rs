@@ -138,6 +138,24 @@ async fn too_large_a_form_and_one_with_unknown_fields_are_refused() {
 }
 
 #[tokio::test]
+async fn a_nul_in_a_form_is_refused_before_anything_is_asked_of_the_database() {
+    let token = "a".repeat(64);
+    for (path, form) in [
+        ("/sign-in".to_owned(), "email=a%00b%40c.example&password=b"),
+        ("/sign-in".to_owned(), "email=a%40b.example&password=b&next=%00"),
+        ("/sign-in/second".to_owned(), "code=%00"),
+        ("/sign-in/passkey".to_owned(), "credential=%00"),
+        ("/sign-up".to_owned(), "organization=Harbor%00IT&name=Noor&email=noor%40harbor.example"),
+        ("/reset".to_owned(), "email=a%00b%40c.example"),
+        (format!("/reset/{token}"), "password=%00"),
+        (format!("/invitation/{token}"), "name=a%00b&password=b"),
+    ] {
+        let (status, ..) = ask(LOOPBACK, post(&path, &[], form)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path} {form}");
+    }
+}
+
+#[tokio::test]
 async fn a_destination_elsewhere_does_not_reach_the_form() {
     let (_, _, body) = ask(LOOPBACK, get("/sign-in?next=https%3A%2F%2Fevil.example")).await;
     assert!(!body.contains("evil.example"));

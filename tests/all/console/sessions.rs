@@ -27,6 +27,8 @@ async fn a_member_signs_in_reads_their_pages_and_signs_out() {
     let (status, _, host) = console.get(&format!("/hosts/{host}"), &cookie).await;
     assert!(status == StatusCode::OK && host.contains("stopped"));
 
+    let (status, ..) = console.post("/sign-out", &cookie, format!("csrf={}%00", token(&list))).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "a NUL in a member's form");
     let (status, ..) = console.post("/sign-out", &cookie, "csrf=wrong".to_owned()).await;
     assert_eq!(status, StatusCode::FORBIDDEN, "a form without the session's token");
     let (status, ..) = console.post("/sign-out", &cookie, format!("csrf={}", token(&list))).await;
