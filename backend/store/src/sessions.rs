@@ -184,6 +184,18 @@ pub async fn delete_of_login(store: &Store, login_id: Uuid) -> Result<u64> {
     Ok(changed)
 }
 
+/// Ends every session of a login but `kept`, in a transaction that changes what lets in.
+pub(crate) async fn delete_others_in(tx: &mut SystemTx, login_id: Uuid, kept: Option<&[u8]>) -> Result<()> {
+    sqlx::query!(
+        "DELETE FROM sessions WHERE login_id = $1 AND ($2::bytea IS NULL OR session_hash <> $2)",
+        login_id,
+        kept
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Deletes what has ended. Says how many there were.
 pub async fn delete_expired(store: &Store) -> Result<u64> {
     let mut tx = store.system().await?;

@@ -9,7 +9,7 @@ use store::{
 use time::OffsetDateTime;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error, Result};
-use tower_sessions::{Expiry, SessionManagerLayer, SessionStore, cookie::SameSite};
+use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore, cookie::SameSite};
 use uuid::Uuid;
 
 use crate::App;
@@ -62,6 +62,11 @@ pub fn layer(app: &App) -> SessionManagerLayer<Rows> {
 /// What a session is found by.
 pub fn hash(id: &Id) -> [u8; 32] {
     keys::digest(&id.0.to_be_bytes()).0
+}
+
+/// What the session of a request is found by; none if it has no id.
+pub fn this(session: &Session) -> Option<[u8; 32]> {
+    session.id().map(|id| hash(&id))
 }
 
 fn backend(error: StoreError) -> Error {

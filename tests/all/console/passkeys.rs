@@ -162,6 +162,26 @@ async fn a_passkey_lets_in_after_the_password_and_alone_until_it_is_removed() {
 }
 
 #[tokio::test]
+async fn the_first_passkey_and_the_removal_of_any_end_every_other_session_of_the_login() {
+    let console = Console::new().await;
+    let (mut sam, elsewhere) = (console.browser("sam@ours.example").await, console.sign_in("sam@ours.example").await);
+    let (mut device, ..) = console.add(&mut sam, 1, "Laptop").await;
+    assert_eq!(console.get("/incidents", &elsewhere).await.0, StatusCode::SEE_OTHER, "it had the password alone");
+    assert_eq!(console.get("/incidents", &sam.cookies()).await.0, StatusCode::OK);
+    let mut other = Browser::default();
+    let options = console.begin(&mut other, "/sign-in/passkey/begin", "").await;
+    assert_eq!(console.show(&mut other, ALONE, &device.get(&options)).await.0, StatusCode::SEE_OTHER);
+    console.add(&mut sam, 2, "Key in the safe").await;
+    assert_eq!(console.get("/incidents", &other.cookies()).await.0, StatusCode::OK, "another one ends nothing");
+    let removal = removal(&console.get("/settings", &sam.cookies()).await.2);
+    let csrf = console.csrf(&sam, "/settings").await;
+    let (status, ..) = console.send_of(&mut sam, &removal, format!("csrf={csrf}")).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    assert_eq!(console.get("/incidents", &other.cookies()).await.0, StatusCode::SEE_OTHER);
+    assert_eq!(console.get("/incidents", &sam.cookies()).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn what_was_begun_counts_once_in_time_in_its_browser_and_for_its_login() {
     let console = Console::new().await;
     let mut sam = console.browser("sam@ours.example").await;

@@ -422,6 +422,26 @@ async fn a_second_factor_is_asked_for_counts_once_and_recovery_codes_stand_in_fo
 }
 
 #[tokio::test]
+async fn who_turns_the_second_factor_on_or_off_is_signed_out_everywhere_else() {
+    let console = Console::new().await;
+    let (sam, elsewhere) = (console.sign_in("sam@ours.example").await, console.sign_in("sam@ours.example").await);
+    let owner = console.sign_in("owner@ours.example").await;
+    let (_, codes) = turn_on(&console, &sam).await;
+    assert_eq!(console.get("/incidents", &elsewhere).await.0, StatusCode::SEE_OTHER, "it had the password alone");
+    assert_eq!(console.get("/incidents", &sam).await.0, StatusCode::OK);
+    let half = cookie_of(&console.try_sign_in("sam@ours.example", PASSWORD).await.1);
+    let (_, headers, _) = console.post("/sign-in/second", &half, format!("code={}", codes[0])).await;
+    let elsewhere = cookie_of(&headers);
+    assert_eq!(console.get("/incidents", &elsewhere).await.0, StatusCode::OK);
+    let (status, headers, _) = console.click(&sam, "/settings", "/settings/second-factor/off", "").await;
+    assert_eq!((status, leads_to(&headers)), (StatusCode::SEE_OTHER, "/settings?done=off"));
+    assert_eq!(console.get("/incidents", &elsewhere).await.0, StatusCode::SEE_OTHER);
+    for cookie in [&sam, &owner] {
+        assert_eq!(console.get("/incidents", cookie).await.0, StatusCode::OK, "this session, and those of others");
+    }
+}
+
+#[tokio::test]
 async fn where_everybody_must_have_a_second_factor_nothing_else_is_open_before() {
     let console = Console::new().await;
     let owner = console.sign_in("owner@ours.example").await;

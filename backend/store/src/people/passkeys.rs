@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::second_factor::{is_asked_for, replace_codes};
 use crate::error::exactly_one;
-use crate::{Result, Store, SystemTx};
+use crate::{Result, Store, SystemTx, sessions};
 
 /// Passkeys of one login.
 pub const MOST: i64 = 20;
@@ -87,8 +87,9 @@ pub enum Added {
     TooMany,
 }
 
-/// Adds a passkey; where it is the first second factor, with recovery codes, by their hashes.
-pub async fn insert(store: &Store, new: &New<'_>, codes: &[[u8; 32]]) -> Result<Added> {
+/// Adds a passkey; where it is the first second factor, with recovery codes, by their hashes, and every session of the login
+/// but `kept` ends: whoever has one with the password alone is out.
+pub async fn insert(store: &Store, new: &New<'_>, codes: &[[u8; 32]], kept: Option<&[u8]>) -> Result<Added> {
     let mut tx = store.system().await?;
     let now = tx.now().await?;
     let others = lock(&mut tx, new.login_id).await?;
@@ -113,6 +114,7 @@ pub async fn insert(store: &Store, new: &New<'_>, codes: &[[u8; 32]]) -> Result<
     let is_first = others.passkeys == 0 && !others.has_app;
     if is_first {
         replace_codes(&mut tx, new.login_id, codes).await?;
+        sessions::delete_others_in(&mut tx, new.login_id, kept).await?;
     }
     tx.commit().await?;
     Ok(if is_first { Added::First } else { Added::Another })
@@ -171,8 +173,9 @@ pub enum Removed {
     AskedFor,
 }
 
-/// Removes a passkey of a login; with the last second factor go the recovery codes.
-pub async fn delete(store: &Store, login_id: Uuid, passkey_id: Uuid) -> Result<Removed> {
+/// Removes a passkey of a login, and ends every session of it but `kept`: one may have been begun with that passkey. With
+/// the last second factor go the recovery codes.
+pub async fn delete(store: &Store, login_id: Uuid, passkey_id: Uuid, kept: Option<&[u8]>) -> Result<Removed> {
     let mut tx = store.system().await?;
     let factors = lock(&mut tx, login_id).await?;
     let name = sqlx::query_scalar!(
@@ -196,6 +199,7 @@ pub async fn delete(store: &Store, login_id: Uuid, passkey_id: Uuid) -> Result<R
         .await?;
         exactly_one("passkeys::delete", done.rows_affected())?;
     }
+    sessions::delete_others_in(&mut tx, login_id, kept).await?;
     tx.commit().await?;
     Ok(Removed::Done(name))
 }

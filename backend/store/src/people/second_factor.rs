@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::passkeys;
 use crate::error::exactly_one;
-use crate::{Result, Store, SystemTx};
+use crate::{Result, Store, SystemTx, sessions};
 
 /// A login's shared secret, sealed.
 #[derive(Clone, Debug)]
@@ -68,8 +68,15 @@ pub async fn insert(store: &Store, login_id: Uuid, sealed: &[u8], version: i32) 
     Ok(done.rows_affected() == 1)
 }
 
-/// From now on the secret counts; with its recovery codes, by their hashes.
-pub async fn mark_proven(store: &Store, login_id: Uuid, version: i32, step: i64, codes: &[[u8; 32]]) -> Result<bool> {
+/// From now on the secret counts; with its recovery codes, by their hashes. Every session of the login but `kept` ends:
+/// whoever has one with the password alone is out.
+pub async fn mark_proven(
+    store: &Store,
+    login_id: Uuid,
+    (version, step): (i32, i64),
+    codes: &[[u8; 32]],
+    kept: Option<&[u8]>,
+) -> Result<bool> {
     let mut tx = store.system().await?;
     let now = tx.now().await?;
     let done = sqlx::query!(
@@ -84,6 +91,7 @@ pub async fn mark_proven(store: &Store, login_id: Uuid, version: i32, step: i64,
     .await?;
     if done.rows_affected() == 1 {
         replace_codes(&mut tx, login_id, codes).await?;
+        sessions::delete_others_in(&mut tx, login_id, kept).await?;
         tx.commit().await?;
         return Ok(true);
     }
@@ -138,8 +146,8 @@ pub enum Ended {
     AskedFor,
 }
 
-/// Ends the codes of an app; with the last second factor go the recovery codes.
-pub async fn delete(store: &Store, login_id: Uuid) -> Result<Ended> {
+/// Ends the codes of an app, and every session of the login but `kept`; with the last second factor go the recovery codes.
+pub async fn delete(store: &Store, login_id: Uuid, kept: Option<&[u8]>) -> Result<Ended> {
     let mut tx = store.system().await?;
     let factors = passkeys::lock(&mut tx, login_id).await?;
     if factors.passkeys == 0 {
@@ -156,6 +164,7 @@ pub async fn delete(store: &Store, login_id: Uuid) -> Result<Ended> {
     .execute(tx.conn())
     .await?;
     exactly_one("second_factor::delete", done.rows_affected())?;
+    sessions::delete_others_in(&mut tx, login_id, kept).await?;
     tx.commit().await?;
     Ok(Ended::Done)
 }

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use keys::totp;
 use serde::Deserialize;
 use store::people::second_factor;
+use tower_sessions::Session;
 use views::platform::SecondPage;
 
 use crate::layers::{page, refusing};
@@ -12,7 +13,7 @@ use crate::operator::{Known, Sent};
 use crate::pages::settings::second_factor::{code_path, secret_of};
 use crate::posted::inputs;
 use crate::vault::rng;
-use crate::{App, Failure, entry};
+use crate::{App, Failure, entry, sessions};
 
 /// The form: the first code of the app.
 #[derive(Deserialize)]
@@ -46,8 +47,12 @@ fn form(operator: &Known, secret: &[u8], error: Option<&str>) -> Result<SecondPa
     })
 }
 
-/// From now on it counts; its recovery codes are shown once.
-pub async fn turn_on(State(app): State<App>, Sent(operator, input): Sent<First>) -> Result<Response, Failure> {
+/// From now on it counts, and other sessions end; its recovery codes are shown once.
+pub async fn turn_on(
+    State(app): State<App>,
+    session: Session,
+    Sent(operator, input): Sent<First>,
+) -> Result<Response, Failure> {
     operator.must_be_proven(&app).await?;
     let Some((version, secret)) = secret_of(&app, operator.login_id).await? else { return Err(Failure::CONFLICT) };
     let now = entry::now(&app.store).await?.as_second().unsigned_abs();
@@ -57,7 +62,9 @@ pub async fn turn_on(State(app): State<App>, Sent(operator, input): Sent<First>)
     };
     let codes = totp::new_codes(&mut rng());
     let hashes: Vec<[u8; 32]> = codes.iter().filter_map(|code| totp::code_hash(code)).collect();
-    if !second_factor::mark_proven(&app.store, operator.login_id, version, step, &hashes).await? {
+    let this = sessions::this(&session);
+    let kept = this.as_ref().map(|hash| &hash[..]);
+    if !second_factor::mark_proven(&app.store, operator.login_id, (version, step), &hashes, kept).await? {
         return Err(Failure::CONFLICT);
     }
     Ok(page(&SecondPage { codes, ..form(&operator, &secret, None)? }))

@@ -18,7 +18,7 @@ use crate::entry::Visitor;
 use crate::layers::refusing;
 use crate::posted::{PostedByNewcomer, inputs};
 use crate::vault::rng;
-use crate::{App, Failure, passkey};
+use crate::{App, Failure, passkey, sessions};
 
 /// The form: a name, and what the device made.
 #[derive(Deserialize)]
@@ -44,7 +44,8 @@ pub async fn begin(
     passkey::begin_adding(&app, &visitor, member.login_id(), &account.email).await
 }
 
-/// From now on it signs in. The first second factor brings recovery codes, which are shown once.
+/// From now on it signs in. The first second factor brings recovery codes, which are shown once, and ends the account's
+/// other sessions.
 pub async fn add(
     State(app): State<App>,
     session: Session,
@@ -65,7 +66,8 @@ pub async fn add(
     let codes = totp::new_codes(&mut rng());
     let hashes: Vec<[u8; 32]> = codes.iter().filter_map(|code| totp::code_hash(code)).collect();
     let new = New { login_id, credential_id: made.cred_id(), name: &name, credential: &credential };
-    let added = passkeys::insert(&app.store, &new, &hashes).await?;
+    let this = sessions::this(&session);
+    let added = passkeys::insert(&app.store, &new, &hashes, this.as_ref().map(|hash| &hash[..])).await?;
     match added {
         Added::Known => return refused("That device has a passkey of this site already.").await,
         Added::TooMany => return refused("There are twenty passkeys already: remove one first.").await,
@@ -79,7 +81,7 @@ pub async fn add(
     }
 }
 
-/// It signs in no more.
+/// It signs in no more, and the account's other sessions end.
 pub async fn remove(
     State(app): State<App>,
     session: Session,
@@ -88,7 +90,8 @@ pub async fn remove(
 ) -> Result<Response, Failure> {
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     member.must_be_proven(&app).await?;
-    match passkeys::delete(&app.store, member.login_id(), id).await? {
+    let this = sessions::this(&session);
+    match passkeys::delete(&app.store, member.login_id(), id, this.as_ref().map(|hash| &hash[..])).await? {
         Removed::Unknown => Err(Failure::NOT_FOUND),
         Removed::AskedFor => Ok(refusing(&you::load(&app, &session, &member, None, Some(you::LAST_FACTOR)).await?)),
         Removed::Done(name) => {

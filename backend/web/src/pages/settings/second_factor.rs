@@ -21,7 +21,7 @@ use crate::layers::{page, refusing};
 use crate::member::{Member, Newcomer};
 use crate::posted::{PostedByNewcomer, inputs};
 use crate::vault::rng;
-use crate::{App, Failure, passkey};
+use crate::{App, Failure, passkey, sessions};
 
 /// The form: the first code of the app.
 #[derive(Deserialize)]
@@ -99,9 +99,10 @@ fn path_of(code: &QrCode) -> String {
     runs.collect()
 }
 
-/// From now on it counts; its recovery codes are shown once.
+/// From now on it counts, and the account's other sessions end; its recovery codes are shown once.
 pub async fn turn_on(
     State(app): State<App>,
+    session: Session,
     PostedByNewcomer(member, input): PostedByNewcomer<First>,
 ) -> Result<Response, Failure> {
     member.must_be_proven(&app).await?;
@@ -113,7 +114,9 @@ pub async fn turn_on(
     };
     let codes = totp::new_codes(&mut rng());
     let hashes: Vec<[u8; 32]> = codes.iter().filter_map(|code| totp::code_hash(code)).collect();
-    if !second_factor::mark_proven(&app.store, member.login_id(), version, step, &hashes).await? {
+    let this = sessions::this(&session);
+    let kept = this.as_ref().map(|hash| &hash[..]);
+    if !second_factor::mark_proven(&app.store, member.login_id(), (version, step), &hashes, kept).await? {
         return Err(Failure::CONFLICT);
     }
     tell(&app, &member, json!({ "what": "second factor on" }), "member.second_factor_on", json!({})).await?;
@@ -146,7 +149,7 @@ pub(super) async fn show_codes(app: &App, member: &Member, codes: Vec<String>) -
     Ok(page(&CodesPage { shell, tab: Tab::You, codes }))
 }
 
-/// Codes of the app count no more.
+/// Codes of the app count no more, and the account's other sessions end.
 pub async fn turn_off(
     State(app): State<App>,
     session: Session,
@@ -155,7 +158,9 @@ pub async fn turn_off(
     member.must_be_proven(&app).await?;
     let account = logins::find_account(&app.store, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
     account.codes_since.ok_or(Failure::CONFLICT)?;
-    if second_factor::delete(&app.store, member.login_id()).await? == Ended::AskedFor {
+    let this = sessions::this(&session);
+    let kept = this.as_ref().map(|hash| &hash[..]);
+    if second_factor::delete(&app.store, member.login_id(), kept).await? == Ended::AskedFor {
         return Ok(refusing(&you::load(&app, &session, &member, None, Some(you::LAST_FACTOR)).await?));
     }
     tell(&app, &member, json!({ "what": "second factor off" }), "member.second_factor_off", json!({})).await?;

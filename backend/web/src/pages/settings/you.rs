@@ -72,9 +72,9 @@ fn done(word: &str) -> Option<&'static str> {
         "address" => Some("A link is on its way to the new address. It counts once you follow it."),
         "session" => Some("That session is ended."),
         "on" => Some("Your second factor is on."),
-        "off" => Some("Codes of your app count no more."),
+        "off" => Some("Codes of your app count no more. Everywhere else you were signed out."),
         "passkey" => Some("Your passkey is added."),
-        "no-passkey" => Some("That passkey signs in no more."),
+        "no-passkey" => Some("That passkey signs in no more. Everywhere else you were signed out."),
         _ => None,
     }
 }
