@@ -20,6 +20,8 @@ pub enum Part {
     Contacts,
     /// Service groups.
     Groups,
+    /// Restoring it.
+    Restore,
     /// Deleting it.
     Deletion,
 }

@@ -51,6 +51,19 @@ pub async fn count(tx: &mut TenantTx, of: Counted) -> Result<u32> {
     Ok(u32::try_from(n).unwrap_or(u32::MAX))
 }
 
+/// How many hosts of a client count, once it is looked after.
+pub async fn count_hosts_of(tx: &mut TenantTx, client_id: Uuid) -> Result<u32> {
+    let tenant_id = tx.tenant_id();
+    let n = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "n!" FROM hosts WHERE tenant_id = $1 AND client_id = $2 AND state <> 'retired'"#,
+        tenant_id,
+        client_id
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(u32::try_from(n).unwrap_or(u32::MAX))
+}
+
 /// Whether the plan has room for `more`; else the sentence that says why not. Who asks at the same time waits, so that two
 /// do not take the same last place. It is asked before something is added, and before nothing else.
 pub async fn find_room(tx: &mut TenantTx, of: Counted, more: u32) -> Result<Result<(), String>> {

@@ -78,6 +78,42 @@ async fn a_full_plan_refuses_what_is_new_and_says_the_limit_and_the_way_out() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_restored_brings_no_more_hosts_than_there_is_room_for() {
+    let mut console = Console::new().await;
+    set(&console, 1, 10, 10).await;
+    plan(&console, |at| give("Ours", "small", at)).await.unwrap();
+    let owner = console.member("owner@ours.example").await;
+    let (tenant, client, other) = (console.ours.tenant, console.ours.client, Uuid::from_u128(77));
+    let of = |what: &str| format!("/clients/{client}/{what}");
+    assert_eq!(console.ask(&owner, "POST", &of("archive"), "").await.0, StatusCode::SEE_OTHER);
+    console.execute(format!(
+        "INSERT INTO clients (tenant_id, client_id, name, created_at) VALUES ('{tenant}', '{other}', 'Other client', clock_timestamp());
+         INSERT INTO hosts (tenant_id, client_id, host_id, name, public_key, state, enrolled_at)
+           VALUES ('{tenant}', '{other}', '{other}', 'other-host', uuid_send('{other}'), 'trusted', clock_timestamp())"
+    ))
+    .await;
+    let archived = format!("clients WHERE client_id = '{client}' AND archived_at IS NOT NULL");
+    let (status, _, page) = console.ask(&owner, "POST", &of("restore"), "").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.contains("has room for 1 hosts, and 1 are there"), "{page}");
+    assert_eq!(console.count(&archived).await, 1);
+    set(&console, 2, 10, 10).await;
+    // Whoever sees this client alone cannot see how full the plan is.
+    console
+        .execute(format!(
+            "UPDATE memberships SET role = 'admin', client_ids = ARRAY['{client}'::uuid] WHERE tenant_id = '{tenant}' AND role = 'viewer'"
+        ))
+        .await;
+    let limited = console.member("viewer@ours.example").await;
+    let (status, _, page) = console.ask(&limited, "POST", &of("restore"), "").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.contains("somebody who sees all of them"), "{page}");
+    assert_eq!(console.count(&archived).await, 1);
+    assert_eq!(console.ask(&owner, "POST", &of("restore"), "").await.0, StatusCode::SEE_OTHER);
+    assert_eq!(console.count(&archived).await, 0);
+}
+
+#[tokio::test]
 async fn of_many_who_ask_for_the_last_place_at_once_one_gets_it() {
     let console = Console::new().await;
     set(&console, 10, 10, 4).await;
@@ -164,7 +200,7 @@ async fn what_a_plan_keeps_no_longer_goes_and_what_others_keep_stays() {
 
 /// A limit is asked for where something is added, and nowhere on the way of an alert, a fix, a result or a call.
 #[test]
-fn nothing_asks_for_room_but_what_adds_a_host_a_check_or_a_member() {
+fn nothing_asks_for_room_but_what_adds_a_host_a_check_or_a_member_or_brings_hosts_back() {
     let mut asking = BTreeSet::new();
     let mut folders = vec![workspace().join("backend")];
     while let Some(folder) = folders.pop() {
@@ -182,6 +218,7 @@ fn nothing_asks_for_room_but_what_adds_a_host_a_check_or_a_member() {
         "backend/server/src/seed/apply/mod.rs",
         "backend/server/src/seed/apply/rules.rs",
         "backend/store/src/quotas.rs",
+        "backend/web/src/pages/client/archive.rs",
         "backend/web/src/pages/host/watch.rs",
         "backend/web/src/pages/settings/people/invite.rs",
     ];

@@ -61,7 +61,7 @@ pub async fn archive(
     sent.act(&app, &caller, act).await
 }
 
-/// Looks after an archived client again; its actions stay stopped.
+/// Looks after an archived client again, if the plan has room for its hosts; its actions stay stopped.
 #[utoipa::path(post, path = "/api/v1/clients/{id}/restore", tag = "Clients", params(("id" = Uuid, Path, description = "The client"), crate::api::document::Key),
     request_body = Nothing, responses((status = 200, description = "It is looked after", body = Done), Problem), security(("token" = ["clients"])))]
 pub async fn restore(
@@ -70,6 +70,6 @@ pub async fn restore(
     Id(id): Id,
     sent: Sent<Nothing>,
 ) -> Result<Response, Problem> {
-    let act = async |tx: &mut _| Ok(Done { changed: end_archive(tx, &caller.member, id).await? });
+    let act = async |tx: &mut _| Ok(Done { changed: end_archive(tx, &caller.member, id).await?? });
     sent.act(&app, &caller, act).await
 }
