@@ -22,6 +22,7 @@ mod groups;
 mod guardrails;
 mod hosts;
 mod incidents;
+mod invitations;
 mod limits;
 mod mail;
 mod matrix;

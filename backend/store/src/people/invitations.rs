@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::letters;
 use crate::error::exactly_one;
-use crate::{Queue, Result, Store, StoreError, TenantTx};
+use crate::{Queue, Result, Store, StoreError, TenantTx, audit};
 
 /// An invitation that nobody answered yet.
 #[derive(Clone, Debug)]
@@ -42,6 +42,8 @@ pub struct New<'a> {
     pub client_ids: Option<&'a [Uuid]>,
     /// Who asks, by name.
     pub by: &'a str,
+    /// Their login.
+    pub inviter_id: Uuid,
 }
 
 /// Invites: the row, and the letter with its link. An older open invitation of the same address is revoked.
@@ -57,8 +59,8 @@ pub async fn insert(tx: &mut TenantTx, new: &New<'_>, organization: &str) -> Res
     .await?;
     let lasts = letters::Kind::Invitation.link_lasts().unwrap_or(Duration::ZERO);
     sqlx::query!(
-        "INSERT INTO invitations (tenant_id, invitation_id, email, role, client_ids, invited_by, invited_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO invitations (tenant_id, invitation_id, email, role, client_ids, invited_by, invited_at, expires_at, inviter_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         tenant_id,
         id,
         new.email,
@@ -66,7 +68,8 @@ pub async fn insert(tx: &mut TenantTx, new: &New<'_>, organization: &str) -> Res
         new.client_ids,
         new.by,
         now.to_sqlx() as _,
-        (now + lasts).to_sqlx() as _
+        (now + lasts).to_sqlx() as _,
+        new.inviter_id
     )
     .execute(tx.conn())
     .await?;
@@ -149,6 +152,30 @@ pub async fn find_locked(tx: &mut TenantTx, invitation_id: Uuid) -> Result<Optio
 /// It is taken back.
 pub async fn mark_revoked(tx: &mut TenantTx, invitation_id: Uuid) -> Result<()> {
     end(tx, invitation_id, "revoked", None).await
+}
+
+/// Takes back what a member invited to and could not give any more, each with its entry in the audit: all of it, or, where
+/// they are `still` something for all clients, what that role does not manage.
+pub async fn revoke_of(tx: &mut TenantTx, inviter_id: Uuid, still: Option<Role>) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query!(
+        "SELECT invitation_id, email, role, invited_by FROM invitations
+         WHERE tenant_id = $1 AND inviter_id = $2 AND state = 'open' ORDER BY invitation_id FOR UPDATE",
+        tenant_id,
+        inviter_id
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    for row in rows {
+        let offered = role(&row.role, row.invitation_id)?;
+        if still.is_some_and(|still| still.may_manage(offered)) {
+            continue;
+        }
+        mark_revoked(tx, row.invitation_id).await?;
+        let detail = json!({ "email": row.email, "role": row.role, "invited_by": row.invited_by });
+        audit::insert_tenant_wide(tx, "member.invitation_revoked", "invitation", row.invitation_id, detail).await?;
+    }
+    Ok(())
 }
 
 /// This login has accepted it.

@@ -80,7 +80,8 @@ pub async fn insert_invitation(
         return Ok(Err(Refusal::Stands(full)));
     }
     let seat = logins::find_seat(tx, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
-    let new = New { email: &email, role, client_ids: clients.as_deref(), by: &seat.member };
+    let new =
+        New { email: &email, role, client_ids: clients.as_deref(), by: &seat.member, inviter_id: member.login_id() };
     let id = invitations::insert(tx, &new, &seat.organization).await?;
     let detail = json!({ "email": email, "role": role.word(), "clients": clients });
     audit::insert_tenant_wide(tx, "member.invited", "invitation", id, detail).await?;

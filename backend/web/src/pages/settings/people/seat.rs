@@ -5,6 +5,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::Act;
 use serde::Deserialize;
 use serde_json::json;
+use store::people::invitations;
 use store::people::members::{self, Seat};
 use store::{TenantTx, audit, configuration};
 use uuid::Uuid;
@@ -63,6 +64,7 @@ pub async fn change_seat(
     let detail = json!({ "email": seat.email, "role": role.word(), "clients": clients,
         "was": { "role": seat.role.word(), "clients": seat.client_ids } });
     audit::insert_tenant_wide(tx, "member.changed", "member", id, detail).await?;
+    invitations::revoke_of(tx, id, clients.is_none().then_some(role)).await?;
     Ok(Ok(true))
 }
 
@@ -71,6 +73,7 @@ pub async fn remove_seat(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result
     let seat = lock(tx, member, id).await?;
     members::delete(tx, id).await?;
     let detail = json!({ "email": seat.email, "role": seat.role.word() });
+    invitations::revoke_of(tx, id, None).await?;
     Ok(audit::insert_tenant_wide(tx, "member.removed", "member", id, detail).await?)
 }
 
