@@ -552,6 +552,31 @@ async fn a_new_address_counts_once_it_is_proven_and_the_old_one_is_told() {
 }
 
 #[tokio::test]
+async fn nobody_has_letters_sent_to_as_many_addresses_as_they_like() {
+    let console = Console::new().await;
+    let sam = console.sign_in("sam@ours.example").await;
+    let ask = async |cookie: &str, n: u8| {
+        console.click(cookie, "/settings", "/settings/address", &format!("&email=sam-{n}%40new.example")).await
+    };
+    for n in 0..5 {
+        assert_eq!(ask(&sam, n).await.0, StatusCode::SEE_OTHER, "{n}");
+    }
+    // One of those with an account counts alike, or it would say which addresses have one.
+    for address in ["sam-5%40new.example", "owner%40theirs.example"] {
+        let (status, _, page) =
+            console.click(&sam, "/settings", "/settings/address", &format!("&email={address}")).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{address}");
+        assert!(page.contains("no more are"), "{page}");
+    }
+    assert_eq!(console.letters().await.len(), 5);
+    let owner = console.sign_in("owner@ours.example").await;
+    assert_eq!(ask(&owner, 9).await.0, StatusCode::SEE_OTHER, "each login has its own");
+    console.clock.advance(SignedDuration::from_mins(61));
+    let sam = console.sign_in("sam@ours.example").await;
+    assert_eq!(ask(&sam, 6).await.0, StatusCode::SEE_OTHER, "an hour later");
+}
+
+#[tokio::test]
 async fn who_guesses_at_many_accounts_is_slowed_down_and_others_are_not() {
     let console = Console::new().await;
     let attempt = async |from: &str, email: &str, password: &str| console.try_sign_in_from(from, email, password).await;

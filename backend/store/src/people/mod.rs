@@ -1,5 +1,6 @@
 //! People: their letters, invitations, seats and what they prove themselves with.
 
+pub mod addresses;
 pub mod ceremonies;
 pub mod founding;
 pub mod invitations;

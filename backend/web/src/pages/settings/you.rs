@@ -6,7 +6,7 @@ use domain::people::{check_email, check_password};
 use serde::Deserialize;
 use serde_json::json;
 use store::auth::Entered;
-use store::people::{letters, passkeys, second_factor};
+use store::people::{addresses, letters, passkeys, second_factor};
 use store::{auth, configuration, logins, sessions};
 use tower_sessions::Session;
 use uuid::Uuid;
@@ -230,16 +230,22 @@ pub async fn change_address(
     PostedByNewcomer(member, form): PostedByNewcomer<Address>,
 ) -> Result<Response, Failure> {
     member.must_be_proven(&app).await?;
+    let refused = async |error| Ok(refusing(&load(&app, &session, &member, None, Some(error)).await?));
     let email = match check_email(&form.email) {
         Ok(email) => email,
-        Err(error) => return Ok(refusing(&load(&app, &session, &member, None, Some(error)).await?)),
+        Err(error) => return refused(error).await,
     };
     // Whether somebody else has it is told to nobody here; that letter says that they have an account.
     let kind = match logins::find_by_email(&app.store, &email).await? {
         Some(login_id) if login_id != member.login_id() => letters::Kind::HasAccount,
         _ => letters::Kind::ConfirmAddress,
     };
-    letters::insert(&app.store, kind, &email, Some(member.login_id()), &json!({})).await?;
+    if !addresses::ask(&app.store, member.login_id(), kind, &email).await? {
+        return refused(
+            "Five links for a new address were sent within an hour, and no more are. Try again in an hour.",
+        )
+        .await;
+    }
     // Whoever is signed in as them by stealth is seen before the link is followed, not after.
     let account = logins::find_account(&app.store, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
     let told = json!({ "what": "address asked", "to": email });
