@@ -3,12 +3,14 @@
 //! A tenant writes the issuer, and the issuer's answers name further addresses. So everything that is asked for goes through
 //! `probe`, which judges each address, and over TLS unless the operator allows a loopback address.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use openidconnect::core::{
     CoreAuthenticationFlow, CoreClient, CoreJwsSigningAlgorithm as Algorithm, CoreProviderMetadata, CoreUserInfoClaims,
 };
@@ -35,6 +37,14 @@ const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::EcdsaP384Sha384,
     Algorithm::EdDsa,
 ];
+
+/// How long what an issuer says of itself will do for leading somebody there.
+const REMEMBERED: SignedDuration = SignedDuration::from_mins(5);
+/// Of so many issuers it is kept at most.
+const ISSUERS: usize = 200;
+
+/// What issuers said of themselves, and when. It is the same whoever asks, so organizations may share it.
+static KNOWN: LazyLock<Mutex<HashMap<String, (Timestamp, CoreProviderMetadata)>>> = LazyLock::new(Mutex::default);
 
 type Client =
     CoreClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointMaybeSet, EndpointMaybeSet>;
@@ -88,6 +98,36 @@ pub struct Provider {
     connector: Connector,
 }
 
+fn remembered(issuer: &str, now: Timestamp) -> Option<CoreProviderMetadata> {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let (at, metadata) = known.get(issuer)?;
+    let age = now.duration_since(*at);
+    (age >= SignedDuration::ZERO && age < REMEMBERED).then(|| metadata.clone())
+}
+
+fn remember(issuer: &str, now: Timestamp, metadata: &CoreProviderMetadata) {
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.len() >= ISSUERS && !known.contains_key(issuer) {
+        let oldest = known.iter().min_by_key(|(_, (at, _))| *at).map(|(issuer, _)| issuer.clone());
+        if let Some(oldest) = oldest {
+            known.remove(&oldest);
+        }
+    }
+    known.insert(issuer.to_owned(), (now, metadata.clone()));
+}
+
+/// What an issuer says of itself: where it is to be reached, and its keys.
+async fn ask(connector: &Connector, issuer: &str) -> Result<CoreProviderMetadata, Refused> {
+    let issuer = IssuerUrl::new(issuer.to_owned()).map_err(|error| refused("the issuer", &error))?;
+    let metadata = CoreProviderMetadata::discover_async(issuer, &asking(connector.clone()))
+        .await
+        .map_err(|error| refused("the provider does not say how it is used", &error))?;
+    if !is_private(metadata.authorization_endpoint().url()) {
+        return Err(Refused("the provider leads to an address without TLS".to_owned()));
+    }
+    Ok(metadata)
+}
+
 /// What somebody takes along to their provider; what was begun with it stays here.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Journey {
@@ -124,7 +164,8 @@ fn asking(connector: Connector) -> impl Fn(HttpRequest) -> Answer + Send + Sync 
 }
 
 impl Provider {
-    /// Asks the issuer where it is to be reached.
+    /// Asks the issuer where it is to be reached. Whatever its keys are to judge is judged after this: a key counts from when
+    /// it is published, and no longer than that.
     ///
     /// # Errors
     /// It does not answer as an issuer does.
@@ -135,24 +176,50 @@ impl Provider {
         secret: &str,
         back: String,
     ) -> Result<Provider, Refused> {
-        let issuer = IssuerUrl::new(issuer.to_owned()).map_err(|error| refused("the issuer", &error))?;
+        let metadata = ask(connector, issuer).await?;
+        Provider::of(connector, metadata, (client_id, secret), back)
+    }
+
+    /// As [`discover`](Provider::discover), for leading somebody there: what the issuer said minutes ago will do, so that
+    /// whoever only begins does not make us ask it each time.
+    ///
+    /// # Errors
+    /// It does not answer as an issuer does.
+    pub async fn recall(
+        connector: &Connector,
+        issuer: &str,
+        (client_id, secret): (&str, &str),
+        back: String,
+        now: Timestamp,
+    ) -> Result<Provider, Refused> {
+        let metadata = match remembered(issuer, now) {
+            Some(metadata) => metadata,
+            None => {
+                let metadata = ask(connector, issuer).await?;
+                remember(issuer, now, &metadata);
+                metadata
+            }
+        };
+        Provider::of(connector, metadata, (client_id, secret), back)
+    }
+
+    fn of(
+        connector: &Connector,
+        metadata: CoreProviderMetadata,
+        (client_id, secret): (&str, &str),
+        back: String,
+    ) -> Result<Provider, Refused> {
         let back = RedirectUrl::new(back).map_err(|error| refused("the way back", &error))?;
-        let ask = asking(connector.clone());
-        let metadata = CoreProviderMetadata::discover_async(issuer, &ask)
-            .await
-            .map_err(|error| refused("the provider does not say how it is used", &error))?;
-        if !is_private(metadata.authorization_endpoint().url()) {
-            return Err(Refused("the provider leads to an address without TLS".to_owned()));
-        }
         let (id, secret) = (ClientId::new(client_id.to_owned()), ClientSecret::new(secret.to_owned()));
         let client = CoreClient::from_provider_metadata(metadata, id, Some(secret)).set_redirect_uri(back);
         Ok(Provider { client, connector: connector.clone() })
     }
 
-    /// Where somebody goes to, and what stays here until they are back. `fresh`: they prove anew who they are.
-    pub fn send_off(&self, state: String, nonce: String, fresh: bool) -> (String, Journey) {
-        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let journey = Journey { state: state.clone(), nonce: nonce.clone(), verifier: verifier.secret().clone() };
+    /// Where somebody goes to on this journey. `fresh`: they prove anew who they are.
+    pub fn send_off(&self, journey: &Journey, fresh: bool) -> String {
+        let verifier = PkceCodeVerifier::new(journey.verifier.clone());
+        let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier);
+        let (state, nonce) = (journey.state.clone(), journey.nonce.clone());
         let mut request = self
             .client
             .authorize_url(
@@ -165,7 +232,7 @@ impl Provider {
         if fresh {
             request = request.add_extra_param("prompt", "login").add_extra_param("max_age", "0");
         }
-        (request.url().0.to_string(), journey)
+        request.url().0.to_string()
     }
 
     /// Whom the provider names in exchange for the code that somebody brought back from this journey.
@@ -230,6 +297,12 @@ impl Provider {
 }
 
 impl Journey {
+    /// A journey that begins: what stays here until somebody is back from it.
+    pub fn new(state: String, nonce: String) -> Journey {
+        let (_, verifier) = PkceCodeChallenge::new_random_sha256();
+        Journey { state, nonce, verifier: verifier.secret().clone() }
+    }
+
     /// Whether this is the state that was taken along. Digests compare in constant time.
     pub fn is(&self, state: &str) -> bool {
         keys::digest(self.state.as_bytes()) == keys::digest(state.as_bytes())

@@ -33,6 +33,8 @@ struct Says {
     /// The form of the last exchange, and its Authorization.
     asked: Option<(Vec<(String, String)>, String)>,
     now: i64,
+    /// How often it was asked what it is.
+    visits: u32,
 }
 
 #[derive(Clone)]
@@ -49,7 +51,8 @@ fn key() -> EcdsaKeyPair {
 }
 
 async fn metadata(State(Provider(says)): State<Provider>) -> Json<Value> {
-    let says = says.lock().unwrap();
+    let mut says = says.lock().unwrap();
+    says.visits += 1;
     let issuer = &says.issuer;
     let mut metadata = json!({
         "issuer": issuer, "authorization_endpoint": format!("{issuer}/authorize"), "token_endpoint": format!("{issuer}/token"),
@@ -106,8 +109,17 @@ impl Provider {
     async fn start() -> Provider {
         let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
-        let says =
-            Says { issuer, claims: json!({}), told: None, nonce: None, key: key(), forges: false, asked: None, now: 0 };
+        let says = Says {
+            issuer,
+            claims: json!({}),
+            told: None,
+            nonce: None,
+            key: key(),
+            forges: false,
+            asked: None,
+            now: 0,
+            visits: 0,
+        };
         let provider = Provider(Arc::new(Mutex::new(says)));
         let routes = Router::new()
             .route("/.well-known/openid-configuration", get(metadata))
@@ -325,6 +337,49 @@ async fn what_is_brought_back_counts_once_in_time_in_its_browser_and_for_its_org
     for odd in ["/sso/x", "/sso/x/begin", "/sso/x/callback?code=1&state=2"] {
         assert_eq!(console.get(odd, "").await.0, StatusCode::NOT_FOUND, "{odd}");
     }
+}
+
+#[tokio::test]
+async fn who_only_begins_is_counted_first_and_makes_us_ask_the_provider_once_in_minutes() {
+    let console = Console::new().await;
+    let (tenant, provider) = (console.ours.tenant, Provider::start().await);
+    console.set("owner@ours.example", &provider, "").await;
+    let visits = || provider.0.lock().unwrap().visits;
+    let begin = async || console.get(&format!("/sso/{tenant}/begin"), "").await.0;
+    // Once the minutes are over: what was said before, maybe to another test at the same address, will not do.
+    console.clock.advance(SignedDuration::from_mins(11));
+    let before = visits();
+    for _ in 0..4 {
+        assert_eq!(begin().await, StatusCode::SEE_OTHER);
+    }
+    assert_eq!(visits(), before + 1);
+    console.clock.advance(SignedDuration::from_mins(6));
+    assert_eq!(begin().await, StatusCode::SEE_OTHER);
+    assert_eq!(visits(), before + 2, "minutes later it is asked anew");
+    console.clock.advance(SignedDuration::from_mins(11));
+    for _ in 0..100 {
+        assert_eq!(begin().await, StatusCode::SEE_OTHER);
+    }
+    assert_eq!(visits(), before + 3);
+    console.clock.advance(SignedDuration::from_secs(301));
+    assert_eq!(begin().await, StatusCode::TOO_MANY_REQUESTS, "a hundred were begun within ten minutes");
+    assert_eq!(visits(), before + 3, "and nobody is asked");
+}
+
+#[tokio::test]
+async fn who_makes_up_what_a_provider_says_waits_like_whoever_guesses() {
+    let console = Console::new().await;
+    let (tenant, provider) = (console.ours.tenant, Provider::start().await);
+    console.set("owner@ours.example", &provider, "").await;
+    provider.says(|says| says.forges = true);
+    for _ in 0..40 {
+        assert!(console.come(tenant, &provider, person("s-1", "sam@ours.example")).await.is_none());
+    }
+    provider.says(|says| (says.forges, says.asked) = (false, None));
+    assert!(console.come(tenant, &provider, person("s-1", "sam@ours.example")).await.is_none(), "its source rests");
+    assert!(provider.0.lock().unwrap().asked.is_none(), "and the provider is not asked");
+    console.clock.advance(SignedDuration::from_mins(16));
+    assert!(console.come(tenant, &provider, person("s-1", "sam@ours.example")).await.is_some());
 }
 
 #[tokio::test]

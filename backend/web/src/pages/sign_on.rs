@@ -102,6 +102,16 @@ async fn discover(app: &App, tenant_id: Uuid, set: &SignOn, secret: &Secret) -> 
         .ok())
 }
 
+/// As [`discover`], for leading somebody there.
+async fn recall(app: &App, tenant_id: Uuid, set: &SignOn, secret: &Secret) -> Result<Option<Provider>, Failure> {
+    let (back, now) = (way_back(app, tenant_id), entry::now(&app.store).await?);
+    let known_as = (set.application_id.as_str(), secret.reveal());
+    Ok(Provider::recall(&app.connector, &set.issuer, known_as, back, now)
+        .await
+        .inspect_err(|why| tracing::warn!(%tenant_id, %why, "a provider of sign-on cannot be used"))
+        .ok())
+}
+
 /// The one answer to whatever does not work; what it was stands in the log.
 fn nobody() -> Response {
     refusing(&NotePage {
@@ -130,10 +140,12 @@ pub async fn begin(
         return Ok(Redirect::to(&format!("/sso/{tenant_id}")).into_response());
     }
     let Some((_, set, secret)) = find(&app, tenant_id).await? else { return Ok(nobody()) };
-    let Some(provider) = discover(&app, tenant_id, &set, &secret).await? else { return Ok(nobody()) };
-    let (to, journey) = provider.send_off(entry::token(), entry::token(), wanted.fresh == "yes");
+    let journey = Journey::new(entry::token(), entry::token());
     let away = Away { tenant_id, version: set.version, journey, next: next.map(|next| next.to_string()) };
+    // Counted before anybody is asked: one source makes us ask no provider more often than it may begin.
     let cookie = ceremony::begin(&app, &visitor, Purpose::SignOn, None, &away, LASTS).await?;
+    let Some(provider) = recall(&app, tenant_id, &set, &secret).await? else { return Ok(nobody()) };
+    let to = provider.send_off(&away.journey, wanted.fresh == "yes");
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&to)).into_response())
 }
 
@@ -162,12 +174,18 @@ pub async fn finish(
     let Some((scope, set, secret)) = found.filter(|(_, set, _)| set.version == away.version) else {
         return Ok(nobody());
     };
+    // What is made up is a guess like any other: whoever brings much of it waits, and the provider is not asked.
+    if !entry::may_try(&app, &visitor).await? {
+        entry::count_try(&app, &visitor).await?;
+        return Ok(nobody());
+    }
     let Some(provider) = discover(&app, tenant_id, &set, &secret).await? else { return Ok(nobody()) };
     let now = entry::now(&app.store).await?;
     let named = match provider.redeem(away.journey, brought.code, now).await {
         Ok(named) => named,
         Err(why) => {
             tracing::warn!(%tenant_id, %why, "nobody was signed in by a provider");
+            entry::count_try(&app, &visitor).await?;
             return Ok(nobody());
         }
     };
