@@ -133,6 +133,19 @@ async fn seat(store: &Store, login_id: Uuid, tenant_id: Option<Uuid>, opens: Ope
     }))
 }
 
+/// What a login is in the transaction's organization, for all clients: for what goes on after it was begun.
+pub async fn find_role_for_all(tx: &mut TenantTx, login_id: Uuid) -> Result<Option<Role>> {
+    let tenant_id = tx.tenant_id();
+    let role = sqlx::query_scalar!(
+        "SELECT role FROM memberships WHERE tenant_id = $1 AND login_id = $2 AND client_ids IS NULL",
+        tenant_id,
+        login_id
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(role.and_then(|role| Role::parse(&role)))
+}
+
 /// A login's membership, as a session that chose no tenant has it.
 pub async fn by_login(store: &Store, login_id: Uuid) -> Result<Option<Member>> {
     by_session(store, login_id, None, Entered::Here).await

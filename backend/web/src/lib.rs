@@ -8,6 +8,7 @@
 
 mod api;
 mod ceremony;
+mod downloads;
 mod entry;
 mod failure;
 pub mod install;

@@ -113,6 +113,12 @@ impl Member {
         if self.sees_all() { self.must(act) } else { Err(Failure::NOT_FOUND) }
     }
 
+    /// Goes on only while the member's seat, as it is now, allows what concerns the whole organization: for what takes long.
+    pub async fn must_still(&self, tx: &mut TenantTx, act: Act) -> Result<(), Failure> {
+        let role = auth::find_role_for_all(tx, self.login_id()).await?;
+        if role.is_some_and(|role| role.may(act)) { Ok(()) } else { Err(Failure::FORBIDDEN) }
+    }
+
     /// Goes on only if the member's role allows it.
     pub fn must(&self, act: Act) -> Result<(), Failure> {
         if self.may(act) { Ok(()) } else { Err(Failure::FORBIDDEN) }

@@ -14,6 +14,7 @@ mod clients;
 mod deleting;
 mod demo;
 mod doubt;
+mod downloads;
 mod enrolment;
 mod events;
 mod fuzz;

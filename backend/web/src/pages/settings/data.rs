@@ -12,18 +12,18 @@ use serde_json::json;
 use store::deletions::{self, Subject};
 use store::everything::{Everything, LEFT_OUT};
 use store::{audit, configuration};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use views::Nav;
 use views::settings::{DataPage, Deleting, Tab};
 
 use super::you::Click;
+use crate::downloads::{LASTS, Place, Places};
 use crate::layers::{page, refusing};
 use crate::member::{Member, clock};
 use crate::posted::{Posted, inputs};
 use crate::{App, Failure, pages::count};
 
 /// Files that a node writes at once: each reads all of an organization.
-static AT_ONCE: Semaphore = Semaphore::const_new(2);
+static PLACES: Places = Places::new(8);
 
 /// The form that deletes.
 #[derive(Deserialize)]
@@ -63,19 +63,19 @@ struct Writing {
     app: App,
     member: Member,
     everything: Everything,
-    _permit: SemaphorePermit<'static>,
+    place: Place,
 }
 
 /// Sends everything.
 pub async fn export(State(app): State<App>, Posted(member, _): Posted<Click>) -> Result<Response, Failure> {
     member.must_for_all(Act::OwnOrganization)?;
     member.must_be_proven(&app).await?;
-    let _permit = AT_ONCE.try_acquire().map_err(|_| Failure::BUSY)?;
+    let place = PLACES.enter(member.seat().scope.tenant_id(), LASTS).ok_or(Failure::BUSY)?;
     let mut tx = member.begin(&app).await?;
     let tenant_id = tx.tenant_id();
     audit::insert_tenant_wide(&mut tx, "organization.exported", "tenant", tenant_id, json!({})).await?;
     tx.commit().await?;
-    let writing = Writing { app, member, everything: Everything::default(), _permit };
+    let writing = Writing { app, member, everything: Everything::default(), place };
     let parts = stream::try_unfold(writing, async |mut writing| {
         let part = next(&mut writing).await.map_err(|_| std::io::Error::other("a part could not be read"))?;
         Ok::<_, std::io::Error>(part.map(|part| (part, writing)))
@@ -89,7 +89,11 @@ pub async fn export(State(app): State<App>, Posted(member, _): Posted<Click>) ->
 
 /// The next part; a failure is logged and cuts the file off, which is then no JSON.
 async fn next(writing: &mut Writing) -> Result<Option<String>, Failure> {
+    if writing.place.is_over() {
+        return Err(Failure::BUSY);
+    }
     let mut tx = writing.member.begin(&writing.app).await?;
+    writing.member.must_still(&mut tx, Act::OwnOrganization).await?;
     Ok(writing.everything.next(&mut tx).await?)
 }
 

@@ -10,20 +10,20 @@ use domain::access::Act;
 use futures_util::stream;
 use serde_json::json;
 use store::audit::{self, Export};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::downloads::{LASTS, Place, Places};
 use crate::member::Member;
 use crate::{App, Failure};
 
 /// Files that a node writes at once: each reads its organization's whole audit.
-static AT_ONCE: Semaphore = Semaphore::const_new(4);
+static PLACES: Places = Places::new(16);
 
 /// A file on its way: each part is read in a transaction of its own, as its reader takes it.
 struct Writing {
     app: App,
     member: Arc<Member>,
     export: Export,
-    _permit: SemaphorePermit<'static>,
+    place: Place,
 }
 
 /// Sends the file.
@@ -34,14 +34,14 @@ pub async fn download(State(app): State<App>, member: Member) -> Result<Response
 /// Sends the file. That it was taken is an entry too, which stands in the next one.
 pub async fn send(app: App, member: Arc<Member>) -> Result<Response, Failure> {
     member.must_for_all(Act::ReadAudit)?;
-    let _permit = AT_ONCE.try_acquire().map_err(|_| Failure::BUSY)?;
+    let place = PLACES.enter(member.seat().scope.tenant_id(), LASTS).ok_or(Failure::BUSY)?;
     let mut tx = member.begin(&app).await?;
     let export = Export::begin(&mut tx).await?.ok_or(Failure::NOT_FOUND)?;
     let tenant_id = tx.tenant_id();
     audit::insert_tenant_wide(&mut tx, "audit.exported", "tenant", tenant_id, json!({ "entries": export.entries() }))
         .await?;
     tx.commit().await?;
-    let writing = Writing { app, member, export, _permit };
+    let writing = Writing { app, member, export, place };
     let parts = stream::try_unfold(writing, async |mut writing| {
         let part = next(&mut writing).await.map_err(|_| std::io::Error::other("the audit could not be read"))?;
         Ok::<_, std::io::Error>(part.map(|part| (part, writing)))
@@ -55,6 +55,10 @@ pub async fn send(app: App, member: Arc<Member>) -> Result<Response, Failure> {
 
 /// The next part; a failure is logged and cuts the file off, which its reader sees by the missing head.
 async fn next(writing: &mut Writing) -> Result<Option<String>, Failure> {
+    if writing.place.is_over() {
+        return Err(Failure::BUSY);
+    }
     let mut tx = writing.member.begin(&writing.app).await?;
+    writing.member.must_still(&mut tx, Act::ReadAudit).await?;
     Ok(writing.export.next(&mut tx).await?)
 }
