@@ -221,6 +221,27 @@ async fn an_archived_client_is_stopped_first_and_leaves_the_board_and_nothing_le
 }
 
 #[tokio::test]
+async fn whoever_sees_some_clients_renames_none_so_that_no_answer_tells_of_the_others() {
+    let mut desk = Desk::new().await;
+    let (tenant, client, other) = (desk.console.ours.tenant, desk.console.ours.client, uuid::Uuid::from_u128(77));
+    desk.console.execute(format!(
+        "INSERT INTO clients (tenant_id, client_id, name, created_at) VALUES ('{tenant}', '{other}', 'Hidden', clock_timestamp());
+         UPDATE memberships SET role = 'admin', client_ids = ARRAY['{client}'::uuid] WHERE tenant_id = '{tenant}' AND role = 'owner'"
+    ))
+    .await;
+    let mut answers = Vec::new();
+    for name in ["Hidden", "hidden", "Free"] {
+        let (status, html) = desk.post("/clients/{id}", &format!("&name={name}&zone=UTC")).await;
+        assert!(html.contains("somebody who sees all of them renames it"), "{status} {html}");
+        answers.push(status);
+    }
+    assert_eq!(answers, [StatusCode::UNPROCESSABLE_ENTITY; 3]);
+    assert_eq!(desk.post("/clients/{id}", "&name=Ours+client&zone=Europe%2FParis").await.0, StatusCode::SEE_OTHER);
+    let moved = "clients WHERE name = 'Ours client' AND time_zone = 'Europe/Paris'";
+    assert_eq!(desk.console.count(moved).await, 1);
+}
+
+#[tokio::test]
 async fn a_table_is_written_as_it_was_previewed_or_not_at_all() {
     let mut desk = Desk::new().await;
     let encode = |text: &str| text.replace('\n', "%0D%0A").replace('@', "%40").replace(' ', "+").replace('/', "%2F");

@@ -27,6 +27,9 @@ pub struct Details {
 }
 inputs!(Details);
 
+/// Said to whoever cannot see which names there are.
+const SEES_SOME: &str = "no two clients have one name: somebody who sees all of them renames it";
+
 /// Which field cannot be taken, and why.
 pub type Wrong = (&'static str, String);
 
@@ -60,7 +63,7 @@ pub async fn insert(tx: &mut TenantTx, member: &Member, typed: (&str, &str)) -> 
     })
 }
 
-/// Renames it, or moves it to another time zone; whether anything is different now.
+/// Renames it, which is for those who see all clients, or moves it to another time zone; whether anything is different now.
 pub async fn update(
     tx: &mut TenantTx,
     member: &Member,
@@ -74,6 +77,10 @@ pub async fn update(
         Err(wrong) => return Ok(Err(wrong)),
     };
     if name != client.name {
+        // A name that another client has is refused, hidden or not: so whoever sees some clients would find the others out.
+        if !member.sees_all() {
+            return Ok(Err(("name", SEES_SOME.to_owned())));
+        }
         let by = is_meant(tx, &client.name).await?;
         if !by.is_empty() {
             let by = by.join(", ");
