@@ -178,19 +178,15 @@ impl Store {
         PgConnectOptions::clone(&self.system.connect_options())
     }
 
-    /// Refuses to serve with a database user that row-level security would not hold back, or that owns tables.
+    /// Refuses to serve with a database user that row-level security would not hold back, or that owns tables or may become
+    /// who does: neither for tenants' work nor before a tenant is known.
     pub async fn refuse_unsafe_login(&self) -> Result<(), UnsafeLogin> {
-        let mut conn = self.tenant.acquire().await.map_err(|e| UnsafeLogin::Store(e.into()))?;
-        let row = sqlx::query!(
-            r#"SELECT current_user::text AS "name!", rolsuper AS "superuser!", rolbypassrls AS "bypass!",
-                 EXISTS (SELECT 1 FROM pg_class c WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p')) AS "owner!"
-               FROM pg_roles r WHERE rolname = current_user"#
-        )
-        .fetch_one(&mut *conn)
-        .await
-        .map_err(|e| UnsafeLogin::Store(e.into()))?;
-        if row.superuser || row.bypass || row.owner {
-            return Err(UnsafeLogin::Refused(row.name));
+        for (pool, variable, meant) in
+            [(&self.tenant, "DATABASE_URL", "app_login"), (&self.system, "DATABASE_SYSTEM_URL", "app_system")]
+        {
+            if let Some(name) = find_unsafe(pool).await.map_err(UnsafeLogin::Store)? {
+                return Err(UnsafeLogin::Refused { variable, name, meant });
+            }
         }
         Ok(())
     }
@@ -209,14 +205,34 @@ impl Store {
     }
 }
 
+/// The user of a pool, if it is too strong.
+async fn find_unsafe(pool: &PgPool) -> Result<Option<String>> {
+    let mut conn = pool.acquire().await?;
+    let row = sqlx::query!(
+        r#"SELECT current_user::text AS "name!", rolsuper AS "superuser!", rolbypassrls AS "bypass!",
+             EXISTS (SELECT 1 FROM pg_class c WHERE c.relkind IN ('r', 'p') AND pg_has_role(r.oid, c.relowner, 'MEMBER')) AS "owner!"
+           FROM pg_roles r WHERE rolname = current_user"#
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    Ok((row.superuser || row.bypass || row.owner).then_some(row.name))
+}
+
 /// Why a server refuses to start.
 #[derive(Debug, thiserror::Error)]
 pub enum UnsafeLogin {
     /// The login is too strong.
     #[error(
-        "DATABASE_URL signs in as {0}, who is a superuser, bypasses row-level security or owns tables; use the login app_login"
+        "{variable} signs in as {name}, who is a superuser, bypasses row-level security, or owns tables or may become who does; use the login {meant}"
     )]
-    Refused(String),
+    Refused {
+        /// Where the login is set.
+        variable: &'static str,
+        /// Who it is.
+        name: String,
+        /// Who it is meant to be.
+        meant: &'static str,
+    },
     /// The question could not be asked.
     #[error("the database login could not be examined")]
     Store(#[source] StoreError),

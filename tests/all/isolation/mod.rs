@@ -4,6 +4,7 @@
 
 mod dropped;
 mod erased;
+mod logins;
 mod rows;
 
 use std::time::Duration;
