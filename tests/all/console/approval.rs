@@ -46,6 +46,33 @@ async fn who_may_sees_what_would_run_and_answers_and_who_is_second_is_told() {
     assert!(!page.contains("May it run?"));
 }
 
+#[tokio::test]
+async fn a_yes_counts_while_whoever_gave_it_could_give_it() {
+    let mut console = Console::new().await;
+    let run = console.run("awaiting_approval", "none").await;
+    let (cookie, csrf) = console.seat("sam@ours.example").await;
+    let incident = format!("/incidents/{}", console.ours.incident);
+    let plan = plan(&console.get(&incident, &cookie).await.2);
+    let form = format!("csrf={csrf}&run_id={run}&plan={plan}&answer=yes&reason=known");
+    assert_eq!(console.post(&format!("{incident}/approval"), &cookie, form).await.0, StatusCode::SEE_OTHER);
+    let (tenant, client) = (console.ours.tenant, console.ours.client);
+    for (seat, by) in [
+        ("client_ids = NULL".to_owned(), Some("A member")),
+        ("role = 'viewer'".to_owned(), None),
+        ("role = 'technician'".to_owned(), Some("A member")),
+        (format!("client_ids = ARRAY['{}'::uuid]", uuid::Uuid::nil()), None),
+        (format!("client_ids = ARRAY['{client}'::uuid]"), Some("A member")),
+    ] {
+        console
+            .execute(format!("UPDATE memberships SET {seat} WHERE tenant_id = '{tenant}' AND name = 'A member'"))
+            .await;
+        let mut tx = console.tx().await;
+        let yes = store::remediate::approvals::find_yes(&mut tx, run).await.unwrap();
+        tx.rollback().await.unwrap();
+        assert_eq!(yes.as_deref(), by, "{seat}");
+    }
+}
+
 /// The number beside *Approvals* in the navigation.
 fn badge(page: &str) -> Option<&str> {
     let (_, rest) = page.split_once("#i-approvals\"/></svg>Approvals")?;

@@ -1,5 +1,6 @@
 //! Table `approvals`: a member's recorded yes or no, bound to the digest of exactly one planned run.
 
+use domain::access::{Act, Role};
 use domain::remediate::approval::{LIVES, lapses_after};
 use domain::run::State;
 use jiff::Timestamp;
@@ -123,21 +124,25 @@ pub async fn answer(tx: &mut TenantTx, run: &Run, answer: &Answer) -> Result<boo
     Ok(true)
 }
 
-/// Who said yes to the run as it stands in the rows now, if that yes still counts.
+/// Who said yes to the run as it stands in the rows now, if that yes still counts: it is not too old, and whoever gave it
+/// could give it now.
 pub async fn find_yes(tx: &mut TenantTx, run_id: Uuid) -> Result<Option<String>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let Some(plan) = find_plan(tx, run_id).await? else { return Ok(None) };
-    Ok(sqlx::query_scalar!(
-        "SELECT m.name FROM approvals a JOIN memberships m ON m.tenant_id = a.tenant_id AND m.login_id = a.login_id
+    let rows = sqlx::query!(
+        "SELECT m.name, m.role FROM approvals a JOIN memberships m ON m.tenant_id = a.tenant_id AND m.login_id = a.login_id
          WHERE a.tenant_id = $1 AND a.run_id = $2 AND a.plan_digest = $3 AND a.answer = 'yes' AND a.expires_at > $4
-         ORDER BY a.answered_at DESC LIMIT 1",
+           AND (m.client_ids IS NULL OR a.client_id = ANY (m.client_ids))
+         ORDER BY a.answered_at DESC",
         tenant_id,
         run_id,
         &plan.digest[..],
         now.to_sqlx() as _
     )
-    .fetch_optional(tx.conn())
-    .await?)
+    .fetch_all(tx.conn())
+    .await?;
+    let may = |role: &str| Role::parse(role).is_some_and(|role| role.may(Act::Approve));
+    Ok(rows.into_iter().find(|row| may(&row.role)).map(|row| row.name))
 }
 
 /// Runs that wait for an answer since before their time, with the critical ones' and the others' latest ask.
