@@ -1,9 +1,10 @@
 //! How often may be asked: by each token, and with what is no token by each address.
 
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use governor::clock::{Clock as _, DefaultClock};
@@ -20,6 +21,8 @@ const AT_ONCE: NonZeroU32 = NonZeroU32::new(100).unwrap();
 const STRANGE: (NonZeroU32, NonZeroU32) = (NonZeroU32::new(1).unwrap(), NonZeroU32::new(30).unwrap());
 /// Keys that are remembered before those are forgotten that have their whole allowance.
 const KEYS: usize = 10_000;
+/// Looking for those takes long where there are many, so one request in so many does.
+const LOOK_EVERY: usize = 1_000;
 
 type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock, StateInformationMiddleware>;
 
@@ -28,6 +31,7 @@ type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock, StateInformat
 pub struct Limits {
     tokens: Arc<Keyed<Uuid>>,
     strange: Arc<Keyed<IpAddr>>,
+    asked: Arc<AtomicUsize>,
 }
 
 /// What is left of an allowance.
@@ -45,6 +49,7 @@ impl Default for Limits {
         Limits {
             tokens: Arc::new(RateLimiter::dashmap(keyed(A_SECOND, AT_ONCE)).with_middleware()),
             strange: Arc::new(RateLimiter::dashmap(keyed(STRANGE.0, STRANGE.1)).with_middleware()),
+            asked: Arc::default(),
         }
     }
 }
@@ -52,17 +57,28 @@ impl Default for Limits {
 impl Limits {
     /// Takes one request of a token.
     pub fn take(&self, token_id: Uuid) -> Left {
-        take(&self.tokens, token_id)
+        take(&self.tokens, &self.asked, token_id)
     }
 
-    /// Takes one request of an address that showed no token.
+    /// Takes one request of an address that showed no token; of the long ones the network that one customer gets is counted.
     pub fn take_strange(&self, address: IpAddr) -> Left {
-        take(&self.strange, address)
+        take(&self.strange, &self.asked, network(address))
     }
 }
 
-fn take<K: Clone + Hash + Eq>(limiter: &Keyed<K>, key: K) -> Left {
-    if limiter.len() > KEYS {
+/// An address, or of the long ones its /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        IpAddr::V4(_) => address,
+    }
+}
+
+fn take<K: Clone + Hash + Eq>(limiter: &Keyed<K>, asked: &AtomicUsize, key: K) -> Left {
+    if asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(LOOK_EVERY) && limiter.len() > KEYS {
         limiter.retain_recent();
     }
     match limiter.check_key(&key) {
@@ -108,6 +124,14 @@ mod tests {
             }
         }
         assert!(refused > 50, "{refused}");
+        // Whoever has a network of their own has one allowance, however many addresses that has.
+        let strange = |text: &str| limits.take_strange(text.parse().unwrap());
+        for n in 0..STRANGE.1.get() {
+            assert!(matches!(strange(&format!("2001:db8:0:1::{n:x}")), Left::Some(_)), "{n}");
+        }
+        assert!(matches!(strange("2001:db8:0:1:ffff::1"), Left::None(_)));
+        assert!(matches!(strange("2001:db8:0:2::1"), Left::Some(_)));
+        assert!(matches!(strange("192.0.2.1"), Left::Some(_)) && matches!(strange("192.0.2.2"), Left::Some(_)));
         assert!(matches!(limits.take(Uuid::from_u128(2)), Left::Some(_)));
         let mut headers = HeaderMap::new();
         Left::None(3).tell(&mut headers);
