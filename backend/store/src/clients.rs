@@ -51,6 +51,19 @@ pub async fn find(tx: &mut TenantTx, client_id: Uuid) -> Result<Option<Client>> 
     }))
 }
 
+/// Waits for whoever adds something to the client at the same time: of two, the second counts what the first has added.
+pub async fn lock(tx: &mut TenantTx, client_id: Uuid) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    sqlx::query!(
+        "SELECT client_id FROM clients WHERE tenant_id = $1 AND client_id = $2 FOR NO KEY UPDATE",
+        tenant_id,
+        client_id
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Whether a client of this name is there, whatever its case and whether it is archived; `but` is not looked at.
 pub async fn is_taken(tx: &mut TenantTx, name: &str, but: Option<Uuid>) -> Result<bool> {
     let tenant_id = tx.tenant_id();

@@ -242,6 +242,25 @@ async fn whoever_sees_some_clients_renames_none_so_that_no_answer_tells_of_the_o
 }
 
 #[tokio::test]
+async fn of_many_who_add_the_last_site_at_once_one_does() {
+    let mut desk = Desk::new().await;
+    let (tenant, client) = (desk.console.ours.tenant, desk.console.ours.client);
+    desk.console
+        .execute(format!(
+            "INSERT INTO sites (tenant_id, client_id, site_id, name)
+               SELECT '{tenant}', '{client}', gen_random_uuid(), 'Site ' || n FROM generate_series(1, 999) n"
+        ))
+        .await;
+    let asking = (0..4).map(|n| {
+        let desk = &desk;
+        async move { desk.post("/clients/{id}/sites", &format!("&name=New+{n}")).await.0 }
+    });
+    let answers = futures_util::future::join_all(asking).await;
+    assert_eq!(answers.iter().filter(|status| **status == StatusCode::SEE_OTHER).count(), 1, "{answers:?}");
+    assert_eq!(desk.console.count("sites").await, 1_000);
+}
+
+#[tokio::test]
 async fn a_table_is_written_as_it_was_previewed_or_not_at_all() {
     let mut desk = Desk::new().await;
     let encode = |text: &str| text.replace('\n', "%0D%0A").replace('@', "%40").replace(' ', "+").replace('/', "%2F");

@@ -5,7 +5,7 @@ use axum::response::Response;
 use domain::access::Act;
 use domain::fleet::{is_email, is_phone};
 use serde::Deserialize;
-use store::TenantTx;
+use store::{TenantTx, clients};
 use store::contacts::{self, Person};
 use uuid::Uuid;
 use views::client_edit::{Part, TypedContact};
@@ -74,6 +74,7 @@ pub async fn insert_contact(
 ) -> Result<Result<Uuid, Wrong>, Failure> {
     member.must(Act::ManageClients)?;
     named(tx, client_id).await?;
+    clients::lock(tx, client_id).await?;
     let there = contacts::list(tx, Some(client_id)).await?;
     if there.len() >= MOST {
         return Ok(Err(("name", format!("a client has at most {MOST} contacts"))));

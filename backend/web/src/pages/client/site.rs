@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use domain::access::Act;
 use serde::Deserialize;
-use store::{TenantTx, sites};
+use store::{TenantTx, clients, sites};
 use uuid::Uuid;
 use views::client_edit::Part;
 use views::error::Kind;
@@ -136,6 +136,7 @@ async fn free(
         Ok(name) => name,
         Err(wrong) => return Ok(Err(wrong)),
     };
+    clients::lock(tx, client_id).await?;
     let sites = sites::list(tx, client_id).await?;
     if but.is_none() && sites.len() >= MOST {
         return Ok(Err(format!("a client has at most {MOST} sites")));
