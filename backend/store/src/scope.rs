@@ -309,6 +309,12 @@ impl TenantTx {
         Ok(self)
     }
 
+    /// From here on the transaction writes nothing, whatever its role may.
+    pub async fn only_reads(&mut self) -> Result<()> {
+        sqlx::raw_sql("SET TRANSACTION READ ONLY").execute(&mut *self.tx).await?;
+        Ok(())
+    }
+
     /// Says that `queue` has something due at `at`. The wake-ups are this transaction's last statements.
     pub fn due(&mut self, queue: Queue, at: Timestamp) {
         if !self.due.contains(&(queue, at)) {

@@ -35,8 +35,17 @@ impl Member {
         Member { member, csrf: String::new(), proven_at: 0, demo: false, origin, scopes: Some(scopes) }
     }
 
-    /// Begins a transaction in the member's scope.
+    /// Begins a transaction in the member's scope; that of a support session writes nothing.
     pub async fn begin(&self, app: &App) -> Result<TenantTx, Failure> {
+        let mut tx = self.begin_trace(app).await?;
+        if self.support().is_some() {
+            tx.only_reads().await?;
+        }
+        Ok(tx)
+    }
+
+    /// As [`begin`](Member::begin), for what the audit says of a support session itself.
+    pub async fn begin_trace(&self, app: &App) -> Result<TenantTx, Failure> {
         let mut tx = app.store.begin(&self.member.scope).await?;
         tx.comes_from(self.origin);
         Ok(tx)
@@ -218,26 +227,37 @@ async fn support(app: &App, session: &Session, tenant: Option<Uuid>) -> Result<O
 
 /// Pages that one support session may look at: what it has looked at is kept with it.
 const PAGES_MAX: usize = 1000;
+/// The longest query of such a page.
+const QUERY_MAX: usize = 2000;
 
 /// Writes into the organization's audit that a support session looks at a page, before it does: once a page and session.
+/// Another filter, and another part of a list, is another page.
 async fn look(app: &App, session: &Session, member: &Member, parts: &Parts) -> Result<(), Failure> {
     let Some(grant_id) = member.support().filter(|_| parts.method == Method::GET || parts.method == Method::HEAD)
     else {
         return Ok(());
     };
-    let path = parts.uri.path().to_owned();
+    let path = parts.uri.path();
+    let asked = parts.uri.query().filter(|asked| !asked.is_empty());
+    if asked.is_some_and(|asked| asked.len() > QUERY_MAX) {
+        return Err(Failure(Kind::BadRequest));
+    }
+    let page = asked.map_or_else(|| path.to_owned(), |asked| format!("{path}?{asked}"));
     let mut seen: Vec<String> = session.get(key::LOOKED_AT).await.map_err(|_| Failure::BUSY)?.unwrap_or_default();
-    if seen.contains(&path) {
+    if seen.contains(&page) {
         return Ok(());
     }
     if seen.len() >= PAGES_MAX {
         return Err(Failure(Kind::TooMany));
     }
-    let mut tx = member.begin(app).await?;
-    let detail = serde_json::json!({ "page": path });
+    let mut tx = member.begin_trace(app).await?;
+    let mut detail = serde_json::json!({ "page": path });
+    if let Some(asked) = asked {
+        detail["query"] = asked.into();
+    }
     audit::insert_tenant_wide(&mut tx, "support.looked", "support", grant_id, detail).await?;
     tx.commit().await?;
-    seen.push(path);
+    seen.push(page);
     session.insert(key::LOOKED_AT, seen).await.map_err(|_| Failure::BUSY)
 }
 

@@ -101,6 +101,8 @@ async fn a_support_session_reads_our_pages_and_every_form_refuses_it() {
         "/clients",
         "/guardrails",
         "/approvals",
+        &format!("/clients/{client}"),
+        &format!("/guardrails/{client}"),
         &format!("/hosts/{host}"),
         &format!("/incidents/{incident}"),
     ] {
@@ -114,6 +116,14 @@ async fn a_support_session_reads_our_pages_and_every_form_refuses_it() {
     }
     console.get("/hosts", &cookie).await;
     assert_eq!(console.count(&looked("/hosts")).await, 1, "once a session");
+    for _ in 0..2 {
+        console.get("/incidents?state=open", &cookie).await;
+    }
+    assert_eq!(console.count(&looked("/incidents")).await, 2, "what is looked for is another page");
+    let asked = "tenant_audit WHERE action = 'support.looked' AND detail->>'query' = 'state=open'";
+    assert_eq!(console.count(asked).await, 1);
+    let long = format!("/incidents?q={}", "x".repeat(2001));
+    assert_eq!(console.get(&long, &cookie).await.0, StatusCode::BAD_REQUEST);
     let (status, ..) = console.post("/sign-out", &cookie, format!("csrf={csrf}")).await;
     assert_eq!(status, StatusCode::SEE_OTHER);
     assert_eq!(console.get("/hosts", &cookie).await.0, StatusCode::SEE_OTHER);
@@ -123,6 +133,23 @@ async fn a_support_session_reads_our_pages_and_every_form_refuses_it() {
     let tenant = console.theirs.tenant;
     let others = format!("tenant_audit WHERE tenant_id = '{tenant}' AND action LIKE 'support%'");
     assert_eq!(console.count(&others).await, 0);
+}
+
+#[tokio::test]
+async fn a_support_session_writes_nothing_whatever_a_page_would_do() {
+    let mut console = Console::new().await;
+    console.grant("4").await;
+    let tenant = console.ours.tenant;
+    let grant: uuid::Uuid =
+        sqlx::query_scalar("SELECT grant_id FROM support_grants").fetch_one(&mut console.rows).await.unwrap();
+    let app = console.app(web::Config::new("https://mend.example"));
+    let seat = store::auth::by_support(&console.store, tenant, grant).await.unwrap().unwrap();
+    let scopes = domain::token::Scopes::of(["read"]);
+    let support = web::Member::by_token(seat, scopes, store::Origin::default());
+    let mut tx = support.begin(&app).await.unwrap();
+    let wrote =
+        store::audit::insert_tenant_wide(&mut tx, "test", "support", grant, serde_json::json!({ "page": "/" })).await;
+    assert!(wrote.is_err(), "the role may, and the transaction does not");
 }
 
 #[tokio::test]

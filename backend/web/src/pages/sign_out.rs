@@ -34,7 +34,7 @@ pub async fn submit(
     Posted(member, _): Posted<SignOut>,
 ) -> Result<Redirect, Failure> {
     if let Some(grant_id) = member.support() {
-        let mut tx = member.begin(&app).await?;
+        let mut tx = member.begin_trace(&app).await?;
         audit::insert_tenant_wide(&mut tx, "support.ended", "support", grant_id, json!({})).await?;
         tx.commit().await?;
     }
