@@ -126,7 +126,8 @@ async fn invite(store: &Store, owner: &str, email: &str, organization: &str, nam
     if operator.find_login(&email).await?.is_some() {
         bail!("{email} has an account already");
     }
-    let facts = json!({ "organization": organization, "name": name });
+    // That the operator asked them stands by the letter: it counts where nobody else may begin one.
+    let facts = json!({ "organization": organization, "name": name, "invited": true });
     founding::invite(&mut operator, &email, &facts).await?;
     platform::note(&mut operator, "platform.invited", None, json!({ "email": email })).await?;
     operator.commit().await?;

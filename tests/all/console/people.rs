@@ -165,6 +165,23 @@ async fn where_sign_up_is_not_open_nothing_is_sent() {
 }
 
 #[tokio::test]
+async fn a_link_of_sign_up_begins_nothing_while_sign_up_is_not_open() {
+    let mut console = Console::new().await;
+    console.sign_up_is("open").await;
+    console.post("/sign-up", "", "organization=Harbor&name=N&email=n%40harbor.example".to_owned()).await;
+    let letter = console.letter().await;
+    let form = || format!("password={}", encoded(NEW));
+    for word in ["invitation", "closed"] {
+        console.sign_up_is(word).await;
+        assert_eq!(console.get(&letter.path, "").await.0, StatusCode::UNPROCESSABLE_ENTITY, "{word}");
+        assert_eq!(console.post(&letter.path, "", form()).await.0, StatusCode::UNPROCESSABLE_ENTITY, "{word}");
+        assert_eq!(console.count("tenants").await, 2, "{word}");
+    }
+    console.sign_up_is("open").await;
+    assert_eq!(console.post(&letter.path, "", form()).await.0, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
 async fn an_organization_is_begun_once_however_often_the_link_is_followed_at_once() {
     let mut console = Console::new().await;
     console.sign_up_is("open").await;

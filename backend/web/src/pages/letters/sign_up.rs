@@ -70,9 +70,21 @@ pub async fn submit(State(app): State<App>, visitor: Visitor, Fields(wish): Fiel
     Ok(page(&NotePage::on_its_way()))
 }
 
+/// The letter behind a link, while it can be followed and whoever has it may begin an organization: sign-up may have been
+/// closed since it was sent.
+async fn beginning(app: &App, text: &str) -> Result<Option<Followed>, Failure> {
+    let Some(letter) = followed(app, text, Kind::Setup, letters::Kind::SignUp).await? else { return Ok(None) };
+    let may = match find_sign_up(&app.store).await? {
+        SignUp::Open => true,
+        SignUp::Invitation => letter.facts["invited"] == json!(true),
+        SignUp::Closed => false,
+    };
+    Ok(may.then_some(letter))
+}
+
 /// Asks for the password.
 pub async fn choose(State(app): State<App>, Path(text): Path<String>) -> Result<Response, Failure> {
-    Ok(match followed(&app, &text, Kind::Setup, letters::Kind::SignUp).await? {
+    Ok(match beginning(&app, &text).await? {
         Some(letter) => page(&form(&letter, &text, None)),
         None => refusing(&NotePage::dead_link()),
     })
@@ -87,7 +99,7 @@ pub async fn finish(
     Path(text): Path<String>,
     Fields(input): Fields<Password>,
 ) -> Result<Response, Failure> {
-    let Some(letter) = followed(&app, &text, Kind::Setup, letters::Kind::SignUp).await? else {
+    let Some(letter) = beginning(&app, &text).await? else {
         return Ok(refusing(&NotePage::dead_link()));
     };
     if let Err(error) = check_password(&input.password, &letter.address) {
