@@ -103,6 +103,11 @@ impl Member {
         self.member.scope.sees_all()
     }
 
+    /// Whether they are a client's own person, and nobody of the organization.
+    pub fn is_of_client(&self) -> bool {
+        self.member.role == Role::ClientViewer
+    }
+
     /// Whether the member's role allows it.
     pub fn may(&self, act: Act) -> bool {
         match &self.scopes {

@@ -212,3 +212,34 @@ async fn no_filter_shows_somebody_elses_incident_and_their_client_is_nobodys() {
     assert_eq!(ours.0, StatusCode::NOT_FOUND);
     assert_eq!(ours, nobodys);
 }
+
+#[tokio::test]
+async fn a_clients_own_person_reads_that_somebody_was_told_and_no_address_of_ours() {
+    let mut console = Console::new().await;
+    let (tenant, client, incident) = (console.ours.tenant, console.ours.client, console.ours.incident);
+    console.execute(format!(
+        "UPDATE incidents SET state = 'escalated', escalated_at = clock_timestamp(), escalation_reason = 'x' WHERE tenant_id = '{tenant}';
+         INSERT INTO contacts (tenant_id, client_id, contact_id, name, email, is_told) VALUES ('{tenant}', '{client}', '{incident}', 'Ana', 'ana@client.example', true);
+         INSERT INTO outbox (tenant_id, client_id, outbox_id, incident_id, kind, message_id, address, state, created_at, ended_at, sender, subject, html, body_text)
+           SELECT '{tenant}', '{client}', gen_random_uuid(), '{incident}', 'needs_you', a, a, 'sent', t, t, '', 'It is down', '', ''
+           FROM (SELECT clock_timestamp()) x (t), unnest(ARRAY['ana@client.example', 'night@ours.example', 'day@ours.example']) a"
+    ))
+    .await;
+    let page = format!("/incidents/{incident}");
+    let technician = console.sign_in("sam@ours.example").await;
+    let story = console.get(&page, &technician).await.2;
+    for address in ["ana@client.example", "night@ours.example", "day@ours.example"] {
+        assert!(story.contains(address), "{address}: {story}");
+    }
+    console
+        .execute(format!(
+            "UPDATE memberships SET role = 'client_viewer', client_ids = ARRAY['{client}'::uuid] WHERE tenant_id = '{tenant}' AND role = 'viewer'"
+        ))
+        .await;
+    let theirs = console.sign_in("viewer@ours.example").await;
+    let story = console.get(&page, &theirs).await.2;
+    assert!(story.contains("ana@client.example") && !story.contains("@ours.example"), "{story}");
+    assert_eq!(story.matches("whoever is on call").count(), 1, "said once, however many they are: {story}");
+    let board = console.get("/", &theirs).await.2;
+    assert!(board.contains("whoever is on call told") && !board.contains("@ours.example"), "{board}");
+}

@@ -42,7 +42,10 @@ pub async fn show(
     let shell = member.shell(&mut tx, Nav::Board).await?;
     let now = tx.now().await?;
     let since = now - DAY;
-    let needs = stored::list_needs(&mut tx, SHOWN).await?;
+    let mut needs = stored::list_needs(&mut tx, SHOWN).await?;
+    if member.is_of_client() {
+        needs.iter_mut().filter_map(|need| need.told.as_mut()).for_each(|told| incident::ON_CALL.clone_into(told));
+    }
     let unrun = stored::list_unrun(&mut tx, since, SHOWN).await?;
     // What concerns everybody is shown to who sees everything, as on the page of guardrails.
     let breakers = list_breakers(&mut tx, SHOWN).await?;

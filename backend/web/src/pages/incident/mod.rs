@@ -10,6 +10,9 @@ mod show;
 mod standing;
 mod story;
 
+/// What stands for the organization's own addresses before a client's own person.
+pub const ON_CALL: &str = "whoever is on call";
+
 pub use approval::{Said, answer as answer_approval, say};
 pub use doubt::{answer as answer_doubt, end_doubt};
 pub use list::list;

@@ -4,11 +4,13 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use domain::access::Act;
 use jiff::SignedDuration;
+use store::contacts;
 use store::pages::{hosts, incident};
 use store::remediate::{approvals, progress};
 use uuid::Uuid;
 use views::Nav;
 
+use super::ON_CALL;
 use super::story::{self, Facts, May};
 use crate::layers::page;
 use crate::member::{Member, clock};
@@ -40,6 +42,11 @@ pub async fn show(
     let runs = incident::list_runs(&mut tx, id).await?;
     let waiting: Vec<Uuid> = runs.iter().filter(|run| run.state == "awaiting_approval").map(|run| run.run_id).collect();
     let plans = approvals::list_plans(&mut tx, &waiting).await?;
+    let mut mails = incident::list_mails(&mut tx, id).await?;
+    if member.is_of_client() {
+        let theirs = contacts::list(&mut tx, Some(incident.client_id)).await?;
+        mails.iter_mut().for_each(|mail| without_address(mail, &theirs));
+    }
     let facts = Facts {
         decisions: store::decisions::list_of_incident(&mut tx, id).await?,
         runs,
@@ -47,7 +54,7 @@ pub async fn show(
         run_events: incident::list_run_events(&mut tx, id).await?,
         results: incident::list_results(&mut tx, id).await?,
         verifications: incident::list_verifications(&mut tx, id).await?,
-        mails: incident::list_mails(&mut tx, id).await?,
+        mails,
         progress: progress::list_of(&mut tx, id).await?,
         diagnostics: store::diagnostics::list_of(&mut tx, id).await?,
         incident,
@@ -57,4 +64,13 @@ pub async fn show(
     };
     let may = May { who: member.login_id(), act: member.may(Act::WorkIncidents), approve: member.may(Act::Approve) };
     Ok(page(&story::tell(facts, shell, clock(&app, now), may)))
+}
+
+/// A client sees that somebody was told, and of the addresses those of its own contacts.
+fn without_address(mail: &mut incident::Mail, theirs: &[contacts::Contact]) {
+    if !theirs.iter().any(|contact| contact.person.email.eq_ignore_ascii_case(&mail.address)) {
+        ON_CALL.clone_into(&mut mail.address);
+        // A mail server's words name whom they are about.
+        mail.last_error = None;
+    }
 }

@@ -180,6 +180,7 @@ fn mails(facts: &Facts, all: &mut Vec<Entry>) {
             _ => None,
         });
         match same {
+            Some(told) if told.to.contains(&mail.address) => {}
             Some(told) => told.to.push(mail.address.clone()),
             None => all.push(Entry {
                 at: mail.created_at,
