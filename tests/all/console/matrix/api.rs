@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use web::{Config, router};
 
 use super::Asks::{self, May, MayForAll};
-use super::{Cells, Target, World, leaked};
+use super::{Cells, Rows, Target, World, leaked};
 use crate::console::api::{ALL, ROUTES};
 
 /// What a route asks, what scope lets a token do it, whether it names somebody's row, and what is sent.
@@ -254,12 +254,17 @@ pub(super) async fn tokens(world: &mut World) -> Vec<Held> {
 }
 
 /// Asks for everything with everybody's tokens.
-pub(super) async fn ask_all(world: &mut World, tokens: &[Held], cells: &mut Cells) {
+pub(super) async fn ask_all(world: &mut World, tokens: &[Held], rows: &mut Rows, cells: &mut Cells) {
     let of_rows: BTreeSet<_> = ROWS.iter().map(|(method, of, ..)| (*method, format!("/api/v1/{of}"))).collect();
     let of_routes: BTreeSet<_> = ROUTES.iter().map(|(method, path)| (*method, (*path).to_owned())).collect();
     assert_eq!(of_rows, of_routes, "each route of the API has a row");
     for held in tokens {
         ask_with(world, cells, held).await;
+        let changed = rows.changed(&mut world.console.rows).await;
+        if !changed.is_empty() {
+            let (name, scopes) = (&world.principals[held.at].name, &held.scopes);
+            cells.wrong.push(format!("a token of {name} with {scopes:?} changed rows of {changed:?}"));
+        }
     }
 }
 
