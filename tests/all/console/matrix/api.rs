@@ -292,10 +292,9 @@ async fn ask_with(world: &mut World, cells: &mut Cells, held: &Held) {
             let (status, headers, said) = world.console.api(method, &path, token, &[], body).await;
             cells.add(status);
             let text = said.to_string();
+            let leak = leaked(canaries, principal, &text);
             let fault = match status.as_u16() {
-                _ if leaked(canaries, principal, &text).is_some() || !works && text.contains("canary") => {
-                    Some("shows a canary")
-                }
+                _ if leak.is_some() || !works && text.contains("canary") => Some("shows a canary"),
                 500.. => Some("fails"),
                 429 => Some("is slowed down"),
                 _ if !headers.contains_key("x-content-type-options") => Some("has no security headers"),
@@ -307,7 +306,8 @@ async fn ask_with(world: &mut World, cells: &mut Cells, held: &Held) {
                 _ => Some("is not refused"),
             };
             if let Some(fault) = fault {
-                cells.wrong.push(format!("{method} {path} as {} with {scopes:?}: {status} {fault}", principal.name));
+                let (who, leak) = (&principal.name, leak.unwrap_or_default());
+                cells.wrong.push(format!("{method} {path} as {who} with {scopes:?}: {status} {fault} {leak}"));
             }
             if *named && !sees {
                 let ids =

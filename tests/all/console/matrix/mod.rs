@@ -5,6 +5,7 @@
 //! and each token of the API. What is allowed is read; that it can be done is tried elsewhere.
 
 mod api;
+mod canaries;
 mod events;
 mod pages;
 mod rows;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 use super::strangers::Seat;
 use super::{Console, Organization, host_and_incident, password_hash};
+use canaries::{Canary, leaked};
 use rows::Rows;
 
 /// What a route asks of whoever is signed in.
@@ -106,6 +108,7 @@ impl Console {
         let ours = std::mem::replace(&mut self.ours, of);
         let run = self.run("unknown", "unknown").await;
         self.proposed().await;
+        self.furnish_more(run).await;
         (std::mem::replace(&mut self.ours, ours), run)
     }
 
@@ -192,49 +195,6 @@ impl Console {
         .await;
         id
     }
-
-    /// Puts a word that tells whose it is into every text column of a client's rows that takes one.
-    async fn plant(&mut self, of: &Organization, word: &str) -> usize {
-        let columns: Vec<(String, String)> = sqlx::query_as(
-            "SELECT a.table_name::text, a.column_name::text FROM information_schema.columns a
-             JOIN information_schema.columns c ON c.table_schema = a.table_schema AND c.table_name = a.table_name AND c.column_name = 'client_id'
-             JOIN pg_class k ON k.oid = (quote_ident(a.table_schema) || '.' || quote_ident(a.table_name))::regclass AND k.relkind = 'r'
-             WHERE a.table_schema = 'public' AND a.data_type = 'text' AND a.column_name NOT IN ('time_zone', 'target') ORDER BY 1, 2",
-        )
-        .fetch_all(&mut self.rows)
-        .await
-        .unwrap();
-        let mut planted = 0;
-        for (table, column) in columns {
-            let sql = format!(
-                "UPDATE {table} SET {column} = {column} || ' {word}' WHERE tenant_id = '{}' AND client_id = '{}'",
-                of.tenant, of.client
-            );
-            // What is a closed list, or a key of others, takes none.
-            planted += usize::from(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut self.rows).await.is_ok());
-        }
-        planted
-    }
-}
-
-/// A canary, and whose rows it stands in.
-struct Canary {
-    word: &'static str,
-    tenant: Uuid,
-    client: Uuid,
-}
-
-/// A word in the answer that the principal must not read.
-fn leaked(canaries: &[Canary], principal: &Principal, body: &str) -> Option<&'static str> {
-    let may_read = |canary: &&Canary| {
-        let whose = Whose::Rows { tenant: canary.tenant, client: canary.client };
-        principal.member.as_ref().is_some_and(|member| member.sees(&whose))
-    };
-    canaries
-        .iter()
-        .filter(|canary| body.contains(canary.word))
-        .find(|canary| !may_read(canary))
-        .map(|canary| canary.word)
 }
 
 /// What the cells of a matrix came to.
@@ -270,16 +230,12 @@ impl World {
         let copy = |of: &Organization| Organization { ..*of };
         let (ours, theirs) = (copy(&console.ours), copy(&console.theirs));
         let mut targets = Vec::new();
-        let mut canaries = Vec::new();
-        for (of, word) in [(ours, "canary-first"), (second, "canary-second"), (theirs, "canary-theirs")] {
+        for of in [ours, second, theirs] {
             let (organization, run) = console.furnish(of).await;
-            let planted = console.plant(&organization, word).await;
-            assert!(planted > 20, "{planted} columns took a canary");
-            let (tenant, client) = (organization.tenant, organization.client);
-            canaries.push(Canary { word, tenant, client });
-            let whose = Whose::Rows { tenant, client };
+            let whose = Whose::Rows { tenant: organization.tenant, client: organization.client };
             targets.push(Target { whose, organization, run });
         }
+        let canaries = console.plant(&targets).await;
         let gone = console.gone().await;
         for id in [gone, Uuid::from_u128(1)] {
             let organization =
