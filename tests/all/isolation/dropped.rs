@@ -1,15 +1,20 @@
 //! A request may be dropped at any instant, in the middle of a transaction: the next one on its connection must find
-//! neither its role nor its tenant nor its rows.
+//! neither its role nor its tenant nor its rows, and wait for none of its locks.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use sqlx::Connection as _;
 use store::fleet::list_clients;
+use store::logins::{self, Attempt};
 use store::{Clock, Result, Store, StoreConfig, TenantScope, seeding};
 
 use super::{claimed, limited, tenant};
 use crate::support::TestDb;
+
+/// How many requests are given up, at least.
+const MANY: usize = 2_000;
 
 /// Where a request is dropped.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,9 +25,12 @@ enum Drop {
     Woken(usize),
 }
 
+/// What is asked and not answered yet.
+type Asked<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
 /// A request that is given up at one of its awaits; `None`: it was.
 struct Dropped<'a, T> {
-    request: Pin<Box<dyn Future<Output = T> + 'a>>,
+    request: Asked<'a, T>,
     at: Drop,
     waited: usize,
 }
@@ -44,57 +52,128 @@ impl<T> Future for Dropped<'_, T> {
     }
 }
 
+/// Gives up requests, the first and the second side by side, at each of their awaits in turn, until there were [`MANY`].
+/// What comes `next` is asked after each two. How many were given up.
+async fn give_up_many<'a, T>(
+    request: impl Fn(usize) -> Asked<'a, Result<T>>,
+    next: impl Fn() -> Asked<'a, ()>,
+) -> usize {
+    let mut dropped = 0;
+    // How often a request waits depends on how fast the server is, and on the other one: each round is another one.
+    for make in [Drop::Waiting as fn(usize) -> Drop, Drop::Woken].into_iter().cycle() {
+        if dropped >= MANY {
+            break;
+        }
+        for n in 1.. {
+            let (first, second) = tokio::join!(
+                Dropped { request: request(0), at: make(n), waited: 0 },
+                Dropped { request: request(1), at: make(n), waited: 0 }
+            );
+            next().await;
+            let mut done = 0;
+            for result in [first, second].into_iter().flatten() {
+                assert!(result.is_ok(), "a request beside one that is dropped at {:?} fails", make(n));
+                done += 1;
+            }
+            dropped += 2 - done;
+            if done == 2 {
+                break;
+            }
+        }
+    }
+    dropped
+}
+
 /// A request that must leave nothing: it sees all clients, writes, and gives up in the end.
-async fn request(store: &Store, scope: &TenantScope) -> Result<()> {
+async fn request(store: &Store, scope: &TenantScope, name: &str) -> Result<()> {
     let mut tx = store.begin(scope).await?;
-    seeding::insert_client(&mut tx, "of a dropped request", "UTC").await?;
+    seeding::insert_client(&mut tx, name, "UTC").await?;
     list_clients(&mut tx).await?;
     tx.rollback().await
 }
 
+/// Both limited members at once, so that each of the pool's two connections is looked at.
+async fn each_sees_its_own(store: &Store, limits: [&TenantScope; 2]) {
+    let mut first = store.begin(limits[0]).await.unwrap();
+    let mut second = store.begin(limits[1]).await.unwrap();
+    for tx in [&mut first, &mut second] {
+        let names: Vec<_> = list_clients(tx).await.unwrap().into_iter().map(|c| c.name).collect();
+        assert_eq!(names, ["Alder"], "what a dropped request left is seen by the next");
+    }
+    // Would make lasting what a dropped request had written.
+    first.commit().await.unwrap();
+    second.commit().await.unwrap();
+}
+
 #[tokio::test]
-async fn a_request_dropped_at_any_await_leaks_nothing_to_the_next_on_its_connection() {
+async fn thousands_of_requests_dropped_at_any_await_leak_nothing_to_the_next_on_their_two_connections() {
     let db = TestDb::new().await;
-    // One connection: the next request gets the one that was dropped.
     let store = Store::connect(&StoreConfig {
         tenant_url: db.login_url(),
         system_url: db.system_url(),
-        tenant_connections: 1,
+        tenant_connections: 2,
         clock: Clock::Database,
     })
     .unwrap();
     let ours = tenant(&db, &store, "ours").await;
     let all = claimed(&store).await;
     let theirs = tenant(&db, &store, "theirs").await;
+    let elsewhere = claimed(&store).await;
+    assert_eq!((all.tenant_id(), elsewhere.tenant_id()), (ours.id, theirs.id));
     let (our_limit, their_limit) = (limited(&store, &ours).await, limited(&store, &theirs).await);
 
-    // Whether a request waits at all where it could depends on how fast the server is, so it is tried some times.
-    let mut dropped = 0;
-    for make in [Drop::Waiting as fn(usize) -> Drop, Drop::Woken].into_iter().cycle().take(16) {
-        for n in 1.. {
-            let done = Dropped { request: Box::pin(request(&store, &all)), at: make(n), waited: 0 }.await;
-            for next in [&their_limit, &our_limit] {
-                let mut tx = store.begin(next).await.unwrap();
-                let names: Vec<_> = list_clients(&mut tx).await.unwrap().into_iter().map(|c| c.name).collect();
-                assert_eq!(names, ["Alder"], "after a request dropped at {:?}", make(n));
-                // Would make lasting what a dropped request had written.
-                tx.commit().await.unwrap();
-            }
-            if let Some(result) = done {
-                result.unwrap();
-                break;
-            }
-            dropped += 1;
-        }
-    }
-    assert!(dropped > 16, "only {dropped} requests were dropped");
+    let scopes = [&all, &elsewhere];
+    let names = ["of a dropped request", "of a dropped request elsewhere"];
+    let dropped = give_up_many(
+        |side| Box::pin(request(&store, scopes[side], names[side])),
+        || Box::pin(each_sees_its_own(&store, [&their_limit, &our_limit])),
+    )
+    .await;
+    assert!(dropped >= MANY, "only {dropped} requests were dropped");
 
     let mut admin = db.admin().await;
-    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM clients WHERE name = 'of a dropped request'")
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM clients WHERE name LIKE 'of a dropped request%'")
         .fetch_one(&mut admin)
         .await
         .unwrap();
     assert_eq!(left, 0, "what a dropped request wrote has lasted");
+    store.close().await;
+    admin.close().await.unwrap();
+}
+
+/// A guess at a password that is let finish: it waits for whoever has the login's row.
+async fn guess(store: &Store) {
+    let attempt = logins::claim_attempt(store, "ours@example.test", |_| Duration::ZERO).await.unwrap();
+    assert!(matches!(attempt, Attempt::Compare { .. }), "{attempt:?}");
+}
+
+#[tokio::test]
+async fn thousands_of_guesses_dropped_at_any_await_hold_nothing_and_count_once_at_most() {
+    let db = TestDb::new().await;
+    let store = db.store(Clock::Database);
+    tenant(&db, &store, "ours").await;
+    let looked = std::cell::Cell::new(0);
+    let dropped = give_up_many(
+        |_| Box::pin(logins::claim_attempt(&store, "ours@example.test", |_| Duration::ZERO)),
+        || {
+            looked.set(looked.get() + 1);
+            Box::pin(guess(&store))
+        },
+    )
+    .await;
+    assert!(dropped >= MANY, "only {dropped} guesses were dropped");
+
+    let mut admin = db.admin().await;
+    let counted: i32 = sqlx::query_scalar("SELECT failed_count FROM logins WHERE email = 'ours@example.test'")
+        .fetch_one(&mut admin)
+        .await
+        .unwrap();
+    let (counted, looked) = (usize::try_from(counted).unwrap(), looked.get());
+    // Two a round beside each of those that were let finish: a dropped one may have been counted or not.
+    assert!(
+        (looked..=looked * 3).contains(&counted),
+        "{looked} were let finish, {dropped} were dropped, {counted} are counted"
+    );
     store.close().await;
     admin.close().await.unwrap();
 }
