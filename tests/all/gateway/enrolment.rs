@@ -1,5 +1,7 @@
 //! Tokens for many hosts, where they may be used from, and the same machine enrolled again.
 
+use std::net::SocketAddr;
+
 use super::*;
 use store::enrolment_tokens::{self, For, New};
 use store::{hosts, newcomers};
@@ -96,12 +98,43 @@ async fn a_newcomer_that_is_refused_links_no_more_and_leaves_its_name() {
     assert!(world.enrol_as(&key(3), MANY, "lab-01", None).await.is_ok(), "the name is free again");
 }
 
+/// Where a gateway of this world answers that sees all its requests come from `address`.
+async fn door(world: &World, address: [u8; 4]) -> String {
+    let config = GatewayConfig {
+        node_id: world.node,
+        server_name: "test".into(),
+        dispatch_keys: watch::channel(DispatchKeys::from(key(8))).1,
+        elapsed: crate::support::monotonic(),
+        random: Arc::new(|| [5; 32]),
+    };
+    let peer = gateway::Peer(SocketAddr::from((address, 4_000)));
+    let router = Gateway::new(world.store.clone(), config).router().layer(axum::Extension(peer));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("ws://{at}")
+}
+
 #[tokio::test]
 async fn a_token_of_a_network_is_used_from_there_only() {
-    let world = world().await;
-    world.make_token(MANY, &For::Many(5), &["192.0.2.0/24"]).await;
+    let mut world = world().await;
+    let token_id = world.make_token(MANY, &For::Many(5), &["192.0.2.0/24", "198.51.100.7/32"]).await;
     // The test's requests carry no address: in no network.
     assert_eq!(world.enrol_as(&key(1), MANY, "lab-01", None).await.unwrap_err(), close::TOKEN);
+    for (n, (address, is_let_in)) in
+        [([203, 0, 113, 9], false), ([192, 0, 3, 9], false), ([192, 0, 2, 9], true), ([198, 51, 100, 7], true)]
+            .into_iter()
+            .enumerate()
+    {
+        world.url = door(&world, address).await;
+        let name = format!("net-{n}");
+        let answer = world.enrol_as(&key(20 + u8::try_from(n).unwrap()), MANY, &name, None).await;
+        match is_let_in {
+            true => assert!(answer.is_ok(), "from {address:?}: {answer:?}"),
+            false => assert_eq!(answer.unwrap_err(), close::TOKEN, "from {address:?}"),
+        }
+    }
+    assert_eq!((world.count("hosts").await, world.uses_left(token_id).await), (2, 3), "who is refused takes no use");
 }
 
 #[tokio::test]
