@@ -7,6 +7,7 @@
 mod api;
 mod canaries;
 mod events;
+mod origins;
 mod pages;
 mod rows;
 
