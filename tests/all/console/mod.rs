@@ -21,6 +21,7 @@ mod fuzz;
 mod gallery;
 mod groups;
 mod guardrails;
+mod guesses;
 mod hosts;
 mod incidents;
 mod invitations;

@@ -1,0 +1,51 @@
+//! Guesses at one account, from wherever they come.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use domain::people::rest_of_login;
+use jiff::SignedDuration;
+use store::logins::{self, Attempt};
+
+use super::{Console, PASSWORD};
+
+#[tokio::test]
+async fn of_two_thousand_guesses_at_one_account_within_a_day_about_a_hundred_are_compared() {
+    let console = Console::new().await;
+    let mut compared = 0;
+    // Ten at once, every seven minutes and twelve seconds: a hash is only computed for what is to be compared.
+    for _ in 0..200 {
+        let guesses = (0..10).map(|_| logins::claim_attempt(&console.store, "sam@ours.example", rest_of_login));
+        let claims = futures_util::future::join_all(guesses).await;
+        compared += claims.iter().filter(|claim| matches!(claim, Ok(Attempt::Compare { .. }))).count();
+        assert!(claims.iter().all(Result::is_ok), "{claims:?}");
+        console.clock.advance(SignedDuration::from_secs(432));
+    }
+    // Some are free, some come while the rest grows, and then one in a quarter of an hour: 96 a day.
+    assert!((50..=110).contains(&compared), "{compared} guesses were compared");
+}
+
+#[tokio::test]
+async fn guesses_at_one_account_from_many_sources_make_it_rest_for_each_of_them() {
+    let mut console = Console::new().await;
+    let attempt = async |from: u8, password: &str| {
+        let form = format!("email=sam%40ours.example&password={}", password.replace(' ', "+"));
+        let mut request = Request::post("/sign-in")
+            .header("host", "mend.example")
+            .header("origin", "https://mend.example")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(form))
+            .unwrap();
+        let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, from));
+        request.extensions_mut().insert(web::Peer(SocketAddr::new(address, 4_000)));
+        console.send(request).await.0
+    };
+    for from in 0..40 {
+        assert_eq!(attempt(from, "guess").await, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    assert_eq!(attempt(99, PASSWORD).await, StatusCode::UNPROCESSABLE_ENTITY, "it rests for its owner too");
+    console.clock.advance(SignedDuration::from_mins(16));
+    assert_eq!(attempt(99, PASSWORD).await, StatusCode::SEE_OTHER);
+    assert_eq!(console.count("sources WHERE failed_count = 1 AND source <> '192.0.2.99'").await, 40, "none of them rests");
+}
