@@ -122,6 +122,7 @@ impl Console {
     async fn send(&self, request: Request<Body>) -> (StatusCode, HeaderMap, String) {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
+        headers.get_all(header::SET_COOKIE).iter().for_each(is_kept_well);
         if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream") {
             // It has no end: its first part.
             let part = response.into_body().into_data_stream().next().await.unwrap().unwrap();
@@ -154,11 +155,8 @@ impl Console {
     async fn sign_in(&self, email: &str) -> String {
         let (status, headers, _) = self.try_sign_in(email, PASSWORD).await;
         assert_eq!(status, StatusCode::SEE_OTHER);
-        let cookie = headers[header::SET_COOKIE].to_str().unwrap().to_owned();
-        for attribute in ["__Host-session=", "HttpOnly", "Secure", "SameSite=Lax", "Path=/"] {
-            assert!(cookie.contains(attribute), "{attribute} is missing in {cookie}");
-        }
-        assert!(!cookie.contains("Domain"));
+        let cookie = headers[header::SET_COOKIE].to_str().unwrap();
+        assert!(cookie.starts_with("__Host-session="), "{cookie}");
         cookie.split(';').next().unwrap().to_owned()
     }
 
@@ -230,6 +228,25 @@ impl Console {
         }
         run
     }
+}
+
+/// Whatever flow sets a cookie: it is sent to us alone, over TLS, with no other site's request but a link, and no script
+/// reads it.
+fn is_kept_well(cookie: &axum::http::HeaderValue) {
+    let cookie = cookie.to_str().unwrap();
+    let mut parts = cookie.split(';').map(str::trim);
+    let (name, value) = parts.next().unwrap().split_once('=').unwrap();
+    assert!(["__Host-session", "__Host-ceremony"].contains(&name), "{cookie}");
+    let attributes: Vec<&str> = parts.collect();
+    // What takes a cookie away has nothing to keep, and the session's row is gone.
+    let wanted = match value.is_empty() {
+        true => &["Path=/", "Max-Age=0"][..],
+        false => &["Path=/", "HttpOnly", "Secure", "SameSite=Lax"],
+    };
+    for attribute in wanted {
+        assert!(attributes.contains(attribute), "{attribute} is missing in {cookie}");
+    }
+    assert!(!attributes.iter().any(|attribute| attribute.starts_with("Domain")), "{cookie}");
 }
 
 fn gateway(store: &Store) -> gateway::Gateway {
