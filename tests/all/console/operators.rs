@@ -65,6 +65,12 @@ impl Console {
         Seat { cookie, csrf, codes }
     }
 
+    /// As [`Console::operator`], as everybody else's seat is told.
+    pub(super) async fn operator_seat(&self) -> super::strangers::Seat {
+        let Seat { cookie, csrf, .. } = self.operator().await;
+        super::strangers::Seat { cookie, csrf }
+    }
+
     async fn act(&self, seat: &mut Seat, path: &str, form: &str) -> StatusCode {
         let code = seat.codes.pop().unwrap();
         self.post(path, &seat.cookie, format!("csrf={}&code={code}{form}", seat.csrf)).await.0

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use jiff::SignedDuration;
 
 use super::people::{cookie_of, leads_to};
-use super::strangers::{Gives, ROUTES};
+use super::strangers::{Gives, ROUTES, Seat};
 use super::{Console, token as csrf_of};
 
 impl Console {
@@ -23,6 +23,14 @@ impl Console {
         let (status, headers, _) = self.post(&self.link().await.unwrap(), "", String::new()).await;
         assert_eq!((status, leads_to(&headers)), (StatusCode::SEE_OTHER, "/"));
         cookie_of(&headers)
+    }
+
+    /// A support session of ours under an owner's grant, and the token of its forms.
+    pub(super) async fn support_seat(&self) -> Seat {
+        assert_eq!(self.grant("4").await.0, StatusCode::SEE_OTHER);
+        let cookie = self.begin_support().await;
+        let csrf = csrf_of(&self.get("/hosts", &cookie).await.2);
+        Seat { cookie, csrf }
     }
 }
 

@@ -6,7 +6,7 @@ use store::auth::OperatorTx;
 use store::{TenantTx, audit};
 use uuid::Uuid;
 
-use super::{Whose, World};
+use super::{Staff, Whose, World};
 use crate::console::events::Stream;
 
 impl World {
@@ -23,8 +23,10 @@ async fn the_stream_tells_every_principal_of_what_is_theirs_and_of_nothing_else(
     let mut streams = Vec::new();
     for principal in &world.principals {
         let stream = Stream::open(addr, &principal.seat.cookie).await;
-        assert_eq!(stream.got.starts_with("HTTP/1.1 200"), principal.member.is_some(), "{}", principal.name);
-        if let Some(member) = &principal.member {
+        // A page of support's is read again by itself: a stream is bound to a login's session.
+        let member = principal.member.as_ref().filter(|_| principal.staff == Staff::No);
+        assert_eq!(stream.got.starts_with("HTTP/1.1 200"), member.is_some(), "{}", principal.name);
+        if let Some(member) = member {
             streams.push((principal, member, stream));
         }
     }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use axum::http::StatusCode;
 use domain::access::{Act, Role};
 use store::auth::OperatorTx;
-use store::{Store, seeding};
+use store::seeding;
 use uuid::Uuid;
 
 use super::strangers::Seat;
@@ -41,8 +41,19 @@ struct Principal {
     /// What they sign in with.
     email: Option<String>,
     seat: Seat,
-    /// None: nobody who is signed in.
+    /// None: nobody who is signed in to an organization.
     member: Option<Member>,
+    staff: Staff,
+}
+
+/// Whether somebody is of the platform's staff.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Staff {
+    No,
+    /// Has no seat anywhere, and pages of their own.
+    Operator,
+    /// Reads an organization's pages while an owner's grant lasts.
+    Support,
 }
 
 struct Member {
@@ -68,12 +79,6 @@ impl Member {
             Asks::MayForAll(act) => self.role.may(act) && self.clients.is_none(),
         }
     }
-}
-
-/// What an agent could show.
-struct Shown {
-    key: String,
-    token: String,
 }
 
 /// Whose rows the ids of a request name.
@@ -125,6 +130,7 @@ impl Console {
             seat: self.member(&email).await,
             email: Some(email),
             member: Some(Member { tenant, role, clients }),
+            staff: Staff::No,
         }
     }
 
@@ -134,18 +140,13 @@ impl Console {
             email: None,
             seat: Seat { cookie, csrf: "guess".to_owned() },
             member: None,
+            staff: Staff::No,
         };
         let mut all = vec![
             nobody("stranger", String::new()),
             nobody("a session that ended", format!("__Host-session={}", "A".repeat(22))),
             nobody("a session of nonsense", "__Host-session=mw_api_nonsense".to_owned()),
         ];
-        // An agent is let in by its key, in the dialogue of its link, and by nothing that it could show here.
-        for (of, whose) in [(&self.ours, "an agent"), (&self.theirs, "an agent elsewhere")] {
-            let shown = self.shown_by_agent(of).await;
-            all.push(nobody(whose, format!("__Host-session={}", shown.key)));
-            all.push(nobody(&format!("{whose} by its token"), format!("__Host-session={}", shown.token)));
-        }
         for (role, word) in Role::ALL {
             if !role.needs_clients() {
                 all.push(self.principal(self.ours.tenant, role, None, &format!("{word} of all clients")).await);
@@ -158,40 +159,31 @@ impl Console {
             let theirs = role.needs_clients().then(|| vec![self.theirs.client]);
             all.push(self.principal(self.theirs.tenant, role, theirs, &format!("{word} elsewhere")).await);
         }
+        // An agent is nobody here: it is let in by its key, in the dialogue of its link (`gateway`).
+        let (name, seat) = ("an operator".to_owned(), self.operator_seat().await);
+        all.push(Principal { name, email: None, seat, member: None, staff: Staff::Operator });
+        // The last: what support looks at is noted, and the rows are compared before.
+        let (name, seat) = ("the platform's support".to_owned(), self.support_seat().await);
+        let member = Some(Member { tenant: self.ours.tenant, role: Role::Support, clients: None });
+        all.push(Principal { name, email: None, seat, member, staff: Staff::Support });
         all
     }
 
-    /// What the agent of an organization's host has: its key's hash, as it links with it, and a token it enrols with.
-    async fn shown_by_agent(&self, of: &Organization) -> Shown {
-        let operator = OperatorTx::begin(&self.store, &self.db.owner_url()).await.unwrap();
-        let mut tx = operator.into_tenant(of.tenant).await.unwrap();
-        let token = keys::token::mint(
-            keys::token::Kind::Enroll,
-            &mut <rand::rngs::StdRng as rand::SeedableRng>::seed_from_u64(Store::new_id().as_u128() as u64),
-        );
-        let new = store::enrolment_tokens::New {
-            client_id: of.client,
-            site_id: None,
-            tags: &serde_json::json!({}),
-            networks: &[],
-            whom: &store::enrolment_tokens::For::Many(5),
-            begins: "mw_enroll_",
-            hash: token.hash(),
-            lives: std::time::Duration::from_secs(3_600),
-            by: "P.",
-        };
-        store::enrolment_tokens::insert(&mut tx, &new).await.unwrap();
-        tx.commit().await.unwrap();
-        Shown { key: hex::encode(keys::digest(of.host.as_bytes()).0), token: token.reveal().to_owned() }
-    }
-
-    /// The id of an incident and a host that were there.
+    /// The id of a run, an incident, a host, a client and a member that were there.
     async fn gone(&mut self) -> Uuid {
-        let (Organization { tenant, client, .. }, id) = (&self.ours, Store::new_id());
+        let id = self.run("unknown", "unknown").await;
+        let Organization { tenant, client, .. } = self.ours;
         self.execute(format!(
-            "INSERT INTO incidents (tenant_id, client_id, incident_id, title, severity, state, opened_at) VALUES ('{tenant}', '{client}', '{id}', 'x', 'critical', 'open', clock_timestamp());
+            "DELETE FROM guardrail_admissions WHERE run_id = '{id}'; DELETE FROM jobs WHERE run_id = '{id}';
+             DELETE FROM runs WHERE run_id = '{id}'; DELETE FROM remediations WHERE remediation_id = '{id}';
+             INSERT INTO incidents (tenant_id, client_id, incident_id, title, severity, state, opened_at) VALUES ('{tenant}', '{client}', '{id}', 'x', 'critical', 'open', clock_timestamp());
              INSERT INTO hosts (tenant_id, client_id, host_id, name, public_key, state, enrolled_at) VALUES ('{tenant}', '{client}', '{id}', 'gone', uuid_send('{id}'), 'trusted', clock_timestamp());
-             DELETE FROM incidents WHERE incident_id = '{id}'; DELETE FROM hosts WHERE host_id = '{id}'"
+             DELETE FROM incidents WHERE incident_id = '{id}'; DELETE FROM hosts WHERE host_id = '{id}';
+             INSERT INTO clients (tenant_id, client_id, name, time_zone, created_at) VALUES ('{tenant}', '{id}', 'gone', 'UTC', clock_timestamp());
+             DELETE FROM clients WHERE client_id = '{id}';
+             INSERT INTO logins (login_id, email) VALUES ('{id}', 'gone@matrix.example');
+             INSERT INTO memberships (tenant_id, login_id, name, email, role) VALUES ('{tenant}', '{id}', 'gone', 'gone@matrix.example', 'viewer');
+             DELETE FROM memberships WHERE login_id = '{id}'"
         ))
         .await;
         id
@@ -227,6 +219,7 @@ impl World {
         let second = console.second_client().await;
         let second_client = second.client;
         let principals = console.principals(second_client).await;
+        let gone = console.gone().await;
 
         let copy = |of: &Organization| Organization { ..*of };
         let (ours, theirs) = (copy(&console.ours), copy(&console.theirs));
@@ -237,7 +230,6 @@ impl World {
             targets.push(Target { whose, organization, run });
         }
         let canaries = console.plant(&targets).await;
-        let gone = console.gone().await;
         for id in [gone, Uuid::from_u128(1)] {
             let organization =
                 Organization { tenant: id, technician: id, client: id, check: id, host: id, incident: id };
