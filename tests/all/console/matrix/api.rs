@@ -11,9 +11,9 @@ use super::{Cells, Rows, Target, World, leaked};
 use crate::console::api::{ALL, ROUTES};
 
 /// What a route asks, what scope lets a token do it, whether it names somebody's row, and what is sent.
-type Row = (&'static str, &'static str, Asks, &'static str, bool, fn(&Target) -> Value);
+pub(super) type Row = (&'static str, &'static str, Asks, &'static str, bool, fn(&Target) -> Value);
 
-const ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row] = &[
     ("GET", "incidents", May(Act::Read), "read", false, |_| json!(null)),
     ("GET", "incidents/{id}", May(Act::Read), "read", true, |_| json!(null)),
     ("POST", "incidents/{id}/owner", May(Act::WorkIncidents), "work", true, |_| json!({ "answer": "take" })),
@@ -195,7 +195,7 @@ const FILTERS: &[&str] = &[
     "hosts?client={client}",
 ];
 
-fn path(of: &str, target: &Target) -> String {
+pub(super) fn path(of: &str, target: &Target) -> String {
     let organization = &target.organization;
     let id = match of.split('/').next().unwrap_or_default() {
         "hosts" => organization.host,

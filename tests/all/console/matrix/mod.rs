@@ -7,6 +7,7 @@
 mod api;
 mod canaries;
 mod events;
+mod fields;
 mod origins;
 mod pages;
 mod rows;

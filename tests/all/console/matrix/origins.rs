@@ -10,7 +10,7 @@ use crate::console::api::ALL;
 use crate::console::strangers::{ROUTES, Seat};
 
 /// As our own pages send it.
-const OURS: &[(&str, &str)] = &[("origin", "https://mend.example"), ("sec-fetch-site", "same-origin")];
+pub(super) const OURS: &[(&str, &str)] = &[("origin", "https://mend.example"), ("sec-fetch-site", "same-origin")];
 
 /// As other pages send it, or have it sent.
 const ELSEWHERE: [&[(&str, &str)]; 8] = [
@@ -29,7 +29,7 @@ const ELSEWHERE: [&[(&str, &str)]; 8] = [
 
 impl Console {
     /// What is answered to a form, or to the API's body, that comes with these headers.
-    async fn sent(&self, path: &str, headers: &[(&str, &str)], body: &str) -> StatusCode {
+    pub(super) async fn sent(&self, path: &str, headers: &[(&str, &str)], body: &str) -> StatusCode {
         let kind = match path.starts_with("/api/") {
             true => "application/json",
             false => "application/x-www-form-urlencoded",

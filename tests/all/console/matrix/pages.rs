@@ -123,6 +123,7 @@ fn may_change(method: &str, path: &str, gives: Gives) -> &'static [&'static str]
     match (method, path) {
         ("POST", _) if gives == Gives::Everybody => &["sources", "ceremonies", "letters"],
         ("GET", "/settings/second-factor") => &["logins"],
+        ("GET", "/sso/{id}/begin") => &["sources", "ceremonies"],
         _ => &[],
     }
 }
