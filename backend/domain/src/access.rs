@@ -33,7 +33,7 @@ pub enum Act {
     StopActions,
     /// Let act again what was stopped, close a breaker, end an interlock.
     LetAct,
-    /// Say that a quarantined or new host is to be trusted.
+    /// Say that a quarantined or new host is to be trusted, and retire hosts.
     TrustHost,
     /// See and answer changes that wait for a second person.
     ConfirmChanges,
@@ -138,7 +138,7 @@ impl Act {
             Act::Approve => "Say yes or no to a fix that asks first",
             Act::StopActions => "Stop all actions of a client or of the organization",
             Act::LetAct => "Let act again, close a breaker, end an interlock",
-            Act::TrustHost => "Say that a quarantined or new host is to be trusted",
+            Act::TrustHost => "Say that a quarantined or new host is to be trusted, and retire hosts",
             Act::ConfirmChanges => "See and answer changes that wait for a second person",
             Act::EnrolHosts => "Make enrolment tokens",
             Act::MakeTokens => "Make API tokens, which never may more than their maker",

@@ -10,7 +10,7 @@ pub const SCOPES: [(Act, &str, &str); 13] = [
     (Act::Approve, "approve", "Answer fixes that ask first"),
     (Act::StopActions, "stop", "Stop all actions"),
     (Act::LetAct, "let_act", "Let act again, close breakers, end interlocks"),
-    (Act::TrustHost, "trust", "Accept new hosts, say that a host is the same machine"),
+    (Act::TrustHost, "trust", "Accept new hosts, say that a host is the same machine, retire one"),
     (Act::ManageClients, "clients", "Add, change, archive and restore clients, their sites, contacts and hosts"),
     (Act::EnrolHosts, "enrol", "Make and revoke enrolment tokens"),
     (Act::ConfirmChanges, "confirm", "Answer changes that wait for a second person"),

@@ -114,6 +114,9 @@ async fn one(tx: &mut TenantTx, s: &Signal) -> store::Result<()> {
 async fn raised(tx: &mut TenantTx, s: &Signal, fingerprint: &[u8; 32]) -> store::Result<()> {
     let corrupt = |column| StoreError::Corrupt { table: "signals", column, id: s.signal_id };
     let f = facts::find(tx, s.check_id, s.host_id).await?.ok_or(corrupt("host_id"))?;
+    if f.is_over {
+        return Ok(());
+    }
     let facts = AlertFacts {
         check: f.check,
         kind: f.kind,

@@ -69,6 +69,10 @@ fn refused(why: impl Into<String>) -> End {
     End::close(close::TOKEN, why)
 }
 
+fn retired() -> End {
+    refused("this machine's host was retired, and its key opens nothing any more: remove host.key from the agent's state directory and enrol with a new token")
+}
+
 /// Who asks.
 struct Asking<'a> {
     key: &'a PublicKey,
@@ -177,7 +181,10 @@ async fn become_host(
     let public_key = asking.key.to_bytes();
     if let Plan::One(plan) = plan {
         match (plan.host_id, plan.public_key.as_deref()) {
-            (Some(host_id), Some(spent_by)) if spent_by == public_key => return Ok(Became::Host(host_id)),
+            (Some(host_id), Some(spent_by)) if spent_by == public_key => {
+                let is_there = hosts::find(tx, host_id).await?.is_some_and(|host| host.state != "retired");
+                return if is_there { Ok(Became::Host(host_id)) } else { Err(retired()) };
+            }
             (Some(_), _) => return Err(refused("the enrolment token was used by another machine; make a new one")),
             (None, _) => {}
         }
@@ -248,7 +255,9 @@ async fn spend(
     let new = hosts::NewHost { client_id, site_id, name, tags, public_key: &public_key };
     let host_id = hosts::insert(tx, &new).await.map_err(|error| match error.conflict() {
         Some("hosts_name") => refused("the client has a host of this name already; rename or retire it first"),
-        Some("hosts_public_key") => refused("this machine's key belongs to another host; it is enrolled already"),
+        Some("hosts_public_key") => {
+            refused("this machine's key belongs to another host, or to one that was retired: remove host.key from the agent's state directory and enrol again")
+        }
         _ => End::Store(error),
     })?;
     host_links::insert(tx, client_id, host_id, gateway.config.node_id).await?;

@@ -221,6 +221,20 @@ pub async fn mark_all_replaced(tx: &mut TenantTx, client_id: Option<Uuid>) -> Re
     Ok(())
 }
 
+/// [`mark_all_replaced`] of one host.
+pub async fn mark_replaced(tx: &mut TenantTx, host_id: Uuid) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    sqlx::query!(
+        "UPDATE host_links SET epoch = epoch + 1, unlinked_at = coalesce(unlinked_at, $3) WHERE tenant_id = $1 AND host_id = $2",
+        tenant_id,
+        host_id,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// The living nodes that hold links of hosts for which a job waits, or a question that was asked and is not answered.
 pub async fn list_nodes_with_open_work(tx: &mut TenantTx) -> Result<Vec<Uuid>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);

@@ -43,6 +43,7 @@ pub mod people;
 pub mod platform;
 pub mod quotas;
 pub mod remediate;
+pub mod retiring;
 pub mod scope;
 pub mod sealing;
 pub mod secrets;

@@ -111,6 +111,7 @@ fn members() -> Vec<Route> {
         write("/hosts/{id}/hands-off", pages::host::start_hands_off),
         write("/hosts/{id}/release", pages::host::release),
         write("/hosts/{id}/same-machine", pages::host::same_machine),
+        write("/hosts/{id}/retire", pages::host::retire),
         write("/hosts/{id}/watch", pages::host::watch),
         read("/settings/enrolment", pages::enrolment::show),
         write("/settings/enrolment", pages::enrolment::make),

@@ -33,6 +33,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/v1/hosts/{id}/hands-off"),
     ("POST", "/api/v1/hosts/{id}/release"),
     ("POST", "/api/v1/hosts/{id}/same-machine"),
+    ("POST", "/api/v1/hosts/{id}/retire"),
     ("POST", "/api/v1/hosts/{id}/accept"),
     ("POST", "/api/v1/hosts/{id}/refuse"),
     ("POST", "/api/v1/hosts/{id}/claim"),

@@ -73,6 +73,13 @@ async fn words(console: &mut Console, token: &str) -> Words {
     let interlock = Store::new_id();
     console.interlock(interlock).await;
     let (tenant, client, host) = (console.ours.tenant, console.ours.client, console.ours.host);
+    let spare = Store::new_id();
+    console
+        .execute(format!(
+            "INSERT INTO hosts (tenant_id, client_id, host_id, name, public_key, state, enrolled_at)
+               VALUES ('{tenant}', '{client}', '{spare}', 'spare', uuid_send('{spare}'), 'trusted', clock_timestamp())"
+        ))
+        .await;
     // A second factor, so that asking for one does not end the token; and somebody whose changes wait for us.
     console
         .execute(format!(
@@ -111,6 +118,7 @@ async fn words(console: &mut Console, token: &str) -> Words {
         ("run", vec![json!(run)]),
         ("asking", vec![json!(asking)]),
         ("host", vec![json!(host)]),
+        ("spare", vec![json!(spare)]),
         ("interlock", vec![json!(interlock)]),
         ("client", vec![json!(client)]),
         ("idle", vec![idle]),
@@ -139,6 +147,8 @@ fn bound(route: &str) -> Vec<(&'static str, &'static str)> {
         "incidents" => vec![("path.id", "incident"), ("body.run", "run")],
         "runs" => vec![("path.id", "run")],
         "approvals" => vec![("path.id", "asking")],
+        // One that stands by itself, so that the others' host stays.
+        "hosts" if below.ends_with("retire") => vec![("path.id", "spare")],
         "hosts" => vec![("path.id", "host")],
         "guardrails" => vec![("path.id", "interlock"), ("body.breaker", "breaker")],
         "clients" if below.ends_with("archive") || below.ends_with("restore") => vec![("path.id", "idle")],

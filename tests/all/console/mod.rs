@@ -34,6 +34,7 @@ mod passkeys;
 mod people;
 mod plans;
 mod program;
+mod retiring;
 mod secrets;
 mod sessions;
 mod sign_on;

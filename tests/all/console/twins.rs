@@ -91,6 +91,7 @@ const TWINS: &[(&str, Twin)] = &[
     ("/hosts/{id}/hands-off", Is(&["hosts/{id}/hands-off"])),
     ("/hosts/{id}/release", Is(&["hosts/{id}/release"])),
     ("/hosts/{id}/same-machine", Is(&["hosts/{id}/same-machine"])),
+    ("/hosts/{id}/retire", Is(&["hosts/{id}/retire"])),
     ("/hosts/{id}/watch", Is(&["hosts/{id}/watch"])),
     ("/guardrails/stop", Is(&["guardrails/stop"])),
     ("/guardrails/go", Is(&["guardrails/go"])),

@@ -241,3 +241,26 @@ async fn the_hosts_of_a_client_that_is_deleted_are_cut_off_and_their_keys_and_to
     assert_eq!(again.next().await.unwrap_err(), close::HOST_KEY);
     assert_eq!(world.enrol_as(&key(2), MANY, "alder-new", None).await.unwrap_err(), close::TOKEN);
 }
+
+#[tokio::test]
+async fn a_host_that_is_retired_is_cut_off_and_its_machine_is_a_new_host_with_another_key_only() {
+    let mut world = world().await;
+    world.make_token(MANY, &For::Many(5), &[]).await;
+    let host = world.enrol_as(&key(1), TOKEN, "alder-web", Some(MACHINE)).await.unwrap().host_id;
+    let (mut peer, _) = world.link(host, Uuid::from_u128(1), 0).await;
+    let mut tx = world.tx().await;
+    let retired = store::retiring::retire(&mut tx, world.client, host).await.unwrap();
+    assert_eq!(retired, store::retiring::Retired::Yes);
+    tx.commit().await.unwrap();
+    assert_ne!(peer.until_closed().await, 0, "its link is ended with a word");
+    assert_eq!(world.count("host_links WHERE unlinked_at IS NULL").await, 0);
+    let mut again = Peer::open(&format!("{}{LINK_PATH}/{}", world.url, key(1).public().id())).await;
+    assert_eq!(again.next().await.unwrap_err(), close::HOST_KEY);
+    // Neither the token that it came by nor a fresh one takes its key again.
+    assert_eq!(world.enrol_as(&key(1), TOKEN, "alder-web", Some(MACHINE)).await.unwrap_err(), close::TOKEN);
+    assert_eq!(world.enrol_as(&key(1), MANY, "alder-web", Some(MACHINE)).await.unwrap_err(), close::TOKEN);
+    let new = world.enrol_as(&key(2), MANY, "alder-web", Some(MACHINE)).await.unwrap();
+    assert_ne!(new.host_id, host, "the same machine is another host, and nobody is asked whether it is the old one");
+    assert_eq!(world.count("hosts WHERE name = 'alder-web' AND state = 'quarantined'").await, 1);
+    assert_eq!(world.count("host_claims").await, 0);
+}

@@ -19,17 +19,20 @@ pub struct Facts {
     pub host: String,
     /// The host's tags.
     pub tags: BTreeMap<String, String>,
+    /// The host is retired or the check is archived: what was seen before says nothing any more.
+    pub is_over: bool,
 }
 
 /// The facts of a check on a host.
 pub async fn find(tx: &mut TenantTx, check_id: Uuid, host_id: Uuid) -> Result<Option<Facts>> {
     let tenant_id = tx.tenant_id();
     let row = sqlx::query!(
-        "SELECT k.name AS check_name, k.kind, c.name AS client, h.name AS host, h.tags
+        r#"SELECT k.name AS check_name, k.kind, c.name AS client, h.name AS host, h.tags,
+           (h.state = 'retired' OR k.archived_at IS NOT NULL) AS "is_over!"
          FROM hosts h
          JOIN clients c ON c.tenant_id = h.tenant_id AND c.client_id = h.client_id
          JOIN checks k ON k.tenant_id = h.tenant_id AND k.check_id = $3
-         WHERE h.tenant_id = $1 AND h.host_id = $2",
+         WHERE h.tenant_id = $1 AND h.host_id = $2"#,
         tenant_id,
         host_id,
         check_id
@@ -42,5 +45,6 @@ pub async fn find(tx: &mut TenantTx, check_id: Uuid, host_id: Uuid) -> Result<Op
         column: "tags",
         id: host_id,
     })?;
-    Ok(Some(Facts { check: r.check_name, kind: r.kind, client: r.client, host: r.host, tags }))
+    let (check, is_over) = (r.check_name, r.is_over);
+    Ok(Some(Facts { check, kind: r.kind, client: r.client, host: r.host, tags, is_over }))
 }

@@ -78,6 +78,7 @@ impl Modify for Token {
         super::host::act::hands_off,
         super::host::act::release,
         super::host::act::same_machine,
+        super::host::act::retire,
         super::host::act::accept,
         super::host::act::refuse,
         super::host::act::claim,

@@ -68,6 +68,7 @@ pub fn routes() -> Vec<Route> {
         write("/api/v1/hosts/{id}/hands-off", host::act::hands_off),
         write("/api/v1/hosts/{id}/release", host::act::release),
         write("/api/v1/hosts/{id}/same-machine", host::act::same_machine),
+        write("/api/v1/hosts/{id}/retire", host::act::retire),
         write("/api/v1/hosts/{id}/accept", host::act::accept),
         write("/api/v1/hosts/{id}/refuse", host::act::refuse),
         write("/api/v1/hosts/{id}/claim", host::act::claim),

@@ -41,6 +41,7 @@ pub(super) const ROWS: &[Row] = &[
     ("POST", "hosts/{id}/hands-off", May(Act::WorkIncidents), "work", true, |_| json!({ "hours": 1 })),
     ("POST", "hosts/{id}/release", May(Act::WorkIncidents), "work", true, |_| json!({})),
     ("POST", "hosts/{id}/same-machine", May(Act::TrustHost), "trust", true, |_| json!({})),
+    ("POST", "hosts/{id}/retire", May(Act::TrustHost), "trust", true, |_| json!({})),
     ("POST", "hosts/{id}/accept", May(Act::TrustHost), "trust", true, |_| json!({})),
     ("POST", "hosts/{id}/refuse", May(Act::TrustHost), "trust", true, |_| json!({})),
     ("POST", "hosts/{id}/claim", May(Act::TrustHost), "trust", true, |_| json!({ "answer": "other" })),

@@ -81,6 +81,7 @@ const ASKS: &[(&str, &str, Asks)] = &[
     ("POST", "/hosts/{id}/hands-off", May(Act::WorkIncidents)),
     ("POST", "/hosts/{id}/release", May(Act::WorkIncidents)),
     ("POST", "/hosts/{id}/same-machine", May(Act::TrustHost)),
+    ("POST", "/hosts/{id}/retire", May(Act::TrustHost)),
     ("GET", "/guardrails", May(Act::Read)),
     ("POST", "/guardrails/stop", MayForAll(Act::StopActions)),
     ("POST", "/guardrails/go", MayForAll(Act::LetAct)),

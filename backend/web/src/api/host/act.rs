@@ -1,4 +1,4 @@
-//! `POST /api/v1/hosts/{id}/…`: hands off, release, the same machine, newcomers and claims, watching a service.
+//! `POST /api/v1/hosts/{id}/…`: hands off, release, the same machine, retiring, newcomers and claims, watching a service.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -10,7 +10,7 @@ use views::HANDS_OFF_HOURS;
 use crate::App;
 use crate::api::{Caller, Done, Id, Made, Nothing, Problem, Sent, reason, some};
 use crate::pages::enrolment::{Word, answer_claim, welcome};
-use crate::pages::host::{attest, begin_hands_off, end_hands_off, watch_service};
+use crate::pages::host::{attest, begin_hands_off, end_hands_off, retire_host, watch_service};
 
 /// No actions for a while.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -80,6 +80,23 @@ pub async fn same_machine(
     sent.act(&app, &caller, async |tx| {
         attest(tx, &caller.member, id).await?;
         Ok(Done { changed: true })
+    })
+    .await
+}
+
+/// Retires a host: its key opens nothing any more, its link ends, its incidents are closed, and its name is free. Nothing
+/// brings it back; its machine enrols anew, with another key. While a fix is at work there it is refused with 409.
+#[utoipa::path(post, path = "/api/v1/hosts/{id}/retire", tag = "Hosts", params(("id" = Uuid, Path, description = "The host"), crate::api::document::Key),
+    request_body = Nothing, responses((status = 200, description = "It is retired", body = Done), Problem), security(("token" = ["trust"])))]
+pub async fn retire(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    sent: Sent<Nothing>,
+) -> Result<Response, Problem> {
+    sent.act(&app, &caller, async |tx| {
+        let changed = retire_host(tx, &caller.member, id).await??;
+        Ok(Done { changed })
     })
     .await
 }
