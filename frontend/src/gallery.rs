@@ -137,6 +137,8 @@ pub const PAGES: &[(&str, Sample)] = &[
     ("settings-support-none", || samples::support_page(false).render()),
     ("settings-limits", || samples::limits_page(false).render()),
     ("settings-limits-wrong", || samples::limits_page(true).render()),
+    ("settings-calls", || samples::calls_page(false).render()),
+    ("settings-calls-wrong", || samples::calls_page(true).render()),
     ("settings-mail", || samples::relay_page(true).render()),
     ("settings-mail-none", || samples::relay_page(false).render()),
     ("settings-secrets", || samples::secrets_page().render()),

@@ -16,7 +16,7 @@ pub const SCOPES: [(Act, &str, &str); 13] = [
     (Act::ConfirmChanges, "confirm", "Answer changes that wait for a second person"),
     (Act::ReadAudit, "audit", "Read and export the audit"),
     (Act::ManagePeople, "people", "See, invite, change and remove members"),
-    (Act::ManageOrganization, "settings", "See and change limits, secrets, the mail relay and the asked second factor"),
+    (Act::ManageOrganization, "settings", "See and change limits, secrets, who is called, the mail relay and the asked second factor"),
     (Act::OwnOrganization, "own", "Let the platform’s staff look; with members also make and unmake owners"),
 ];
 

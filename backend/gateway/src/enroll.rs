@@ -70,7 +70,7 @@ fn refused(why: impl Into<String>) -> End {
 }
 
 fn retired() -> End {
-    refused("this machine's host was retired, and its key opens nothing any more: remove host.key from the agent's state directory and enrol with a new token")
+    refused("this machine's host was retired: remove host.key from the state directory and enrol with a new token")
 }
 
 /// Who asks.
@@ -256,7 +256,7 @@ async fn spend(
     let host_id = hosts::insert(tx, &new).await.map_err(|error| match error.conflict() {
         Some("hosts_name") => refused("the client has a host of this name already; rename or retire it first"),
         Some("hosts_public_key") => {
-            refused("this machine's key belongs to another host, or to one that was retired: remove host.key from the agent's state directory and enrol again")
+            refused("this key is another host's, or a retired one's: remove host.key from the state directory and enrol again")
         }
         _ => End::Store(error),
     })?;

@@ -9,6 +9,7 @@ pub mod api;
 pub mod audit;
 pub mod auth;
 pub mod changes;
+pub mod channels;
 pub mod classify;
 pub mod clients;
 pub mod clock;

@@ -7,7 +7,7 @@ use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
 use crate::people::letters;
-use crate::{Queue, Result, Store, SystemTx, TenantTx};
+use crate::{Queue, Result, Store, SystemTx, TenantTx, channels};
 
 /// What came of asking to try a password.
 #[derive(Clone, Debug)]
@@ -239,6 +239,7 @@ pub async fn change_email(store: &Store, secret_hash: &[u8]) -> Result<Moved> {
     sqlx::query!("UPDATE memberships SET email = $2 WHERE login_id = $1", login_id, letter.address)
         .execute(tx.conn())
         .await?;
+    channels::move_of_login(&mut tx, login_id, &old, &letter.address).await?;
     let told = serde_json::json!({ "what": "address", "to": letter.address });
     letters::insert_in(&mut tx, letters::Kind::AccountChanged, &old, Some(login_id), &told).await?;
     tx.commit().await?;

@@ -1,6 +1,7 @@
 //! The pages under *Settings*: one's own account, and what concerns the organization.
 
 mod audit;
+mod calls;
 mod data;
 mod limits;
 mod mail;
@@ -15,6 +16,7 @@ mod you;
 use domain::access::{Act, Role};
 
 pub use audit::{AuditFilter, AuditPage, AuditRow};
+pub use calls::{CallRow, CallsPage};
 pub use data::{DataPage, Deleting};
 pub use limits::{LimitGroup, LimitRow, LimitsPage};
 pub use mail::{MailPage, RelaySet, RelayTyped};
@@ -39,6 +41,8 @@ pub enum Tab {
     Tokens,
     /// The limits on acting.
     Limits,
+    /// Who is called.
+    Calls,
     /// The organization's own mail relay.
     Mail,
     /// Keys and passwords that are used by their name.
@@ -57,12 +61,13 @@ pub enum Tab {
 
 impl Tab {
     /// All, in the order they are shown.
-    pub const ALL: [Tab; 12] = [
+    pub const ALL: [Tab; 13] = [
         Tab::You,
         Tab::People,
         Tab::Enrolment,
         Tab::Tokens,
         Tab::Limits,
+        Tab::Calls,
         Tab::Mail,
         Tab::Secrets,
         Tab::SignOn,
@@ -80,6 +85,7 @@ impl Tab {
             Tab::Enrolment => "/settings/enrolment",
             Tab::Tokens => "/settings/tokens",
             Tab::Limits => "/settings/limits",
+            Tab::Calls => "/settings/calls",
             Tab::Mail => "/settings/mail",
             Tab::Secrets => "/settings/secrets",
             Tab::SignOn => "/settings/sign-on",
@@ -98,6 +104,7 @@ impl Tab {
             Tab::Enrolment => "Enrolment",
             Tab::Tokens => "API tokens",
             Tab::Limits => "Limits",
+            Tab::Calls => "Calls",
             Tab::Mail => "Mail",
             Tab::Secrets => "Secrets",
             Tab::SignOn => "Sign-on",
@@ -116,7 +123,7 @@ impl Tab {
             Tab::Enrolment => Some(Act::EnrolHosts),
             Tab::Tokens => Some(Act::MakeTokens),
             Tab::Audit => Some(Act::ReadAudit),
-            Tab::Limits | Tab::Mail | Tab::Secrets | Tab::Usage => Some(Act::ManageOrganization),
+            Tab::Limits | Tab::Calls | Tab::Mail | Tab::Secrets | Tab::Usage => Some(Act::ManageOrganization),
             Tab::Data | Tab::SignOn | Tab::Support => Some(Act::OwnOrganization),
         }
     }

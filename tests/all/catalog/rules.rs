@@ -174,7 +174,7 @@ pub const RULES: &[Rule] = &[
         faults: "SELECT p.name FROM routines p WHERE p.prosecdef
           AND NOT (p.name IN ('maintenance.ensure_day(text,date,date)', 'maintenance.drop_day(text,date,integer,date)',
               'maintenance.erase(uuid,uuid,integer,timestamp with time zone)', 'maintenance.prune(uuid,date)',
-              'maintenance.survey(uuid)')
+              'maintenance.survey(uuid)', 'maintenance.move_channel(uuid,uuid,text,text,timestamp with time zone)')
             AND 'search_path=pg_catalog, pg_temp' = ANY (p.proconfig))",
     },
     Rule {

@@ -109,6 +109,8 @@ async fn words(console: &mut Console, token: &str) -> Words {
     let invited = json!({ "email": "new@dock.example", "role": "viewer", "clients": null });
     let invitation = made("invitations", token, invited).await;
     let secret = made("secrets", token, json!({ "name": "one", "kind": "smtp_password", "value": "x" })).await;
+    made("channels", token, json!({ "address": "one@dock.example" })).await;
+    let channel = made("channels", token, json!({ "address": "two@dock.example" })).await;
     made("limits/tenant.in_flight", &other, json!({ "count": 2 })).await;
     made("limits/tenant.in_flight", &other, json!({ "count": 3, "why": "More hosts" })).await;
     let (_, _, changes) = console.api("GET", "/api/v1/changes", token, &[], None).await;
@@ -128,6 +130,7 @@ async fn words(console: &mut Console, token: &str) -> Words {
         ("enrolment", vec![enrolment]),
         ("invitation", vec![invitation]),
         ("secret", vec![secret]),
+        ("channel", vec![channel]),
         ("change", vec![change]),
         ("member", vec![json!(console.ours.technician)]),
         ("limit", vec![json!("client.in_flight"), json!("client.runs_per_window")]),
@@ -159,6 +162,7 @@ fn bound(route: &str) -> Vec<(&'static str, &'static str)> {
         "changes" => vec![("path.id", "change")],
         "members" => vec![("path.id", "member")],
         "limits" => vec![("path.limit", "limit")],
+        "channels" => vec![("path.id", "channel"), ("body.address", "address")],
         "mail-relay" => vec![("body.host", "relay"), ("body.sender", "address")],
         _ => Vec::new(),
     };

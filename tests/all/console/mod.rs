@@ -9,6 +9,7 @@ mod api_settings;
 mod approval;
 mod authenticator;
 mod board;
+mod calls;
 mod changes;
 mod clients;
 mod deleting;

@@ -136,6 +136,9 @@ pub(super) const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("POST", "/settings/support/end", "", OwnOnly),
     ("GET", "/settings/limits", "", OwnOnly),
     ("POST", "/settings/limits", "&limit=client.in_flight&count=1", OwnOnly),
+    ("GET", "/settings/calls", "", OwnOnly),
+    ("POST", "/settings/calls", "&address=night%40theirs.example", OwnOnly),
+    ("POST", "/settings/calls/{id}/remove", "", Named),
     ("GET", "/settings/mail", "", OwnOnly),
     ("POST", "/settings/mail", "&host=x&port=587&tls=starttls&sender=a", OwnOnly),
     ("POST", "/settings/mail/remove", "", OwnOnly),
@@ -205,7 +208,7 @@ impl Console {
 
     /// The path with the real id of our row, and with one that nobody has.
     pub(super) fn paths(&self, path: &str) -> (String, String) {
-        // Our proposed change, our interlock, our invitation, our token and our secret have the incident's id.
+        // Our proposed change, our interlock, our invitation, our token, our secret and who is called have the incident's id.
         let starts = [
             "/incidents",
             "/changes",
@@ -214,6 +217,7 @@ impl Console {
             "/settings/enrolment",
             "/settings/tokens",
             "/settings/secrets",
+            "/settings/calls",
         ];
         let named = starts.iter().any(|start| path.starts_with(start));
         let ours = match path {
@@ -250,7 +254,9 @@ impl Console {
             "INSERT INTO proposed_changes (tenant_id, change_id, kind, subject_key, subject, was, wanted, state, proposed_at, proposed_by, lapses_at)
              VALUES ('{tenant}', '{id}', 'mode', '{id}', 'Ours client', '{{}}', '{{}}', 'proposed', clock_timestamp(), 'Ours', '2100-01-01');
              INSERT INTO secrets (tenant_id, secret_id, name, kind, version, sealed, sealing_version, set_at, set_by)
-             VALUES ('{tenant}', '{id}', 's{id}', 'api_key', 1, '\\x01', 1, clock_timestamp(), 'Ours')"
+             VALUES ('{tenant}', '{id}', 's{id}', 'api_key', 1, '\\x01', 1, clock_timestamp(), 'Ours');
+             INSERT INTO channels (tenant_id, channel_id, kind, address)
+             VALUES ('{tenant}', '{id}', 'email', 'night-{id}@ours.example'), ('{tenant}', gen_random_uuid(), 'email', 'day-{id}@ours.example')"
         ))
         .await;
         self.execute(format!(

@@ -110,6 +110,8 @@ const TWINS: &[(&str, Twin)] = &[
     ("/settings/people/{id}/remove", Is(&["members/{id}/remove"])),
     ("/settings/invitations/{id}/revoke", Is(&["invitations/{id}/revoke"])),
     ("/settings/limits", Is(&["limits/{limit}"])),
+    ("/settings/calls", Is(&["channels"])),
+    ("/settings/calls/{id}/remove", Is(&["channels/{id}/remove"])),
     ("/settings/mail", Is(&["mail-relay"])),
     ("/settings/mail/remove", Is(&["mail-relay/remove"])),
     ("/settings/secrets", Is(&["secrets"])),

@@ -8,6 +8,7 @@ mod approval;
 mod audit;
 mod caller;
 mod change;
+mod channel;
 mod client;
 mod contact;
 mod cursor;
@@ -121,6 +122,9 @@ pub fn routes() -> Vec<Route> {
         write("/api/v1/secrets", secret::edit::add),
         write("/api/v1/secrets/{id}/replace", secret::edit::replace),
         write("/api/v1/secrets/{id}/delete", secret::edit::delete),
+        read("/api/v1/channels", channel::list::list),
+        write("/api/v1/channels", channel::edit::add),
+        write("/api/v1/channels/{id}/remove", channel::edit::remove),
         read("/api/v1/mail-relay", organization::relay::show),
         write("/api/v1/mail-relay", organization::relay::set),
         write("/api/v1/mail-relay/remove", organization::relay::remove),

@@ -46,6 +46,8 @@ const ASKS: &[(&str, &str, Asks)] = &[
     ("POST", "/settings/support", MayForAll(Act::OwnOrganization)),
     ("GET", "/settings/limits", MayForAll(Act::ManageOrganization)),
     ("POST", "/settings/limits", MayForAll(Act::ManageOrganization)),
+    ("GET", "/settings/calls", MayForAll(Act::ManageOrganization)),
+    ("POST", "/settings/calls", MayForAll(Act::ManageOrganization)),
     ("GET", "/settings/mail", MayForAll(Act::ManageOrganization)),
     ("POST", "/settings/mail", MayForAll(Act::ManageOrganization)),
     ("GET", "/settings/secrets", MayForAll(Act::ManageOrganization)),
@@ -162,6 +164,7 @@ pub(super) async fn ask_all(world: &mut World, rows: &mut Rows, cells: &mut Cell
                         "/settings/invitations",
                         "/settings/tokens",
                         "/settings/secrets",
+                        "/settings/calls",
                         "/clients/{id}/delete",
                     ];
                     let is_wide = wide.iter().any(|start| path.starts_with(start));

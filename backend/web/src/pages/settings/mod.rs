@@ -1,6 +1,7 @@
 //! The settings: one's own account, and the people of the organization.
 
 pub mod audit;
+pub mod calls;
 pub mod data;
 pub mod limits;
 pub mod mail;

@@ -35,6 +35,8 @@ pub enum Destination {
     People,
     /// `/settings/limits`
     Limits,
+    /// `/settings/calls`
+    Calls,
     /// `/settings/mail`
     Mail,
     /// `/settings/secrets`
@@ -65,6 +67,7 @@ impl Destination {
             ["settings"] => Some(Destination::Settings),
             ["settings", "people"] => Some(Destination::People),
             ["settings", "limits"] => Some(Destination::Limits),
+            ["settings", "calls"] => Some(Destination::Calls),
             ["settings", "mail"] => Some(Destination::Mail),
             ["settings", "secrets"] => Some(Destination::Secrets),
             ["platform"] => Some(Destination::Platform),
@@ -92,6 +95,7 @@ impl fmt::Display for Destination {
             Destination::Settings => f.write_str("/settings"),
             Destination::People => f.write_str("/settings/people"),
             Destination::Limits => f.write_str("/settings/limits"),
+            Destination::Calls => f.write_str("/settings/calls"),
             Destination::Mail => f.write_str("/settings/mail"),
             Destination::Secrets => f.write_str("/settings/secrets"),
             Destination::Platform => f.write_str("/platform"),
@@ -134,6 +138,7 @@ mod tests {
             Destination::Settings,
             Destination::People,
             Destination::Limits,
+            Destination::Calls,
             Destination::Mail,
             Destination::Secrets,
             Destination::Demo,

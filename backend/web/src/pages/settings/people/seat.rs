@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 use store::people::invitations;
 use store::people::members::{self, Seat};
-use store::{TenantTx, audit, configuration};
+use store::{TenantTx, audit, channels, configuration};
 use uuid::Uuid;
 
 use super::{Reach, given, lock_seats, refuse};
@@ -61,6 +61,9 @@ pub async fn change_seat(
         return Ok(Ok(false));
     }
     configuration::update_member(tx, id, &seat.name, role, clients.as_deref()).await?;
+    if seat.client_ids.is_none() && clients.is_some() {
+        channels::delete_of_member(tx, &seat.email, "they see some clients only", member.login_id()).await?;
+    }
     let detail = json!({ "email": seat.email, "role": role.word(), "clients": clients,
         "was": { "role": seat.role.word(), "clients": seat.client_ids } });
     audit::insert_tenant_wide(tx, "member.changed", "member", id, detail).await?;
@@ -72,6 +75,7 @@ pub async fn change_seat(
 pub async fn remove_seat(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result<(), Failure> {
     let seat = lock(tx, member, id).await?;
     members::delete(tx, id).await?;
+    channels::delete_of_member(tx, &seat.email, "they are no member any more", member.login_id()).await?;
     let detail = json!({ "email": seat.email, "role": seat.role.word() });
     invitations::revoke_of(tx, id, None).await?;
     Ok(audit::insert_tenant_wide(tx, "member.removed", "member", id, detail).await?)

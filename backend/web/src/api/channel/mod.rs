@@ -1,0 +1,4 @@
+//! Who is called about every incident.
+
+pub mod edit;
+pub mod list;

@@ -1,0 +1,29 @@
+//! Samples of who is called.
+
+use super::{id, shell, text};
+use crate::Nav;
+use crate::settings::{CallRow, CallsPage, Tab};
+
+/// Several who are called, or one with an address that cannot be used.
+pub fn calls_page(is_wrong: bool) -> CallsPage {
+    let row = |n, address: &str, member: Option<&str>, sees_some| CallRow {
+        id: id(n),
+        address: text(address),
+        member: member.map(text),
+        sees_some,
+    };
+    let mut rows = vec![row(51, "jun@northwind.example", Some("Jun Tanaka"), false)];
+    if !is_wrong {
+        rows.push(row(52, "night-desk@northwind.example", None, false));
+        rows.push(row(53, "sam@northwind.example", Some("Sam Rivera"), true));
+    }
+    CallsPage {
+        shell: shell(Nav::Settings),
+        tab: Tab::Calls,
+        rows,
+        others: vec![(text("lee@northwind.example"), text("Lee Okafor"))],
+        typed: text(if is_wrong { "the night desk" } else { "" }),
+        done: (!is_wrong).then_some("The next mail about an incident goes there too."),
+        error: is_wrong.then(|| text("That is no e-mail address. It looks like name@example.com.")),
+    }
+}
