@@ -137,6 +137,7 @@ pub const PAGES: &[(&str, Sample)] = &[
     ("settings-support-none", || samples::support_page(false).render()),
     ("settings-limits", || samples::limits_page(false).render()),
     ("settings-limits-wrong", || samples::limits_page(true).render()),
+    ("settings-organization", || samples::organization_page().render()),
     ("settings-calls", || samples::calls_page(false).render()),
     ("settings-calls-wrong", || samples::calls_page(true).render()),
     ("settings-mail", || samples::relay_page(true).render()),

@@ -154,6 +154,8 @@ fn members() -> Vec<Route> {
         write("/settings/support/end", pages::settings::support::end),
         read("/settings/limits", pages::settings::limits::show),
         write("/settings/limits", pages::settings::limits::set),
+        read("/settings/organization", pages::settings::organization::show),
+        write("/settings/organization/details", pages::settings::organization::change),
         read("/settings/calls", pages::settings::calls::show),
         write("/settings/calls", pages::settings::calls::add),
         write("/settings/calls/{id}/remove", pages::settings::calls::remove),

@@ -1,8 +1,8 @@
-//! Samples of who is called.
+//! Samples of who is called, and of the organization itself.
 
 use super::{id, shell, text};
 use crate::Nav;
-use crate::settings::{CallRow, CallsPage, Tab};
+use crate::settings::{CallRow, CallsPage, OrganizationPage, Tab};
 
 /// Several who are called, or one with an address that cannot be used.
 pub fn calls_page(is_wrong: bool) -> CallsPage {
@@ -25,5 +25,17 @@ pub fn calls_page(is_wrong: bool) -> CallsPage {
         typed: text(if is_wrong { "the night desk" } else { "" }),
         done: (!is_wrong).then_some("The next mail about an incident goes there too."),
         error: is_wrong.then(|| text("That is no e-mail address. It looks like name@example.com.")),
+    }
+}
+
+/// The organization's name and time zone, the latter one that nobody knows.
+pub fn organization_page() -> OrganizationPage {
+    OrganizationPage {
+        shell: shell(Nav::Settings),
+        tab: Tab::Organization,
+        name: text("Northwind IT"),
+        zone: text("Europe/Atlantis"),
+        done: None,
+        error: Some(text("“Europe/Atlantis” is no time zone; write one like Europe/Berlin")),
     }
 }

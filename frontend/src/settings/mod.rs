@@ -5,6 +5,7 @@ mod calls;
 mod data;
 mod limits;
 mod mail;
+mod organization;
 mod people;
 mod secrets;
 mod sign_on;
@@ -20,6 +21,7 @@ pub use calls::{CallRow, CallsPage};
 pub use data::{DataPage, Deleting};
 pub use limits::{LimitGroup, LimitRow, LimitsPage};
 pub use mail::{MailPage, RelaySet, RelayTyped};
+pub use organization::OrganizationPage;
 pub use people::{ClientChoice, Invited, MemberRow, PeoplePage};
 pub use secrets::{SecretRow, SecretTyped, SecretsPage};
 pub use sign_on::{SignOnSet, SignOnSettingsPage};
@@ -41,6 +43,8 @@ pub enum Tab {
     Tokens,
     /// The limits on acting.
     Limits,
+    /// The organization's own name and time zone.
+    Organization,
     /// Who is called.
     Calls,
     /// The organization's own mail relay.
@@ -61,8 +65,9 @@ pub enum Tab {
 
 impl Tab {
     /// All, in the order they are shown.
-    pub const ALL: [Tab; 13] = [
+    pub const ALL: [Tab; 14] = [
         Tab::You,
+        Tab::Organization,
         Tab::People,
         Tab::Enrolment,
         Tab::Tokens,
@@ -85,6 +90,7 @@ impl Tab {
             Tab::Enrolment => "/settings/enrolment",
             Tab::Tokens => "/settings/tokens",
             Tab::Limits => "/settings/limits",
+            Tab::Organization => "/settings/organization",
             Tab::Calls => "/settings/calls",
             Tab::Mail => "/settings/mail",
             Tab::Secrets => "/settings/secrets",
@@ -104,6 +110,7 @@ impl Tab {
             Tab::Enrolment => "Enrolment",
             Tab::Tokens => "API tokens",
             Tab::Limits => "Limits",
+            Tab::Organization => "Organization",
             Tab::Calls => "Calls",
             Tab::Mail => "Mail",
             Tab::Secrets => "Secrets",
@@ -124,7 +131,7 @@ impl Tab {
             Tab::Tokens => Some(Act::MakeTokens),
             Tab::Audit => Some(Act::ReadAudit),
             Tab::Limits | Tab::Calls | Tab::Mail | Tab::Secrets | Tab::Usage => Some(Act::ManageOrganization),
-            Tab::Data | Tab::SignOn | Tab::Support => Some(Act::OwnOrganization),
+            Tab::Organization | Tab::Data | Tab::SignOn | Tab::Support => Some(Act::OwnOrganization),
         }
     }
 

@@ -75,6 +75,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/v1/invitations"),
     ("POST", "/api/v1/invitations/{id}/revoke"),
     ("GET", "/api/v1/organization"),
+    ("POST", "/api/v1/organization"),
     ("POST", "/api/v1/organization/second-factor"),
     ("GET", "/api/v1/limits"),
     ("POST", "/api/v1/limits/{limit}"),
@@ -352,6 +353,7 @@ async fn what_is_anothers_and_what_is_not_there_look_the_same() {
         "organization",
         "usage",
         "mail-relay",
+        "channels",
         "support-grants",
     ] {
         let (status, _, body) = console.ask_for(&format!("/api/v1/{list}"), &theirs).await;

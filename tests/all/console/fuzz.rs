@@ -162,6 +162,7 @@ fn bound(route: &str) -> Vec<(&'static str, &'static str)> {
         "changes" => vec![("path.id", "change")],
         "members" => vec![("path.id", "member")],
         "limits" => vec![("path.limit", "limit")],
+        "organization" => vec![("body.time_zone", "zone")],
         "channels" => vec![("path.id", "channel"), ("body.address", "address")],
         "mail-relay" => vec![("body.host", "relay"), ("body.sender", "address")],
         _ => Vec::new(),

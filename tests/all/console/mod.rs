@@ -30,6 +30,7 @@ mod limits;
 mod mail;
 mod matrix;
 mod operators;
+mod organization;
 mod owners;
 mod passkeys;
 mod people;

@@ -136,6 +136,8 @@ pub(super) const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("POST", "/settings/support/end", "", OwnOnly),
     ("GET", "/settings/limits", "", OwnOnly),
     ("POST", "/settings/limits", "&limit=client.in_flight&count=1", OwnOnly),
+    ("GET", "/settings/organization", "", OwnOnly),
+    ("POST", "/settings/organization/details", "&name=Theirs&zone=UTC", OwnOnly),
     ("GET", "/settings/calls", "", OwnOnly),
     ("POST", "/settings/calls", "&address=night%40theirs.example", OwnOnly),
     ("POST", "/settings/calls/{id}/remove", "", Named),

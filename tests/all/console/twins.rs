@@ -110,6 +110,7 @@ const TWINS: &[(&str, Twin)] = &[
     ("/settings/people/{id}/remove", Is(&["members/{id}/remove"])),
     ("/settings/invitations/{id}/revoke", Is(&["invitations/{id}/revoke"])),
     ("/settings/limits", Is(&["limits/{limit}"])),
+    ("/settings/organization/details", Is(&["organization"])),
     ("/settings/calls", Is(&["channels"])),
     ("/settings/calls/{id}/remove", Is(&["channels/{id}/remove"])),
     ("/settings/mail", Is(&["mail-relay"])),

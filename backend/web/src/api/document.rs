@@ -120,6 +120,7 @@ impl Modify for Token {
         super::invitation::edit::invite,
         super::invitation::edit::revoke,
         super::organization::show::show,
+        super::organization::edit::change,
         super::organization::edit::second_factor,
         super::guardrail::limit::list,
         super::guardrail::limit::set,

@@ -111,6 +111,7 @@ pub fn routes() -> Vec<Route> {
         write("/api/v1/invitations", invitation::edit::invite),
         write("/api/v1/invitations/{id}/revoke", invitation::edit::revoke),
         read("/api/v1/organization", organization::show::show),
+        write("/api/v1/organization", organization::edit::change),
         write("/api/v1/organization/second-factor", organization::edit::second_factor),
         read("/api/v1/limits", guardrail::limit::list),
         write("/api/v1/limits/{limit}", guardrail::limit::set),

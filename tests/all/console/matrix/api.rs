@@ -134,6 +134,14 @@ pub(super) const ROWS: &[Row] = &[
     ("GET", "organization", MayForAll(Act::ManageOrganization), "settings", false, |_| json!(null)),
     (
         "POST",
+        "organization",
+        MayForAll(Act::OwnOrganization),
+        "own",
+        false,
+        |_| json!({ "name": "Matrix", "time_zone": "UTC" }),
+    ),
+    (
+        "POST",
         "organization/second-factor",
         MayForAll(Act::ManageOrganization),
         "settings",

@@ -46,6 +46,8 @@ const ASKS: &[(&str, &str, Asks)] = &[
     ("POST", "/settings/support", MayForAll(Act::OwnOrganization)),
     ("GET", "/settings/limits", MayForAll(Act::ManageOrganization)),
     ("POST", "/settings/limits", MayForAll(Act::ManageOrganization)),
+    ("GET", "/settings/organization", MayForAll(Act::OwnOrganization)),
+    ("POST", "/settings/organization/details", MayForAll(Act::OwnOrganization)),
     ("GET", "/settings/calls", MayForAll(Act::ManageOrganization)),
     ("POST", "/settings/calls", MayForAll(Act::ManageOrganization)),
     ("GET", "/settings/mail", MayForAll(Act::ManageOrganization)),

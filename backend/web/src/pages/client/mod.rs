@@ -69,7 +69,7 @@ fn is_zone(name: &str) -> bool {
 }
 
 /// A time zone as it is stored, or a sentence about it.
-fn zone(typed: &str) -> Result<String, String> {
+pub fn zone(typed: &str) -> Result<String, String> {
     let zone = typed.trim();
     if is_zone(zone) {
         Ok(zone.to_owned())

@@ -5,6 +5,7 @@ pub mod calls;
 pub mod data;
 pub mod limits;
 pub mod mail;
+pub mod organization;
 pub mod passkeys;
 pub mod people;
 pub mod second_factor;

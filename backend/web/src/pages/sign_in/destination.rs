@@ -35,6 +35,8 @@ pub enum Destination {
     People,
     /// `/settings/limits`
     Limits,
+    /// `/settings/organization`
+    Organization,
     /// `/settings/calls`
     Calls,
     /// `/settings/mail`
@@ -67,6 +69,7 @@ impl Destination {
             ["settings"] => Some(Destination::Settings),
             ["settings", "people"] => Some(Destination::People),
             ["settings", "limits"] => Some(Destination::Limits),
+            ["settings", "organization"] => Some(Destination::Organization),
             ["settings", "calls"] => Some(Destination::Calls),
             ["settings", "mail"] => Some(Destination::Mail),
             ["settings", "secrets"] => Some(Destination::Secrets),
@@ -95,6 +98,7 @@ impl fmt::Display for Destination {
             Destination::Settings => f.write_str("/settings"),
             Destination::People => f.write_str("/settings/people"),
             Destination::Limits => f.write_str("/settings/limits"),
+            Destination::Organization => f.write_str("/settings/organization"),
             Destination::Calls => f.write_str("/settings/calls"),
             Destination::Mail => f.write_str("/settings/mail"),
             Destination::Secrets => f.write_str("/settings/secrets"),
@@ -138,6 +142,7 @@ mod tests {
             Destination::Settings,
             Destination::People,
             Destination::Limits,
+            Destination::Organization,
             Destination::Calls,
             Destination::Mail,
             Destination::Secrets,
