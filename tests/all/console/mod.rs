@@ -11,6 +11,7 @@ mod authenticator;
 mod board;
 mod calls;
 mod changes;
+mod checks;
 mod clients;
 mod deleting;
 mod demo;

@@ -101,7 +101,7 @@ struct Target {
 
 impl Console {
     /// A second client of ours with rows of its own.
-    async fn second_client(&mut self) -> Organization {
+    pub(super) async fn second_client(&mut self) -> Organization {
         let mut tx = self.tx().await;
         let client = seeding::insert_client(&mut tx, "Second company", "UTC").await.unwrap();
         tx.commit().await.unwrap();

@@ -7,6 +7,7 @@ use domain::detect::Check;
 use domain::quota::Counted;
 use serde::Deserialize;
 use serde_json::json;
+use store::detect::checks;
 use store::{TenantTx, audit, configuration, hosts, metrics, quotas, seeding};
 use uuid::Uuid;
 use views::error::Kind;
@@ -28,6 +29,22 @@ pub struct Watch {
     service: String,
 }
 
+/// The longest name of a check, in bytes.
+const NAME_MAX: usize = 100;
+
+/// What the check of a service is called. Hosts of two clients have one name as often as not, so the client's is in it.
+fn check_name(service: &str, host: &str, client: &str) -> String {
+    let name = format!("{service} on {host} ({client})");
+    if name.len() <= NAME_MAX {
+        return name;
+    }
+    let mut end = NAME_MAX - '…'.len_utf8();
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &name[..end])
+}
+
 /// Makes a check for this service on this host alone; its id. What follows when it fails is for the mappings to say.
 pub async fn watch_service(
     tx: &mut TenantTx,
@@ -43,7 +60,7 @@ pub async fn watch_service(
         return Ok(Err(Refusal::field("service", "Its host declares no service of that name.")));
     };
     let definition = json!({
-        "name": format!("{} on {}", service.name, host.name),
+        "name": check_name(&service.name, &host.name, &host.client),
         "kind": "service",
         "target": service.name,
         "selector": { "client": host.client, "host": host.name },
@@ -51,6 +68,10 @@ pub async fn watch_service(
     let check: Check = serde_json::from_value(definition).map_err(|_| Failure::BROKEN)?;
     let check = check.complete().map_err(|_| Failure(Kind::BadRequest))?;
     let definition = serde_json::to_value(&check).map_err(|_| Failure::BROKEN)?;
+    if checks::is_taken(tx, &check.name).await? {
+        let taken = format!("There is a check “{}” already: it is watched, or it will be as soon as the host hears of it.", check.name);
+        return Ok(Err(Refusal::Stands(taken)));
+    }
     if let Err(full) = quotas::find_room(tx, Counted::Checks, 1).await? {
         return Ok(Err(Refusal::Stands(full)));
     }
@@ -75,9 +96,23 @@ pub async fn submit(
         }
         // The page offers what is declared.
         Err(Refusal::Field(..)) => Err(Failure(Kind::BadRequest)),
-        Err(Refusal::Stands(full)) => {
+        Err(Refusal::Stands(lead)) => {
             let (leads_to, button) = (format!("/hosts/{id}"), "Back to the host".to_owned());
-            Ok(refusing(&NotePage { title: "Nothing was added".to_owned(), lead: full, leads_to, button }))
+            Ok(refusing(&NotePage { title: "Nothing was added".to_owned(), lead, leads_to, button }))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_is_called_by_its_service_its_host_and_its_client_and_never_too_long() {
+        assert_eq!(check_name("shop", "web-01", "Alder Dental"), "shop on web-01 (Alder Dental)");
+        for letters in ["x", "é", "…"] {
+            let long = check_name("shop", &letters.repeat(90), &letters.repeat(90));
+            assert!((97..=NAME_MAX).contains(&long.len()) && long.ends_with('…'), "{long}");
         }
     }
 }
