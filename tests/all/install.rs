@@ -48,6 +48,7 @@ async fn the_line_installs_the_agent_that_was_meant_and_the_machine_becomes_a_ho
         smtp: None,
         mail_from: "mendwright@example.test".into(),
         allow_egress: Vec::new(),
+        trusted_proxies: Vec::new(),
     };
     let seed = Seed::parse(Path::new("demo.yaml"), SEED, &|_| Some("a long password".into())).unwrap();
     let options = Options { data: dir.path().join("data"), node, seed: Some(seed), durable: false };

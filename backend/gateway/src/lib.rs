@@ -121,7 +121,7 @@ pub fn routes() -> Vec<String> {
     table().into_iter().map(|(path, _)| path).collect()
 }
 
-/// The other end of a connection; whoever accepts connections puts it into each request's extensions.
+/// Who a request comes from: the other end of a connection, or whom a trusted proxy there names; whoever accepts connections puts it into each request's extensions.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 

@@ -336,6 +336,16 @@ pub struct NodeArgs {
     /// Where checks and providers of sign-on may be beside public addresses: 10.0.0.0/8, 127.0.0.1:8000-8100, [fd00::]/8:443.
     #[arg(long, env = "MENDWRIGHT_ALLOW_EGRESS", value_delimiter = ',')]
     pub allow_egress: Vec<probe::Allowed>,
+    /// The reverse proxies before this server, by address or network: where a connection comes from one, X-Forwarded-For says
+    /// who a request is from [default: none, and the other end of the connection counts].
+    #[arg(
+        long,
+        env = "MENDWRIGHT_TRUSTED_PROXY",
+        value_name = "CIDR",
+        value_delimiter = ',',
+        value_parser = crate::visitor::network
+    )]
+    pub trusted_proxy: Vec<ipnet::IpNet>,
 }
 
 impl NodeArgs {
@@ -350,6 +360,7 @@ impl NodeArgs {
             smtp: self.smtp,
             mail_from: self.mail_from,
             allow_egress: self.allow_egress,
+            trusted_proxies: self.trusted_proxy,
         }
     }
 }

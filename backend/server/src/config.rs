@@ -40,6 +40,8 @@ pub struct NodeConfig {
     pub mail_from: String,
     /// Where this node's probes may go beside public addresses. Never in anything that a tenant writes.
     pub allow_egress: Vec<probe::Allowed>,
+    /// The proxies whose word of who a request comes from is taken.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
 }
 
 impl NodeConfig {
@@ -164,6 +166,7 @@ mod tests {
             smtp: None,
             mail_from: "m@example.test".into(),
             allow_egress: Vec::new(),
+            trusted_proxies: Vec::new(),
         };
         assert!(config.check().is_err());
         config.listen = "127.0.0.1:80".parse().unwrap();

@@ -20,6 +20,7 @@ mod random;
 pub mod seed;
 pub mod up;
 pub mod upkeep;
+pub mod visitor;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;

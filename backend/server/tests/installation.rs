@@ -26,6 +26,7 @@ fn options(data: PathBuf, seed: Option<Seed>) -> Options {
         smtp: None,
         mail_from: "mendwright@example.test".into(),
         allow_egress: Vec::new(),
+        trusted_proxies: Vec::new(),
     };
     Options { data, node, seed, durable: false }
 }

@@ -56,6 +56,13 @@ impl Visitor {
         }
     }
 
+    /// Whether tries are counted by where they come from. What comes from the machine itself has passed a proxy that is not
+    /// trusted, or none: either that source is everybody, who would all wait for one that guesses, or somebody who is in
+    /// already. Each account and each second factor rests all the same.
+    fn is_counted(&self) -> bool {
+        self.address.is_none_or(|address| !address.is_loopback())
+    }
+
     fn address(&self) -> String {
         self.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string())
     }
@@ -77,11 +84,14 @@ pub async fn now(store: &Store) -> Result<Timestamp, Failure> {
 
 /// Whether a source may try anything that is counted.
 pub async fn may_try(app: &App, visitor: &Visitor) -> Result<bool, Failure> {
-    Ok(sources::may_try(&app.store, &visitor.source()).await?)
+    Ok(!visitor.is_counted() || sources::may_try(&app.store, &visitor.source()).await?)
 }
 
 /// Counts something that a source tries and that costs us: a wrong guess, a letter.
 pub async fn count_try(app: &App, visitor: &Visitor) -> Result<(), Failure> {
+    if !visitor.is_counted() {
+        return Ok(());
+    }
     Ok(sources::mark_failed(&app.store, &visitor.source(), rest_of_source).await?)
 }
 
@@ -94,7 +104,8 @@ pub async fn password_is_of(
     password: String,
 ) -> Result<Option<Uuid>, Failure> {
     // Counted before it is looked at, so that guesses side by side are all counted.
-    if !sources::claim_try(&app.store, &visitor.source(), rest_of_source).await? {
+    let counted = visitor.is_counted();
+    if counted && !sources::claim_try(&app.store, &visitor.source(), rest_of_source).await? {
         return Ok(None);
     }
     let attempt = match email.len() <= EMAIL_MAX {
@@ -108,7 +119,9 @@ pub async fn password_is_of(
     let right = matches(password, stored).await?;
     match login_id.filter(|_| right) {
         Some(login_id) => {
-            sources::give_back(&app.store, &visitor.source()).await?;
+            if counted {
+                sources::give_back(&app.store, &visitor.source()).await?;
+            }
             logins::mark_signed_in(&app.store, login_id).await?;
             Ok(Some(login_id))
         }

@@ -1,4 +1,5 @@
-//! From where a request comes: the address at the other end of the connection. What a header says of it is not believed.
+//! From where a request comes: the address at the other end of the connection, or whom a trusted proxy there names. Whoever
+//! accepts connections has decided that; no header is read here.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,7 +9,7 @@ use store::Origin;
 
 use crate::layers::RequestId;
 
-/// The other end of a connection; whoever accepts connections puts it into each request's extensions.
+/// Who a request comes from: the other end of a connection, or whom a trusted proxy there names; whoever accepts connections puts it into each request's extensions.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 

@@ -151,6 +151,7 @@ impl Bench {
             smtp: None,
             mail_from: "bench@localhost".into(),
             allow_egress: Vec::new(),
+            trusted_proxies: Vec::new(),
         };
         let options = Options { data: folder.path().join("data"), node, seed: Some(seed), durable: true };
         let installation = Installation::start(options, Vec::new()).await.unwrap();

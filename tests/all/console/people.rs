@@ -594,13 +594,29 @@ async fn nobody_has_letters_sent_to_as_many_addresses_as_they_like() {
 }
 
 #[tokio::test]
+async fn behind_a_proxy_that_names_nobody_a_stranger_shuts_out_no_one_else() {
+    let mut console = Console::new().await;
+    for loopback in ["::1", "::ffff:127.0.0.1"] {
+        for n in 0..33 {
+            console.try_sign_in_from(loopback, &format!("nobody{n}@ours.example"), "guess").await;
+        }
+        assert_eq!(console.try_sign_in_from(loopback, "sam@ours.example", PASSWORD).await, StatusCode::SEE_OTHER);
+    }
+    assert_eq!(console.count("sources").await, 0, "the machine itself is no source");
+    for _ in 0..8 {
+        console.try_sign_in_from("127.0.0.1", "sam@ours.example", "guess").await;
+    }
+    let right = console.try_sign_in_from("127.0.0.1", "sam@ours.example", PASSWORD).await;
+    assert_eq!(right, StatusCode::UNPROCESSABLE_ENTITY, "an account that is guessed at rests all the same");
+}
+
+#[tokio::test]
 async fn who_guesses_at_many_accounts_is_slowed_down_and_others_are_not() {
     let console = Console::new().await;
-    let attempt = async |from: &str, email: &str, password: &str| console.try_sign_in_from(from, email, password).await;
     for n in 0..40 {
-        attempt("2001:db8:1:2::17", &format!("nobody{n}@ours.example"), "guess").await;
+        console.try_sign_in_from("2001:db8:1:2::17", &format!("nobody{n}@ours.example"), "guess").await;
     }
-    let right = |from: &'static str| attempt(from, "sam@ours.example", PASSWORD);
+    let right = |from: &'static str| console.try_sign_in_from(from, "sam@ours.example", PASSWORD);
     assert_eq!(right("2001:db8:1:2:ffff::1").await, StatusCode::UNPROCESSABLE_ENTITY, "its whole network waits");
     assert_eq!(right("2001:db8:1:3::17").await, StatusCode::SEE_OTHER);
     assert_eq!(right("192.0.2.7").await, StatusCode::SEE_OTHER);

@@ -133,6 +133,7 @@ impl Stage {
             mail_from: "Mendwright <mendwright@harbour.example>".into(),
             // The server's own question goes to exactly this one port of this machine.
             allow_egress: vec![asked.to_string().parse()?],
+            trusted_proxies: Vec::new(),
         };
         let options = Options { data: self.folder.join("data"), node, seed: Some(seed), durable: false };
         let mut routes = pages::routes(pages::Theatre::new(self.folder.clone(), sink));
