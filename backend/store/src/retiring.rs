@@ -31,7 +31,7 @@ pub enum Retired {
 pub async fn retire(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> Result<Retired> {
     let key = host_id.to_string();
     guardrails::ensure(tx, BucketKind::Host, &key).await?;
-    guardrails::lock_one(tx, BucketKind::Host.word(), &key).await?;
+    guardrails::lock_one(tx, BucketKind::Host, &key).await?;
     host_links::wake_all(tx, None, Some(host_id)).await?;
     host_links::mark_replaced(tx, host_id).await?;
     list_open_alerts(tx, host_id).await?;
