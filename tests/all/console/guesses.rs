@@ -47,5 +47,9 @@ async fn guesses_at_one_account_from_many_sources_make_it_rest_for_each_of_them(
     assert_eq!(attempt(99, PASSWORD).await, StatusCode::UNPROCESSABLE_ENTITY, "it rests for its owner too");
     console.clock.advance(SignedDuration::from_mins(16));
     assert_eq!(attempt(99, PASSWORD).await, StatusCode::SEE_OTHER);
-    assert_eq!(console.count("sources WHERE failed_count = 1 AND source <> '192.0.2.99'").await, 40, "none of them rests");
+    assert_eq!(
+        console.count("sources WHERE failed_count = 1 AND source <> '192.0.2.99'").await,
+        40,
+        "none of them rests"
+    );
 }

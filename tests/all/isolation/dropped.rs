@@ -167,8 +167,7 @@ async fn thousands_of_tries_dropped_at_any_await_hold_no_lock_and_count_once_at_
     assert!(dropped >= MANY, "only {dropped} tries were dropped");
 
     let mut admin = db.admin().await;
-    let counted: i32 =
-        sqlx::query_scalar("SELECT failed_count FROM sources").fetch_one(&mut admin).await.unwrap();
+    let counted: i32 = sqlx::query_scalar("SELECT failed_count FROM sources").fetch_one(&mut admin).await.unwrap();
     let (counted, finished) = (usize::try_from(counted).unwrap(), finished.get());
     // Two a round beside each of those that were let finish: a dropped one may have been counted or not.
     assert!(

@@ -203,7 +203,9 @@ impl Column {
     fn rows_of(&self, canary: &Canary) -> Option<String> {
         let tenant = canary.tenant;
         match (self.by.as_deref(), canary.of) {
-            (Some("client_id"), Some((client, _))) => Some(format!("tenant_id = '{tenant}' AND client_id = '{client}'")),
+            (Some("client_id"), Some((client, _))) => {
+                Some(format!("tenant_id = '{tenant}' AND client_id = '{client}'"))
+            }
             (Some(_), Some((client, host))) => {
                 Some(format!("tenant_id = '{tenant}' AND scope_key IN ('{client}', '{host}')"))
             }
@@ -244,7 +246,8 @@ impl Console {
         }
         let tables: BTreeSet<&str> = columns.iter().map(|column| column.table.as_str()).collect();
         let keys: BTreeSet<String> = columns.iter().map(Column::key).collect();
-        faults.extend(EMPTY.iter().filter(|table| !tables.contains(*table)).map(|table| format!("{table} is no table")));
+        faults
+            .extend(EMPTY.iter().filter(|table| !tables.contains(*table)).map(|table| format!("{table} is no table")));
         faults.extend(take_none.iter().filter(|key| !keys.contains(**key)).map(|key| format!("{key} is no column")));
         assert!(faults.is_empty(), "{} columns are neither planted nor listed:\n{faults:#?}", faults.len());
         canaries

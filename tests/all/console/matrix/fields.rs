@@ -45,11 +45,12 @@ async fn no_route_takes_a_column_that_is_no_field_of_its_own() {
     console.execute("UPDATE platform_state SET sign_up = 'open'".to_owned()).await;
     let run = console.run("unknown", "unknown").await;
     console.proposed().await;
-    let known: Vec<String> =
-        sqlx::query_scalar("SELECT DISTINCT column_name::text FROM information_schema.columns WHERE table_schema = 'public'")
-            .fetch_all(&mut console.rows)
-            .await
-            .unwrap();
+    let known: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT column_name::text FROM information_schema.columns WHERE table_schema = 'public'",
+    )
+    .fetch_all(&mut console.rows)
+    .await
+    .unwrap();
     for column in COLUMNS {
         assert!(known.iter().any(|name| name == column), "{column} is no column any more");
     }

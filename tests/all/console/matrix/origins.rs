@@ -65,7 +65,8 @@ async fn every_route_that_changes_something_refuses_what_another_site_sends() {
         let (path, body) = match form {
             Some((_, path, form, _)) => {
                 let form = ids.iter().fold((*form).to_owned(), |form, (name, id)| form.replace(name, id));
-                let begin = if form.is_empty() || form.starts_with('&') { format!("csrf={csrf}") } else { String::new() };
+                let begin =
+                    if form.is_empty() || form.starts_with('&') { format!("csrf={csrf}") } else { String::new() };
                 (console.paths(path).0, format!("{begin}{form}"))
             }
             None => {

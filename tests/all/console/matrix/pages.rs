@@ -280,9 +280,7 @@ fn fault(
         (_, true) if gives == Gives::Everybody => None,
         (None, false) => (!(*status == StatusCode::SEE_OTHER && to.starts_with("/sign-in")))
             .then(|| "does not ask to sign in".to_owned()),
-        (_, true) => {
-            (!(status.is_success() || *status == StatusCode::SEE_OTHER)).then(|| "is refused".to_owned())
-        }
+        (_, true) => (!(status.is_success() || *status == StatusCode::SEE_OTHER)).then(|| "is refused".to_owned()),
         (Some(_), false) => {
             let refused = matches!(*status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND);
             (!refused).then(|| "is not refused".to_owned())
