@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use store::Store;
@@ -49,10 +49,23 @@ fn told(path: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
+/// What takes a cookie away has the attributes that it was set with: a browser takes nothing of a `__Host-` name that is not
+/// `Secure`, and would keep the dead one.
+fn take_away_cookies(headers: &mut HeaderMap) {
+    let cookies: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
+    headers.remove(header::SET_COOKIE);
+    for cookie in cookies {
+        let whole = cookie.to_str().ok().filter(|text| !text.contains("Secure"));
+        let whole = whole.and_then(|text| HeaderValue::from_str(&format!("{text}; HttpOnly; SameSite=Lax; Secure")).ok());
+        headers.append(header::SET_COOKIE, whole.unwrap_or(cookie));
+    }
+}
+
 /// Security headers on every answer, errors too.
 pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
+    take_away_cookies(headers);
     // A page that shows a frame, or is shown in one, says so itself.
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(CONTENT_SECURITY_POLICY);
     headers.entry(header::X_FRAME_OPTIONS).or_insert(HeaderValue::from_static("DENY"));
