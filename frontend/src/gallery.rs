@@ -138,6 +138,8 @@ pub const PAGES: &[(&str, Sample)] = &[
     ("settings-limits", || samples::limits_page(false).render()),
     ("settings-limits-wrong", || samples::limits_page(true).render()),
     ("settings-organization", || samples::organization_page().render()),
+    ("settings-checks", || samples::checks_page(false).render()),
+    ("settings-checks-none", || samples::checks_page(true).render()),
     ("settings-calls", || samples::calls_page(false).render()),
     ("settings-calls-wrong", || samples::calls_page(true).render()),
     ("settings-mail", || samples::relay_page(true).render()),

@@ -85,6 +85,8 @@ pub struct HostPage {
 /// One check of the host.
 #[derive(Clone, Debug)]
 pub struct CheckRow {
+    /// The check, if it was made on this page: then it can be archived here.
+    pub made_here: Option<Uuid>,
     /// Its name.
     pub name: String,
     /// What its thresholds say now.

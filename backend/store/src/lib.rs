@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod archiving;
 pub mod audit;
 pub mod auth;
 pub mod changes;
@@ -20,6 +21,7 @@ pub mod decisions;
 pub mod deletions;
 pub mod detect;
 pub mod diagnostics;
+mod endings;
 pub mod enrolment_tokens;
 pub mod enrolments;
 mod error;

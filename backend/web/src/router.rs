@@ -156,6 +156,8 @@ fn members() -> Vec<Route> {
         write("/settings/limits", pages::settings::limits::set),
         read("/settings/organization", pages::settings::organization::show),
         write("/settings/organization/details", pages::settings::organization::change),
+        read("/settings/checks", pages::settings::checks::show),
+        write("/settings/checks/{id}/archive", pages::settings::checks::archive),
         read("/settings/calls", pages::settings::calls::show),
         write("/settings/calls", pages::settings::calls::add),
         write("/settings/calls/{id}/remove", pages::settings::calls::remove),

@@ -1,8 +1,8 @@
-//! Samples of who is called, and of the organization itself.
+//! Samples of who is called, of the checks, and of the organization itself.
 
 use super::{id, shell, text};
 use crate::Nav;
-use crate::settings::{CallRow, CallsPage, OrganizationPage, Tab};
+use crate::settings::{CallRow, CallsPage, CheckUsed, ChecksPage, OrganizationPage, Tab};
 
 /// Several who are called, or one with an address that cannot be used.
 pub fn calls_page(is_wrong: bool) -> CallsPage {
@@ -37,5 +37,36 @@ pub fn organization_page() -> OrganizationPage {
         zone: text("Europe/Atlantis"),
         done: None,
         error: Some(text("“Europe/Atlantis” is no time zone; write one like Europe/Berlin")),
+    }
+}
+
+/// The checks in use, or none.
+pub fn checks_page(is_empty: bool) -> ChecksPage {
+    let row = |n, name: &str, kind, target: Option<&str>, selects: &str, is_of_host| CheckUsed {
+        id: id(n),
+        name: text(name),
+        kind,
+        target: target.map(text),
+        selects: text(selects),
+        is_of_host,
+    };
+    let rows = vec![
+        row(91, "Heard of", "heartbeat", None, "every host", false),
+        row(92, "Room on the system disk", "disk", Some("/"), "every host", false),
+        row(
+            93,
+            "shop-web on web-01 (Acme Dental)",
+            "service",
+            Some("shop-web"),
+            "client Acme Dental, host web-01",
+            true,
+        ),
+    ];
+    ChecksPage {
+        shell: shell(Nav::Settings),
+        tab: Tab::Checks,
+        rows: if is_empty { Vec::new() } else { rows },
+        done: is_empty.then_some("Nothing looks at it any more, and its name is free."),
+        error: None,
     }
 }

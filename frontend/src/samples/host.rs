@@ -89,6 +89,7 @@ pub fn host_page(trust: Trust, hands_off: bool) -> HostPage {
     // A newcomer's page shows what is asked of it, and what another machine may ask.
     let is_claimed = trust == Trust::Newcomer;
     let check = |name: &str, verdict, reading: &str, why: Option<&str>, since: i64| CheckRow {
+        made_here: name.contains("shop").then(|| id(91)),
         name: text(name),
         verdict,
         reading: text(reading),

@@ -28,7 +28,7 @@ use uuid::Uuid;
 pub use approvals::approvals_page;
 pub use audit::{api_page, audit_misread, audit_page, tokens_none, tokens_page};
 pub use board::{board_page, empty_board};
-pub use calls::{calls_page, organization_page};
+pub use calls::{calls_page, checks_page, organization_page};
 pub use changes::changes_page;
 pub use client_edit::{
     deleting_edit_page, edit_page, host_edit_page, import_page, wrong_edit_page, wrong_group_edit_page,

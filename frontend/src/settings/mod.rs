@@ -2,6 +2,7 @@
 
 mod audit;
 mod calls;
+mod checks;
 mod data;
 mod limits;
 mod mail;
@@ -18,6 +19,7 @@ use domain::access::{Act, Role};
 
 pub use audit::{AuditFilter, AuditPage, AuditRow};
 pub use calls::{CallRow, CallsPage};
+pub use checks::{CheckUsed, ChecksPage};
 pub use data::{DataPage, Deleting};
 pub use limits::{LimitGroup, LimitRow, LimitsPage};
 pub use mail::{MailPage, RelaySet, RelayTyped};
@@ -45,6 +47,8 @@ pub enum Tab {
     Limits,
     /// The organization's own name and time zone.
     Organization,
+    /// What is looked at.
+    Checks,
     /// Who is called.
     Calls,
     /// The organization's own mail relay.
@@ -65,13 +69,14 @@ pub enum Tab {
 
 impl Tab {
     /// All, in the order they are shown.
-    pub const ALL: [Tab; 14] = [
+    pub const ALL: [Tab; 15] = [
         Tab::You,
         Tab::Organization,
         Tab::People,
         Tab::Enrolment,
         Tab::Tokens,
         Tab::Limits,
+        Tab::Checks,
         Tab::Calls,
         Tab::Mail,
         Tab::Secrets,
@@ -91,6 +96,7 @@ impl Tab {
             Tab::Tokens => "/settings/tokens",
             Tab::Limits => "/settings/limits",
             Tab::Organization => "/settings/organization",
+            Tab::Checks => "/settings/checks",
             Tab::Calls => "/settings/calls",
             Tab::Mail => "/settings/mail",
             Tab::Secrets => "/settings/secrets",
@@ -111,6 +117,7 @@ impl Tab {
             Tab::Tokens => "API tokens",
             Tab::Limits => "Limits",
             Tab::Organization => "Organization",
+            Tab::Checks => "Checks",
             Tab::Calls => "Calls",
             Tab::Mail => "Mail",
             Tab::Secrets => "Secrets",
@@ -129,6 +136,7 @@ impl Tab {
             Tab::People => Some(Act::ManagePeople),
             Tab::Enrolment => Some(Act::EnrolHosts),
             Tab::Tokens => Some(Act::MakeTokens),
+            Tab::Checks => Some(Act::ManageClients),
             Tab::Audit => Some(Act::ReadAudit),
             Tab::Limits | Tab::Calls | Tab::Mail | Tab::Secrets | Tab::Usage => Some(Act::ManageOrganization),
             Tab::Organization | Tab::Data | Tab::SignOn | Tab::Support => Some(Act::OwnOrganization),

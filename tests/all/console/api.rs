@@ -87,6 +87,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/v1/secrets"),
     ("POST", "/api/v1/secrets/{id}/replace"),
     ("POST", "/api/v1/secrets/{id}/delete"),
+    ("GET", "/api/v1/checks"),
+    ("POST", "/api/v1/checks/{id}/archive"),
     ("GET", "/api/v1/channels"),
     ("POST", "/api/v1/channels"),
     ("POST", "/api/v1/channels/{id}/remove"),
@@ -354,6 +356,7 @@ async fn what_is_anothers_and_what_is_not_there_look_the_same() {
         "usage",
         "mail-relay",
         "channels",
+        "checks",
         "support-grants",
     ] {
         let (status, _, body) = console.ask_for(&format!("/api/v1/{list}"), &theirs).await;

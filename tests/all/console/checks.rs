@@ -1,8 +1,11 @@
-//! Checks that are made on a host's page.
+//! Checks: those that are made on a host's page, and the end of any.
+
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use uuid::Uuid;
 
+use super::people::leads_to;
 use super::{Console, Organization};
 
 impl Console {
@@ -46,4 +49,106 @@ async fn one_service_is_watched_on_hosts_of_one_name_at_two_clients() {
     let (status, page) = console.watch(&owner, &csrf, second.host).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(page.contains("There is a check “shop-web on Ours-host (Second company)” already"), "{page}");
+}
+
+#[tokio::test]
+async fn an_archived_check_is_looked_at_no_more_and_what_was_open_about_it_ends() {
+    let mut console = Console::new().await;
+    console.run("held", "").await;
+    let Organization { tenant, check, host, .. } = console.ours;
+    console
+        .execute(format!(
+            "INSERT INTO probes (tenant_id, client_id, host_id, check_id, due_at) SELECT tenant_id, client_id, host_id, '{check}', clock_timestamp() FROM hosts WHERE host_id = '{host}'"
+        ))
+        .await;
+    let (owner, csrf) = console.seat("owner@ours.example").await;
+    let (_, _, page) = console.get("/settings/checks", &owner).await;
+    assert!(page.contains("answers") && page.contains("every host"), "{page}");
+    let (sam, sams) = console.seat("sam@ours.example").await;
+    let archive = format!("/settings/checks/{check}/archive");
+    assert_eq!(console.post(&archive, &sam, format!("csrf={sams}")).await.0, StatusCode::FORBIDDEN);
+    let (status, headers, _) = console.post(&archive, &owner, format!("csrf={csrf}")).await;
+    assert_eq!((status, leads_to(&headers)), (StatusCode::SEE_OTHER, "/settings/checks?done=archived"));
+    for (rows, expected) in [
+        (format!("checks WHERE check_id = '{check}' AND archived_by = 'owner'"), 1),
+        (format!("check_states WHERE check_id = '{check}'"), 0),
+        (format!("probes WHERE check_id = '{check}'"), 0),
+        (format!("alerts WHERE check_id = '{check}' AND close_cause = 'by_person'"), 1),
+        (format!("incidents WHERE tenant_id = '{tenant}' AND outcome = 'by_person'"), 1),
+        ("runs WHERE state = 'cancelled' AND end_reason = 'its check was archived'".to_owned(), 1),
+        (format!("hosts WHERE host_id = '{host}' AND config_version = 2"), 1),
+        ("tenant_audit WHERE action = 'check.archived' AND before->>'name' = 'answers'".to_owned(), 1),
+        // The other organization's check is as it was.
+        ("checks WHERE archived_at IS NULL".to_owned(), 1),
+        ("check_states".to_owned(), 1),
+    ] {
+        assert_eq!(console.count(&rows).await, expected, "{rows}");
+    }
+    assert_eq!(console.post(&archive, &owner, format!("csrf={csrf}")).await.0, StatusCode::NOT_FOUND, "once");
+    // Its name is free.
+    let mut tx = console.tx().await;
+    let definition = serde_json::json!({ "name": "answers", "kind": "service", "target": "shop-web" });
+    store::seeding::insert_check(&mut tx, "answers", "service", definition).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn no_check_is_archived_while_a_fix_for_it_is_at_work() {
+    let mut console = Console::new().await;
+    console.run("running", "permitted").await;
+    let check = console.ours.check;
+    let (owner, csrf) = console.seat("owner@ours.example").await;
+    let archive = format!("/settings/checks/{check}/archive");
+    let (status, _, page) = console.post(&archive, &owner, format!("csrf={csrf}")).await;
+    assert!(status == StatusCode::CONFLICT && page.contains("A fix for “answers” is at work"), "{status}: {page}");
+    let (_, token) = console.token("owner@ours.example", &["clients"], &[]).await;
+    let path = format!("/api/v1/checks/{check}/archive");
+    let (status, _, said) = console.api("POST", &path, &token, &[], Some(serde_json::json!({}))).await;
+    assert!(status == StatusCode::CONFLICT && said.to_string().contains("is at work"), "{said}");
+    assert_eq!(console.count("checks WHERE archived_at IS NULL").await, 2);
+    let (_, _, list) = console.api("GET", "/api/v1/checks", &token, &[], None).await;
+    assert_eq!((&list["items"][0]["name"], &list["items"][0]["host"]), (&"answers".into(), &serde_json::Value::Null));
+    console.execute("UPDATE runs SET state = 'fixed', ended_at = clock_timestamp()".to_owned()).await;
+    let (status, _, said) = console.api("POST", &path, &token, &[], Some(serde_json::json!({}))).await;
+    assert_eq!((status, said), (StatusCode::OK, serde_json::json!({ "changed": true })));
+}
+
+#[tokio::test]
+async fn what_is_watched_on_a_hosts_page_is_its_clients_and_goes_with_it() {
+    let mut console = Console::new().await;
+    let second = console.namesake().await;
+    let Organization { tenant, client, host, check, .. } = console.ours;
+    console
+        .execute(format!(
+            "UPDATE memberships SET role = 'admin', client_ids = ARRAY['{client}'::uuid] WHERE tenant_id = '{tenant}' AND name = 'viewer'"
+        ))
+        .await;
+    let (owner, owners) = console.seat("owner@ours.example").await;
+    let (admin, admins) = console.seat("viewer@ours.example").await;
+    console.watch(&owner, &owners, second.host).await;
+    console.watch(&admin, &admins, host).await;
+    let made = "SELECT check_id FROM checks WHERE made_for_host = $1 AND archived_at IS NULL";
+    let ours: Uuid = sqlx::query_scalar(made).bind(host).fetch_one(&mut console.rows).await.unwrap();
+    let of_second: Uuid = sqlx::query_scalar(made).bind(second.host).fetch_one(&mut console.rows).await.unwrap();
+    // Somebody who sees one client archives what was made there, and nothing else.
+    for other in [of_second, check] {
+        let (status, ..) =
+            console.post(&format!("/settings/checks/{other}/archive"), &admin, format!("csrf={admins}")).await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+    }
+    let path = format!("/settings/checks/{ours}/archive");
+    let (status, headers, _) = console.post(&path, &admin, format!("csrf={admins}")).await;
+    assert_eq!((status, leads_to(&headers)), (StatusCode::SEE_OTHER, format!("/hosts/{host}").as_str()));
+    assert_eq!(console.count(&format!("audit WHERE action = 'check.archived' AND client_id = '{client}'")).await, 1);
+    assert_eq!(console.watch(&admin, &admins, host).await.0, StatusCode::SEE_OTHER, "it can be watched again");
+
+    let subject = store::deletions::Subject::Client(client);
+    let mut tx = console.tx().await;
+    assert!(store::clients::archive(&mut tx, client, "test").await.unwrap());
+    assert!(store::deletions::insert(&mut tx, subject, "Ours client", "test", Duration::ZERO).await.unwrap());
+    store::deletions::begin_due(&mut tx).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(console.count(&format!("checks WHERE made_for_client = '{client}'")).await, 0);
+    let left = format!("checks WHERE check_id IN ('{check}', '{of_second}')");
+    assert_eq!(console.count(&left).await, 2, "what others have is as it was");
 }

@@ -77,7 +77,9 @@ async fn words(console: &mut Console, token: &str) -> Words {
     console
         .execute(format!(
             "INSERT INTO hosts (tenant_id, client_id, host_id, name, public_key, state, enrolled_at)
-               VALUES ('{tenant}', '{client}', '{spare}', 'spare', uuid_send('{spare}'), 'trusted', clock_timestamp())"
+               VALUES ('{tenant}', '{client}', '{spare}', 'spare', uuid_send('{spare}'), 'trusted', clock_timestamp());
+             INSERT INTO checks (tenant_id, check_id, name, kind, definition, created_at)
+               SELECT tenant_id, '{spare}', 'spare', kind, jsonb_set(definition, '{{name}}', '\"spare\"'), created_at FROM checks WHERE tenant_id = '{tenant}'"
         ))
         .await;
     // A second factor, so that asking for one does not end the token; and somebody whose changes wait for us.
@@ -131,6 +133,7 @@ async fn words(console: &mut Console, token: &str) -> Words {
         ("invitation", vec![invitation]),
         ("secret", vec![secret]),
         ("channel", vec![channel]),
+        ("check", vec![json!(spare)]),
         ("change", vec![change]),
         ("member", vec![json!(console.ours.technician)]),
         ("limit", vec![json!("client.in_flight"), json!("client.runs_per_window")]),
@@ -163,6 +166,7 @@ fn bound(route: &str) -> Vec<(&'static str, &'static str)> {
         "members" => vec![("path.id", "member")],
         "limits" => vec![("path.limit", "limit")],
         "organization" => vec![("body.time_zone", "zone")],
+        "checks" => vec![("path.id", "check")],
         "channels" => vec![("path.id", "channel"), ("body.address", "address")],
         "mail-relay" => vec![("body.host", "relay"), ("body.sender", "address")],
         _ => Vec::new(),

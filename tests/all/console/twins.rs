@@ -111,6 +111,7 @@ const TWINS: &[(&str, Twin)] = &[
     ("/settings/invitations/{id}/revoke", Is(&["invitations/{id}/revoke"])),
     ("/settings/limits", Is(&["limits/{limit}"])),
     ("/settings/organization/details", Is(&["organization"])),
+    ("/settings/checks/{id}/archive", Is(&["checks/{id}/archive"])),
     ("/settings/calls", Is(&["channels"])),
     ("/settings/calls/{id}/remove", Is(&["channels/{id}/remove"])),
     ("/settings/mail", Is(&["mail-relay"])),

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::people::letters;
 use crate::remediate::freezes;
 use crate::remediate::stops::Place;
-use crate::{Result, Store, TenantTx, audit, host_links};
+use crate::{Result, Store, TenantTx, archiving, audit, host_links};
 
 /// What is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,7 +215,11 @@ async fn shut(tx: &mut TenantTx, subject: Subject) -> Result<()> {
     .execute(tx.conn())
     .await?;
     host_links::wake_all(tx, client_id, None).await?;
-    host_links::mark_all_replaced(tx, client_id).await
+    host_links::mark_all_replaced(tx, client_id).await?;
+    match client_id {
+        Some(client_id) => archiving::delete_of_client(tx, client_id).await,
+        None => Ok(()),
+    }
 }
 
 async fn note(tx: &mut TenantTx, subject: Subject, what: &str, detail: Value) -> Result<()> {

@@ -132,6 +132,8 @@ impl Modify for Token {
         super::secret::edit::add,
         super::secret::edit::replace,
         super::secret::edit::delete,
+        super::check::list::list,
+        super::check::archive::archive,
         super::channel::list::list,
         super::channel::edit::add,
         super::channel::edit::remove,

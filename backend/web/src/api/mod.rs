@@ -9,6 +9,7 @@ mod audit;
 mod caller;
 mod change;
 mod channel;
+mod check;
 mod client;
 mod contact;
 mod cursor;
@@ -123,6 +124,8 @@ pub fn routes() -> Vec<Route> {
         write("/api/v1/secrets", secret::edit::add),
         write("/api/v1/secrets/{id}/replace", secret::edit::replace),
         write("/api/v1/secrets/{id}/delete", secret::edit::delete),
+        read("/api/v1/checks", check::list::list),
+        write("/api/v1/checks/{id}/archive", check::archive::archive),
         read("/api/v1/channels", channel::list::list),
         write("/api/v1/channels", channel::edit::add),
         write("/api/v1/channels/{id}/remove", channel::edit::remove),

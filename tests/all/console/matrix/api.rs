@@ -172,6 +172,8 @@ pub(super) const ROWS: &[Row] = &[
     ),
     ("POST", "secrets/{id}/replace", MayForAll(Act::ManageOrganization), "settings", true, |_| json!({ "value": "x" })),
     ("POST", "secrets/{id}/delete", MayForAll(Act::ManageOrganization), "settings", true, |_| json!({})),
+    ("GET", "checks", MayForAll(Act::ManageClients), "clients", false, |_| json!(null)),
+    ("POST", "checks/{id}/archive", MayForAll(Act::ManageClients), "clients", true, |_| json!({})),
     ("GET", "channels", MayForAll(Act::ManageOrganization), "settings", false, |_| json!(null)),
     (
         "POST",
@@ -219,6 +221,7 @@ pub(super) fn path(of: &str, target: &Target) -> String {
     let id = match of.split('/').next().unwrap_or_default() {
         "hosts" => organization.host,
         "clients" => organization.client,
+        "checks" => organization.check,
         "runs" | "approvals" => target.run,
         "members" => organization.technician,
         _ => organization.incident,

@@ -189,6 +189,86 @@ impl Console {
         .await;
         id
     }
+<<<<<<< HEAD
+=======
+
+    /// What could tell that something was done, to whomever.
+    async fn traces_of_all(&mut self) -> Vec<i64> {
+        let mut traces = Vec::new();
+        for table in [
+            "audit",
+            "tenant_audit",
+            "hands_off",
+            "run_events",
+            "verifications",
+            "tenant_wakeups",
+            "invitations",
+            "clients",
+            "sites",
+            "contacts",
+            "checks",
+            "checks WHERE archived_at IS NOT NULL",
+            "interlocks",
+            "breakers",
+            "memberships",
+            "secrets",
+            "sealing_keys",
+            "mail_relays",
+            "channels",
+            "support_grants",
+            "tenants WHERE requires_second_factor",
+            "tenants WHERE name NOT IN ('Ours', 'Theirs')",
+            "proposed_changes",
+            "guardrail_buckets WHERE max_in_flight IS NOT NULL",
+        ] {
+            traces.push(self.count(table).await);
+        }
+        traces
+    }
+
+    /// Puts a word that tells whose it is into every text column of a client's rows that takes one.
+    async fn plant(&mut self, of: &Organization, word: &str) -> usize {
+        let columns: Vec<(String, String)> = sqlx::query_as(
+            "SELECT a.table_name::text, a.column_name::text FROM information_schema.columns a
+             JOIN information_schema.columns c ON c.table_schema = a.table_schema AND c.table_name = a.table_name AND c.column_name = 'client_id'
+             JOIN pg_class k ON k.oid = (quote_ident(a.table_schema) || '.' || quote_ident(a.table_name))::regclass AND k.relkind = 'r'
+             WHERE a.table_schema = 'public' AND a.data_type = 'text' AND a.column_name NOT IN ('time_zone', 'target') ORDER BY 1, 2",
+        )
+        .fetch_all(&mut self.rows)
+        .await
+        .unwrap();
+        let mut planted = 0;
+        for (table, column) in columns {
+            let sql = format!(
+                "UPDATE {table} SET {column} = {column} || ' {word}' WHERE tenant_id = '{}' AND client_id = '{}'",
+                of.tenant, of.client
+            );
+            // What is a closed list, or a key of others, takes none.
+            planted += usize::from(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut self.rows).await.is_ok());
+        }
+        planted
+    }
+}
+
+/// A canary, and whose rows it stands in.
+struct Canary {
+    word: &'static str,
+    tenant: Uuid,
+    client: Uuid,
+}
+
+/// A word in the answer that the principal must not read.
+fn leaked(canaries: &[Canary], principal: &Principal, body: &str) -> Option<&'static str> {
+    let may_read = |canary: &&Canary| {
+        let whose = Whose::Rows { tenant: canary.tenant, client: canary.client };
+        principal.member.as_ref().is_some_and(|member| member.sees(&whose))
+    };
+    canaries
+        .iter()
+        .filter(|canary| body.contains(canary.word))
+        .find(|canary| !may_read(canary))
+        .map(|canary| canary.word)
+>>>>>>> 18076cb (A check can be archived, on a page of the settings, where it was made, and by the API; those of Watch it go with their client)
 }
 
 /// What the cells of a matrix came to.

@@ -48,6 +48,8 @@ const ASKS: &[(&str, &str, Asks)] = &[
     ("POST", "/settings/limits", MayForAll(Act::ManageOrganization)),
     ("GET", "/settings/organization", MayForAll(Act::OwnOrganization)),
     ("POST", "/settings/organization/details", MayForAll(Act::OwnOrganization)),
+    ("GET", "/settings/checks", MayForAll(Act::ManageClients)),
+    ("POST", "/settings/checks", MayForAll(Act::ManageClients)),
     ("GET", "/settings/calls", MayForAll(Act::ManageOrganization)),
     ("POST", "/settings/calls", MayForAll(Act::ManageOrganization)),
     ("GET", "/settings/mail", MayForAll(Act::ManageOrganization)),
@@ -167,6 +169,7 @@ pub(super) async fn ask_all(world: &mut World, rows: &mut Rows, cells: &mut Cell
                         "/settings/tokens",
                         "/settings/secrets",
                         "/settings/calls",
+                        "/settings/checks",
                         "/clients/{id}/delete",
                     ];
                     let is_wide = wide.iter().any(|start| path.starts_with(start));

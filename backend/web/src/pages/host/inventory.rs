@@ -105,6 +105,7 @@ mod tests {
     fn check(name: &str, kind: &str, target: &str) -> CheckRow {
         let at = Timestamp::from_second(1).unwrap();
         CheckRow {
+            made_here: None,
             check: name.into(),
             target: target.into(),
             definition: json!({"name": name, "kind": kind}),

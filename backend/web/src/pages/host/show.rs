@@ -88,6 +88,7 @@ fn check(row: hosts::CheckRow) -> CheckRow {
         format!("reads {word} now; counts when it stays so for its hold time")
     });
     CheckRow {
+        made_here: row.made_here,
         name: if row.target.is_empty() { row.check } else { format!("{} ({})", row.check, row.target) },
         verdict: incident::verdict(&row.verdict),
         reading: words(&row.readings),

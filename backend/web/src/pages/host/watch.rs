@@ -8,7 +8,7 @@ use domain::quota::Counted;
 use serde::Deserialize;
 use serde_json::json;
 use store::detect::checks;
-use store::{TenantTx, audit, configuration, hosts, metrics, quotas, seeding};
+use store::{TenantTx, archiving, audit, configuration, hosts, metrics, quotas, seeding};
 use uuid::Uuid;
 use views::error::Kind;
 use views::signin::NotePage;
@@ -76,6 +76,7 @@ pub async fn watch_service(
         return Ok(Err(Refusal::Stands(full)));
     }
     let check_id = seeding::insert_check(tx, &check.name, check.kind.word(), definition.clone()).await?;
+    archiving::mark_made_for(tx, check_id, host.client_id, id).await?;
     audit::insert(tx, host.client_id, "check.made", "check", check_id, definition).await?;
     configuration::wake_hosts(tx, &[id]).await?;
     Ok(Ok(check_id))

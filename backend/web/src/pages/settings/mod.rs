@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod calls;
+pub mod checks;
 pub mod data;
 pub mod limits;
 pub mod mail;

@@ -37,6 +37,8 @@ pub enum Destination {
     Limits,
     /// `/settings/organization`
     Organization,
+    /// `/settings/checks`
+    Checks,
     /// `/settings/calls`
     Calls,
     /// `/settings/mail`
@@ -70,6 +72,7 @@ impl Destination {
             ["settings", "people"] => Some(Destination::People),
             ["settings", "limits"] => Some(Destination::Limits),
             ["settings", "organization"] => Some(Destination::Organization),
+            ["settings", "checks"] => Some(Destination::Checks),
             ["settings", "calls"] => Some(Destination::Calls),
             ["settings", "mail"] => Some(Destination::Mail),
             ["settings", "secrets"] => Some(Destination::Secrets),
@@ -99,6 +102,7 @@ impl fmt::Display for Destination {
             Destination::People => f.write_str("/settings/people"),
             Destination::Limits => f.write_str("/settings/limits"),
             Destination::Organization => f.write_str("/settings/organization"),
+            Destination::Checks => f.write_str("/settings/checks"),
             Destination::Calls => f.write_str("/settings/calls"),
             Destination::Mail => f.write_str("/settings/mail"),
             Destination::Secrets => f.write_str("/settings/secrets"),
@@ -143,6 +147,7 @@ mod tests {
             Destination::People,
             Destination::Limits,
             Destination::Organization,
+            Destination::Checks,
             Destination::Calls,
             Destination::Mail,
             Destination::Secrets,

@@ -1,0 +1,4 @@
+//! Checks: what is looked at.
+
+pub mod archive;
+pub mod list;
