@@ -16,8 +16,16 @@ pub const SCOPES: [(Act, &str, &str); 13] = [
     (Act::ConfirmChanges, "confirm", "Answer changes that wait for a second person"),
     (Act::ReadAudit, "audit", "Read and export the audit"),
     (Act::ManagePeople, "people", "See, invite, change and remove members"),
-    (Act::ManageOrganization, "settings", "See and change limits, secrets, who is called, the mail relay and the asked second factor"),
-    (Act::OwnOrganization, "own", "Rename the organization, let the platform’s staff look; with members also make and unmake owners"),
+    (
+        Act::ManageOrganization,
+        "settings",
+        "See and change limits, secrets, who is called, the mail relay and the asked second factor",
+    ),
+    (
+        Act::OwnOrganization,
+        "own",
+        "Rename the organization, let the platform’s staff look; with members also make and unmake owners",
+    ),
 ];
 
 /// What changes who may do what, or what holds for everybody: for these the console asks for a fresh proof.

@@ -255,9 +255,9 @@ async fn spend(
     let new = hosts::NewHost { client_id, site_id, name, tags, public_key: &public_key };
     let host_id = hosts::insert(tx, &new).await.map_err(|error| match error.conflict() {
         Some("hosts_name") => refused("the client has a host of this name already; rename or retire it first"),
-        Some("hosts_public_key") => {
-            refused("this key is another host's, or a retired one's: remove host.key from the state directory and enrol again")
-        }
+        Some("hosts_public_key") => refused(
+            "this key is another host's, or a retired one's: remove host.key from the state directory and enrol again",
+        ),
         _ => End::Store(error),
     })?;
     host_links::insert(tx, client_id, host_id, gateway.config.node_id).await?;

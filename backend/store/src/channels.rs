@@ -104,13 +104,10 @@ pub async fn delete_of_member(tx: &mut TenantTx, address: &str, why: &str, by: U
     };
     if there.len() == 1 {
         let tenant_id = tx.tenant_id();
-        let instead = sqlx::query_scalar!(
-            "SELECT email FROM memberships WHERE tenant_id = $1 AND login_id = $2",
-            tenant_id,
-            by
-        )
-        .fetch_optional(tx.conn())
-        .await?;
+        let instead =
+            sqlx::query_scalar!("SELECT email FROM memberships WHERE tenant_id = $1 AND login_id = $2", tenant_id, by)
+                .fetch_optional(tx.conn())
+                .await?;
         let Some(instead) = instead else { return Ok(()) };
         if insert(tx, &instead, "nobody would be called").await?.is_none() {
             return Ok(());

@@ -254,7 +254,10 @@ async fn a_claim_is_answered_for_exactly_its_key_and_a_declared_service_is_watch
     assert_eq!(p.console.count(&check).await, 1);
     let (status, problem) = p.post(&of("/watch"), json!({ "service": "shop-web" })).await;
     assert_eq!(status, StatusCode::CONFLICT);
-    assert!(problem.to_string().contains("There is a check “shop-web on Ours-host (Ours client)” already"), "{problem}");
+    assert!(
+        problem.to_string().contains("There is a check “shop-web on Ours-host (Ours client)” already"),
+        "{problem}"
+    );
     assert_eq!(p.console.count("audit WHERE action = 'check.made' AND actor LIKE 'token %'").await, 1);
     p = p.with("sam@ours.example", &ALL).await;
     assert_eq!(p.post(&of("/watch"), json!({ "service": "shop-web" })).await.0, StatusCode::FORBIDDEN);

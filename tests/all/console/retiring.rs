@@ -42,7 +42,11 @@ async fn a_host_that_is_retired_opens_nothing_and_what_was_open_about_it_ends() 
         ("jobs WHERE state = 'withdrawn'".to_owned(), 1),
         ("runs WHERE state = 'cancelled' AND end_reason = 'the host was retired'".to_owned(), 1),
         ("remediations WHERE outcome = 'cancelled'".to_owned(), 1),
-        ("audit WHERE action = 'host.retired' AND detail->>'name' = 'Ours-host' AND actor LIKE 'member %'".to_owned(), 1),
+        (
+            "audit WHERE action = 'host.retired' AND detail->>'name' = 'Ours-host' AND actor LIKE 'member %'"
+                .to_owned(),
+            1,
+        ),
         // The other organization's host is as it was.
         ("hosts WHERE state = 'trusted'".to_owned(), 1),
         ("incidents WHERE state = 'open'".to_owned(), 1),

@@ -448,7 +448,8 @@ async fn what_is_ours_does_not_exist_for_other_members() {
         let (real, _) = console.paths(path);
         let (status, ..) = console.ask(&limited, method, &real, &filled(form)).await;
         // Our run is in doubt and waits for no yes, and nothing is retired or archived meanwhile: it is found, and that is said.
-        let found = ["/approval", "/retire", "/settings/checks/{id}/archive"].iter().any(|end| path.ends_with(end)) && status == StatusCode::CONFLICT;
+        let found = ["/approval", "/retire", "/settings/checks/{id}/archive"].iter().any(|end| path.ends_with(end))
+            && status == StatusCode::CONFLICT;
         assert!(found || matches!(status, StatusCode::OK | StatusCode::SEE_OTHER), "{method} {path}: {status}");
     }
 }

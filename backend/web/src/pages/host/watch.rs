@@ -69,7 +69,10 @@ pub async fn watch_service(
     let check = check.complete().map_err(|_| Failure(Kind::BadRequest))?;
     let definition = serde_json::to_value(&check).map_err(|_| Failure::BROKEN)?;
     if checks::is_taken(tx, &check.name).await? {
-        let taken = format!("There is a check “{}” already: it is watched, or it will be as soon as the host hears of it.", check.name);
+        let taken = format!(
+            "There is a check “{}” already: it is watched, or it will be as soon as the host hears of it.",
+            check.name
+        );
         return Ok(Err(Refusal::Stands(taken)));
     }
     if let Err(full) = quotas::find_room(tx, Counted::Checks, 1).await? {

@@ -49,11 +49,7 @@ pub async fn show(State(app): State<App>, member: Member, Query(asked): Query<As
 }
 
 /// Calls an address from now on; its id. Asked of somebody who has just proven who they are.
-pub async fn add_channel(
-    tx: &mut TenantTx,
-    member: &Member,
-    address: &str,
-) -> Result<Result<Uuid, Refusal>, Failure> {
+pub async fn add_channel(tx: &mut TenantTx, member: &Member, address: &str) -> Result<Result<Uuid, Refusal>, Failure> {
     member.must_for_all(Act::ManageOrganization)?;
     let address = match check_email(address) {
         Ok(address) => address,

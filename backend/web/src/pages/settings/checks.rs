@@ -10,7 +10,7 @@ use store::archiving::{self, InUse};
 use store::{TenantTx, clients};
 use uuid::Uuid;
 use views::Nav;
-use views::settings::{ChecksPage, CheckUsed, Tab};
+use views::settings::{CheckUsed, ChecksPage, Tab};
 use views::signin::NotePage;
 
 use super::you::Click;
