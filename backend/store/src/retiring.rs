@@ -43,6 +43,7 @@ pub async fn retire(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> Result
     let Some(name) = mark_retired(tx, host_id).await? else { return Ok(Retired::Before) };
     endings::end_looks(tx, of).await?;
     end_questions(tx, host_id).await?;
+    end_stops(tx, host_id).await?;
     let closed = endings::close(tx, of, CAUSE).await?;
     credentials::revoke_host_keys(tx, host_id).await?;
     tx.changes(Kind::Host, client_id, host_id);
@@ -85,6 +86,39 @@ async fn end_questions(tx: &mut TenantTx, host_id: Uuid) -> Result<()> {
         tenant_id,
         host_id,
         now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// What kept actions off it stops nothing any more, so no page lists it.
+async fn end_stops(tx: &mut TenantTx, host_id: Uuid) -> Result<()> {
+    let (tenant_id, now, key) = (tx.tenant_id(), tx.now().await?, host_id.to_string());
+    sqlx::query!(
+        "UPDATE hands_off SET ended_at = $3, ended_by = $4 WHERE tenant_id = $1 AND scope_kind = 'host' AND scope_key = $2
+           AND ended_at IS NULL AND ends_at > $3",
+        tenant_id,
+        key,
+        now.to_sqlx() as _,
+        CAUSE
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query!(
+        "UPDATE interlocks SET ended_at = $3, ended_by = $4 WHERE tenant_id = $1 AND scope_kind = 'host' AND scope_key = $2
+           AND ended_at IS NULL AND ends_at > $3",
+        tenant_id,
+        key,
+        now.to_sqlx() as _,
+        CAUSE
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query!(
+        "DELETE FROM breakers WHERE tenant_id = $1 AND scope_kind = 'host' AND scope_key = $2",
+        tenant_id,
+        key
     )
     .execute(tx.conn())
     .await?;

@@ -4,6 +4,7 @@ use axum::http::{StatusCode, header};
 use jiff::SignedDuration;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{Console, Organization};
 
@@ -12,6 +13,12 @@ async fn a_host_that_is_retired_opens_nothing_and_what_was_open_about_it_ends() 
     let mut console = Console::new().await;
     console.run("admitted", "queued").await;
     let Organization { tenant, client, host, .. } = console.ours;
+    console.interlock(Uuid::from_u128(7)).await;
+    console
+        .execute(format!(
+            "INSERT INTO breakers (tenant_id, scope_kind, scope_key, state, changed_at) VALUES ('{tenant}', 'host', '{host}', 'open', clock_timestamp())"
+        ))
+        .await;
     console
         .execute(format!(
             "INSERT INTO credentials (tenant_id, kind, secret_hash, subject_id) VALUES ('{tenant}', 'host_key', uuid_send('{host}'), '{host}')"
@@ -40,6 +47,8 @@ async fn a_host_that_is_retired_opens_nothing_and_what_was_open_about_it_ends() 
         (format!("alerts WHERE host_id = '{host}' AND close_cause = 'by_person'"), 1),
         (format!("incidents WHERE tenant_id = '{tenant}' AND outcome = 'by_person'"), 1),
         ("jobs WHERE state = 'withdrawn'".to_owned(), 1),
+        ("interlocks WHERE ended_by = 'the host was retired'".to_owned(), 1),
+        ("breakers".to_owned(), 0),
         ("runs WHERE state = 'cancelled' AND end_reason = 'the host was retired'".to_owned(), 1),
         ("remediations WHERE outcome = 'cancelled'".to_owned(), 1),
         (
