@@ -40,26 +40,28 @@ pub struct Row {
     pub archived_at: Option<Timestamp>,
 }
 
-/// The clients, worst first; `most` at most.
+/// The clients, worst first; `most` at most. Hosts and incidents are counted once, not for each client anew.
 pub async fn list(tx: &mut TenantTx, which: Which, most: i64) -> Result<Vec<Row>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let alive = now - nodes::DEAD_AFTER;
     let rows = sqlx::query!(
-        r#"SELECT c.client_id, c.name, c.archived_at, coalesce(i.critical, 0) AS "critical!", coalesce(i.warning, 0) AS "warning!",
-             coalesce(i.needs_you, 0) AS "needs_you!", coalesce(h.hosts, 0) AS "hosts!", coalesce(h.silent, 0) AS "silent!",
-             (SELECT count(*) FROM sites s WHERE s.tenant_id = $1 AND s.client_id = c.client_id) AS "sites!",
-             coalesce(b.frozen, false) AS "is_stopped!"
-           FROM clients c
-           LEFT JOIN (
+        r#"WITH i AS MATERIALIZED (
              SELECT i.client_id, count(*) FILTER (WHERE i.severity = 'critical') AS critical, count(*) FILTER (WHERE i.severity = 'warning') AS warning,
                     count(*) FILTER (WHERE i.state = 'escalated') AS needs_you
-             FROM incidents i WHERE i.tenant_id = $1 AND i.state <> 'closed' GROUP BY i.client_id) i ON i.client_id = c.client_id
-           LEFT JOIN (
+             FROM incidents i WHERE i.tenant_id = $1 AND i.state <> 'closed' GROUP BY i.client_id),
+           h AS MATERIALIZED (
              SELECT h.client_id, count(*) AS hosts, count(*) FILTER (WHERE NOT is_heard(l.epoch, l.unlinked_at, n.seen_at, $2)) AS silent
              FROM hosts h
              LEFT JOIN host_links l ON l.tenant_id = $1 AND l.host_id = h.host_id
              LEFT JOIN nodes n ON n.node_id = l.node_id
-             WHERE h.tenant_id = $1 AND h.state <> 'retired' GROUP BY h.client_id) h ON h.client_id = c.client_id
+             WHERE h.tenant_id = $1 AND h.state <> 'retired' GROUP BY h.client_id)
+           SELECT c.client_id, c.name, c.archived_at, coalesce(i.critical, 0) AS "critical!", coalesce(i.warning, 0) AS "warning!",
+             coalesce(i.needs_you, 0) AS "needs_you!", coalesce(h.hosts, 0) AS "hosts!", coalesce(h.silent, 0) AS "silent!",
+             (SELECT count(*) FROM sites s WHERE s.tenant_id = $1 AND s.client_id = c.client_id) AS "sites!",
+             coalesce(b.frozen, false) AS "is_stopped!"
+           FROM clients c
+           LEFT JOIN i ON i.client_id = c.client_id
+           LEFT JOIN h ON h.client_id = c.client_id
            LEFT JOIN guardrail_buckets b ON b.tenant_id = $1 AND b.scope_kind = 'client' AND b.scope_key = c.client_id::text
            WHERE c.tenant_id = $1 AND (c.archived_at IS NOT NULL) = $3
            ORDER BY (i.needs_you > 0 AND i.critical > 0) IS TRUE DESC, coalesce(i.needs_you, 0) DESC, coalesce(i.critical, 0) DESC, coalesce(i.warning, 0) DESC,
