@@ -299,14 +299,9 @@ pub struct CheckRow {
 pub async fn list_checks(tx: &mut TenantTx, host_id: Uuid) -> Result<Vec<CheckRow>> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
-<<<<<<< HEAD
-        "SELECT c.name, c.definition, s.target, s.verdict, s.verdict_at, s.pending_verdict, s.excused, s.readings, s.observed_at
-         FROM check_states s JOIN checks c ON c.tenant_id = $1 AND c.check_id = s.check_id
-=======
         r#"SELECT c.name, c.definition, s.target, s.verdict, s.verdict_at, s.pending_verdict, s.excused, s.readings, s.observed_at,
            CASE WHEN c.made_for_host = s.host_id THEN c.check_id END AS "made_here?"
          FROM check_states s JOIN checks c ON c.tenant_id = $1 AND c.check_id = s.check_id AND c.archived_at IS NULL
->>>>>>> 18076cb (A check can be archived, on a page of the settings, where it was made, and by the API; those of Watch it go with their client)
          WHERE s.tenant_id = $1 AND s.host_id = $2
          ORDER BY array_position(ARRAY['critical', 'warning', 'no_data', 'ok'], s.verdict), c.name, s.target LIMIT 500"#,
         tenant_id,
