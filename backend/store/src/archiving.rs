@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use domain::detect::{Check, HostFacts};
-use domain::remediate::guardrails::BucketKind;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
@@ -13,7 +12,6 @@ use uuid::Uuid;
 use crate::configuration::{self, Machine};
 use crate::endings::{self, Of};
 use crate::live::Kind;
-use crate::remediate::guardrails;
 use crate::{Result, StoreError, TenantTx, audit};
 
 /// Why what was open ended, as people read it.
@@ -98,13 +96,6 @@ pub async fn mark_made_for(tx: &mut TenantTx, check_id: Uuid, client_id: Uuid, h
     .execute(tx.conn())
     .await?;
     Ok(())
-}
-
-/// Takes the organization's lock, which every admission takes first and whoever applies a file holds.
-pub async fn lock(tx: &mut TenantTx) -> Result<()> {
-    let key = tx.tenant_id().to_string();
-    guardrails::ensure(tx, BucketKind::Tenant, &key).await?;
-    guardrails::lock_one(tx, BucketKind::Tenant.word(), &key).await
 }
 
 /// Archives a check: no host looks at it any more, its name is free, it has no state, its incidents are closed, and what

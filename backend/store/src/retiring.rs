@@ -30,7 +30,6 @@ pub enum Retired {
 /// Locks: the host's bucket, so that nothing is admitted meanwhile, its link, its open alerts, jobs, runs, host.
 pub async fn retire(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> Result<Retired> {
     let (key, of) = (host_id.to_string(), Of { host_id: Some(host_id), check_id: None });
-    guardrails::ensure(tx, BucketKind::Host, &key).await?;
     guardrails::lock_one(tx, BucketKind::Host, &key).await?;
     host_links::wake_all(tx, None, Some(host_id)).await?;
     host_links::mark_replaced(tx, host_id).await?;

@@ -7,6 +7,7 @@ use domain::access::Act;
 use domain::detect::Selector;
 use serde::Deserialize;
 use store::archiving::{self, InUse};
+use store::remediate::guardrails;
 use store::{TenantTx, clients};
 use uuid::Uuid;
 use views::Nav;
@@ -60,7 +61,7 @@ fn selects(selector: &Selector) -> String {
 /// Archives a check: that of a host by whoever manages its client, any other by somebody from whom no client is kept.
 pub async fn archive_check(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result<Result<InUse, Refusal>, Failure> {
     member.must(Act::ManageClients)?;
-    archiving::lock(tx).await?;
+    guardrails::lock_tenant(tx).await?;
     let check = archiving::find_locked(tx, id).await?.ok_or(Failure::NOT_FOUND)?;
     match check.client_id {
         Some(client_id) => drop(clients::find(tx, client_id).await?.ok_or(Failure::NOT_FOUND)?),
