@@ -139,6 +139,16 @@ fn rest(tries: u32, free: u32) -> Duration {
     }
 }
 
+/// Of fewer tries in a row without success no audit tells: people mistype.
+pub const FAILED_TOLD: u32 = 5;
+
+/// Whether the audit tells at once that so many tries in a row were without success: of 5, 50, 500 and so on. The count begins
+/// anew only when its owner comes in, so a stranger who guesses cannot fill the audit.
+pub fn are_told_of(tries: u32) -> bool {
+    let times = tries / FAILED_TOLD;
+    times > 0 && tries.is_multiple_of(FAILED_TOLD) && 10_u32.pow(times.ilog10()) == times
+}
+
 /// Invitations of one address within a day.
 const INVITED_MAX: u32 = 5;
 /// Invitations of an organization within a day.
@@ -168,6 +178,13 @@ mod tests {
         assert_eq!([1, 4, 5, 6, 10].map(|n| rest_of_login(n).as_secs()), [0, 0, 1, 2, 32]);
         assert_eq!([30, 31, 32].map(|n| rest_of_source(n).as_secs()), [0, 1, 2]);
         assert_eq!(rest_of_login(u32::MAX).as_secs(), 900);
+    }
+
+    #[test]
+    fn of_many_tries_without_success_few_are_told_of() {
+        let told: Vec<u32> = (0..=60_000).filter(|tries| are_told_of(*tries)).collect();
+        assert_eq!(told, [5, 50, 500, 5_000, 50_000]);
+        assert!(!are_told_of(u32::MAX));
     }
 
     #[test]

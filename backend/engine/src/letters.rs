@@ -147,6 +147,7 @@ fn says(letter: &Due) -> Account {
             }
             "second factor on" => Account::SecondFactor { is_on: true },
             "second factor off" => Account::SecondFactor { is_on: false },
+            "recovery codes" => Account::RecoveryCodes,
             "passkey added" => Account::Passkey { name: fact("name"), is_added: true },
             "passkey removed" => Account::Passkey { name: fact("name"), is_added: false },
             _ => Account::PasswordChanged,

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
+use crate::people::account::{self, Event};
 use crate::people::letters;
-use crate::{Queue, Result, Store, SystemTx, TenantTx, channels};
+use crate::{Origin, Queue, Result, Store, SystemTx, TenantTx, channels};
 
 /// What came of asking to try a password.
 #[derive(Clone, Debug)]
@@ -63,13 +64,24 @@ pub async fn claim_attempt(store: &Store, email: &str, wait: fn(u32) -> Duration
     Ok(attempt)
 }
 
-/// The password was right: the count begins anew.
-pub async fn mark_signed_in(store: &Store, login_id: Uuid) -> Result<()> {
+/// The password was right: the count begins anew, and the audit tells how many tries came before, where they were many.
+pub async fn mark_signed_in(store: &Store, login_id: Uuid, origin: Origin) -> Result<()> {
     let mut tx = store.system().await?;
+    let tries = count_tries_in(&mut tx, login_id).await?;
     sqlx::query!("UPDATE logins SET failed_count = 0, locked_until = NULL WHERE login_id = $1", login_id)
         .execute(tx.conn())
         .await?;
+    // The one that was right was counted too.
+    account::note_guesses_in(&mut tx, login_id, tries - 1, origin).await?;
     tx.commit().await
+}
+
+/// Tries at the password since the count began; whoever counts at the same time waits.
+async fn count_tries_in(tx: &mut SystemTx, login_id: Uuid) -> Result<i32> {
+    let tries = sqlx::query_scalar!("SELECT failed_count FROM logins WHERE login_id = $1 FOR UPDATE", login_id)
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(tries.unwrap_or(0))
 }
 
 /// An account, as its owner sees it.
@@ -142,11 +154,15 @@ pub async fn set_password(
     password_hash: &str,
     kept: Option<&[u8]>,
     told: &serde_json::Value,
+    origin: Origin,
 ) -> Result<()> {
     let mut tx = store.system().await?;
-    set_password_in(&mut tx, login_id, password_hash, kept, told).await?;
+    set_password_in(&mut tx, login_id, password_hash, kept, told, origin).await?;
+    let event = Event { action: "account.password_changed", detail: serde_json::json!({}), origin };
+    account::note_in(&mut tx, login_id, &event).await?;
     tx.commit().await?;
     store.wake().wake_everywhere(Queue::Letters);
+    store.wake().wake(Queue::Audit);
     Ok(())
 }
 
@@ -156,7 +172,9 @@ async fn set_password_in(
     password_hash: &str,
     kept: Option<&[u8]>,
     told: &serde_json::Value,
+    origin: Origin,
 ) -> Result<()> {
+    let guesses = count_tries_in(tx, login_id).await?;
     let email = sqlx::query_scalar!(
         "UPDATE logins SET password_hash = $2, failed_count = 0, locked_until = NULL WHERE login_id = $1 RETURNING email",
         login_id,
@@ -172,7 +190,8 @@ async fn set_password_in(
     .execute(tx.conn())
     .await?;
     letters::end_of_login_in(tx, login_id).await?;
-    letters::insert_in(tx, letters::Kind::AccountChanged, &email, Some(login_id), told).await
+    letters::insert_in(tx, letters::Kind::AccountChanged, &email, Some(login_id), told).await?;
+    account::note_guesses_in(tx, login_id, guesses, origin).await
 }
 
 /// Sets a new password by the link of a letter, which is used up; false if the link cannot be followed.
@@ -181,6 +200,7 @@ pub async fn reset_password(
     secret_hash: &[u8],
     password_hash: &str,
     told: &serde_json::Value,
+    origin: Origin,
 ) -> Result<bool> {
     let mut tx = store.system().await?;
     let letter = letters::follow_in(&mut tx, secret_hash).await?;
@@ -191,9 +211,12 @@ pub async fn reset_password(
         return Ok(false);
     };
     letters::mark_used_in(&mut tx, letter_id).await?;
-    set_password_in(&mut tx, login_id, password_hash, None, told).await?;
+    set_password_in(&mut tx, login_id, password_hash, None, told, origin).await?;
+    let event = Event { action: "account.password_reset", detail: serde_json::json!({}), origin };
+    account::note_in(&mut tx, login_id, &event).await?;
     tx.commit().await?;
     store.wake().wake_everywhere(Queue::Letters);
+    store.wake().wake(Queue::Audit);
     Ok(true)
 }
 
@@ -210,7 +233,7 @@ pub enum Moved {
 
 /// Gives a login the address that the link of a letter proves; the old address is told, and a link that was sent there sets
 /// no password any more.
-pub async fn change_email(store: &Store, secret_hash: &[u8]) -> Result<Moved> {
+pub async fn change_email(store: &Store, secret_hash: &[u8], origin: Origin) -> Result<Moved> {
     let mut tx = store.system().await?;
     let letter = letters::follow_in(&mut tx, secret_hash).await?;
     let Some((letter, login_id)) = letter
@@ -242,8 +265,11 @@ pub async fn change_email(store: &Store, secret_hash: &[u8]) -> Result<Moved> {
     channels::move_of_login(&mut tx, login_id, &old, &letter.address).await?;
     let told = serde_json::json!({ "what": "address", "to": letter.address });
     letters::insert_in(&mut tx, letters::Kind::AccountChanged, &old, Some(login_id), &told).await?;
+    let detail = serde_json::json!({ "from": old, "to": letter.address });
+    account::note_in(&mut tx, login_id, &Event { action: "account.address_changed", detail, origin }).await?;
     tx.commit().await?;
     store.wake().wake_everywhere(Queue::Letters);
+    store.wake().wake(Queue::Audit);
     Ok(Moved::Done)
 }
 

@@ -10,8 +10,9 @@ use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::people::account::{self, Event};
 use crate::people::letters;
-use crate::{Result, Store, SystemTx};
+use crate::{Origin, Queue, Result, Store, SystemTx};
 
 /// How long a session lasts.
 #[derive(Clone, Copy, Debug)]
@@ -164,23 +165,35 @@ pub async fn list_of_login(store: &Store, login_id: Uuid) -> Result<Vec<Open>> {
 }
 
 /// Ends one session of a login; false if it has none of this hash.
-pub async fn delete_of(store: &Store, login_id: Uuid, hash: &[u8]) -> Result<bool> {
+pub async fn delete_of(store: &Store, login_id: Uuid, hash: &[u8], origin: Origin) -> Result<bool> {
     let mut tx = store.system().await?;
     let done = sqlx::query!("DELETE FROM sessions WHERE login_id = $1 AND session_hash = $2", login_id, hash)
         .execute(tx.conn())
         .await?;
+    if done.rows_affected() != 1 {
+        return Ok(false);
+    }
+    note_ended(&mut tx, login_id, 1, origin).await?;
     tx.commit().await?;
-    Ok(done.rows_affected() == 1)
+    store.wake().wake(Queue::Audit);
+    Ok(true)
+}
+
+async fn note_ended(tx: &mut SystemTx, login_id: Uuid, sessions: u64, origin: Origin) -> Result<()> {
+    let detail = serde_json::json!({ "sessions": sessions });
+    account::note_in(tx, login_id, &Event { action: "account.sessions_ended", detail, origin }).await
 }
 
 /// Ends every session of a login: "sign out everywhere", and every link that was sent before. Says how many sessions there
 /// were.
-pub async fn delete_of_login(store: &Store, login_id: Uuid) -> Result<u64> {
+pub async fn delete_of_login(store: &Store, login_id: Uuid, origin: Origin) -> Result<u64> {
     let mut tx = store.system().await?;
     let changed =
         sqlx::query!("DELETE FROM sessions WHERE login_id = $1", login_id).execute(tx.conn()).await?.rows_affected();
     letters::end_of_login_in(&mut tx, login_id).await?;
+    note_ended(&mut tx, login_id, changed, origin).await?;
     tx.commit().await?;
+    store.wake().wake(Queue::Audit);
     Ok(changed)
 }
 

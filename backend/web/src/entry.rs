@@ -12,9 +12,11 @@ use jiff::{SignedDuration, Timestamp};
 use keys::password::{DUMMY_HASH, verify};
 use keys::totp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::auth::Entered;
 use store::logins::{self, Attempt};
-use store::people::{second_factor, sources};
-use store::{Store, auth};
+use store::people::{account, second_factor, sources};
+use store::{Origin, Store, auth};
 use tokio::sync::Semaphore;
 use tower_sessions::Session;
 use uuid::Uuid;
@@ -39,6 +41,8 @@ const AGENT_MAX: usize = 200;
 pub struct Visitor {
     /// The other end of the connection.
     pub address: Option<IpAddr>,
+    /// The request, and where it came from, as audit rows say it.
+    pub origin: Origin,
     /// What the browser calls itself.
     pub agent: String,
 }
@@ -73,7 +77,8 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Visitor, Self::Rejection> {
         let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        Ok(Visitor { address: peer::address(parts), agent: agent.chars().take(AGENT_MAX).collect() })
+        let (address, origin) = (peer::address(parts), peer::origin(parts));
+        Ok(Visitor { address, origin, agent: agent.chars().take(AGENT_MAX).collect() })
     }
 }
 
@@ -122,7 +127,7 @@ pub async fn password_is_of(
             if counted {
                 sources::give_back(&app.store, &visitor.source()).await?;
             }
-            logins::mark_signed_in(&app.store, login_id).await?;
+            logins::mark_signed_in(&app.store, login_id, visitor.origin).await?;
             Ok(Some(login_id))
         }
         None => Ok(None),
@@ -158,8 +163,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 /// Whether this is a code of the login's second factor: of this moment and not taken before, or a recovery code.
-pub async fn code_is_of(app: &App, login_id: Uuid, code: &str) -> Result<bool, Failure> {
-    if !second_factor::claim_attempt(&app.store, login_id, rest_of_login).await? {
+pub async fn code_is_of(app: &App, origin: Origin, login_id: Uuid, code: &str) -> Result<bool, Failure> {
+    if !second_factor::claim_attempt(&app.store, login_id, rest_of_login, origin).await? {
         return Ok(false);
     }
     if let Some(hash) = totp::code_hash(code) {
@@ -212,12 +217,13 @@ pub async fn begin(
     tenant_id: Option<Uuid>,
 ) -> Result<(), Failure> {
     let now = now(&app.store).await?.as_second();
-    open(session, visitor, login_id, Opening { tenant_id, sign_on: None, proven_at: now }).await
+    open(app, session, visitor, login_id, Opening { tenant_id, sign_on: None, proven_at: now }).await
 }
 
 /// Begins a session of somebody whom the provider of `tenant_id` names, with its settings of this version; it was proven at
 /// `proven_at` (seconds since 1970) that it is them.
 pub async fn begin_sign_on(
+    app: &App,
     session: &Session,
     visitor: &Visitor,
     login_id: Uuid,
@@ -225,7 +231,7 @@ pub async fn begin_sign_on(
     proven_at: i64,
 ) -> Result<(), Failure> {
     let opening = Opening { tenant_id: Some(tenant_id), sign_on: Some(version), proven_at };
-    open(session, visitor, login_id, opening).await
+    open(app, session, visitor, login_id, opening).await
 }
 
 /// Begins a session of the platform's staff: of no login, and nothing is proven.
@@ -276,8 +282,24 @@ struct Opening {
     proven_at: i64,
 }
 
-/// Begins a session: a new id and a new token, and nothing from before goes on.
-async fn open(session: &Session, visitor: &Visitor, login_id: Uuid, opening: Opening) -> Result<(), Failure> {
+/// Begins a session: a new id and a new token, and nothing from before goes on. The organization that it opens has it in its
+/// audit, or it does not begin.
+async fn open(
+    app: &App,
+    session: &Session,
+    visitor: &Visitor,
+    login_id: Uuid,
+    opening: Opening,
+) -> Result<(), Failure> {
+    let entered = match opening.tenant_id {
+        Some(tenant_id) => Some(tenant_id),
+        None => auth::by_session(&app.store, login_id, None, Entered::Here).await?.map(|seat| seat.scope.tenant_id()),
+    };
+    if let Some(tenant_id) = entered {
+        let by = if opening.sign_on.is_some() { "provider" } else { "account" };
+        let (action, detail) = ("account.signed_in", json!({ "by": by }));
+        account::note_entered(&app.store, login_id, tenant_id, action, detail, visitor.origin).await?;
+    }
     let begun = async {
         session.clear().await;
         session.cycle_id().await?;

@@ -51,6 +51,11 @@ impl Member {
         Ok(tx)
     }
 
+    /// Where the request comes from, as audit rows say it.
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
     /// As the store knows them.
     pub fn seat(&self) -> &auth::Member {
         &self.member

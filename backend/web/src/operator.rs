@@ -38,6 +38,11 @@ impl Known {
         Did { actor: format!("operator {}", self.email), origin: self.origin }
     }
 
+    /// Where the request comes from, as audit rows say it.
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
     /// Goes on only with the session's token.
     fn check_token(&self, token: &str) -> Result<(), Failure> {
         // Digests compare in constant time.
@@ -52,7 +57,7 @@ impl Known {
 
     /// Whether this is a code of theirs: every act asks for one, and each counts once.
     pub async fn is_proven_by(&self, app: &App, code: &str) -> Result<bool, Failure> {
-        entry::code_is_of(app, self.login_id, code).await
+        entry::code_is_of(app, self.origin, self.login_id, code).await
     }
 }
 

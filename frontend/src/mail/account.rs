@@ -84,6 +84,8 @@ pub enum Account {
         /// Whether they count.
         is_on: bool,
     },
+    /// The recovery codes are new ones, and the old ones count no more.
+    RecoveryCodes,
     /// A passkey signs in from now on, or no more.
     Passkey {
         /// What its owner calls it.
@@ -203,6 +205,12 @@ impl AccountMail {
                     "Sign in",
                 )
             }
+            Account::RecoveryCodes => (
+                "For your information",
+                "Your recovery codes are new".to_owned(),
+                "The old ones count no more. If it was not you, set a new password now, and then new codes.".to_owned(),
+                "Sign in",
+            ),
             Account::Passkey { name, is_added } => (
                 "For your information",
                 format!("A passkey was {}", if *is_added { "added" } else { "removed" }),

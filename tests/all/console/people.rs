@@ -624,6 +624,112 @@ async fn who_guesses_at_many_accounts_is_slowed_down_and_others_are_not() {
     assert_eq!(right("2001:db8:1:2::17").await, StatusCode::SEE_OTHER, "it waits, it is not shut out");
 }
 
+impl Console {
+    /// What the audit of an organization tells of an account, oldest first: the action, and the detail as text.
+    async fn told_of_accounts(&mut self, tenant: Uuid) -> Vec<(String, String)> {
+        sqlx::query_as(
+            "SELECT action, detail::text FROM tenant_audit WHERE tenant_id = $1 AND subject_kind = 'member' ORDER BY at, ctid",
+        )
+        .bind(tenant)
+        .fetch_all(&mut self.rows)
+        .await
+        .unwrap()
+    }
+}
+
+#[tokio::test]
+async fn what_happens_to_an_account_stands_in_the_audit_of_each_organization_where_it_has_a_seat() {
+    let mut console = Console::new().await;
+    let (ours, theirs, sam) = (console.ours.tenant, console.theirs.tenant, console.ours.technician);
+    console
+        .execute(format!(
+            "INSERT INTO memberships (tenant_id, login_id, name, email, role) VALUES ('{theirs}', '{sam}', 'Sam', 'sam@ours.example', 'viewer')"
+        ))
+        .await;
+    let cookie = console.sign_in("sam@ours.example").await;
+    let (_, codes) = turn_on(&console, &cookie).await;
+    assert_eq!(console.letter().await.subject, "Your second factor is on");
+    let (status, ..) = console.click(&cookie, "/settings", "/settings/codes", "").await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(console.letter().await.subject, "Your recovery codes are new");
+    console.click(&cookie, "/settings", "/settings/address", "&email=sam%40new.example").await;
+    let letters = console.letters().await;
+    let letter = letters.iter().find(|letter| letter.to == "sam@new.example").unwrap();
+    assert_eq!(console.post(&letter.path, "", String::new()).await.0, StatusCode::OK);
+    let form = format!("&old={}&new={}", encoded(PASSWORD), encoded(NEW));
+    let (status, headers, _) = console.click(&cookie, "/settings", "/settings/password", &form).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    let cookie = cookie_of(&headers);
+    let into = format!("&tenant={theirs}");
+    assert_eq!(console.click(&cookie, "/settings", "/settings/organization", &into).await.0, StatusCode::SEE_OTHER);
+    assert_eq!(console.click(&cookie, "/settings", "/settings/sessions/end", "").await.0, StatusCode::SEE_OTHER);
+
+    let everywhere = [
+        ("member.second_factor_on", "{}"),
+        ("account.recovery_codes_replaced", "{}"),
+        ("account.address_asked", r#"{"to": "sam@new.example"}"#),
+        ("account.address_changed", r#"{"to": "sam@new.example", "from": "sam@ours.example"}"#),
+        ("account.password_changed", "{}"),
+        ("account.sessions_ended", r#"{"sessions": 1}"#),
+    ];
+    let mut in_ours = everywhere.to_vec();
+    in_ours.insert(0, ("account.signed_in", r#"{"by": "account"}"#));
+    let mut in_theirs = everywhere.to_vec();
+    in_theirs.insert(5, ("account.signed_in", r#"{"by": "another organization"}"#));
+    for (tenant, meant) in [(ours, in_ours), (theirs, in_theirs)] {
+        let told = console.told_of_accounts(tenant).await;
+        let told: Vec<(&str, &str)> = told.iter().map(|(action, detail)| (action.as_str(), detail.as_str())).collect();
+        assert_eq!(told, meant);
+        let linked = format!("tenant_wakeups WHERE tenant_id = '{tenant}' AND queue = 'audit'");
+        assert!(console.count(&linked).await > 0, "and they are linked");
+    }
+    assert_eq!(
+        console
+            .count(&format!(
+                "tenant_audit WHERE actor = 'member {sam}' AND request_id IS NULL AND action LIKE 'account.%'"
+            ))
+            .await,
+        0,
+        "each says in which request"
+    );
+    let secrets = format!("tenant_audit WHERE detail::text LIKE '%{}%'", codes[0]);
+    assert_eq!(console.count(&secrets).await, 0);
+}
+
+#[tokio::test]
+async fn guesses_at_a_password_are_told_of_by_their_number_once_their_count_ends_and_fill_no_audit() {
+    let mut console = Console::new().await;
+    let ours = console.ours.tenant;
+    let guess = async |console: &Console, times: u8| {
+        for n in 0..times {
+            console.clock.advance(SignedDuration::from_mins(16));
+            console.try_sign_in_from(&format!("192.0.2.{n}"), "sam@ours.example", "guess").await;
+        }
+        console.clock.advance(SignedDuration::from_mins(16));
+    };
+    guess(&console, 12).await;
+    assert!(console.told_of_accounts(ours).await.is_empty(), "a wrong one costs what one at no account does");
+    let right = console.try_sign_in_from("192.0.2.99", "sam@ours.example", PASSWORD).await;
+    assert_eq!(right, StatusCode::SEE_OTHER);
+    let told = |tries: u8| ("account.password_failed".to_owned(), format!(r#"{{"tries": {tries}}}"#));
+    let came_in = ("account.signed_in".to_owned(), r#"{"by": "account"}"#.to_owned());
+    assert_eq!(console.told_of_accounts(ours).await, [told(12), came_in.clone()]);
+
+    // Some mistype, and that is nothing to tell of.
+    guess(&console, 4).await;
+    let right = console.try_sign_in_from("192.0.2.99", "sam@ours.example", PASSWORD).await;
+    assert_eq!(right, StatusCode::SEE_OTHER);
+    assert_eq!(console.told_of_accounts(ours).await, [told(12), came_in.clone(), came_in.clone()]);
+
+    // Who sets a new password ends the count too.
+    guess(&console, 5).await;
+    console.post("/reset", "", format!("email={}", encoded("sam@ours.example"))).await;
+    let form = format!("password={}", encoded(NEW));
+    assert_eq!(console.post(&console.letter().await.path, "", form).await.0, StatusCode::OK);
+    let reset = ("account.password_reset".to_owned(), "{}".to_owned());
+    assert_eq!(console.told_of_accounts(ours).await, [told(12), came_in.clone(), came_in, told(5), reset]);
+}
+
 /// Runs `mendwright platform …`.
 pub(super) async fn platform(console: &Console, command: impl FnOnce(OwnerArgs) -> Platform) -> anyhow::Result<()> {
     let at = OwnerArgs { database_owner_url: Some(console.db.owner_url()), data: None };

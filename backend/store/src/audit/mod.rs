@@ -152,7 +152,7 @@ fn origin(tx: &TenantTx) -> (Option<String>, Option<Uuid>) {
 
 /// When an entry is linked: at the next full second but one, so that many entries share a wake-up and a signature, and the
 /// transaction is over by then.
-fn link_at(now: Timestamp) -> Timestamp {
+pub(crate) fn link_at(now: Timestamp) -> Timestamp {
     let later = now + SignedDuration::from_secs(1);
     later
         .round(Unit::Second)

@@ -2,16 +2,20 @@
 
 use jiff::SignedDuration;
 use jiff_sqlx::ToSqlx;
+use serde_json::json;
 use uuid::Uuid;
 
+use super::account::{self, Event};
 use super::letters::{self, Kind};
-use crate::{Queue, Result, Store};
+use super::second_factor::wake;
+use crate::{Origin, Result, Store};
 
 /// Letters that one login has sent to other addresses within an hour, whatever the addresses.
 const AN_HOUR: i64 = 5;
 
-/// Queues the letter about another address for a login. False: as many as may be were queued within the hour.
-pub async fn ask(store: &Store, login_id: Uuid, kind: Kind, address: &str) -> Result<bool> {
+/// Queues the letter about another address for a login; its owner and their organizations are told, and the same whether somebody
+/// has that address or nobody. False: as many as may be were queued within the hour.
+pub async fn ask(store: &Store, login_id: Uuid, kind: Kind, address: &str, origin: Origin) -> Result<bool> {
     let mut tx = store.system().await?;
     let now = tx.now().await?;
     // Whoever asks at the same time waits, and is counted.
@@ -27,9 +31,13 @@ pub async fn ask(store: &Store, login_id: Uuid, kind: Kind, address: &str) -> Re
     if asked >= AN_HOUR {
         return Ok(false);
     }
-    letters::insert_in(&mut tx, kind, address, Some(login_id), &serde_json::json!({})).await?;
+    letters::insert_in(&mut tx, kind, address, Some(login_id), &json!({})).await?;
+    // Whoever is signed in as them by stealth is seen before the link is followed, not after.
+    let event = Event { action: "account.address_asked", detail: json!({ "to": address }), origin };
+    account::tell_in(&mut tx, login_id, &event, &json!({ "what": "address asked", "to": address })).await?;
+    // The answer takes as long whether the letter is queued or the address got too many.
     tx.commit_soon().await?;
     tx.commit().await?;
-    store.wake().wake_everywhere(Queue::Letters);
+    wake(store);
     Ok(true)
 }

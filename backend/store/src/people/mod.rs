@@ -1,5 +1,6 @@
 //! People: their letters, invitations, seats and what they prove themselves with.
 
+pub mod account;
 pub mod addresses;
 pub mod ceremonies;
 pub mod founding;

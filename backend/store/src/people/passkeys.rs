@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::second_factor::{is_asked_for, replace_codes};
+use super::account::{self, Event};
+use super::second_factor::{is_asked_for, replace_codes, wake};
 use crate::error::exactly_one;
-use crate::{Result, Store, SystemTx, sessions};
+use crate::{Origin, Result, Store, SystemTx, sessions};
 
 /// Passkeys of one login.
 pub const MOST: i64 = 20;
@@ -88,8 +89,14 @@ pub enum Added {
 }
 
 /// Adds a passkey; where it is the first second factor, with recovery codes, by their hashes, and every session of the login
-/// but `kept` ends: whoever has one with the password alone is out.
-pub async fn insert(store: &Store, new: &New<'_>, codes: &[[u8; 32]], kept: Option<&[u8]>) -> Result<Added> {
+/// but `kept` ends: whoever has one with the password alone is out. Its owner and their organizations are told.
+pub async fn insert(
+    store: &Store,
+    new: &New<'_>,
+    codes: &[[u8; 32]],
+    kept: Option<&[u8]>,
+    origin: Origin,
+) -> Result<Added> {
     let mut tx = store.system().await?;
     let now = tx.now().await?;
     let others = lock(&mut tx, new.login_id).await?;
@@ -116,7 +123,10 @@ pub async fn insert(store: &Store, new: &New<'_>, codes: &[[u8; 32]], kept: Opti
         replace_codes(&mut tx, new.login_id, codes).await?;
         sessions::delete_others_in(&mut tx, new.login_id, kept).await?;
     }
+    let event = Event { action: "member.passkey_added", detail: json!({ "name": new.name }), origin };
+    account::tell_in(&mut tx, new.login_id, &event, &json!({ "what": "passkey added", "name": new.name })).await?;
     tx.commit().await?;
+    wake(store);
     Ok(if is_first { Added::First } else { Added::Another })
 }
 
@@ -165,8 +175,8 @@ pub async fn mark_used(store: &Store, passkey_id: Uuid, credential: &Value, coun
 /// What came of removing a passkey.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Removed {
-    /// It is gone; what it was called.
-    Done(String),
+    /// It is gone.
+    Done,
     /// The login has none of this id.
     Unknown,
     /// It is the last second factor, and an organization asks for one.
@@ -174,8 +184,14 @@ pub enum Removed {
 }
 
 /// Removes a passkey of a login, and ends every session of it but `kept`: one may have been begun with that passkey. With
-/// the last second factor go the recovery codes.
-pub async fn delete(store: &Store, login_id: Uuid, passkey_id: Uuid, kept: Option<&[u8]>) -> Result<Removed> {
+/// the last second factor go the recovery codes. Its owner and their organizations are told.
+pub async fn delete(
+    store: &Store,
+    login_id: Uuid,
+    passkey_id: Uuid,
+    kept: Option<&[u8]>,
+    origin: Origin,
+) -> Result<Removed> {
     let mut tx = store.system().await?;
     let factors = lock(&mut tx, login_id).await?;
     let name = sqlx::query_scalar!(
@@ -200,6 +216,9 @@ pub async fn delete(store: &Store, login_id: Uuid, passkey_id: Uuid, kept: Optio
         exactly_one("passkeys::delete", done.rows_affected())?;
     }
     sessions::delete_others_in(&mut tx, login_id, kept).await?;
+    let event = Event { action: "member.passkey_removed", detail: json!({ "name": name }), origin };
+    account::tell_in(&mut tx, login_id, &event, &json!({ "what": "passkey removed", "name": name })).await?;
     tx.commit().await?;
-    Ok(Removed::Done(name))
+    wake(store);
+    Ok(Removed::Done)
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
+use serde_json::json;
 use uuid::Uuid;
 
+use super::account::{self, Event};
 use super::passkeys;
 use crate::error::exactly_one;
-use crate::{Result, Store, SystemTx, sessions};
+use crate::{Origin, Queue, Result, Store, SystemTx, sessions};
 
 /// A login's shared secret, sealed.
 #[derive(Clone, Debug)]
@@ -69,13 +71,14 @@ pub async fn insert(store: &Store, login_id: Uuid, sealed: &[u8], version: i32) 
 }
 
 /// From now on the secret counts; with its recovery codes, by their hashes. Every session of the login but `kept` ends:
-/// whoever has one with the password alone is out.
+/// whoever has one with the password alone is out. Its owner and their organizations are told.
 pub async fn mark_proven(
     store: &Store,
     login_id: Uuid,
     (version, step): (i32, i64),
     codes: &[[u8; 32]],
     kept: Option<&[u8]>,
+    origin: Origin,
 ) -> Result<bool> {
     let mut tx = store.system().await?;
     let now = tx.now().await?;
@@ -92,17 +95,30 @@ pub async fn mark_proven(
     if done.rows_affected() == 1 {
         replace_codes(&mut tx, login_id, codes).await?;
         sessions::delete_others_in(&mut tx, login_id, kept).await?;
+        let event = Event { action: "member.second_factor_on", detail: json!({}), origin };
+        account::tell_in(&mut tx, login_id, &event, &json!({ "what": "second factor on" })).await?;
         tx.commit().await?;
+        wake(store);
         return Ok(true);
     }
     Ok(false)
 }
 
-/// Gives a login new recovery codes; the old ones are gone.
-pub async fn insert_codes(store: &Store, login_id: Uuid, codes: &[[u8; 32]]) -> Result<()> {
+/// A letter and an entry are there.
+pub(super) fn wake(store: &Store) {
+    store.wake().wake_everywhere(Queue::Letters);
+    store.wake().wake(Queue::Audit);
+}
+
+/// Gives a login new recovery codes; the old ones are gone. Its owner and their organizations are told.
+pub async fn insert_codes(store: &Store, login_id: Uuid, codes: &[[u8; 32]], origin: Origin) -> Result<()> {
     let mut tx = store.system().await?;
     replace_codes(&mut tx, login_id, codes).await?;
-    tx.commit().await
+    let event = Event { action: "account.recovery_codes_replaced", detail: json!({}), origin };
+    account::tell_in(&mut tx, login_id, &event, &json!({ "what": "recovery codes" })).await?;
+    tx.commit().await?;
+    wake(store);
+    Ok(())
 }
 
 pub(super) async fn replace_codes(tx: &mut SystemTx, login_id: Uuid, codes: &[[u8; 32]]) -> Result<()> {
@@ -146,8 +162,9 @@ pub enum Ended {
     AskedFor,
 }
 
-/// Ends the codes of an app, and every session of the login but `kept`; with the last second factor go the recovery codes.
-pub async fn delete(store: &Store, login_id: Uuid, kept: Option<&[u8]>) -> Result<Ended> {
+/// Ends the codes of an app, and every session of the login but `kept`; with the last second factor go the recovery codes. Its
+/// owner and their organizations are told.
+pub async fn delete(store: &Store, login_id: Uuid, kept: Option<&[u8]>, origin: Origin) -> Result<Ended> {
     let mut tx = store.system().await?;
     let factors = passkeys::lock(&mut tx, login_id).await?;
     if factors.passkeys == 0 {
@@ -165,13 +182,16 @@ pub async fn delete(store: &Store, login_id: Uuid, kept: Option<&[u8]>) -> Resul
     .await?;
     exactly_one("second_factor::delete", done.rows_affected())?;
     sessions::delete_others_in(&mut tx, login_id, kept).await?;
+    let event = Event { action: "member.second_factor_off", detail: json!({}), origin };
+    account::tell_in(&mut tx, login_id, &event, &json!({ "what": "second factor off" })).await?;
     tx.commit().await?;
+    wake(store);
     Ok(Ended::Done)
 }
 
 /// Counts a try at a login's second factor; false while it rests. `wait` says how long it rests after so many tries
 /// without success. The try is counted before it is judged, so that tries side by side are all counted.
-pub async fn claim_attempt(store: &Store, login_id: Uuid, wait: fn(u32) -> Duration) -> Result<bool> {
+pub async fn claim_attempt(store: &Store, login_id: Uuid, wait: fn(u32) -> Duration, origin: Origin) -> Result<bool> {
     let mut tx = store.system().await?;
     let row = sqlx::query!(
         "SELECT second_failed_count, second_locked_until FROM logins WHERE login_id = $1 FOR UPDATE",
@@ -193,6 +213,7 @@ pub async fn claim_attempt(store: &Store, login_id: Uuid, wait: fn(u32) -> Durat
     )
     .execute(tx.conn())
     .await?;
+    account::note_code_tries_in(&mut tx, login_id, row.second_failed_count, origin).await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -212,7 +212,7 @@ pub async fn finish(
     // A proof of the future would count too long.
     let proven_at = named.proven_at.filter(|at| *at <= now.as_second() + CLOCKS_DIFFER).unwrap_or(0);
     let proven_at = proven_at.min(now.as_second());
-    entry::begin_sign_on(&session, &visitor, login_id, (tenant_id, set.version), proven_at).await?;
+    entry::begin_sign_on(&app, &session, &visitor, login_id, (tenant_id, set.version), proven_at).await?;
     let next = away.next.as_deref().and_then(Destination::parse).unwrap_or(Destination::Board);
     Ok(Redirect::to(&next.to_string()).into_response())
 }

@@ -9,6 +9,7 @@ use views::signin::{ConfirmPage, NotePage};
 
 use super::{followed, hash};
 use crate::layers::{page, refusing};
+use crate::peer::Came;
 use crate::{App, Failure};
 
 /// Says what the button does.
@@ -25,9 +26,9 @@ pub async fn show(State(app): State<App>, Path(text): Path<String>) -> Result<Re
 }
 
 /// Gives the login its new address; the old one is told.
-pub async fn submit(State(app): State<App>, Path(text): Path<String>) -> Result<Response, Failure> {
+pub async fn submit(State(app): State<App>, Came(origin): Came, Path(text): Path<String>) -> Result<Response, Failure> {
     let Some(hash) = hash(&text, Kind::Confirm) else { return Ok(refusing(&NotePage::dead_link())) };
-    Ok(match logins::change_email(&app.store, &hash).await? {
+    Ok(match logins::change_email(&app.store, &hash, origin).await? {
         Moved::Done => page(&NotePage {
             title: "Your address is changed".to_owned(),
             lead: "You sign in with it from now on.".to_owned(),

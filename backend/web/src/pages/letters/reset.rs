@@ -13,6 +13,7 @@ use views::signin::{NotePage, PasswordPage, ResetPage};
 use super::{followed, hash};
 use crate::entry::{self, Visitor};
 use crate::layers::{page, refusing};
+use crate::peer::Came;
 use crate::posted::Fields;
 use crate::{App, Failure};
 
@@ -63,6 +64,7 @@ pub async fn choose(State(app): State<App>, Path(text): Path<String>) -> Result<
 /// Sets it, and ends every session of the login. It signs nobody in: the second factor is asked for at the next sign-in.
 pub async fn finish(
     State(app): State<App>,
+    Came(origin): Came,
     Path(text): Path<String>,
     Fields(input): Fields<Password>,
 ) -> Result<Response, Failure> {
@@ -75,7 +77,7 @@ pub async fn finish(
     let secret_hash = hash(&text, Kind::Reset).ok_or(Failure::NOT_FOUND)?;
     let password_hash = entry::hashed(input.password).await?;
     let told = json!({ "what": "password" });
-    if !logins::reset_password(&app.store, &secret_hash, &password_hash, &told).await? {
+    if !logins::reset_password(&app.store, &secret_hash, &password_hash, &told, origin).await? {
         return Ok(refusing(&NotePage::dead_link()));
     }
     Ok(page(&NotePage {

@@ -63,8 +63,8 @@ pub async fn turn_on(
     let codes = totp::new_codes(&mut rng());
     let hashes: Vec<[u8; 32]> = codes.iter().filter_map(|code| totp::code_hash(code)).collect();
     let this = sessions::this(&session);
-    let kept = this.as_ref().map(|hash| &hash[..]);
-    if !second_factor::mark_proven(&app.store, operator.login_id, (version, step), &hashes, kept).await? {
+    let (kept, origin) = (this.as_ref().map(|hash| &hash[..]), operator.origin());
+    if !second_factor::mark_proven(&app.store, operator.login_id, (version, step), &hashes, kept, origin).await? {
         return Err(Failure::CONFLICT);
     }
     Ok(page(&SecondPage { codes, ..form(&operator, &secret, None)? }))

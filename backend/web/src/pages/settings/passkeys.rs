@@ -5,13 +5,12 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::people::check_name;
 use keys::totp;
 use serde::Deserialize;
-use serde_json::json;
 use store::logins;
 use store::people::passkeys::{self, Added, New, Removed};
 use tower_sessions::Session;
 use uuid::Uuid;
 
-use super::second_factor::{show_codes, tell};
+use super::second_factor::show_codes;
 use super::you::{self, Click};
 use crate::ceremony::Begun;
 use crate::entry::Visitor;
@@ -67,14 +66,13 @@ pub async fn add(
     let hashes: Vec<[u8; 32]> = codes.iter().filter_map(|code| totp::code_hash(code)).collect();
     let new = New { login_id, credential_id: made.cred_id(), name: &name, credential: &credential };
     let this = sessions::this(&session);
-    let added = passkeys::insert(&app.store, &new, &hashes, this.as_ref().map(|hash| &hash[..])).await?;
+    let kept = this.as_ref().map(|hash| &hash[..]);
+    let added = passkeys::insert(&app.store, &new, &hashes, kept, member.origin()).await?;
     match added {
         Added::Known => return refused("That device has a passkey of this site already.").await,
         Added::TooMany => return refused("There are twenty passkeys already: remove one first.").await,
         Added::First | Added::Another => {}
     }
-    let told = json!({ "what": "passkey added", "name": name });
-    tell(&app, &member, told, "member.passkey_added", json!({ "name": name })).await?;
     match added {
         Added::First => show_codes(&app, &member, codes).await,
         _ => Ok(Redirect::to("/settings?done=passkey").into_response()),
@@ -91,13 +89,10 @@ pub async fn remove(
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     member.must_be_proven(&app).await?;
     let this = sessions::this(&session);
-    match passkeys::delete(&app.store, member.login_id(), id, this.as_ref().map(|hash| &hash[..])).await? {
+    let kept = this.as_ref().map(|hash| &hash[..]);
+    match passkeys::delete(&app.store, member.login_id(), id, kept, member.origin()).await? {
         Removed::Unknown => Err(Failure::NOT_FOUND),
         Removed::AskedFor => Ok(refusing(&you::load(&app, &session, &member, None, Some(you::LAST_FACTOR)).await?)),
-        Removed::Done(name) => {
-            let told = json!({ "what": "passkey removed", "name": name });
-            tell(&app, &member, told, "member.passkey_removed", json!({ "name": name })).await?;
-            Ok(Redirect::to("/settings?done=no-passkey").into_response())
-        }
+        Removed::Done => Ok(Redirect::to("/settings?done=no-passkey").into_response()),
     }
 }

@@ -5,10 +5,8 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use keys::totp;
 use qrcode::{Color, EcLevel, QrCode};
 use serde::Deserialize;
-use serde_json::{Value, json};
-use store::people::second_factor::Ended;
-use store::people::{letters, second_factor};
-use store::{audit, logins};
+use store::logins;
+use store::people::second_factor::{self, Ended};
 use tower_sessions::Session;
 use uuid::Uuid;
 use views::Nav;
@@ -115,11 +113,10 @@ pub async fn turn_on(
     let codes = totp::new_codes(&mut rng());
     let hashes: Vec<[u8; 32]> = codes.iter().filter_map(|code| totp::code_hash(code)).collect();
     let this = sessions::this(&session);
-    let kept = this.as_ref().map(|hash| &hash[..]);
-    if !second_factor::mark_proven(&app.store, member.login_id(), (version, step), &hashes, kept).await? {
+    let (kept, origin) = (this.as_ref().map(|hash| &hash[..]), member.origin());
+    if !second_factor::mark_proven(&app.store, member.login_id(), (version, step), &hashes, kept, origin).await? {
         return Err(Failure::CONFLICT);
     }
-    tell(&app, &member, json!({ "what": "second factor on" }), "member.second_factor_on", json!({})).await?;
     show_codes(&app, &member, codes).await
 }
 
@@ -132,7 +129,7 @@ pub async fn new_codes(
     must_be_on(&app, &member).await?;
     let codes = totp::new_codes(&mut rng());
     let hashes: Vec<[u8; 32]> = codes.iter().filter_map(|code| totp::code_hash(code)).collect();
-    second_factor::insert_codes(&app.store, member.login_id(), &hashes).await?;
+    second_factor::insert_codes(&app.store, member.login_id(), &hashes, member.origin()).await?;
     show_codes(&app, &member, codes).await
 }
 
@@ -160,19 +157,8 @@ pub async fn turn_off(
     account.codes_since.ok_or(Failure::CONFLICT)?;
     let this = sessions::this(&session);
     let kept = this.as_ref().map(|hash| &hash[..]);
-    if second_factor::delete(&app.store, member.login_id(), kept).await? == Ended::AskedFor {
+    if second_factor::delete(&app.store, member.login_id(), kept, member.origin()).await? == Ended::AskedFor {
         return Ok(refusing(&you::load(&app, &session, &member, None, Some(you::LAST_FACTOR)).await?));
     }
-    tell(&app, &member, json!({ "what": "second factor off" }), "member.second_factor_off", json!({})).await?;
     Ok(Redirect::to("/settings?done=off").into_response())
-}
-
-/// Tells the member by mail, and the organization by its audit.
-pub(super) async fn tell(app: &App, member: &Member, facts: Value, action: &str, detail: Value) -> Result<(), Failure> {
-    let login_id = member.login_id();
-    let account = logins::find_account(&app.store, login_id).await?.ok_or(Failure::NOT_FOUND)?;
-    letters::insert(&app.store, letters::Kind::AccountChanged, &account.email, Some(login_id), &facts).await?;
-    let mut tx = member.begin(app).await?;
-    audit::insert_tenant_wide(&mut tx, action, "member", login_id, detail).await?;
-    Ok(tx.commit().await?)
 }

@@ -6,7 +6,7 @@ use domain::people::{check_email, check_password};
 use serde::Deserialize;
 use serde_json::json;
 use store::auth::Entered;
-use store::people::{addresses, letters, passkeys, second_factor};
+use store::people::{account, addresses, letters, passkeys, second_factor};
 use store::{auth, configuration, logins, sessions};
 use tower_sessions::Session;
 use uuid::Uuid;
@@ -218,8 +218,8 @@ pub async fn change_password(
     // The new id of this session is kept as soon as it is saved.
     session.save().await.map_err(|_| Failure::BUSY)?;
     let kept = session.id().map(|id| hash(&id)).or(this);
-    logins::set_password(&app.store, member.login_id(), &password_hash, kept.as_ref().map(|hash| &hash[..]), &told)
-        .await?;
+    let (login_id, kept) = (member.login_id(), kept.as_ref().map(|hash| &hash[..]));
+    logins::set_password(&app.store, login_id, &password_hash, kept, &told, member.origin()).await?;
     Ok(Redirect::to("/settings?done=password").into_response())
 }
 
@@ -240,16 +240,12 @@ pub async fn change_address(
         Some(login_id) if login_id != member.login_id() => letters::Kind::HasAccount,
         _ => letters::Kind::ConfirmAddress,
     };
-    if !addresses::ask(&app.store, member.login_id(), kind, &email).await? {
+    if !addresses::ask(&app.store, member.login_id(), kind, &email, member.origin()).await? {
         return refused(
             "Five links for a new address were sent within an hour, and no more are. Try again in an hour.",
         )
         .await;
     }
-    // Whoever is signed in as them by stealth is seen before the link is followed, not after.
-    let account = logins::find_account(&app.store, member.login_id()).await?.ok_or(Failure::NOT_FOUND)?;
-    let told = json!({ "what": "address asked", "to": email });
-    letters::insert(&app.store, letters::Kind::AccountChanged, &account.email, Some(member.login_id()), &told).await?;
     Ok(Redirect::to("/settings?done=address").into_response())
 }
 
@@ -260,7 +256,7 @@ pub async fn end_session(
     PostedByNewcomer(member, _): PostedByNewcomer<Click>,
 ) -> Result<Redirect, Failure> {
     let hash = hex::decode(&id).map_err(|_| Failure::NOT_FOUND)?;
-    match sessions::delete_of(&app.store, member.login_id(), &hash).await? {
+    match sessions::delete_of(&app.store, member.login_id(), &hash, member.origin()).await? {
         true => Ok(Redirect::to("/settings?done=session")),
         false => Err(Failure::NOT_FOUND),
     }
@@ -272,7 +268,7 @@ pub async fn end_sessions(
     session: Session,
     PostedByNewcomer(member, _): PostedByNewcomer<Click>,
 ) -> Result<Redirect, Failure> {
-    sessions::delete_of_login(&app.store, member.login_id()).await?;
+    sessions::delete_of_login(&app.store, member.login_id(), member.origin()).await?;
     session.flush().await.map_err(|_| Failure::BUSY)?;
     Ok(Redirect::to("/sign-in"))
 }
@@ -286,6 +282,10 @@ pub async fn choose_organization(
     auth::by_session(&app.store, member.login_id(), Some(form.tenant), Entered::Here)
         .await?
         .ok_or(Failure::NOT_FOUND)?;
+    if form.tenant != member.seat().scope.tenant_id() {
+        let (action, detail) = ("account.signed_in", json!({ "by": "another organization" }));
+        account::note_entered(&app.store, member.login_id(), form.tenant, action, detail, member.origin()).await?;
+    }
     session.insert(key::TENANT, form.tenant).await.map_err(|_| Failure::BUSY)?;
     Ok(Redirect::to("/"))
 }

@@ -73,7 +73,7 @@ pub async fn submit(
     let known = entry::password_is_of(&app, &visitor, &account.email, input.password).await?;
     let mut right = known == Some(member.login_id());
     if right && account.has_second_factor() {
-        right = entry::code_is_of(&app, member.login_id(), &input.code).await?;
+        right = entry::code_is_of(&app, visitor.origin, member.login_id(), &input.code).await?;
     }
     answer(&app, &session, &member, next, right).await
 }

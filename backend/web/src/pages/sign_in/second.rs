@@ -55,7 +55,7 @@ pub async fn submit(
     let Some(pending) = entry::owing(&app, &session).await? else {
         return Ok(Redirect::to("/sign-in").into_response());
     };
-    if !entry::code_is_of(&app, pending.login_id, &input.code).await? {
+    if !entry::code_is_of(&app, visitor.origin, pending.login_id, &input.code).await? {
         entry::count_try(&app, &visitor).await?;
         let error =
             "That code does not count. Each counts once, for half a minute; after several tries, wait a minute.";

@@ -1,0 +1,94 @@
+//! What happens to an account, as the audit of every organization says it where the account has a seat, and as its owner is
+//! told by a letter. Each is written in the transaction of the change.
+
+use domain::people::{FAILED_TOLD, are_told_of};
+use jiff_sqlx::ToSqlx;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::letters;
+use crate::audit::link_at;
+use crate::{Origin, Queue, Result, Store, SystemTx};
+
+/// Something that happened to an account.
+#[derive(Debug)]
+pub(crate) struct Event {
+    /// The action of its entries.
+    pub action: &'static str,
+    /// More about it.
+    pub detail: Value,
+    /// From where.
+    pub origin: Origin,
+}
+
+/// Writes an entry for each organization where the login has a seat.
+pub(crate) async fn note_in(tx: &mut SystemTx, login_id: Uuid, event: &Event) -> Result<()> {
+    note_where(tx, login_id, None, event).await
+}
+
+/// As [`note_in`], and tells the account's owner by a letter of these facts.
+pub(crate) async fn tell_in(tx: &mut SystemTx, login_id: Uuid, event: &Event, facts: &Value) -> Result<()> {
+    let email =
+        sqlx::query_scalar!("SELECT email FROM logins WHERE login_id = $1", login_id).fetch_one(tx.conn()).await?;
+    letters::insert_in(tx, letters::Kind::AccountChanged, &email, Some(login_id), facts).await?;
+    note_in(tx, login_id, event).await
+}
+
+async fn note_where(tx: &mut SystemTx, login_id: Uuid, only_in: Option<Uuid>, event: &Event) -> Result<()> {
+    let now = tx.now().await?;
+    sqlx::query_scalar!(
+        r#"SELECT maintenance.note_account($1, $2, $3, $4, $5, $6, $7, $8) AS "n!""#,
+        login_id,
+        only_in,
+        event.action,
+        event.detail,
+        now.to_sqlx() as _,
+        link_at(now).to_sqlx() as _,
+        event.origin.address.map(|address| address.to_canonical().to_string()),
+        event.origin.request_id
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Says that so many tries at the second factor came before this one without success, where that many are told of: whoever
+/// guesses writes a handful of entries, however often they guess.
+pub(crate) async fn note_code_tries_in(
+    tx: &mut SystemTx,
+    login_id: Uuid,
+    failed_before: i32,
+    origin: Origin,
+) -> Result<()> {
+    if !are_told_of(failed_before.unsigned_abs()) {
+        return Ok(());
+    }
+    let detail = json!({ "tries": failed_before });
+    note_in(tx, login_id, &Event { action: "account.second_factor_failed", detail, origin }).await
+}
+
+/// Says how many tries at the password were without success, where they were many, when their count ends: somebody came in,
+/// or has set a new one. At the try itself it would take time, which tells a stranger that there is such an account.
+pub(crate) async fn note_guesses_in(tx: &mut SystemTx, login_id: Uuid, failed: i32, origin: Origin) -> Result<()> {
+    if !u32::try_from(failed).is_ok_and(|failed| failed >= FAILED_TOLD) {
+        return Ok(());
+    }
+    let detail = json!({ "tries": failed });
+    note_in(tx, login_id, &Event { action: "account.password_failed", detail, origin }).await
+}
+
+/// Says that somebody came in, in the organization that they came into.
+pub async fn note_entered(
+    store: &Store,
+    login_id: Uuid,
+    tenant_id: Uuid,
+    action: &'static str,
+    detail: Value,
+    origin: Origin,
+) -> Result<()> {
+    let mut tx = store.system().await?;
+    note_where(&mut tx, login_id, Some(tenant_id), &Event { action, detail, origin }).await?;
+    tx.commit().await?;
+    store.wake().wake(Queue::Audit);
+    Ok(())
+}
