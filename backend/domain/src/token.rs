@@ -31,6 +31,13 @@ pub const SCOPES: [(Act, &str, &str); 13] = [
 /// What changes who may do what, or what holds for everybody: for these the console asks for a fresh proof.
 const MANAGING: [Act; 4] = [Act::ConfirmChanges, Act::ManagePeople, Act::ManageOrganization, Act::OwnOrganization];
 
+/// The roles that a service account may have: it changes nothing of who may do what.
+pub const SERVICE_ROLES: [Role; 2] = [Role::Technician, Role::Viewer];
+/// What only a person answers or sets, themselves or by a token of theirs: no service account's token does, so that none is
+/// ever the second person. The database holds its tokens to it: `api_tokens_of_service`.
+const PERSONS: [Act; 5] =
+    [Act::Approve, Act::ConfirmChanges, Act::ManagePeople, Act::ManageOrganization, Act::OwnOrganization];
+
 /// The longest life of a token, in days.
 pub const DAYS_MAX: u16 = 366;
 /// The longest life of a token that changes who may do what, or what holds for everybody, in days. The console asks a
@@ -77,6 +84,16 @@ pub fn of_role(role: Role) -> impl Iterator<Item = (&'static str, &'static str)>
     SCOPES.iter().filter(move |(act, _, _)| role.may(*act)).map(|(_, word, label)| (*word, *label))
 }
 
+/// Whether a service account's token may have the scope of this word.
+pub fn is_for_services(word: &str) -> bool {
+    parse(word).is_some_and(|act| !PERSONS.contains(&act))
+}
+
+/// The scopes that a token of a service account of `role` may be given.
+pub fn of_service(role: Role) -> impl Iterator<Item = (&'static str, &'static str)> {
+    of_role(role).filter(|(word, _)| is_for_services(word))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +120,16 @@ mod tests {
                     prop_assert_eq!(scopes.may(role, act), said && role.may(act));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_service_account_works_and_answers_for_nobody() {
+        let words = |role| of_service(role).map(|(word, _)| word).collect::<Vec<_>>();
+        assert_eq!(words(Role::Technician), ["read", "work", "stop", "enrol"]);
+        assert_eq!(words(Role::Viewer), ["read"]);
+        for word in ["approve", "confirm", "people", "settings", "own", "everything"] {
+            assert!(!is_for_services(word), "{word}");
         }
     }
 

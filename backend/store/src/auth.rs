@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
-use crate::people::{letters, support};
+use crate::people::{letters, services, support};
 use crate::server_keys::{self, ServerKey};
 use crate::wakeups::Claimed;
 use crate::{Result, Store, TenantScope, TenantTx, audit, configuration, hosts, tokens};
@@ -307,7 +307,7 @@ pub async fn by_enrolment_token(store: &Store, token_hash: &[u8]) -> Result<Opti
 /// A caller of the API, proven by a token.
 #[derive(Debug)]
 pub struct Bearer {
-    /// The token's maker as they are now; the actor names both.
+    /// The token's maker, or the service account that it is of, as they are now; the actor names both.
     pub member: Member,
     /// The token.
     pub token_id: Uuid,
@@ -320,7 +320,8 @@ pub struct Bearer {
 }
 
 /// The API token with this SHA-256. Its maker's role and client limit are read anew each time: where they are no member any
-/// more, or owe a second factor that is asked of everybody, there is no such token.
+/// more, or owe a second factor that is asked of everybody, there is no such token. So are those of the service account that it
+/// is of, whoever made it.
 pub async fn by_api_token(store: &Store, hash: &[u8]) -> Result<Option<Bearer>> {
     let Some((tenant_id, token_id)) = by_secret(store, "api_token", hash).await? else { return Ok(None) };
     // This scope reads the token's own row and is gone.
@@ -329,11 +330,32 @@ pub async fn by_api_token(store: &Store, hash: &[u8]) -> Result<Option<Bearer>> 
     let alive = tokens::find_alive(&mut tx, token_id).await?;
     tx.rollback().await?;
     let Some(alive) = alive else { return Ok(None) };
-    let maker = seat(store, alive.login_id, Some(tenant_id), Opens::Token).await?;
-    let Some(mut member) = maker.filter(|maker| !maker.lacks_second_factor) else { return Ok(None) };
+    let (mut scopes, networks, is_marked) = (alive.scopes, alive.networks, alive.is_marked);
+    let whose = match alive.seat_id {
+        None => seat(store, alive.login_id, Some(tenant_id), Opens::Token).await?,
+        Some(seat_id) => {
+            scopes.retain(|word| domain::token::is_for_services(word));
+            service(store, tenant_id, seat_id).await?
+        }
+    };
+    let Some(mut member) = whose.filter(|whose| !whose.lacks_second_factor) else { return Ok(None) };
     member.scope.actor = format!("token {token_id} of {}", member.scope.actor);
-    let (scopes, networks, is_marked) = (alive.scopes, alive.networks, alive.is_marked);
     Ok(Some(Bearer { member, token_id, scopes, networks, is_marked }))
+}
+
+/// A service account of an active organization; its seat's id stands for a login, and it has none.
+async fn service(store: &Store, tenant_id: Uuid, seat_id: Uuid) -> Result<Option<Member>> {
+    let Some(active) = by_sign_on(store, tenant_id).await? else { return Ok(None) };
+    // This scope reads the seat and its clients, and is gone.
+    let mut tx = store.begin(&TenantScope { client_ids: None, ..active }).await?;
+    let service = services::find(&mut tx, seat_id).await?;
+    tx.rollback().await?;
+    Ok(service.map(|service| {
+        let actor = format!("service {seat_id}");
+        let scope = TenantScope { tenant_id, client_ids: service.client_ids, actor };
+        let (role, entered) = (service.role, Entered::Here);
+        Member { scope, login_id: seat_id, role, lacks_second_factor: false, entered }
+    }))
 }
 
 async fn by_secret(store: &Store, kind: &str, hash: &[u8]) -> Result<Option<(Uuid, Uuid)>> {

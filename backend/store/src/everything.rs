@@ -12,6 +12,8 @@ const PART: i32 = 200;
 pub const TABLES: &[&str] = &[
     "tenants",
     "memberships",
+    "service_seats",
+    "service_seat_clients",
     "invitations",
     "secrets",
     "sign_on",

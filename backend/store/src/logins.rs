@@ -290,12 +290,13 @@ pub struct Seat {
     pub frozen: bool,
 }
 
-/// The seat of a login in the transaction's tenant, or what stands around the pages of a support session.
+/// The seat of a login, or of a service account, in the transaction's tenant; or what stands around the pages of a support
+/// session.
 pub async fn find_seat(tx: &mut TenantTx, login_id: Uuid) -> Result<Option<Seat>> {
     let tenant_id = tx.tenant_id();
     let seat = sqlx::query_as!(
         Seat,
-        r#"SELECT coalesce(m.name, 'The platform’s support') AS "member!", t.name AS organization,
+        r#"SELECT coalesce(m.name, v.name, 'The platform’s support') AS "member!", t.name AS organization,
              (SELECT count(*) FROM incidents i WHERE i.tenant_id = $1 AND i.state = 'escalated'
                AND NOT EXISTS (SELECT 1 FROM clients x WHERE x.tenant_id = $1 AND x.client_id = i.client_id AND x.archived_at IS NOT NULL)) AS "needs_you!",
              (SELECT count(*) FROM proposed_changes c WHERE c.tenant_id = $1 AND c.state = 'proposed') AS "to_confirm!",
@@ -303,7 +304,8 @@ pub async fn find_seat(tx: &mut TenantTx, login_id: Uuid) -> Result<Option<Seat>
              (EXISTS (SELECT 1 FROM platform_state WHERE frozen)
               OR EXISTS (SELECT 1 FROM guardrail_buckets b WHERE b.tenant_id = $1 AND b.scope_kind = 'tenant' AND b.frozen)) AS "frozen!"
            FROM tenants t LEFT JOIN memberships m ON m.tenant_id = t.tenant_id AND m.login_id = $2
-           WHERE t.tenant_id = $1 AND (m.login_id IS NOT NULL OR EXISTS
+             LEFT JOIN service_seats v ON v.tenant_id = t.tenant_id AND v.seat_id = $2
+           WHERE t.tenant_id = $1 AND (m.login_id IS NOT NULL OR v.seat_id IS NOT NULL OR EXISTS
              (SELECT 1 FROM support_grants s WHERE s.tenant_id = $1 AND s.grant_id = $2))"#,
         tenant_id,
         login_id

@@ -41,6 +41,7 @@ pub async fn count(tx: &mut TenantTx, of: Counted) -> Result<u32> {
                WHERE h.tenant_id = $1 AND h.state <> 'retired' AND c.archived_at IS NULL)
              WHEN 'checks' THEN (SELECT count(*) FROM checks k WHERE k.tenant_id = $1 AND k.archived_at IS NULL)
              ELSE (SELECT count(*) FROM memberships m WHERE m.tenant_id = $1)
+               + (SELECT count(*) FROM service_seats v WHERE v.tenant_id = $1)
                + (SELECT count(*) FROM invitations i WHERE i.tenant_id = $1 AND i.state = 'open' AND i.expires_at > $3) END AS "n!""#,
         tenant_id,
         of.label(),

@@ -27,6 +27,8 @@ pub struct NewToken<'a> {
     pub hash: &'a [u8],
     /// Who makes it.
     pub login_id: Uuid,
+    /// The service account that it is of; none: it is its maker's own.
+    pub seat_id: Option<Uuid>,
     /// The words of its scopes.
     pub scopes: &'a [String],
     /// Networks it may be used from; none: all.
@@ -42,9 +44,12 @@ pub struct Token {
     pub token_id: Uuid,
     pub name: String,
     pub hint: String,
-    pub login_id: Uuid,
-    /// The maker's name; none: they are no member any more, and the token may nothing.
+    /// Whose it is: its maker's, or a service account's.
+    pub whose: Uuid,
+    /// The maker's name; none: they are no member any more, and a token of their own may nothing.
     pub by: Option<String>,
+    /// The name of the service account that it is of.
+    pub service: Option<String>,
     pub scopes: Vec<String>,
     pub networks: Vec<String>,
     pub made_at: Timestamp,
@@ -68,8 +73,8 @@ pub async fn insert(tx: &mut TenantTx, new: &NewToken<'_>) -> Result<Uuid> {
     .execute(tx.conn())
     .await?;
     sqlx::query!(
-        "INSERT INTO api_tokens (tenant_id, token_id, name, hint, login_id, scopes, networks, made_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO api_tokens (tenant_id, token_id, name, hint, login_id, scopes, networks, made_at, expires_at, seat_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         tenant_id,
         token_id,
         new.name,
@@ -78,13 +83,18 @@ pub async fn insert(tx: &mut TenantTx, new: &NewToken<'_>) -> Result<Uuid> {
         new.scopes,
         new.networks,
         now.to_sqlx() as _,
-        new.expires_at.to_sqlx() as _
+        new.expires_at.to_sqlx() as _,
+        new.seat_id
     )
     .execute(tx.conn())
     .await?;
+    let mut detail = json!({ "hint": new.hint });
+    if let Some(seat_id) = new.seat_id {
+        detail["service"] = json!(seat_id);
+    }
     let made = json!({ "name": new.name, "scopes": new.scopes, "networks": new.networks, "expires_at": new.expires_at.to_string() });
     let change = (Value::Null, made);
-    audit::insert_change(tx, None, "token.made", ("token", token_id), json!({ "hint": new.hint }), change).await?;
+    audit::insert_change(tx, None, "token.made", ("token", token_id), detail, change).await?;
     Ok(token_id)
 }
 
@@ -92,10 +102,12 @@ pub async fn insert(tx: &mut TenantTx, new: &NewToken<'_>) -> Result<Uuid> {
 pub async fn list(tx: &mut TenantTx, of: Option<Uuid>, limit: i64) -> Result<Vec<Token>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let rows = sqlx::query!(
-        r#"SELECT t.token_id, t.name, t.hint, t.login_id, m.name AS "by?", t.scopes, t.networks, t.made_at, t.expires_at, t.used_at, t.used_from,
+        r#"SELECT t.token_id, t.name, t.hint, coalesce(t.seat_id, t.login_id) AS "whose!", m.name AS "by?",
+             CASE WHEN t.seat_id IS NOT NULL THEN coalesce(v.name, 'a service account that was removed') END AS service, t.scopes, t.networks, t.made_at, t.expires_at, t.used_at, t.used_from,
              t.revoked_at, t.revoked_by
            FROM api_tokens t LEFT JOIN memberships m ON m.tenant_id = $1 AND m.login_id = t.login_id
-           WHERE t.tenant_id = $1 AND ($4::uuid IS NULL OR t.login_id = $4)
+             LEFT JOIN service_seats v ON v.tenant_id = $1 AND v.seat_id = t.seat_id
+           WHERE t.tenant_id = $1 AND ($4::uuid IS NULL OR t.login_id = $4 AND t.seat_id IS NULL)
            ORDER BY (t.revoked_at IS NULL AND t.expires_at > $2) DESC, t.made_at DESC, t.token_id LIMIT $3"#,
         tenant_id,
         now.to_sqlx() as _,
@@ -108,8 +120,9 @@ pub async fn list(tx: &mut TenantTx, of: Option<Uuid>, limit: i64) -> Result<Vec
         token_id: r.token_id,
         name: r.name,
         hint: r.hint,
-        login_id: r.login_id,
+        whose: r.whose,
         by: r.by,
+        service: r.service,
         scopes: r.scopes,
         networks: r.networks,
         made_at: r.made_at.to_jiff(),
@@ -134,11 +147,11 @@ pub async fn count_alive(tx: &mut TenantTx) -> Result<i64> {
     .await?)
 }
 
-/// Who made a token; none: there is no such token.
-pub async fn find_maker(tx: &mut TenantTx, token_id: Uuid) -> Result<Option<Uuid>> {
+/// Whose a token is: its maker's, or a service account's; none: there is no such token.
+pub async fn find_owner(tx: &mut TenantTx, token_id: Uuid) -> Result<Option<Uuid>> {
     let tenant_id = tx.tenant_id();
     Ok(sqlx::query_scalar!(
-        "SELECT login_id FROM api_tokens WHERE tenant_id = $1 AND token_id = $2",
+        r#"SELECT coalesce(seat_id, login_id) AS "whose!" FROM api_tokens WHERE tenant_id = $1 AND token_id = $2"#,
         tenant_id,
         token_id
     )
@@ -177,6 +190,8 @@ pub async fn mark_revoked(tx: &mut TenantTx, token_id: Uuid, by: &str) -> Result
 #[derive(Debug)]
 pub(crate) struct Alive {
     pub login_id: Uuid,
+    /// The service account that it is of.
+    pub seat_id: Option<Uuid>,
     pub scopes: Vec<String>,
     pub networks: Vec<String>,
     /// Whether its use was written down a short while ago.
@@ -187,7 +202,7 @@ pub(crate) struct Alive {
 pub(crate) async fn find_alive(tx: &mut TenantTx, token_id: Uuid) -> Result<Option<Alive>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let row = sqlx::query!(
-        "SELECT login_id, scopes, networks, used_at FROM api_tokens
+        "SELECT login_id, seat_id, scopes, networks, used_at FROM api_tokens
          WHERE tenant_id = $1 AND token_id = $2 AND revoked_at IS NULL AND expires_at > $3",
         tenant_id,
         token_id,
@@ -197,6 +212,7 @@ pub(crate) async fn find_alive(tx: &mut TenantTx, token_id: Uuid) -> Result<Opti
     .await?;
     Ok(row.map(|r| Alive {
         login_id: r.login_id,
+        seat_id: r.seat_id,
         scopes: r.scopes,
         networks: r.networks,
         is_marked: r.used_at.is_some_and(|at| at.to_jiff() > now - USED_EVERY),

@@ -143,6 +143,8 @@ fn members() -> Vec<Route> {
         read("/settings/people", pages::settings::people::show),
         write("/settings/people", pages::settings::people::invite),
         write("/settings/people/second-factor", pages::settings::people::require_second_factor),
+        write("/settings/people/services", pages::settings::people::make_service),
+        write("/settings/people/services/{id}/remove", pages::settings::people::take_service_away),
         write("/settings/people/{id}", pages::settings::people::change),
         write("/settings/people/{id}/remove", pages::settings::people::remove),
         write("/settings/invitations/{id}/revoke", pages::settings::people::revoke),

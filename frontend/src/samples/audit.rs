@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{DAY, HOUR, MINUTE, before, clock, id, shell, text};
 use crate::Nav;
 use crate::api::{ApiPage, Area, Field, Operation};
-use crate::settings::{AuditFilter, AuditPage, AuditRow, ScopeChoice, Tab, TokenRow, TokensPage, Typed};
+use crate::settings::{AuditFilter, AuditPage, AuditRow, ScopeChoice, ServiceChoice, Tab, TokenRow, TokensPage, Typed};
 
 /// The audit with entries of a person, a token and a loop.
 pub fn audit_page() -> AuditPage {
@@ -80,6 +80,7 @@ pub fn tokens_page() -> TokensPage {
         name: text("Nightly backup"),
         hint: text("mw_api_7fTq2"),
         by: Some(text("Sam Rivera")),
+        service: None,
         scopes: vec![text("read"), text("work")],
         networks: vec![text("192.0.2.0/24")],
         made_at: before(3 * DAY),
@@ -99,6 +100,7 @@ pub fn tokens_page() -> TokensPage {
             TokenRow {
                 id: id(41),
                 name: text("Dashboard"),
+                service: None,
                 by: None,
                 used: None,
                 networks: Vec::new(),
@@ -108,6 +110,7 @@ pub fn tokens_page() -> TokensPage {
             TokenRow {
                 id: id(42),
                 name: text("Old script"),
+                service: Some(text("Nightly backup")),
                 revoked: Some((before(DAY), text("Alex Kim"))),
                 works: false,
                 may_revoke: false,
@@ -119,6 +122,7 @@ pub fn tokens_page() -> TokensPage {
             scope("stop", "Stop all actions", false),
             scope("people", "See, invite, change and remove members", false),
         ],
+        services: vec![ServiceChoice { id: id(8), name: text("Nightly backup"), is_chosen: false }],
         typed: Typed { name: String::new(), networks: String::new(), days: 90 },
         made: Some(text("mw_api_7fTq2W0000000000000000000000000000000000000000000000")),
         error: None,

@@ -8,8 +8,8 @@ use crate::Nav;
 use crate::settings::{
     ClientChoice, CodesPage, DataPage, Deleting, Invited, LimitGroup, LimitRow, LimitsPage, MailPage, MemberRow,
     Organization, PasskeyRow, Passkeys, PeoplePage, Quota, RelaySet, RelayTyped, Second, SecondFactorPage, SecretRow,
-    SecretTyped, SecretsPage, SessionRow, SignOnSet, SignOnSettingsPage, SupportGrant, SupportPage, Tab, UsageMonth,
-    UsagePage, YouPage,
+    SecretTyped, SecretsPage, ServiceRow, SessionRow, SignOnSet, SignOnSettingsPage, SupportGrant, SupportPage, Tab,
+    UsageMonth, UsagePage, YouPage,
 };
 use crate::signin::{ConfirmPage, PasswordPage, ProvePage, SignUpPage};
 
@@ -322,6 +322,13 @@ pub fn people_page() -> PeoplePage {
             clients: None,
             by: text("Sam Rivera"),
             expires_at: before(-40 * HOUR),
+        }],
+        services: vec![ServiceRow {
+            id: id(8),
+            name: text("Nightly backup"),
+            role: Role::Technician,
+            clients: Some(vec![text("Acme Dental")]),
+            by: text("Sam Rivera"),
         }],
         clients: choices(&[]),
         roles: vec![Role::Admin, Role::Technician, Role::Viewer, Role::ClientViewer],

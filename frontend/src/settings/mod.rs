@@ -24,11 +24,11 @@ pub use data::{DataPage, Deleting};
 pub use limits::{LimitGroup, LimitRow, LimitsPage};
 pub use mail::{MailPage, RelaySet, RelayTyped};
 pub use organization::OrganizationPage;
-pub use people::{ClientChoice, Invited, MemberRow, PeoplePage};
+pub use people::{ClientChoice, Invited, MemberRow, PeoplePage, ServiceRow};
 pub use secrets::{SecretRow, SecretTyped, SecretsPage};
 pub use sign_on::{SignOnSet, SignOnSettingsPage};
 pub use support::{SupportGrant, SupportPage};
-pub use tokens::{ScopeChoice, TokenRow, TokensPage, Typed};
+pub use tokens::{ScopeChoice, ServiceChoice, TokenRow, TokensPage, Typed};
 pub use usage::{Quota, UsageMonth, UsagePage, usage_csv};
 pub use you::{CodesPage, Organization, PasskeyRow, Passkeys, Second, SecondFactorPage, SessionRow, YouPage};
 

@@ -57,6 +57,21 @@ pub struct Invited {
     pub expires_at: Timestamp,
 }
 
+/// A service account.
+#[derive(Clone, Debug)]
+pub struct ServiceRow {
+    /// Its id.
+    pub id: Uuid,
+    /// The name.
+    pub name: String,
+    /// The role.
+    pub role: Role,
+    /// The clients it sees; none: all.
+    pub clients: Option<Vec<String>>,
+    /// Who made it.
+    pub by: String,
+}
+
 /// `/settings/people`.
 #[derive(Clone, Debug, Template)]
 #[template(path = "settings/people.html")]
@@ -71,6 +86,8 @@ pub struct PeoplePage {
     pub members: Vec<MemberRow>,
     /// Who is invited.
     pub invited: Vec<Invited>,
+    /// The service accounts.
+    pub services: Vec<ServiceRow>,
     /// The clients there are.
     pub clients: Vec<ClientChoice>,
     /// The roles the reader may give.

@@ -19,6 +19,8 @@ pub struct TokenRow {
     pub hint: String,
     /// Who made it; none: they are no member any more.
     pub by: Option<String>,
+    /// The service account that it is of; none: it is its maker's own.
+    pub service: Option<String>,
     /// Its scopes.
     pub scopes: Vec<String>,
     /// Networks it may be used from; none: all.
@@ -35,6 +37,29 @@ pub struct TokenRow {
     pub works: bool,
     /// Whether the reader may revoke it.
     pub may_revoke: bool,
+}
+
+impl TokenRow {
+    /// Whose it is, after what it may.
+    fn whose(&self) -> String {
+        match (&self.service, &self.by) {
+            (Some(service), Some(by)) => format!("of {service}, made by {by}"),
+            (Some(service), None) => format!("of {service}, made by somebody who has left"),
+            (None, Some(by)) => format!("by {by}"),
+            (None, None) => "by somebody who has left, so it may nothing".to_owned(),
+        }
+    }
+}
+
+/// A service account that a token may be made for.
+#[derive(Clone, Debug)]
+pub struct ServiceChoice {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Whether it was chosen.
+    pub is_chosen: bool,
 }
 
 /// A scope that the reader may give.
@@ -73,6 +98,8 @@ pub struct TokensPage {
     pub rows: Vec<TokenRow>,
     /// What may be given to a new one.
     pub scopes: Vec<ScopeChoice>,
+    /// The service accounts that it may be of.
+    pub services: Vec<ServiceChoice>,
     /// What was typed.
     pub typed: Typed,
     /// A token that was just made: shown this once.

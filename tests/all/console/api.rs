@@ -74,6 +74,9 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/v1/invitations"),
     ("POST", "/api/v1/invitations"),
     ("POST", "/api/v1/invitations/{id}/revoke"),
+    ("GET", "/api/v1/service-accounts"),
+    ("POST", "/api/v1/service-accounts"),
+    ("POST", "/api/v1/service-accounts/{id}/remove"),
     ("GET", "/api/v1/organization"),
     ("POST", "/api/v1/organization"),
     ("POST", "/api/v1/organization/second-factor"),
@@ -124,6 +127,7 @@ impl Console {
             hint: "mw_api_",
             hash: &hash,
             login_id,
+            seat_id: None,
             scopes: &scopes,
             networks: &networks,
             expires_at,
@@ -318,6 +322,8 @@ async fn what_is_anothers_and_what_is_not_there_look_the_same() {
         ("POST", format!("members/{sam}/remove"), json!({})),
         ("POST", "invitations".to_owned(), json!({ "email": "a@b.example", "role": "viewer", "clients": [client] })),
         ("POST", format!("invitations/{incident}/revoke"), json!({})),
+        ("POST", "service-accounts".to_owned(), json!({ "name": "Backup", "role": "viewer", "clients": [client] })),
+        ("POST", format!("service-accounts/{incident}/remove"), json!({})),
         ("POST", format!("secrets/{incident}/replace"), json!({ "value": "x" })),
         ("POST", format!("secrets/{incident}/delete"), json!({})),
     ];
@@ -350,6 +356,7 @@ async fn what_is_anothers_and_what_is_not_there_look_the_same() {
         "enrolment-tokens",
         "members",
         "invitations",
+        "service-accounts",
         "secrets",
         "limits",
         "organization",
@@ -452,7 +459,9 @@ async fn a_list_is_read_page_by_page_and_loses_nothing() {
     let (_, token) = console.token("owner@ours.example", &ALL, &[]).await;
     console.run("unknown", "unknown").await;
     console.proposed().await;
-    for list in ["audit", "clients", "hosts", "incidents", "runs", "members", "invitations", "secrets"] {
+    for list in
+        ["audit", "clients", "hosts", "incidents", "runs", "members", "invitations", "service-accounts", "secrets"]
+    {
         let (_, _, whole) = console.ask_for(&format!("/api/v1/{list}?limit=200"), &token).await;
         let (mut items, mut cursor) = (Vec::new(), String::new());
         loop {

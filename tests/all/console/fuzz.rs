@@ -110,6 +110,8 @@ async fn words(console: &mut Console, token: &str) -> Words {
     let enrolment = made("enrolment-tokens", token, json!({ "client": client, "uses": 1, "days": 1 })).await;
     let invited = json!({ "email": "new@dock.example", "role": "viewer", "clients": null });
     let invitation = made("invitations", token, invited).await;
+    let account = json!({ "name": "Backup", "role": "viewer", "clients": null });
+    let service = made("service-accounts", token, account).await;
     let secret = made("secrets", token, json!({ "name": "one", "kind": "smtp_password", "value": "x" })).await;
     made("channels", token, json!({ "address": "one@dock.example" })).await;
     let channel = made("channels", token, json!({ "address": "two@dock.example" })).await;
@@ -131,6 +133,7 @@ async fn words(console: &mut Console, token: &str) -> Words {
         ("group", vec![group]),
         ("enrolment", vec![enrolment]),
         ("invitation", vec![invitation]),
+        ("service", vec![service]),
         ("secret", vec![secret]),
         ("channel", vec![channel]),
         ("check", vec![json!(spare)]),
@@ -161,6 +164,7 @@ fn bound(route: &str) -> Vec<(&'static str, &'static str)> {
         "clients" => vec![("path.id", "client"), ("body.time_zone", "zone"), ("body.email", "address")],
         "enrolment-tokens" => vec![("path.id", "enrolment"), ("body.client", "client")],
         "invitations" => vec![("path.id", "invitation"), ("body.email", "address")],
+        "service-accounts" => vec![("path.id", "service"), ("body.name", "name")],
         "secrets" => vec![("path.id", "secret"), ("body.name", "name")],
         "changes" => vec![("path.id", "change")],
         "members" => vec![("path.id", "member")],

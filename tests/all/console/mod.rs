@@ -39,6 +39,7 @@ mod plans;
 mod program;
 mod retiring;
 mod secrets;
+mod services;
 mod sessions;
 mod sign_on;
 mod strangers;

@@ -221,6 +221,7 @@ fn nothing_asks_for_room_but_what_adds_a_host_a_check_or_a_member_or_brings_host
         "backend/web/src/pages/client/archive.rs",
         "backend/web/src/pages/host/watch.rs",
         "backend/web/src/pages/settings/people/invite.rs",
+        "backend/web/src/pages/settings/people/service.rs",
     ];
     assert_eq!(asking, meant.map(str::to_owned).into());
 }

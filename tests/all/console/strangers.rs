@@ -72,6 +72,8 @@ pub(super) const ROUTES: &[(&str, &str, &str, Gives)] = &[
     ("GET", "/settings/people", "", OwnOnly),
     ("POST", "/settings/people", "&email=new%40theirs.example&role=viewer&sees=all", OwnOnly),
     ("POST", "/settings/people/second-factor", "&required=no", OwnOnly),
+    ("POST", "/settings/people/services", "&name=Backup&role=viewer&sees=all", OwnOnly),
+    ("POST", "/settings/people/services/{id}/remove", "", Named),
     ("POST", "/settings/people/{id}", "&role=viewer&sees=all", Named),
     ("POST", "/settings/people/{id}/remove", "", Named),
     ("POST", "/settings/invitations/{id}/revoke", "", Named),
@@ -212,12 +214,14 @@ impl Console {
 
     /// The path with the real id of our row, and with one that nobody has.
     pub(super) fn paths(&self, path: &str) -> (String, String) {
-        // Our proposed change, our interlock, our invitation, our token, our secret and who is called have the incident's id.
+        // Our proposed change, our interlock, our invitation, our service account, our token, our secret and who is called have the
+        // incident's id.
         let starts = [
             "/incidents",
             "/changes",
             "/guardrails/interlocks",
             "/settings/invitations",
+            "/settings/people/services",
             "/settings/enrolment",
             "/settings/tokens",
             "/settings/secrets",
@@ -266,7 +270,9 @@ impl Console {
         .await;
         self.execute(format!(
             "INSERT INTO invitations (tenant_id, invitation_id, email, role, invited_by, invited_at, expires_at)
-             VALUES ('{tenant}', '{id}', 'new-{id}@ours.example', 'viewer', 'Ours', clock_timestamp(), '2100-01-01')"
+             VALUES ('{tenant}', '{id}', 'new-{id}@ours.example', 'viewer', 'Ours', clock_timestamp(), '2100-01-01');
+             INSERT INTO service_seats (tenant_id, seat_id, name, role, sees_all, made_at, made_by)
+             VALUES ('{tenant}', '{id}', 's{id}', 'viewer', true, clock_timestamp(), 'Ours')"
         ))
         .await;
         let (host, client) = (self.ours.host, self.ours.client);

@@ -106,6 +106,8 @@ const TWINS: &[(&str, Twin)] = &[
     ("/settings/enrolment/{id}/revoke", Is(&["enrolment-tokens/{id}/revoke"])),
     ("/settings/people", Is(&["invitations"])),
     ("/settings/people/second-factor", Is(&["organization/second-factor"])),
+    ("/settings/people/services", Is(&["service-accounts"])),
+    ("/settings/people/services/{id}/remove", Is(&["service-accounts/{id}/remove"])),
     ("/settings/people/{id}", Is(&["members/{id}"])),
     ("/settings/people/{id}/remove", Is(&["members/{id}/remove"])),
     ("/settings/invitations/{id}/revoke", Is(&["invitations/{id}/revoke"])),

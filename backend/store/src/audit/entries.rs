@@ -64,7 +64,7 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limi
     let tenant_id = tx.tenant_id();
     let place = after.unwrap_or(Place { at: Timestamp::MAX, audit_id: Uuid::max() });
     let rows = sqlx::query!(
-        r#"SELECT e.audit_id AS "audit_id!", e.at AS "at!", e.actor AS "actor!", m.name AS "actor_name?", e.source, e.request_id,
+        r#"SELECT e.audit_id AS "audit_id!", e.at AS "at!", e.actor AS "actor!", coalesce(m.name, v.name) AS "actor_name?", e.source, e.request_id,
              e.action AS "action!", e.subject_kind AS "subject_kind!", e.subject_id AS "subject_id!", e.client_id, k.name AS "client?",
              e.detail AS "detail!", e.before, e.after, c.seq AS "seq?", c.hash AS "hash?"
            FROM (SELECT * FROM (
@@ -72,7 +72,9 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limi
                 a.detail, a.before, a.after
               FROM audit a WHERE a.tenant_id = $1 AND (a.at, a.audit_id) < ($2, $3) AND a.at >= $4 AND a.at < $5
                 AND ($6::text IS NULL OR position(lower($6) IN lower(a.actor)) > 0 OR right(a.actor, 43) = ANY (ARRAY(
-                  SELECT 'member ' || m.login_id FROM memberships m WHERE m.tenant_id = $1 AND position(lower($6) IN lower(m.name)) > 0)))
+                  SELECT 'member ' || m.login_id FROM memberships m WHERE m.tenant_id = $1 AND position(lower($6) IN lower(m.name)) > 0))
+                  OR right(a.actor, 44) = ANY (ARRAY(
+                  SELECT 'service ' || v.seat_id FROM service_seats v WHERE v.tenant_id = $1 AND position(lower($6) IN lower(v.name)) > 0)))
                 AND ($7::text IS NULL OR starts_with(a.action, $7)) AND ($8::uuid IS NULL OR a.subject_id = $8) AND ($9::uuid IS NULL OR a.client_id = $9)
               ORDER BY a.at DESC, a.audit_id DESC LIMIT $10)
              UNION ALL
@@ -80,13 +82,16 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limi
                 t.detail, t.before, t.after
               FROM tenant_audit t WHERE t.tenant_id = $1 AND (t.at, t.audit_id) < ($2, $3) AND t.at >= $4 AND t.at < $5
                 AND ($6::text IS NULL OR position(lower($6) IN lower(t.actor)) > 0 OR right(t.actor, 43) = ANY (ARRAY(
-                  SELECT 'member ' || m.login_id FROM memberships m WHERE m.tenant_id = $1 AND position(lower($6) IN lower(m.name)) > 0)))
+                  SELECT 'member ' || m.login_id FROM memberships m WHERE m.tenant_id = $1 AND position(lower($6) IN lower(m.name)) > 0))
+                  OR right(t.actor, 44) = ANY (ARRAY(
+                  SELECT 'service ' || v.seat_id FROM service_seats v WHERE v.tenant_id = $1 AND position(lower($6) IN lower(v.name)) > 0)))
                 AND ($7::text IS NULL OR starts_with(t.action, $7)) AND ($8::uuid IS NULL OR t.subject_id = $8) AND $9::uuid IS NULL
               ORDER BY t.at DESC, t.audit_id DESC LIMIT $10)) both_tables
              ORDER BY at DESC, audit_id DESC LIMIT $10) e
            LEFT JOIN audit_chain c ON c.tenant_id = $1 AND c.audit_id = e.audit_id
            LEFT JOIN clients k ON k.tenant_id = $1 AND k.client_id = e.client_id
            LEFT JOIN memberships m ON m.tenant_id = $1 AND 'member ' || m.login_id = right(e.actor, 43)
+           LEFT JOIN service_seats v ON v.tenant_id = $1 AND 'service ' || v.seat_id = right(e.actor, 44)
            ORDER BY e.at DESC, e.audit_id DESC"#,
         tenant_id,
         place.at.to_sqlx() as _,

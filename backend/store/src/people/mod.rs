@@ -10,6 +10,7 @@ pub mod members;
 pub mod passkeys;
 pub mod plans;
 pub mod second_factor;
+pub mod services;
 pub mod sign_on;
 pub mod sources;
 pub mod support;

@@ -30,6 +30,7 @@ mod problem;
 mod read;
 mod run;
 mod secret;
+mod service;
 mod site;
 
 pub use caller::{Caller, gate};
@@ -111,6 +112,9 @@ pub fn routes() -> Vec<Route> {
         read("/api/v1/invitations", invitation::list::list),
         write("/api/v1/invitations", invitation::edit::invite),
         write("/api/v1/invitations/{id}/revoke", invitation::edit::revoke),
+        read("/api/v1/service-accounts", service::list::list),
+        write("/api/v1/service-accounts", service::edit::make),
+        write("/api/v1/service-accounts/{id}/remove", service::edit::remove),
         read("/api/v1/organization", organization::show::show),
         write("/api/v1/organization", organization::edit::change),
         write("/api/v1/organization/second-factor", organization::edit::second_factor),

@@ -131,6 +131,16 @@ pub(super) const ROWS: &[Row] = &[
         |_| json!({ "email": "new@matrix.example", "role": "viewer", "clients": null }),
     ),
     ("POST", "invitations/{id}/revoke", MayForAll(Act::ManagePeople), "people", true, |_| json!({})),
+    ("GET", "service-accounts", MayForAll(Act::ManagePeople), "people", false, |_| json!(null)),
+    (
+        "POST",
+        "service-accounts",
+        MayForAll(Act::ManagePeople),
+        "people",
+        false,
+        |_| json!({ "name": "Backup", "role": "viewer", "clients": null }),
+    ),
+    ("POST", "service-accounts/{id}/remove", MayForAll(Act::ManagePeople), "people", true, |_| json!({})),
     ("GET", "organization", MayForAll(Act::ManageOrganization), "settings", false, |_| json!(null)),
     (
         "POST",

@@ -53,6 +53,7 @@ const TAKE_NONE: &[(&str, &[&str])] = &[
             "runs.mode",
             "runs.state",
             "secrets.kind",
+            "service_seats.role",
             "tenant_audit.action",
             "tenant_audit.subject_kind",
             "tenant_wakeups.queue",

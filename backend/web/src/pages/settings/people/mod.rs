@@ -3,11 +3,13 @@
 mod invite;
 mod seat;
 mod second_factor;
+mod service;
 mod show;
 
 pub use invite::{Invited, insert_invitation, invite, revoke, take_back};
 pub use seat::{change, change_seat, remove, remove_seat};
 pub use second_factor::{ask_for_second_factor, require as require_second_factor};
+pub use service::{Wanted, insert_service, make as make_service, remove as take_service_away, remove_service};
 pub use show::show;
 
 use axum::response::Response;
@@ -44,7 +46,7 @@ impl Reach {
 
 /// All seats, locked, for a member who manages people: under the lock nobody else changes one. What the request began with
 /// may be over by then (two owners who remove each other): who is no member as they were does nothing.
-async fn lock_seats(tx: &mut TenantTx, member: &Member) -> Result<Vec<Seat>, Failure> {
+pub(super) async fn lock_seats(tx: &mut TenantTx, member: &Member) -> Result<Vec<Seat>, Failure> {
     member.must_for_all(Act::ManagePeople)?;
     let seats = members::list_locked(tx).await?;
     let own = seats.iter().find(|seat| seat.login_id == member.login_id());

@@ -4,11 +4,11 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use domain::access::{Act, Role};
 use serde::Deserialize;
-use store::people::{invitations, members};
+use store::people::{invitations, members, services};
 use store::{configuration, fleet};
 use uuid::Uuid;
 use views::Nav;
-use views::settings::{ClientChoice, Invited, MemberRow, PeoplePage, Tab};
+use views::settings::{ClientChoice, Invited, MemberRow, PeoplePage, ServiceRow, Tab};
 
 use crate::layers::page;
 use crate::member::{Member, clock};
@@ -26,6 +26,8 @@ fn done(word: &str) -> Option<&'static str> {
         "invited" => Some("The invitation is on its way."),
         "changed" => Some("It counts from now on."),
         "removed" => Some("They are no member any more."),
+        "service" => Some("The service account is there. Its tokens are made under API tokens."),
+        "no-service" => Some("The service account is gone, and its tokens are revoked."),
         "revoked" => Some("The invitation is taken back: its link does not work any more."),
         _ => None,
     }
@@ -82,6 +84,14 @@ pub(super) async fn load(
         expires_at: open.expires_at,
     };
     let invited = invitations::list_open(&mut tx).await?.into_iter().map(invited).collect();
+    let service = |service: services::Service| ServiceRow {
+        id: service.seat_id,
+        clients: names(service.client_ids.as_deref()),
+        name: service.name,
+        role: service.role,
+        by: service.made_by,
+    };
+    let services = services::list(&mut tx).await?.into_iter().map(service).collect();
     let requires_second_factor = members::requires_second_factor(&mut tx).await?;
     Ok(PeoplePage {
         shell,
@@ -89,6 +99,7 @@ pub(super) async fn load(
         tab: Tab::People,
         members,
         invited,
+        services,
         clients: choices(None),
         roles: Role::ALL.iter().map(|(role, _)| *role).filter(|given| member.may_manage(*given)).collect(),
         requires_second_factor,

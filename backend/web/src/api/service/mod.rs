@@ -1,0 +1,4 @@
+//! Service accounts.
+
+pub mod edit;
+pub mod list;
