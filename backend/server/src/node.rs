@@ -106,7 +106,8 @@ impl Node {
         // Pages and links on one address; they meet in the rows alone.
         let app = web::App { store: store.clone(), config: console, vault, connector, starter };
         let routes = web::router_with(app, more).merge(gateway.router());
-        let serving = listen::serve(listener, tls, config.transport, routes, Limits::of_process(), cancel.clone());
+        let (limits, trusted) = (Limits::of_process(), config.trusted_proxies.clone().into());
+        let serving = listen::serve(listener, tls, config.transport, routes, limits, trusted, cancel.clone());
         let mut tasks = vec![
             ("gateway", tokio::spawn(gateway.run(cancel.clone()))),
             ("http", tokio::spawn(serving)),

@@ -20,6 +20,7 @@ use axum::body::Body;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use keys::authority::ServerCertificate;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -32,6 +33,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use crate::config::Transport;
+use crate::visitor::visitor;
 use places::{Place, Places};
 
 /// The most bytes of a request's head; more is answered with 431.
@@ -83,20 +85,23 @@ struct Serving {
     how: Transport,
     routes: Router,
     limits: Limits,
+    trusted: Arc<[IpNet]>,
     cancel: CancellationToken,
 }
 
-/// Serves `routes` on `listener` until `cancel`; what is being answered then is answered to its end.
+/// Serves `routes` on `listener` until `cancel`; what is being answered then is answered to its end. Each request says who it
+/// comes from: the other end of its connection, or whom that names where it is one of the `trusted` proxies.
 pub async fn serve(
     listener: TcpListener,
     tls: Arc<rustls::ServerConfig>,
     how: Transport,
     routes: Router,
     limits: Limits,
+    trusted: Arc<[IpNet]>,
     cancel: CancellationToken,
 ) {
     let places = Places::new(limits.connections, limits.of_source);
-    let serving = Serving { acceptor: TlsAcceptor::from(tls), how, routes, limits, cancel: cancel.clone() };
+    let serving = Serving { acceptor: TlsAcceptor::from(tls), how, routes, limits, trusted, cancel: cancel.clone() };
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -136,11 +141,13 @@ impl Serving {
                 Err(_) => return tracing::debug!(%peer, "the TLS handshake took too long"),
             },
         };
-        let routes = self.routes;
+        let (routes, trusted) = (self.routes, self.trusted);
         let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             let mut request = request.map(Body::new);
-            request.extensions_mut().insert(web::Peer(peer));
-            request.extensions_mut().insert(gateway::Peer(peer));
+            // Of one connection of a proxy each request may be from somebody else.
+            let from = visitor(peer, request.headers(), &trusted);
+            request.extensions_mut().insert(web::Peer(from));
+            request.extensions_mut().insert(gateway::Peer(from));
             routes.clone().oneshot(request)
         });
         let http = http1::Builder::new()

@@ -3,11 +3,13 @@
 use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::Extension;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::visitor::network;
 
 /// Against a test that hangs.
 const GUARD: Duration = Duration::from_secs(60);
@@ -20,6 +22,11 @@ struct Listening {
 
 impl Listening {
     async fn new(routes: Router, limits: Limits) -> Listening {
+        Listening::behind(&[], routes, limits).await
+    }
+
+    /// With these trusted proxies before it.
+    async fn behind(proxies: &[&str], routes: Router, limits: Limits) -> Listening {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
@@ -28,7 +35,9 @@ impl Listening {
         let at = listener.local_addr().unwrap();
         let cancel = CancellationToken::new();
         let tls = tls_config(&certificate).unwrap();
-        let task = tokio::spawn(serve(listener, tls, Transport::InsecureLoopback, routes, limits, cancel.clone()));
+        let (how, trusted) =
+            (Transport::InsecureLoopback, proxies.iter().map(|proxy| network(proxy).unwrap()).collect());
+        let task = tokio::spawn(serve(listener, tls, how, routes, limits, trusted, cancel.clone()));
         Listening { at, cancel, task }
     }
 
@@ -143,4 +152,30 @@ async fn a_head_without_an_end_is_refused() {
     let flood = async { while tcp.write_all(&[b'x'; 4096]).await.is_ok() {} };
     tokio::time::timeout(GUARD, flood).await.expect("it is closed before it is endless");
     assert_eq!(served.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_request_comes_from_whom_a_trusted_proxy_names_and_a_header_of_anybody_else_says_nothing() {
+    let routes = Router::new().fallback(
+        async |Extension(web::Peer(page)): Extension<web::Peer>,
+               Extension(gateway::Peer(link)): Extension<gateway::Peer>| {
+            format!("{} and {}", page.ip(), link.ip())
+        },
+    );
+    let asks =
+        |from: &str, end: &str| format!("GET / HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 127.0.0.9, {from}\r\n{end}\r\n");
+    let both = asks("203.0.113.9", "") + &asks("203.0.113.10", "connection: close\r\n");
+    let cases: [(&[&str], [&str; 2]); 3] = [
+        (&["127.0.0.1"], ["203.0.113.9", "203.0.113.10"]),
+        (&["192.0.2.0/24"], ["127.0.0.1", "127.0.0.1"]),
+        (&[], ["127.0.0.1", "127.0.0.1"]),
+    ];
+    for (proxies, says) in cases {
+        let listening = Listening::behind(proxies, routes.clone(), LIMITS).await;
+        // Two visitors over one connection of the proxy.
+        let answers = heard(listening.says(&both).await).await;
+        let bodies: Vec<&str> = answers.split("\r\n").filter(|line| line.contains(" and ")).collect();
+        let [one, two] = says.map(|from| format!("{from} and {from}"));
+        assert!(bodies[0].starts_with(&one) && bodies[1].starts_with(&two), "{proxies:?}: {answers}");
+    }
 }
