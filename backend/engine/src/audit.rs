@@ -56,13 +56,15 @@ impl Stage for Audit {
     }
 }
 
-/// For the sweep: whether entries are left that nobody linked in time. That is told, and the loop is woken for them.
+/// For the sweep: whether entries are left that nobody linked in time. That is told to the owners once a day (there is no
+/// incident without a client's host), to the operator's log each time, and the loop is woken for them.
 pub async fn look_for_late(tx: &mut store::TenantTx) -> store::Result<()> {
     let now = tx.now().await?;
     let late = audit::count_unlinked(tx, now - FAR, now - LATE).await?;
     if late > 0 {
         tracing::error!(tenant = %tx.tenant_id(), late, "audit entries are not linked a minute after they were written");
         tx.due(Queue::Audit, now);
+        chain::tell_of_late(tx, late).await?;
     }
     Ok(())
 }

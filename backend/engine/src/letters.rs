@@ -73,6 +73,7 @@ impl Letters {
             _ if letter.facts["what"] == "deletion asked" => ("/settings/data".to_owned(), None),
             _ if letter.facts["what"] == "address asked" => ("/reset".to_owned(), None),
             _ if letter.facts["what"] == "relay refuses" => ("/settings/mail".to_owned(), None),
+            _ if letter.facts["what"] == "audit late" => ("/settings/audit".to_owned(), None),
             _ if letter.kind == Kind::AuditHead => ("/settings/audit".to_owned(), None),
             _ => ("/sign-in".to_owned(), None),
         };
@@ -132,7 +133,8 @@ fn says(letter: &Due) -> Account {
         Kind::Reset => Account::Reset,
         Kind::ConfirmAddress => Account::ConfirmAddress,
         Kind::AuditHead => {
-            Account::AuditHead { organization: fact("organization"), head: fact("head"), key: fact("key") }
+            let (organization, head) = (fact("organization"), fact("head"));
+            Account::AuditHead { organization, head, key: fact("key"), signed: fact("signed") }
         }
         Kind::AccountChanged => match fact("what").as_str() {
             "address asked" => Account::AddressAsked { to: fact("to") },
@@ -145,6 +147,7 @@ fn says(letter: &Due) -> Account {
             "relay refuses" => {
                 Account::RelayRefuses { organization: fact("organization"), host: fact("host"), why: fact("why") }
             }
+            "audit late" => Account::AuditLate { organization: fact("organization"), entries: fact("entries") },
             "second factor on" => Account::SecondFactor { is_on: true },
             "second factor off" => Account::SecondFactor { is_on: false },
             "recovery codes" => Account::RecoveryCodes,

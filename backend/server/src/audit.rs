@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
-use keys::chain::file::{Fault, LINE, Verifier, Whole};
+use keys::PublicKey;
+use keys::chain::file::{Fault, LINE, Said, Verifier, Whole};
 use serde_json::json;
 use store::Store;
 use store::audit::{self, Export};
@@ -30,7 +31,7 @@ pub async fn run(command: cli::Audit) -> Result<ExitCode> {
             println!("{} entries are in {}.", done?, file.display());
             Ok(ExitCode::SUCCESS)
         }
-        cli::Audit::Verify { file, head, key } => match verify(&file, Verifier::new(head, key))? {
+        cli::Audit::Verify { file, head, key } => match judge(&file, head.as_ref(), key)? {
             Ok(whole) => {
                 let Whole { tenant_id, entries, hash, public_key } = whole;
                 println!("Whole: {entries} entries of organization {tenant_id}.");
@@ -73,6 +74,18 @@ pub async fn export(store: &Store, owner_url: &str, tenant: Option<&str>, file: 
     audit::insert_tenant_wide(&mut tx, "audit.exported", "tenant", tenant_id, json!({ "entries": count - 1 })).await?;
     tx.commit().await?;
     Ok(count - 1)
+}
+
+/// What a file is, under what is known from elsewhere; the outer error is of reading it, the inner one what is wrong with it.
+pub fn judge(file: &Path, head: Option<&Said>, key: Option<PublicKey>) -> Result<Result<Whole, String>> {
+    let whole = match verify(file, Verifier::new(head.map(|said| said.known), key))? {
+        Ok(whole) => whole,
+        Err(fault) => return Ok(Err(fault.to_string())),
+    };
+    if let Some(Err(wrong)) = head.map(|said| said.check(&whole)) {
+        return Ok(Err(wrong.to_owned()));
+    }
+    Ok(Ok(whole))
 }
 
 /// Reads a file through a verifier; the outer error is of reading it.

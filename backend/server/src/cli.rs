@@ -116,9 +116,10 @@ pub enum Audit {
     Verify {
         /// The file.
         file: PathBuf,
-        /// A head that is known from elsewhere: the chain must contain it.
-        #[arg(long, value_name = "NUMBER:HASH")]
-        head: Option<keys::chain::file::Known>,
+        /// A head that is known from elsewhere: the chain must contain it. NUMBER:HASH, or the line with its signature that a
+        /// daily mail has: then it must be signed by whoever signed the file.
+        #[arg(long, value_name = "HEAD")]
+        head: Option<keys::chain::file::Said>,
         /// The key that must have signed it, as 64 hex digits.
         #[arg(long)]
         key: Option<keys::PublicKey>,

@@ -74,6 +74,7 @@ pub const TABLES: &[&str] = &[
     "tenant_audit",
     "audit_chain",
     "audit_heads",
+    "audit_late_days",
     "deletions",
     "usage_days",
     "ingest_days",

@@ -48,6 +48,15 @@ pub enum Account {
         head: String,
         /// Whose signature it carries.
         key: String,
+        /// The head with its signature, as `mendwright audit verify --head` reads it.
+        signed: String,
+    },
+    /// Entries of the audit stand in no chain although they should.
+    AuditLate {
+        /// The organization.
+        organization: String,
+        /// How many.
+        entries: String,
     },
     /// An organization of theirs will be deleted.
     DeletionAsked {
@@ -138,6 +147,15 @@ impl AccountMail {
                     .to_owned(),
                 "To the audit",
             ),
+            Account::AuditLate { organization, entries } => (
+                "Needs you",
+                format!("Entries of the audit of {organization} are not linked"),
+                format!(
+                    "Not linked a minute after they were written: {entries}. They are there, but until they are linked nothing shows whether \
+                     somebody edits them. Tell whoever operates the server; its log says so too. You are told once a day while it lasts."
+                ),
+                "To the audit",
+            ),
             Account::Reset => (
                 "New password",
                 "Set a new password".to_owned(),
@@ -223,9 +241,11 @@ impl AccountMail {
             ),
         };
         let rows = match &self.says {
-            Account::AuditHead { head, key, .. } => {
-                Letter::rows([("Last entry", vec![head.clone()]), ("Signed by", vec![key.clone()])])
-            }
+            Account::AuditHead { head, key, signed, .. } => Letter::rows([
+                ("Last entry", vec![head.clone()]),
+                ("Signed by", vec![key.clone()]),
+                ("With its signature, for --head", vec![signed.clone()]),
+            ]),
             Account::RelayRefuses { why, .. } => Letter::rows([("It said", vec![why.clone()])]),
             _ => Vec::new(),
         };
@@ -243,6 +263,7 @@ impl AccountMail {
                     | Account::DeletionCalledOff { .. }
                     | Account::DeletionBegun { .. }
                     | Account::RelayRefuses { .. }
+                    | Account::AuditLate { .. }
             ) =>
             {
                 "You get this because you own the organization.".to_owned()

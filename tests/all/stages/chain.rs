@@ -6,7 +6,7 @@ use engine::sweep::Sweep;
 use jiff::Timestamp;
 use keys::SigningKey;
 use keys::chain::GENESIS;
-use keys::chain::file::{Fault, Known, Verifier, Whole};
+use keys::chain::file::{Fault, Known, Said, Verifier, Whole};
 use serde_json::json;
 use store::audit::{self, chain};
 use store::{Origin, wakeups};
@@ -149,6 +149,29 @@ async fn the_sweep_finds_what_nobody_linked_for_a_minute() {
     assert_eq!(w.list(due).await, [""; 0]);
 }
 
+#[tokio::test]
+async fn owners_are_told_once_a_day_while_entries_are_not_linked() {
+    let mut w = World::new(Setup::default()).await;
+    let told = "SELECT address || ' ' || (facts->>'entries') FROM letters WHERE facts->>'what' = 'audit late'";
+    wakeups::ensure_standing(&w.store).await.unwrap();
+    w.work(&Sweep).await;
+    assert_eq!(w.list(told).await, [""; 0], "they may still be linked in time");
+    let unlinked: i64 = w.one(UNLINKED).await;
+    w.pass(LATE.as_secs() + 1);
+    w.work(&Sweep).await;
+    assert_eq!(w.list(told).await, [format!("owner@harbour.example {unlinked}")]);
+    w.pass(61);
+    w.work(&Sweep).await;
+    assert_eq!(w.list(told).await.len(), 1, "once a day");
+    w.pass(86_400);
+    w.work(&Sweep).await;
+    assert_eq!(w.list(told).await.len(), 2, "and again the next, while it lasts");
+    w.work(&loop_()).await;
+    w.pass(86_400);
+    w.work(&Sweep).await;
+    assert_eq!(w.list(told).await.len(), 2, "all are linked");
+}
+
 /// The organization's chain as the operator writes it, and what `mendwright audit verify` says of it.
 async fn exported(w: &World, known: Option<Known>) -> (Vec<u8>, Result<Whole, Fault>) {
     let folder = tempfile::tempdir().unwrap();
@@ -239,4 +262,11 @@ async fn owners_are_told_of_each_day_how_the_chain_ends_once_it_is_over() {
     w.pass(86_400);
     w.work(&loop_()).await;
     assert_eq!(w.list(told).await.len(), 2);
+    // The mail has the head's signature too, which nobody makes who can only write mails.
+    let signed: String =
+        w.one("SELECT facts->>'signed' FROM letters WHERE kind = 'audit_head' ORDER BY created_at LIMIT 1").await;
+    let said: Said = signed.parse().unwrap();
+    assert!(signed.starts_with(&first));
+    let whole = exported(&w, Some(said.known)).await.1.unwrap();
+    assert_eq!(said.check(&whole), Ok(()));
 }

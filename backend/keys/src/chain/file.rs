@@ -1,6 +1,8 @@
 //! A chain as a file: a JSON line for each entry with its hash, then one with the signed head. Hashes cover a line's bytes as
 //! they stand in the file, so nothing is parsed before it is known to be what was written.
 
+mod said;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,8 @@ use crate::canonical::{self, to_canonical};
 use crate::digest::Digest;
 use crate::sign::PublicKey;
 use crate::{digest::lower_hex, parse_canonical};
+
+pub use said::Said;
 
 /// The longest line that is read: an entry's detail is a few kilobytes at most.
 pub const LINE: usize = 1 << 20;

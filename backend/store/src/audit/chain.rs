@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
+use keys::chain::file::SignedHead;
 use keys::chain::{Entry, GENESIS, Head, hash};
 use keys::{Digest, SigningKey};
 use serde_json::json;
@@ -172,7 +173,14 @@ pub async fn tell_of_day(tx: &mut TenantTx) -> Result<bool> {
     .fetch_optional(tx.conn())
     .await?;
     let Some(last) = last else { return Ok(false) };
-    let Some(End { seq, hash, signed: Some(signed), .. }) = find_end(tx).await? else { return Ok(false) };
+    let Some(end) = find_end(tx).await? else { return Ok(false) };
+    let Some(Signed { signature, public_key }) = &end.signed else { return Ok(false) };
+    let signed = SignedHead {
+        head: end.head(tenant_id),
+        public_key: hex::encode(public_key),
+        signature: signature.clone(),
+    };
+    let (seq, hash) = (end.seq, end.hash);
     let done = sqlx::query!(
         "INSERT INTO audit_heads (tenant_id, day, seq, told_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
         tenant_id,
@@ -187,8 +195,32 @@ pub async fn tell_of_day(tx: &mut TenantTx) -> Result<bool> {
     }
     let name =
         sqlx::query_scalar!("SELECT name FROM tenants WHERE tenant_id = $1", tenant_id).fetch_one(tx.conn()).await?;
-    let facts = json!({ "organization": name, "head": format!("{seq}:{hash}"), "key": hex::encode(signed.public_key) });
+    let facts = json!({ "organization": name, "head": format!("{seq}:{hash}"), "key": signed.public_key,
+        "signed": signed.said() });
     letters::insert_to_owners(tx, letters::Kind::AuditHead, &facts).await?;
+    tx.due(Queue::Letters, now);
+    Ok(true)
+}
+
+/// Tells the owners, once a day, that so many entries stand in no chain although they should; whether they were told now.
+pub async fn tell_of_late(tx: &mut TenantTx, entries: i64) -> Result<bool> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let done = sqlx::query!(
+        "INSERT INTO audit_late_days (tenant_id, day, entries, told_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        tenant_id,
+        day(now),
+        entries,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let name =
+        sqlx::query_scalar!("SELECT name FROM tenants WHERE tenant_id = $1", tenant_id).fetch_one(tx.conn()).await?;
+    let facts = json!({ "what": "audit late", "organization": name, "entries": entries.to_string() });
+    letters::insert_to_owners(tx, letters::Kind::AccountChanged, &facts).await?;
     tx.due(Queue::Letters, now);
     Ok(true)
 }

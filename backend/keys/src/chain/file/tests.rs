@@ -126,6 +126,49 @@ fn another_keys_signature_is_refused_where_a_key_is_asked_for() {
     assert!(verify(&lines, None).unwrap_err().what.contains("another key"));
 }
 
+#[test]
+fn a_head_that_a_mail_tells_counts_by_its_signature() {
+    let lines = file(3);
+    let whole = verify(&lines, None).unwrap();
+    let signed: SignedHead = parse_canonical(std::str::from_utf8(lines.last().unwrap()).unwrap().trim_end()).unwrap();
+    let text = signed.said();
+    let said: Said = text.parse().unwrap();
+    assert_eq!((said.known, said.signed.as_ref()), (head_of(&lines), Some(&signed)));
+    assert_eq!(said.check(&whole), Ok(()));
+    assert_eq!(format!(" {text}\n").parse::<Said>(), Ok(said.clone()), "as it is copied out of a mail");
+    // The short form says less.
+    let short: Said = format!("3:{}", whole.hash).parse().unwrap();
+    assert_eq!((short.known, short.signed.clone(), short.check(&whole)), (said.known, None, Ok(())));
+
+    // Each part of it is signed.
+    let parts: Vec<&str> = text.split(':').collect();
+    for (at, other) in [
+        (0, "2".to_owned()),
+        (1, "0".repeat(64)),
+        (2, "1764000001000001".to_owned()),
+        (3, Uuid::from_u128(2).to_string()),
+        (4, SigningKey::from_bytes(&[3; 32]).public().to_string()),
+        (5, "0".repeat(128)),
+    ] {
+        let mut edited = parts.clone();
+        edited[at] = &other;
+        let edited: Said = edited.join(":").parse().unwrap();
+        assert!(edited.check(&whole).unwrap_err().contains("signature is not its key's"), "{at}");
+    }
+    // And whole in itself it may be somebody else's.
+    let forger = SigningKey::from_bytes(&[3; 32]);
+    let resigned = |head: Head, by: &SigningKey| {
+        let signature = head.sign(by).unwrap();
+        SignedHead { head, public_key: by.public().to_string(), signature }.said().parse::<Said>().unwrap()
+    };
+    assert!(resigned(signed.head.clone(), &forger).check(&whole).unwrap_err().contains("another key"));
+    let elsewhere = Head { tenant_id: Uuid::from_u128(2), ..signed.head.clone() };
+    assert!(resigned(elsewhere, &key()).check(&whole).unwrap_err().contains("another organization"));
+    for wrong in ["", "3", "3:ab", &text[..text.len() - 130], &format!("{text}:x"), &parts[..3].join(":")] {
+        assert!(wrong.parse::<Said>().is_err(), "{wrong}");
+    }
+}
+
 /// What somebody may do to a file.
 #[derive(Debug, Clone)]
 enum Tampering {
