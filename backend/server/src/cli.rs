@@ -127,7 +127,8 @@ pub enum Audit {
 }
 
 const VERIFY_HELP: &str = "\
-Exit status: 0 the file is what was written; 3 it was altered or cut off, and the line says where; 1 it cannot be read; 2 the command line is wrong.";
+Exit status: 0 the file is what was written, as far as --head and --key say; 4 its entries fit each other, and neither was said, so it \
+may be cut off at its end or be anybody's; 3 it was altered or cut off, and the line says where; 1 it cannot be read; 2 the command line is wrong.";
 
 /// Under `interlock`.
 #[derive(Debug, Subcommand)]
