@@ -32,7 +32,7 @@ pub fn visitor(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Sock
     }
     let mut found = peer;
     // Several headers are one list, in their order.
-    for value in headers.get_all(FORWARDED_FOR).iter().collect::<Vec<_>>().into_iter().rev() {
+    for value in headers.get_all(FORWARDED_FOR).iter().rev() {
         let Ok(value) = value.to_str() else { return peer };
         for entry in value.rsplit(',') {
             let Some(address) = one(entry.trim()) else { return peer };

@@ -1,4 +1,5 @@
-//! What operators do, each with its entry in the platform's audit, in the same transaction.
+//! What operators do, each with its entry in the platform's audit, and in that of the organization it is done to, in the same
+//! transaction.
 
 use domain::quota::Plan;
 use jiff::Timestamp;
@@ -6,6 +7,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::audit::link_at;
 use crate::nodes::DEAD_AFTER;
 use crate::{Origin, Queue, Result, Store, SystemTx};
 
@@ -43,6 +45,23 @@ pub(super) async fn note(
     Ok(())
 }
 
+/// Writes the same into the organization's own audit: that it was the operator, and not who.
+async fn tell(tx: &mut SystemTx, did: &Did, action: &str, tenant_id: Uuid, detail: Value) -> Result<()> {
+    let now = tx.now().await?;
+    sqlx::query!(
+        "SELECT maintenance.note_operator($1, $2, $3, $4, $5, $6)",
+        tenant_id,
+        action,
+        detail,
+        now.to_sqlx() as _,
+        link_at(now).to_sqlx() as _,
+        did.origin.request_id
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Suspends an active organization, or lets the members of a suspended one in again. False: it is not in the state for it.
 /// The loops stop the actions of one that is suspended, and nobody here lets them go on.
 pub async fn set_state(store: &Store, tenant_id: Uuid, to: &str, reason: &str, did: &Did) -> Result<bool> {
@@ -57,6 +76,7 @@ pub async fn set_state(store: &Store, tenant_id: Uuid, to: &str, reason: &str, d
     }
     let action = if to == "suspended" { "organization.suspended" } else { "organization.resumed" };
     note(&mut tx, did, action, Some(tenant_id), json!({ "reason": reason })).await?;
+    tell(&mut tx, did, action, tenant_id, json!({ "reason": reason })).await?;
     sqlx::query!(
         "INSERT INTO tenant_wakeups (tenant_id, queue, due_at) VALUES ($1, $2, $3)",
         tenant_id,
@@ -67,6 +87,7 @@ pub async fn set_state(store: &Store, tenant_id: Uuid, to: &str, reason: &str, d
     .await?;
     tx.commit().await?;
     store.wake().wake_everywhere(Queue::Sweep);
+    store.wake().wake(Queue::Audit);
     Ok(true)
 }
 
@@ -85,7 +106,9 @@ pub async fn give_plan(store: &Store, tenant_id: Uuid, plan: &str, did: &Did) ->
         return Ok(false);
     }
     note(&mut tx, did, "organization.plan", Some(tenant_id), json!({ "plan": plan })).await?;
+    tell(&mut tx, did, "organization.plan", tenant_id, json!({ "plan": plan })).await?;
     tx.commit().await?;
+    store.wake().wake(Queue::Audit);
     Ok(true)
 }
 
