@@ -99,6 +99,7 @@ pub enum Keys {
 
 /// Under `audit`.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one is made in a process")]
 pub enum Audit {
     /// Write every linked entry of an organization to a new file: JSON lines, the last one a signed head.
     Export {
