@@ -1,8 +1,13 @@
 //! What somebody who got at an account, or wants to, may not do with it.
 
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
 use axum::http::StatusCode;
 use jiff::SignedDuration;
 use sqlx::Connection as _;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use uuid::Uuid;
 
 use super::people::encoded;
@@ -166,4 +171,47 @@ async fn guesses_side_by_side_are_all_counted_before_they_are_looked_at() {
     futures_util::future::join_all(tries).await;
     let of_source = "(SELECT failed_count FROM sources WHERE source = '192.0.2.9') s WHERE failed_count < 40";
     assert_eq!(console.count(of_source).await, 1, "from the 31st on it rests");
+}
+
+/// The statements that the database was sent, in their order.
+#[derive(Clone, Default)]
+struct Sent(Arc<Mutex<Vec<String>>>);
+
+impl Visit for Sent {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "summary" {
+            self.0.lock().unwrap().push(format!("{value:?}"));
+        }
+    }
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Sent {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "sqlx::query" {
+            event.record(&mut self.clone());
+        }
+    }
+}
+
+#[tokio::test]
+async fn whether_there_is_an_account_is_not_told_by_how_much_a_try_does() {
+    let mut console = Console::new().await;
+    console.execute("UPDATE logins SET locked_until = 'infinity' WHERE email = 'viewer@ours.example'".to_owned()).await;
+    let sent = Sent::default();
+    let _listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(sent.clone()));
+    let mut did = Vec::new();
+    // Known, unknown, one that rests; each once before, so that its source is known too.
+    for account in ["sam@ours.example", "nobody@ours.example", "viewer@ours.example"] {
+        for _ in 0..2 {
+            sent.0.lock().unwrap().clear();
+            assert_eq!(
+                console.try_sign_in_from("192.0.2.9", account, "guess").await,
+                StatusCode::UNPROCESSABLE_ENTITY
+            );
+        }
+        did.push(sent.0.lock().unwrap().clone());
+    }
+    assert!(did[0].iter().any(|statement| statement.contains("synchronous_commit")), "none waits for the disk: {did:?}");
+    assert_eq!(did[0], did[1]);
+    assert_eq!(did[0], did[2]);
 }
