@@ -199,6 +199,8 @@ async fn an_organization_goes_after_its_days_once_nothing_runs_and_leaves_its_au
     assert!(status == StatusCode::SEE_OTHER && headers[header::LOCATION].to_str().unwrap().starts_with("/sign-in"));
     let tess = console.member("tess@theirs.example").await;
     assert_eq!(console.get("/", &tess.cookie).await.0, StatusCode::OK);
+    // That she signed in is an entry of theirs.
+    let neighbours = console.tables_with_rows(theirs).await;
 
     // What was written behind its back goes too; a day later nobody looks any more. The audit goes in its time.
     console

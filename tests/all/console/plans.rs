@@ -39,8 +39,8 @@ async fn a_full_plan_refuses_what_is_new_and_says_the_limit_and_the_way_out() {
     let mut console = Console::new().await;
     console.proposed().await;
     assert!(plan(&console, |at| give("Ours", "small", at)).await.is_err(), "there is no such plan yet");
-    // One host, one check; three members and one who is invited.
-    set(&console, 1, 1, 4).await;
+    // One host, one check; three members, a service account and one who is invited.
+    set(&console, 1, 1, 5).await;
     plan(&console, |at| give("Ours", "small", at)).await.unwrap();
     plan(&console, PlanCommand::List).await.unwrap();
     assert_eq!(console.count("tenant_audit WHERE action = 'organization.plan'").await, 1);
@@ -50,7 +50,7 @@ async fn a_full_plan_refuses_what_is_new_and_says_the_limit_and_the_way_out() {
     let (status, _, page) = console.ask(&owner, "POST", "/settings/people", invite).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(
-        page.contains("The plan small has room for 4 members, and 4 are there") && page.contains("operator"),
+        page.contains("The plan small has room for 5 members, and 5 are there") && page.contains("operator"),
         "{page}"
     );
     let watch = format!("/hosts/{}/watch", console.ours.host);
