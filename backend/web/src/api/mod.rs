@@ -229,3 +229,9 @@ fn reason(said: &str, most: usize) -> Result<String, Problem> {
 fn some(reason: &str) -> Option<&str> {
     (!reason.is_empty()).then_some(reason)
 }
+
+/// Why something is asked for, for the second person; none: nothing was said.
+fn why(said: &str) -> Result<Option<String>, Problem> {
+    let said = reason(said, 200).map_err(|_| Problem::invalid("why", "it must be at most 200 characters"))?;
+    Ok(some(&said).map(str::to_owned))
+}
