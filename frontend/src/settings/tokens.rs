@@ -19,6 +19,8 @@ pub struct TokenRow {
     pub hint: String,
     /// Who made it; none: they are no member any more.
     pub by: Option<String>,
+    /// What the token is called that made it, and with which it ends; none: a person made it.
+    pub minted_by: Option<String>,
     /// Its scopes.
     pub scopes: Vec<String>,
     /// Networks it may be used from; none: all.

@@ -73,6 +73,9 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/v1/invitations"),
     ("POST", "/api/v1/invitations"),
     ("POST", "/api/v1/invitations/{id}/revoke"),
+    ("GET", "/api/v1/tokens"),
+    ("POST", "/api/v1/tokens"),
+    ("POST", "/api/v1/tokens/{id}/revoke"),
     ("GET", "/api/v1/organization"),
     ("POST", "/api/v1/organization/second-factor"),
     ("GET", "/api/v1/limits"),
@@ -85,6 +88,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/v1/secrets"),
     ("POST", "/api/v1/secrets/{id}/replace"),
     ("POST", "/api/v1/secrets/{id}/delete"),
+    ("POST", "/api/v1/secrets/sealing-key"),
     ("GET", "/api/v1/mail-relay"),
     ("POST", "/api/v1/mail-relay"),
     ("POST", "/api/v1/mail-relay/remove"),
@@ -94,6 +98,12 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/v1/support-grants/end"),
     ("GET", "/api/v1/sign-on"),
     ("GET", "/api/v1/audit/file"),
+    ("GET", "/api/v1/deletions"),
+    ("POST", "/api/v1/organization/delete"),
+    ("POST", "/api/v1/organization/keep"),
+    ("POST", "/api/v1/clients/{id}/delete"),
+    ("POST", "/api/v1/clients/{id}/keep"),
+    ("GET", "/api/v1/organization/file"),
 ];
 
 type Answer = (StatusCode, HeaderMap, Value);
@@ -120,6 +130,7 @@ impl Console {
             scopes: &scopes,
             networks: &networks,
             expires_at,
+            minted_by: None,
         };
         let id = tokens::insert(&mut tx, &new).await.unwrap();
         tx.commit().await.unwrap();

@@ -3,8 +3,10 @@
 mod acting;
 mod api;
 mod api_fleet;
+mod api_owning;
 mod api_people;
 mod api_settings;
+mod api_tokens;
 mod approval;
 mod authenticator;
 mod board;

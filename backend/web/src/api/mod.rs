@@ -29,6 +29,7 @@ mod read;
 mod run;
 mod secret;
 mod site;
+mod token;
 
 pub use caller::{Caller, gate};
 pub use limits::Limits;
@@ -108,6 +109,9 @@ pub fn routes() -> Vec<Route> {
         read("/api/v1/invitations", invitation::list::list),
         write("/api/v1/invitations", invitation::edit::invite),
         write("/api/v1/invitations/{id}/revoke", invitation::edit::revoke),
+        read("/api/v1/tokens", token::list::list),
+        write("/api/v1/tokens", token::edit::make),
+        write("/api/v1/tokens/{id}/revoke", token::edit::revoke),
         read("/api/v1/organization", organization::show::show),
         write("/api/v1/organization/second-factor", organization::edit::second_factor),
         read("/api/v1/limits", guardrail::limit::list),
@@ -120,6 +124,7 @@ pub fn routes() -> Vec<Route> {
         write("/api/v1/secrets", secret::edit::add),
         write("/api/v1/secrets/{id}/replace", secret::edit::replace),
         write("/api/v1/secrets/{id}/delete", secret::edit::delete),
+        write("/api/v1/secrets/sealing-key", secret::key::replace),
         read("/api/v1/mail-relay", organization::relay::show),
         write("/api/v1/mail-relay", organization::relay::set),
         write("/api/v1/mail-relay/remove", organization::relay::remove),
@@ -129,6 +134,12 @@ pub fn routes() -> Vec<Route> {
         write("/api/v1/support-grants/end", organization::support::end),
         read("/api/v1/sign-on", organization::sign_on::show),
         read("/api/v1/audit/file", audit::file::download),
+        read("/api/v1/deletions", organization::deletion::list),
+        write("/api/v1/organization/delete", organization::deletion::delete),
+        write("/api/v1/organization/keep", organization::deletion::keep),
+        write("/api/v1/clients/{id}/delete", organization::deletion::delete_client),
+        write("/api/v1/clients/{id}/keep", organization::deletion::keep_client),
+        read("/api/v1/organization/file", organization::file::download),
     ]
 }
 

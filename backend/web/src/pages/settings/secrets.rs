@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use store::detect::checks;
 use store::remediate::guardrails;
+use store::sealing::Rotated;
 use store::secrets::{self, New, Stored};
 use store::{TenantTx, audit, mail_relays, sealing, tenant_keys};
 use uuid::Uuid;
@@ -209,13 +210,20 @@ async fn refuse(
     Ok(refusing(&load(app, member, typed, Err(why.words())).await?))
 }
 
-/// Seals everything of the organization with a new key, and destroys the old one.
-pub async fn rotate(State(app): State<App>, Posted(member, _): Posted<Click>) -> Result<Redirect, Failure> {
-    must(&app, &member).await?;
-    let mut tx = member.begin(&app).await?;
-    let done = sealing::rotate(&mut tx, app.vault.master(), &mut rng()).await?;
+/// Seals everything of the organization with a new key, and destroys the old one; asked of somebody who has just proven who they
+/// are. It happens whole or not at all, and doing it twice does no harm.
+pub async fn rotate_key(app: &App, tx: &mut TenantTx, member: &Member) -> Result<Rotated, Failure> {
+    must(app, member).await?;
+    let done = sealing::rotate(tx, app.vault.master(), &mut rng()).await?;
     let (tenant_id, detail) = (tx.tenant_id(), json!({ "version": done.version, "values": done.values }));
-    audit::insert_tenant_wide(&mut tx, "organization.sealing_key_replaced", "tenant", tenant_id, detail).await?;
+    audit::insert_tenant_wide(tx, "organization.sealing_key_replaced", "tenant", tenant_id, detail).await?;
+    Ok(done)
+}
+
+/// The button that does.
+pub async fn rotate(State(app): State<App>, Posted(member, _): Posted<Click>) -> Result<Redirect, Failure> {
+    let mut tx = member.begin(&app).await?;
+    rotate_key(&app, &mut tx, &member).await?;
     tx.commit().await?;
     Ok(Redirect::to("/settings/secrets?done=rotated"))
 }

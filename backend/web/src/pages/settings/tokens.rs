@@ -3,11 +3,12 @@
 use axum::extract::{Path, State, rejection::PathRejection};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::Act;
-use domain::token::{self, NAME_MAX, NETWORKS_MAX, Scopes};
-use jiff::SignedDuration;
+use domain::token::{self, DAYS_MAX, MANAGING_DAYS_MAX, NAME_MAX, NETWORKS_MAX, Scopes};
+use jiff::{SignedDuration, Timestamp};
 use keys::token::{Kind, mint};
 use serde::Deserialize;
-use store::tokens::{self, NewToken, Token};
+use store::TenantTx;
+use store::tokens::{self, Asking, NewToken, Token};
 use uuid::Uuid;
 use views::Nav;
 use views::error::Kind as Error;
@@ -17,7 +18,7 @@ use crate::api::networks;
 use crate::layers::{page, refusing};
 use crate::member::{Member, clock};
 use crate::posted::{Posted, inputs};
-use crate::{App, Failure};
+use crate::{App, Failure, Refusal};
 
 /// How many are shown.
 const SHOWN: i64 = 200;
@@ -66,79 +67,181 @@ pub async fn show(State(app): State<App>, member: Member) -> Result<Response, Fa
 
 /// Makes a token and shows it this once.
 pub async fn make(State(app): State<App>, Posted(member, form): Posted<New>) -> Result<Response, Failure> {
+    // A person is asked to prove it before what they typed is looked at.
     member.must(Act::MakeTokens)?;
     member.must_be_proven(&app).await?;
-    match insert(&app, &member, &form).await? {
+    if !DAYS.contains(&form.days) {
+        return Err(Failure(Error::BadRequest));
+    }
+    let wanted = Wanted { name: &form.name, scopes: &form.scope, days: Some(form.days), networks: &form.networks };
+    let mut tx = member.begin(&app).await?;
+    let made = make_token(&app, &mut tx, &member, &wanted, None).await?;
+    match made.map_err(Refusal::words) {
         Ok(made) => {
+            tx.commit().await?;
+            let made = made.token.reveal().to_owned();
             let typed = Typed { days: 90, ..Typed::default() };
             Ok(page(&load(&app, &member, &["read".to_owned()], typed, Ok(Some(made))).await?))
         }
         Err(wrong) => {
+            tx.rollback().await?;
             let typed = Typed { name: form.name, networks: form.networks, days: form.days };
             Ok(refusing(&load(&app, &member, &form.scope, typed, Err(wrong)).await?))
         }
     }
 }
 
-/// The token's text; or what is wrong with what was typed.
-async fn insert(app: &App, member: &Member, form: &New) -> Result<Result<String, String>, Failure> {
-    let name = form.name.trim();
-    let wrong = |words: &str| Ok(Err(words.to_owned()));
+/// A token that somebody wants.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// What uses it.
+    pub name: &'a str,
+    /// The words of its scopes.
+    pub scopes: &'a [String],
+    /// After how many days it ends; none: with the token that asks for it.
+    pub days: Option<u16>,
+    /// The networks it may be used from, as [`networks::parse`] reads them; none: those of the token that asks for it, or all.
+    pub networks: &'a str,
+}
+
+/// A token that was made: its text is nowhere else.
+#[derive(Debug)]
+pub struct Minted {
+    /// Its id.
+    pub token_id: Uuid,
+    /// Its text.
+    pub token: keys::token::Token,
+    /// The networks it may be used from.
+    pub networks: Vec<String>,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// Makes a token of the member's; asked of somebody who has just proven who they are. Where a token asks for it, it may no
+/// more than that one, from no more networks and for no longer, and ends with it.
+pub async fn make_token(
+    app: &App,
+    tx: &mut TenantTx,
+    member: &Member,
+    wanted: &Wanted<'_>,
+    asking: Option<Uuid>,
+) -> Result<Result<Minted, Refusal>, Failure> {
+    member.must(Act::MakeTokens)?;
+    member.must_be_proven(app).await?;
+    let by = match asking {
+        Some(token_id) => Some(tokens::lock_asking(tx, token_id).await?.ok_or(Failure::FORBIDDEN)?),
+        None => None,
+    };
+    let sound = sound(member, wanted, by.as_ref(), tx.now().await?);
+    let (name, networks, expires_at) = match sound {
+        Ok(sound) => sound,
+        Err(wrong) => return Ok(Err(wrong)),
+    };
+    if tokens::count_alive(tx).await? >= MOST {
+        let full = "There are 100 tokens that work already: revoke those that nothing uses.";
+        return Ok(Err(Refusal::Stands(full.to_owned())));
+    }
+    let token = mint(Kind::Api, &mut crate::vault::rng());
+    let hint: String = token.reveal().chars().take(HINT).collect();
+    let new = NewToken {
+        name,
+        hint: &hint,
+        hash: &token.hash(),
+        login_id: member.login_id(),
+        scopes: wanted.scopes,
+        networks: &networks,
+        expires_at,
+        minted_by: asking,
+    };
+    let token_id = tokens::insert(tx, &new).await?;
+    Ok(Ok(Minted { token_id, token, networks, expires_at }))
+}
+
+/// The name, the networks and the end of a wanted token; or which field cannot be taken, and why.
+fn sound<'a>(
+    member: &Member,
+    wanted: &Wanted<'a>,
+    asking: Option<&Asking>,
+    now: Timestamp,
+) -> Result<(&'a str, Vec<String>, Timestamp), Refusal> {
+    let name = wanted.name.trim();
     if name.is_empty() || name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
-        return wrong("Say in a few words what uses it.");
+        return Err(Refusal::field("name", "Say in a few words what uses it."));
     }
     // Each scope must be one that its maker may use.
     let role = member.seat().role;
     let is_theirs = |scope: &String| token::of_role(role).any(|(word, _)| word == scope);
-    if form.scope.is_empty() || form.scope.len() > token::SCOPES.len() || !form.scope.iter().all(is_theirs) {
-        return wrong("Choose what it may.");
+    if wanted.scopes.is_empty() || wanted.scopes.len() > token::SCOPES.len() || !wanted.scopes.iter().all(is_theirs) {
+        return Err(Refusal::field("scopes", "Choose what it may."));
     }
-    if !DAYS.contains(&form.days) {
-        return Err(Failure(Error::BadRequest));
+    let scopes = Scopes::of(wanted.scopes.iter().map(String::as_str));
+    if asking.is_some_and(|asking| !scopes.are_within(&Scopes::of(asking.scopes.iter().map(String::as_str)))) {
+        return Err(Refusal::field("scopes", "It may no more than the token that asks for it."));
     }
-    let days_max = Scopes::of(form.scope.iter().map(String::as_str)).days_max();
-    if form.days > days_max {
-        return Ok(Err(format!(
-            "A token that may change members or settings, or confirm changes, ends after {days_max} days at most."
-        )));
-    }
-    let networks = match networks::parse(&form.networks) {
-        Ok(networks) if networks.len() <= NETWORKS_MAX => networks,
-        Ok(_) => return wrong("These are too many networks."),
-        Err(word) => return Ok(Err(format!("“{word}” is no network: write 192.0.2.0/24 or one address."))),
+    let expires_at = match (wanted.days, asking) {
+        (Some(days), _) => now + SignedDuration::from_hours(24 * i64::from(days)),
+        (None, Some(asking)) => asking.expires_at,
+        (None, None) => return Err(Refusal::field("days", "Say when it ends.")),
     };
-    let mut tx = member.begin(app).await?;
-    if tokens::count_alive(&mut tx).await? >= MOST {
-        return wrong("There are 100 tokens that work already: revoke those that nothing uses.");
+    let days_max = scopes.days_max();
+    if wanted.days.is_some_and(|days| !(1..=days_max).contains(&days)) {
+        return Err(Refusal::field(
+            "days",
+            format!(
+                "A token that may change members or settings, or confirm changes, ends after {MANAGING_DAYS_MAX} days at most; any other after {DAYS_MAX}."
+            ),
+        ));
     }
-    let made = mint(Kind::Api, &mut crate::vault::rng());
-    let expires_at = tx.now().await? + SignedDuration::from_hours(24 * i64::from(form.days));
-    let hint: String = made.reveal().chars().take(HINT).collect();
-    let (login_id, scopes) = (member.login_id(), &form.scope);
-    let new = NewToken { name, hint: &hint, hash: &made.hash(), login_id, scopes, networks: &networks, expires_at };
-    tokens::insert(&mut tx, &new).await?;
-    tx.commit().await?;
-    Ok(Ok(made.reveal().to_owned()))
+    if asking.is_some_and(|asking| expires_at > asking.expires_at) {
+        return Err(Refusal::field("days", "It ends no later than the token that asks for it."));
+    }
+    let networks = match networks::parse(wanted.networks) {
+        Ok(networks) if networks.len() <= NETWORKS_MAX => networks,
+        Ok(_) => return Err(Refusal::field("networks", "These are too many networks.")),
+        Err(word) => {
+            let wrong = format!("“{word}” is no network: write 192.0.2.0/24 or one address.");
+            return Err(Refusal::field("networks", wrong));
+        }
+    };
+    let networks = match asking {
+        Some(asking) if networks.is_empty() => asking.networks.clone(),
+        Some(asking) if !networks::are_within(&networks, &asking.networks) => {
+            let wrong = "It is used from no other networks than the token that asks for it.";
+            return Err(Refusal::field("networks", wrong));
+        }
+        _ => networks,
+    };
+    Ok((name, networks, expires_at))
 }
 
-/// Revokes a token: one's own, or for who manages people anybody's. It ends at once.
+/// Ends a token at once, with those that it made: one's own, or for who manages people anybody's. False: it was revoked already.
+pub async fn revoke_token(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result<bool, Failure> {
+    member.must(Act::MakeTokens)?;
+    let maker = tokens::find_maker(tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+    if whose(member).is_some_and(|own| own != maker) {
+        return Err(Failure::NOT_FOUND);
+    }
+    if !may_revoke(member, maker) {
+        return Err(Failure::FORBIDDEN);
+    }
+    let by = member.name(tx).await?;
+    Ok(tokens::mark_revoked(tx, id, &by).await?)
+}
+
+/// The tokens that a member sees, those that work first.
+pub async fn list_tokens(tx: &mut TenantTx, member: &Member) -> Result<Vec<Token>, Failure> {
+    Ok(tokens::list(tx, whose(member), SHOWN).await?)
+}
+
+/// The button that revokes one.
 pub async fn revoke(
     State(app): State<App>,
     id: Result<Path<Uuid>, PathRejection>,
     Posted(member, _): Posted<Revoke>,
 ) -> Result<Response, Failure> {
-    member.must(Act::MakeTokens)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     let mut tx = member.begin(&app).await?;
-    let maker = tokens::find_maker(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
-    if whose(&member).is_some_and(|own| own != maker) {
-        return Err(Failure::NOT_FOUND);
-    }
-    if !may_revoke(&member, maker) {
-        return Err(Failure::FORBIDDEN);
-    }
-    let by = member.name(&mut tx).await?;
-    if !tokens::mark_revoked(&mut tx, id, &by).await? {
+    if !revoke_token(&mut tx, &member, id).await? {
         return Err(Failure::CONFLICT);
     }
     tx.commit().await?;
@@ -166,6 +269,7 @@ async fn load(
         name: token.name,
         hint: token.hint,
         by: token.by,
+        minted_by: token.minted_by_name,
         scopes: token.scopes,
         networks: token.networks,
         made_at: token.made_at,
@@ -173,7 +277,7 @@ async fn load(
         used: token.used_at.map(|at| (at, token.used_from)),
         revoked: token.revoked_at.zip(token.revoked_by),
     };
-    let rows = tokens::list(&mut tx, whose(member), SHOWN).await?.into_iter().map(row).collect();
+    let rows = list_tokens(&mut tx, member).await?.into_iter().map(row).collect();
     let scopes = token::of_role(member.seat().role)
         .map(|(word, label)| ScopeChoice { word, label, is_chosen: chosen.iter().any(|scope| scope == word) })
         .collect();
