@@ -35,6 +35,7 @@ mod program;
 mod secrets;
 mod sessions;
 mod sign_on;
+mod ssh_keys;
 mod strangers;
 mod support;
 mod telling;

@@ -6,6 +6,7 @@ use domain::access::Act;
 use domain::remediate::guardrails::BucketKind;
 use domain::secret::{Kind, is_name, parse_value, stays};
 use keys::Secret;
+use probe::SshKey;
 use serde::Deserialize;
 use serde_json::json;
 use store::detect::checks;
@@ -81,9 +82,9 @@ pub async fn add_secret(
         let wrong = "A name is made of small letters, digits, - _ and . and begins with a letter or a digit.";
         return Ok(Err(Refusal::field("name", wrong)));
     }
-    let value = match parse_value(kind, typed.reveal()) {
-        Ok(value) => Secret::new(value),
-        Err(wrong) => return Ok(Err(Refusal::field("value", wrong))),
+    let value = match read(kind, typed) {
+        Ok(value) => value,
+        Err(why) => return Ok(Err(why)),
     };
     if secrets::list(tx).await?.len() >= MOST {
         let full = "There are 200 secrets already: delete those that nothing refers to.";
@@ -109,9 +110,9 @@ pub async fn replace_secret(
 ) -> Result<Result<i32, Refusal>, Failure> {
     member.must_for_all(Act::ManageOrganization)?;
     let locked = secrets::lock(tx, id).await?.ok_or(Failure::NOT_FOUND)?;
-    let value = match parse_value(locked.kind, typed.reveal()) {
-        Ok(value) => Secret::new(value),
-        Err(wrong) => return Ok(Err(Refusal::field("value", wrong))),
+    let value = match read(locked.kind, typed) {
+        Ok(value) => value,
+        Err(why) => return Ok(Err(why)),
     };
     let by = member.name(tx).await?;
     let version = secrets::replace(tx, app.vault.master(), &mut rng(), &locked, &value, &by).await?;
@@ -232,6 +233,15 @@ pub async fn rotate(State(app): State<App>, Posted(member, _): Posted<Click>) ->
 async fn must(app: &App, member: &Member) -> Result<(), Failure> {
     member.must_for_all(Act::ManageOrganization)?;
     member.must_be_proven(app).await
+}
+
+/// A value as it is stored; a private key must be one that can sign in.
+fn read(kind: Kind, typed: &Secret) -> Result<Secret, Refusal> {
+    let value = Secret::new(parse_value(kind, typed.reveal()).map_err(|wrong| Refusal::field("value", wrong))?);
+    if kind == Kind::SshKey {
+        SshKey::parse(value.reveal()).map_err(|why| Refusal::field("value", format!("This key {why}.")))?;
+    }
+    Ok(value)
 }
 
 async fn write_down(
