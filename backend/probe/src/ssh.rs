@@ -15,6 +15,7 @@ use russh::keys::{self, Algorithm, EcdsaCurve, HashAlg, PrivateKey, PrivateKeyWi
 use russh::{Disconnect, Preferred, SshId, compression, kex};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, copy};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use url::Host;
 
 use crate::{Connector, Failure, Stage};
@@ -50,6 +51,9 @@ impl SshKey {
         const OTHER: &str = "is not of a type that signs in from here: ed25519 or ECDSA";
         if text.starts_with("-----BEGIN RSA ") || text.starts_with("-----BEGIN DSA ") {
             return Err(OTHER);
+        }
+        if text.starts_with("-----BEGIN ENCRYPTED ") || text.contains("\nProc-Type: 4,ENCRYPTED") {
+            return Err(LOCKED);
         }
         // OpenSSH's own form is read without a copy that nobody wipes; the library reads the others.
         let read = match text.starts_with("-----BEGIN OPENSSH ") {
@@ -96,18 +100,19 @@ impl Connector {
         let entering = async {
             let stream = self.connect(host, port, limit, &stage).await?;
             let (ours, theirs) = tokio::io::duplex(PIPE);
-            let mut carrying = Box::pin(carry(stream, theirs));
+            let all_said = Arc::new(Notify::new());
+            let mut carrying = Box::pin(carry(stream, theirs, all_said.clone()));
             let session = tokio::select! {
                 session = enter(ours, pinned, login, &stage) => session?,
                 failure = &mut carrying => return Err(failure),
             };
-            Ok((session, carrying, (self.elapsed)().saturating_sub(began)))
+            Ok((session, carrying, all_said, (self.elapsed)().saturating_sub(began)))
         };
-        let (session, carrying, took) = match tokio::time::timeout(limit, entering).await {
+        let (session, carrying, all_said, took) = match tokio::time::timeout(limit, entering).await {
             Ok(entered) => entered?,
             Err(_) => return Err(stage.out_of_time(limit)),
         };
-        leave(session, carrying).await;
+        leave(session, carrying, &all_said).await;
         Ok(took)
     }
 }
@@ -189,20 +194,22 @@ fn not_understood(error: &russh::Error) -> String {
 }
 
 /// Says good-bye, so that the host's log holds no connection that broke.
-async fn leave(session: Handle<Eyes>, mut carrying: Pin<Box<impl Future<Output = Failure>>>) {
+async fn leave(session: Handle<Eyes>, carrying: Pin<Box<impl Future<Output = Failure>>>, all_said: &Notify) {
     let leaving = async {
         if session.disconnect(Disconnect::ByApplication, "", "").await.is_ok() {
             drop(session.await);
+            all_said.notified().await;
         }
     };
     tokio::select! {
         _ = tokio::time::timeout(GOODBYE, leaving) => {}
-        _ = &mut carrying => {}
+        _ = carrying => {}
     }
 }
 
-/// Carries what is said both ways, for as long as it is polled. It ends only with what a peer must not do.
-async fn carry(stream: TcpStream, pipe: DuplexStream) -> Failure {
+/// Carries what is said both ways, for as long as it is polled, and tells when our side has said all. It ends only with what a
+/// peer must not do.
+async fn carry(stream: TcpStream, pipe: DuplexStream, all_said: Arc<Notify>) -> Failure {
     let (from, mut to) = stream.into_split();
     let (mut said, mut heard) = tokio::io::split(pipe);
     let hears = async {
@@ -220,6 +227,7 @@ async fn carry(stream: TcpStream, pipe: DuplexStream) -> Failure {
     let says = async {
         drop(copy(&mut said, &mut to).await);
         drop(to.shutdown().await);
+        all_said.notify_one();
         pending::<Infallible>().await
     };
     tokio::select! {

@@ -64,6 +64,16 @@ A74NMuNMNDhKW+D53AhpMiaz4FkuNLqKu0Pnm86ZcEMGFxI1Kv75QP+bIZ/F72ov
 eN9AQlBbx9YBy4Awapc=
 -----END ENCRYPTED PRIVATE KEY-----
 ";
+const LOCKED_SEC1: &str = "\
+-----BEGIN EC PRIVATE KEY-----
+Proc-Type: 4,ENCRYPTED
+DEK-Info: AES-128-CBC,705A878BFC6700D1823655381AFD3048
+
+08eAitvlJpFTAMWd9SJBU6jbdSCRRtBxIHo/ol30M4BpL6EItzyvsHQOO5ESFUSJ
+TCtWaLZ0MV/5Po3Td11HCttRoAdPYQeQ0AqI15pDax72qXx8fuV0aE8zejT76VDB
+pUE1l/QK6W9fnKeWBHFA1RMdGXrTLEPCtUCTSnr5T1Q=
+-----END EC PRIVATE KEY-----
+";
 
 fn key(algorithm: Algorithm) -> PrivateKey {
     PrivateKey::random(&mut StdRng::seed_from_u64(1), algorithm).unwrap()
@@ -90,6 +100,7 @@ async fn a_key_that_nobody_could_sign_in_with_is_refused_when_it_is_set() {
         ("-----BEGIN RSA PRIVATE KEY-----\ncanary\n-----END RSA PRIVATE KEY-----\n".to_owned(), TYPE),
         (locked, LOCKED),
         (LOCKED_PKCS8.to_owned(), LOCKED),
+        (LOCKED_SEC1.to_owned(), LOCKED),
         (good.replacen("b3Blbn", "canary", 1), READS),
         (good.lines().take(3).collect::<Vec<_>>().join("\n"), READS),
         ("-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----".to_owned(), READS),

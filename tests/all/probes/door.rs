@@ -52,8 +52,12 @@ struct Inside {
 pub enum Lets {
     /// Whoever holds this key.
     In(Box<PrivateKey>),
-    /// Whoever holds it and knows more.
-    Further(Box<PrivateKey>),
+    /// Whoever knows more than a key.
+    Further,
+    /// Nobody knows: it does not answer.
+    Silent,
+    /// Nobody: it hangs up.
+    HungUp,
 }
 
 impl Drop for Door {
@@ -112,7 +116,9 @@ impl Door {
                 self.inside.told.notified().await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(60), ended).await.expect("it is heard");
+        tokio::time::timeout(std::time::Duration::from_secs(60), ended)
+            .await
+            .unwrap_or_else(|_| panic!("{what} is not among {:?}", self.heard()));
         let mut heard = self.heard();
         heard.truncate(heard.iter().position(|heard| heard == what).unwrap_or(heard.len()));
         heard
@@ -134,13 +140,14 @@ impl Inside {
 struct Visit(Arc<Inside>);
 
 impl Visit {
-    fn judges(&self, user: &str, key: &PublicKey) -> Auth {
+    async fn judges(&self, user: &str, key: &PublicKey) -> Result<Auth, russh::Error> {
         let lets = self.0.lets_in.lock().unwrap().clone();
-        let (Lets::In(known) | Lets::Further(known)) = &lets;
         match lets {
-            Lets::In(_) if user == "monitor" && key.key_data() == known.public_key().key_data() => Auth::Accept,
-            Lets::Further(_) => Auth::Reject { proceed_with_methods: None, partial_success: true },
-            Lets::In(_) => Auth::reject(),
+            Lets::In(known) if user == "monitor" && key.key_data() == known.public_key().key_data() => Ok(Auth::Accept),
+            Lets::In(_) => Ok(Auth::reject()),
+            Lets::Further => Ok(Auth::Reject { proceed_with_methods: None, partial_success: true }),
+            Lets::Silent => std::future::pending().await,
+            Lets::HungUp => Err(russh::Error::Disconnect),
         }
     }
 }
@@ -160,7 +167,7 @@ impl Handler for Visit {
 
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, russh::Error> {
         self.0.hear(&format!("{user} offers a key"));
-        Ok(match self.judges(user, offer.public_key) {
+        Ok(match self.judges(user, offer.public_key).await? {
             Auth::Reject { partial_success: true, .. } => Auth::Accept,
             judged => judged,
         })
@@ -168,7 +175,7 @@ impl Handler for Visit {
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
         self.0.hear(&format!("{user} signs"));
-        Ok(self.judges(user, key.public_key))
+        self.judges(user, key.public_key).await
     }
 
     async fn auth_succeeded(&mut self, _: &mut Session) -> Result<(), russh::Error> {

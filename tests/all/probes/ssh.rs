@@ -36,8 +36,17 @@ fn login(user: &str, key: &PrivateKey) -> Option<Login> {
 }
 
 async fn ask(door: &Door, pinned: &PrivateKey, login: Option<Login>) -> Result<Duration, Failure> {
+    ask_within(door, pinned, login, LIMIT).await
+}
+
+async fn ask_within(
+    door: &Door,
+    pinned: &PrivateKey,
+    login: Option<Login>,
+    limit: Duration,
+) -> Result<Duration, Failure> {
     let home = Host::Ipv4([127, 0, 0, 1].into());
-    at_home().ssh(&home, door.addr.port(), pin(pinned), login.as_ref(), LIMIT).await
+    at_home().ssh(&home, door.addr.port(), pin(pinned), login.as_ref(), limit).await
 }
 
 fn down(asked: Result<Duration, Failure>) -> String {
@@ -77,9 +86,25 @@ async fn a_key_that_is_refused_and_a_user_that_is_unknown_are_down() {
         assert_eq!(down(ask(&door, &host(1), login).await), refused);
         assert!(!door.heard().iter().any(|heard| heard.ends_with("signs") || heard == "is in"));
     }
-    door.lets(Lets::Further(Box::new(users(1))));
+    door.lets(Lets::Further);
     let why = down(ask(&door, &host(1), login("monitor", &users(1))).await);
     assert_eq!(why, "it takes the key, and asks for more than a key");
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_answer_or_hangs_up_while_the_user_signs_in_did_not_refuse_the_key() {
+    let door = Door::new(host(1)).await;
+    door.lets(Lets::HungUp);
+    let why = down(ask(&door, &host(1), login("monitor", &users(1))).await);
+    assert_eq!(why, "it broke off while the user signed in");
+    door.heard();
+    door.lets(Lets::Silent);
+    // Long enough for the exchange of keys, in a build for tests too.
+    let limit = Duration::from_secs(2);
+    let why = down(ask_within(&door, &host(1), login("monitor", &users(1)), limit).await);
+    assert_eq!(why, "it neither let the user in nor refused within 2000 ms");
+    door.lets(Lets::In(Box::new(users(1))));
+    assert_eq!(door.heard(), ["connected", "monitor offers a key"]);
 }
 
 #[tokio::test]
