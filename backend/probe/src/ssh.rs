@@ -13,7 +13,7 @@ use russh::client::{self, AuthResult, Config, Handle};
 use russh::keys::ssh_key::Fingerprint;
 use russh::keys::{self, Algorithm, EcdsaCurve, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
 use russh::{Disconnect, Preferred, SshId, compression, kex};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, copy};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, copy, sink};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use url::Host;
@@ -100,19 +100,19 @@ impl Connector {
         let entering = async {
             let stream = self.connect(host, port, limit, &stage).await?;
             let (ours, theirs) = tokio::io::duplex(PIPE);
-            let all_said = Arc::new(Notify::new());
-            let mut carrying = Box::pin(carry(stream, theirs, all_said.clone()));
+            let hung_up = Arc::new(Notify::new());
+            let mut carrying = Box::pin(carry(stream, theirs, hung_up.clone()));
             let session = tokio::select! {
                 session = enter(ours, pinned, login, &stage) => session?,
                 failure = &mut carrying => return Err(failure),
             };
-            Ok((session, carrying, all_said, (self.elapsed)().saturating_sub(began)))
+            Ok((session, carrying, hung_up, (self.elapsed)().saturating_sub(began)))
         };
-        let (session, carrying, all_said, took) = match tokio::time::timeout(limit, entering).await {
+        let (session, carrying, hung_up, took) = match tokio::time::timeout(limit, entering).await {
             Ok(entered) => entered?,
             Err(_) => return Err(stage.out_of_time(limit)),
         };
-        leave(session, carrying, &all_said).await;
+        leave(session, carrying, &hung_up).await;
         Ok(took)
     }
 }
@@ -194,11 +194,11 @@ fn not_understood(error: &russh::Error) -> String {
 }
 
 /// Says good-bye, so that the host's log holds no connection that broke.
-async fn leave(session: Handle<Eyes>, carrying: Pin<Box<impl Future<Output = Failure>>>, all_said: &Notify) {
+async fn leave(session: Handle<Eyes>, carrying: Pin<Box<impl Future<Output = Failure>>>, hung_up: &Notify) {
     let leaving = async {
         if session.disconnect(Disconnect::ByApplication, "", "").await.is_ok() {
             drop(session.await);
-            all_said.notified().await;
+            hung_up.notified().await;
         }
     };
     tokio::select! {
@@ -207,27 +207,28 @@ async fn leave(session: Handle<Eyes>, carrying: Pin<Box<impl Future<Output = Fai
     }
 }
 
-/// Carries what is said both ways, for as long as it is polled, and tells when our side has said all. It ends only with what a
+/// Carries what is said both ways, for as long as it is polled, and tells when the peer has hung up. It ends only with what a
 /// peer must not do.
-async fn carry(stream: TcpStream, pipe: DuplexStream, all_said: Arc<Notify>) -> Failure {
+async fn carry(stream: TcpStream, pipe: DuplexStream, hung_up: Arc<Notify>) -> Failure {
     let (from, mut to) = stream.into_split();
     let (mut said, mut heard) = tokio::io::split(pipe);
     let hears = async {
         let mut from = BufReader::new(from.take(MOST));
         let greeting = greeting(&mut from).await?;
         // What goes wrong from here on the library finds out by itself: the pipe ends.
-        if heard.write_all(&greeting).await.is_ok() && copy(&mut from, &mut heard).await.is_ok() {
-            if from.get_ref().limit() == 0 {
-                return Err(Failure::Down("it talks without an end".into()));
-            }
+        let is_carried = heard.write_all(&greeting).await.is_ok() && copy(&mut from, &mut heard).await.is_ok();
+        if is_carried && from.get_ref().limit() == 0 {
+            return Err(Failure::Down("it talks without an end".into()));
         }
         drop(heard.shutdown().await);
+        // What is not read when we close makes the peer hear of a broken connection instead of a good-bye.
+        drop(copy(&mut from, &mut sink()).await);
+        hung_up.notify_one();
         Ok::<Infallible, Failure>(pending().await)
     };
     let says = async {
         drop(copy(&mut said, &mut to).await);
         drop(to.shutdown().await);
-        all_said.notify_one();
         pending::<Infallible>().await
     };
     tokio::select! {
