@@ -51,7 +51,7 @@ impl From<HostKey> for String {
 
 /// What signs in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "the name of a secret, as { secret: NAME }")]
 pub struct Key {
     /// The name of the secret, an SSH key.
     pub secret: String,
@@ -118,7 +118,7 @@ mod tests {
             (&format!(r#"{pinned},"key":{{"secret":"way-in"}}"#), "user: a key signs"),
             (&format!(r#"{pinned},"user":" a","key":{{"secret":"way-in"}}"#), "user: a user has"),
             (&format!(r#"{pinned},"user":"a","key":{{"secret":"-----BEGIN"}}"#), "key: a key says the name"),
-            (&format!(r#"{pinned},"user":"a","key":"way-in""#), "key"),
+            (&format!(r#"{pinned},"user":"a","key":"way-in""#), "expected the name of a secret"),
             (&format!(r#"{pinned},"headers":{{"X":{{"secret":"a"}}}}"#), "headers: only an http check"),
         ] {
             let found = says(more).unwrap_err();
