@@ -86,6 +86,7 @@ pub const PAGES: &[(&str, Sample)] = &[
     ("client-edit-group-wrong", || samples::wrong_group_edit_page().render()),
     ("client-edit-archived", || samples::edit_page(true).render()),
     ("client-edit-deleting", || samples::deleting_edit_page().render()),
+    ("client-edit-deleting-later", || samples::waiting_edit_page().render()),
     ("clients-import", || samples::import_page(false, true).render()),
     ("clients-import-sound", || samples::import_page(true, true).render()),
     ("clients-import-wrong", || samples::import_page(true, false).render()),

@@ -146,6 +146,7 @@ pub fn kind_words(kind: &str) -> &str {
         "heartbeat" => "host silent",
         "http" => "URL fails",
         "tcp" => "port refuses",
+        "ssh" => "SSH lets nobody in",
         "disk" => "disk fills",
         "process" => "process",
         other => other,

@@ -2,8 +2,8 @@
 
 use crate::access::{Act, Role};
 
-/// Every scope there is: what it lets do, its word, and what people read. What only a person may do has none: making API
-/// tokens.
+/// Every scope there is: what it lets do, its word, and what people read. Making API tokens has none of its own: whoever may
+/// manage people may make them, as [`MINTING`] says.
 pub const SCOPES: [(Act, &str, &str); 13] = [
     (Act::Read, "read", "Read incidents, runs, hosts, clients and limits"),
     (Act::WorkIncidents, "work", "Take incidents, hands off, release, answer a run in doubt"),
@@ -15,7 +15,7 @@ pub const SCOPES: [(Act, &str, &str); 13] = [
     (Act::EnrolHosts, "enrol", "Make and revoke enrolment tokens"),
     (Act::ConfirmChanges, "confirm", "Answer changes that wait for a second person"),
     (Act::ReadAudit, "audit", "Read and export the audit"),
-    (Act::ManagePeople, "people", "See, invite, change and remove members"),
+    (Act::ManagePeople, "people", "See, invite, change and remove members; make and revoke API tokens"),
     (
         Act::ManageOrganization,
         "settings",
@@ -24,7 +24,7 @@ pub const SCOPES: [(Act, &str, &str); 13] = [
     (
         Act::OwnOrganization,
         "own",
-        "Rename the organization, let the platform’s staff look; with members also make and unmake owners",
+        "Rename the organization, let the platform’s staff look, take everything along, ask for deletions; with members also make and unmake owners",
     ),
 ];
 
@@ -37,6 +37,9 @@ pub const SERVICE_ROLES: [Role; 2] = [Role::Technician, Role::Viewer];
 /// ever the second person. The database holds its tokens to it: `api_tokens_of_service`.
 const PERSONS: [Act; 5] =
     [Act::Approve, Act::ConfirmChanges, Act::ManagePeople, Act::ManageOrganization, Act::OwnOrganization];
+/// What a token needs for making others: who manages people revokes anybody's token too. What it makes may no more than
+/// itself ([`Scopes::are_within`]), so a scope for it alone would be one more word for nothing more.
+const MINTING: Act = Act::ManagePeople;
 
 /// The longest life of a token, in days.
 pub const DAYS_MAX: u16 = 366;
@@ -70,7 +73,13 @@ impl Scopes {
 
     /// Whether a token with these scopes may, whose maker has `role` now.
     pub fn may(&self, role: Role, act: Act) -> bool {
-        self.0.contains(&act) && role.may(act)
+        let needed = if act == Act::MakeTokens { MINTING } else { act };
+        self.0.contains(&needed) && role.may(needed) && role.may(act)
+    }
+
+    /// Whether they let nothing that `others` do not.
+    pub fn are_within(&self, others: &Scopes) -> bool {
+        self.0.iter().all(|act| others.0.contains(act))
     }
 }
 
@@ -115,11 +124,25 @@ mod tests {
             let scopes = Scopes::of(given.iter().copied());
             for role in std::iter::once(made_by).chain(later) {
                 for (act, _) in crate::access::TABLE {
-                    let word = SCOPES.iter().find(|(a, _, _)| *a == act).map(|(_, word, _)| *word);
+                    let needed = if act == Act::MakeTokens { Act::ManagePeople } else { act };
+                    let word = SCOPES.iter().find(|(a, _, _)| *a == needed).map(|(_, word, _)| *word);
                     let said = word.is_some_and(|word| given.contains(&word));
-                    prop_assert_eq!(scopes.may(role, act), said && role.may(act));
+                    prop_assert_eq!(scopes.may(role, act), said && role.may(act) && role.may(needed));
                 }
             }
+        }
+
+        /// Whatever roles its maker has later, what a token may make may nothing that it may not itself.
+        #[test]
+        fn a_minted_token_never_may_more_than_the_one_that_asks(
+            asking in prop::sample::subsequence(SCOPES.map(|(_, word, _)| word).to_vec(), 0..=SCOPES.len()),
+            wanted in prop::sample::subsequence(SCOPES.map(|(_, word, _)| word).to_vec(), 0..=SCOPES.len()),
+            role in roles(),
+        ) {
+            let (asking, wanted) = (Scopes::of(asking), Scopes::of(wanted));
+            let more = crate::access::TABLE.iter().any(|(act, _)| wanted.may(role, *act) && !asking.may(role, *act));
+            prop_assert!(!(wanted.are_within(&asking) && more));
+            prop_assert!(!wanted.are_within(&asking) || wanted.days_max() >= asking.days_max());
         }
     }
 
@@ -134,9 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn no_scope_makes_tokens() {
-        let all = Scopes::of(SCOPES.map(|(_, word, _)| word));
-        assert!(!all.may(Role::Owner, Act::MakeTokens));
+    fn tokens_are_made_by_a_scope_that_ends_soon_of_who_manages_people() {
+        for (_, word, _) in SCOPES {
+            let scopes = Scopes::of([word]);
+            assert_eq!(scopes.may(Role::Owner, Act::MakeTokens), word == "people", "{word}");
+            assert!(!scopes.may(Role::Technician, Act::MakeTokens), "{word}");
+        }
+        assert!(Scopes::of(["people"]).stand_for_proof());
         assert_eq!(Scopes::of(["everything", ""]), Scopes::default());
     }
 

@@ -70,7 +70,10 @@ impl Letters {
                 letters::insert_link(store, letter, &token.hash(), lasts).await?;
                 (format!("{path}/{}", token.reveal()), Some(lasts))
             }
-            _ if letter.facts["what"] == "deletion asked" => ("/settings/data".to_owned(), None),
+            _ if letter.facts["what"] == "deletion asked" => match letter.facts["client_id"].as_str() {
+                Some(client_id) => (format!("/clients/{client_id}/edit"), None),
+                None => ("/settings/data".to_owned(), None),
+            },
             _ if letter.facts["what"] == "address asked" => ("/reset".to_owned(), None),
             _ if letter.facts["what"] == "relay refuses" => ("/settings/mail".to_owned(), None),
             _ if letter.facts["what"] == "audit late" => ("/settings/audit".to_owned(), None),
@@ -122,6 +125,7 @@ fn token_of(kind: Kind) -> Option<(token::Kind, &'static str)> {
 
 fn says(letter: &Due) -> Account {
     let fact = |name: &str| letter.facts[name].as_str().unwrap_or_default().to_owned();
+    let client = letter.facts["client"].as_str().map(str::to_owned);
     match letter.kind {
         Kind::SignUp => Account::SignUp { organization: fact("organization") },
         Kind::HasAccount => Account::HasAccount,
@@ -140,10 +144,12 @@ fn says(letter: &Due) -> Account {
             "address asked" => Account::AddressAsked { to: fact("to") },
             "address" => Account::AddressChanged { to: fact("to") },
             "deletion asked" => {
-                Account::DeletionAsked { organization: fact("organization"), by: fact("by"), at: fact("at") }
+                Account::DeletionAsked { organization: fact("organization"), client, by: fact("by"), at: fact("at") }
             }
-            "deletion called off" => Account::DeletionCalledOff { organization: fact("organization"), by: fact("by") },
-            "deletion begun" => Account::DeletionBegun { organization: fact("organization") },
+            "deletion called off" => {
+                Account::DeletionCalledOff { organization: fact("organization"), client, by: fact("by") }
+            }
+            "deletion begun" => Account::DeletionBegun { organization: fact("organization"), client },
             "relay refuses" => {
                 Account::RelayRefuses { organization: fact("organization"), host: fact("host"), why: fact("why") }
             }

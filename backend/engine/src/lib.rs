@@ -12,6 +12,7 @@ pub mod notify;
 pub mod platform;
 pub mod probes;
 pub mod remediate;
+mod secret;
 pub mod silence;
 mod standing;
 pub mod sweep;

@@ -11,14 +11,15 @@ use domain::secret::Kind;
 use futures_util::future::join_all;
 use keys::Secret;
 use keys::seal::MasterKey;
-use probe::{Answer, Connector, Failure, Headers};
+use probe::{Answer, Connector, Failure, Headers, Login, SshKey};
 use store::detect::check_requests;
 use store::detect::check_states::{self, Subject};
 use store::detect::evaluations::{self, Behind};
 use store::detect::probes::{self, Due, Pair};
-use store::{Queue, Store, StoreError, TenantScope, TenantTx, secrets};
+use store::{Queue, Store, TenantScope, TenantTx};
 
 use crate::lease::{Batch, Stage};
+use crate::secret;
 use crate::standing::next_turn;
 
 /// Changed checks and hosts are looked for this often; a host that enrols is looked at once.
@@ -98,8 +99,8 @@ impl Probes {
             probes::delete(&mut tx, due).await?;
             return tx.commit().await;
         }
-        let probed = match self.headers(store, scope, &due.pair.check).await? {
-            Ok(headers) => self.probe(&due.pair.check, &headers).await,
+        let probed = match self.open(store, scope, &due.pair.check).await? {
+            Ok(opened) => self.probe(&due.pair.check, &opened).await,
             Err(why) => Probed::NotMade(why),
         };
         let seen = reach::seen(&due.pair.check, &probed);
@@ -107,58 +108,68 @@ impl Probes {
         if keep(&mut tx, due, &seen).await? { tx.commit().await } else { tx.rollback().await }
     }
 
-    /// What the check's request carries, opened for this one look; or the sentence that says what is wrong with it.
-    async fn headers(
-        &self,
-        store: &Store,
-        scope: &TenantScope,
-        check: &Check,
-    ) -> store::Result<Result<Headers, String>> {
-        let mut headers = Headers::default();
-        if check.headers.is_empty() {
-            return Ok(Ok(headers));
+    /// What the check's secrets say, opened for this one look; or the sentence that says what is wrong with one.
+    async fn open(&self, store: &Store, scope: &TenantScope, check: &Check) -> store::Result<Result<Opened, String>> {
+        let mut opened = Opened::default();
+        if check.secrets().next().is_none() {
+            return Ok(Ok(opened));
         }
         let mut tx = store.begin(scope).await?;
         for (name, Header { secret, prefix }) in &check.headers {
-            let value = match secrets::open(&mut tx, &self.master, secret).await {
-                Ok(Some((Kind::ApiKey, value))) => value,
-                Ok(Some((kind, _))) => {
-                    let kind = kind.label();
-                    return Ok(Err(format!("its secret “{secret}” is an {kind}: a header takes an API key")));
-                }
-                Ok(None) => return Ok(Err(format!("its secret “{secret}” is not there: somebody has to set it"))),
-                Err(error @ StoreError::DoesNotOpen { .. }) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "a secret does not open");
-                    return Ok(Err(format!("its secret “{secret}” does not open: somebody has to replace it")));
-                }
-                Err(error) => return Err(error),
+            let value = match secret::open(&mut tx, &self.master, secret, Kind::ApiKey).await? {
+                Ok(value) => value,
+                Err(why) => return Ok(Err(why)),
             };
             let line = Secret::new(format!("{prefix}{}", value.reveal()));
-            if !headers.add(name, line.reveal()) {
+            if !opened.headers.add(name, line.reveal()) {
                 return Ok(Err(format!("its secret “{secret}” cannot stand in a header")));
             }
         }
+        if let (Some(user), Some(key)) = (&check.user, &check.key) {
+            let text = match secret::open(&mut tx, &self.master, &key.secret, Kind::SshKey).await? {
+                Ok(text) => text,
+                Err(why) => return Ok(Err(why)),
+            };
+            match SshKey::parse(text.reveal()) {
+                Ok(key) => opened.login = Some(Login { user: user.clone(), key }),
+                Err(why) => {
+                    return Ok(Err(format!("its secret “{}” {why}: somebody has to replace it", key.secret)));
+                }
+            }
+        }
         tx.commit().await?;
-        Ok(Ok(headers))
+        Ok(Ok(opened))
     }
 
-    async fn probe(&self, check: &Check, headers: &Headers) -> Probed {
+    async fn probe(&self, check: &Check, opened: &Opened) -> Probed {
         let limit = Duration::from_millis(check.limit_ms.into());
-        match Target::parse(check.kind, &check.target) {
-            Ok(Target::Http(url)) => match self.connector.http(&url, headers, check.redirects(), limit).await {
-                Ok(Answer { status, took, body }) => {
-                    let holds = check.contains.as_ref().map(|text| holds(&body, text.as_bytes()));
-                    Probed::Answered { status, took, holds }
-                }
-                Err(failure) => failed(failure),
+        let Opened { headers, login } = opened;
+        let connected = match Target::parse(check.kind, &check.target) {
+            Ok(Target::Http(url)) => {
+                return match self.connector.http(&url, headers, check.redirects(), limit).await {
+                    Ok(Answer { status, took, body }) => {
+                        let holds = check.contains.as_ref().map(|text| holds(&body, text.as_bytes()));
+                        Probed::Answered { status, took, holds }
+                    }
+                    Err(failure) => failed(failure),
+                };
+            }
+            Ok(Target::Tcp { host, port }) => self.connector.tcp(&host, port, limit).await,
+            Ok(Target::Ssh { host, port }) => match &check.host_key {
+                Some(pinned) => self.connector.ssh(&host, port, pinned.sha256(), login.as_ref(), limit).await,
+                None => Err(Failure::NotMade("the check does not say the host's key".to_owned())),
             },
-            Ok(Target::Tcp { host, port }) => match self.connector.tcp(&host, port, limit).await {
-                Ok(took) => Probed::Connected { took },
-                Err(failure) => failed(failure),
-            },
-            Err(why) => Probed::NotMade(why.to_owned()),
-        }
+            Err(why) => Err(Failure::NotMade(why.to_owned())),
+        };
+        connected.map_or_else(failed, |took| Probed::Connected { took })
     }
+}
+
+/// What a look carries. It is secret: no `Debug`.
+#[derive(Default)]
+struct Opened {
+    headers: Headers,
+    login: Option<Login>,
 }
 
 fn holds(body: &[u8], text: &[u8]) -> bool {
@@ -184,9 +195,11 @@ async fn keep(tx: &mut TenantTx, due: &Due, seen: &Seen) -> store::Result<bool> 
     // Nothing is kept in memory from look to look: bad looks in a row are counted in the row. The first look is stored
     // whatever it says: a page must be able to say why there is no data.
     evaluation.changed |= is_new || evaluation.state.failures != state.failures;
-    // Nor may it name a reason that is over: a secret that was missing and is set now, but of another kind.
+    // Nor may it name a reason that is over: a secret that was missing and is set now, but of another kind; a host that
+    // was down and is back with another key.
     evaluation.changed |= match (&state.seen, seen) {
         (Seen::NoData { why: before }, Seen::NoData { why: now }) => before != now,
+        (Seen::Data(before), Seen::Data(now)) => before.get("detail") != now.get("detail"),
         _ => false,
     };
     let interval = now + Duration::from_secs(check.interval_secs.into());

@@ -42,7 +42,7 @@ pub fn kind(kind: d::Kind) -> Option<w::CheckKind> {
         d::Kind::Service => Some(w::CheckKind::Service),
         d::Kind::Disk => Some(w::CheckKind::Disk),
         d::Kind::Process => Some(w::CheckKind::Process),
-        d::Kind::Heartbeat | d::Kind::Http | d::Kind::Tcp => None,
+        d::Kind::Heartbeat | d::Kind::Http | d::Kind::Tcp | d::Kind::Ssh => None,
     }
 }
 

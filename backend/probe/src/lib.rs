@@ -1,4 +1,4 @@
-//! What the server asks over the network itself: `http` and `tcp`, through one guarded connector.
+//! What the server asks over the network itself: `http`, `tcp` and `ssh`, through one guarded connector.
 //!
 //! Whoever writes a check chooses where this server connects to, so nothing is connected to unasked: a name is resolved
 //! once, every address it has is judged by [`Egress`], and the connection goes to a judged address. A redirect is a new
@@ -9,11 +9,13 @@ mod connect;
 mod egress;
 mod http;
 mod names;
+mod ssh;
 
 pub use connect::Connector;
 pub use egress::{Allowed, AllowedError, Egress};
 pub use http::{Answer, BODY_LIMIT, Headers};
 pub use names::Names;
+pub use ssh::{Login, SshKey};
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -40,6 +42,7 @@ impl Stage {
     const NAMES: u8 = 0;
     const CONNECTING: u8 = 1;
     const CONNECTED: u8 = 2;
+    const SIGNING_IN: u8 = 3;
 
     fn reach(&self, stage: u8) {
         self.0.store(stage, Ordering::Relaxed);
@@ -50,6 +53,7 @@ impl Stage {
         match self.0.load(Ordering::Relaxed) {
             Stage::NAMES => Failure::NotMade(format!("no name server answered within {ms} ms")),
             Stage::CONNECTING => Failure::Down(format!("no connection within {ms} ms")),
+            Stage::SIGNING_IN => Failure::Down(format!("it neither let the user in nor refused within {ms} ms")),
             _ => Failure::Down(format!("it took the connection and gave no whole answer within {ms} ms")),
         }
     }

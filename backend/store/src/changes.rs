@@ -213,6 +213,24 @@ pub async fn find_locked(tx: &mut TenantTx, change_id: Uuid) -> Result<Option<Ch
     Ok(select(tx, Some(change_id), 1).await?.pop())
 }
 
+/// What waits for one thing: for a second person, or for its time.
+pub async fn find_open(tx: &mut TenantTx, subject: Subject) -> Result<Option<Change>> {
+    let (tenant_id, (kind, key)) = (tx.tenant_id(), subject.words());
+    let open = sqlx::query_scalar!(
+        "SELECT change_id FROM proposed_changes
+         WHERE tenant_id = $1 AND kind = $2 AND subject_key = $3 AND state IN ('proposed', 'confirmed')",
+        tenant_id,
+        kind,
+        key
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    match open {
+        Some(change_id) => Ok(select(tx, Some(change_id), 1).await?.pop()),
+        None => Ok(None),
+    }
+}
+
 /// The newest changes: those that wait first.
 pub async fn list(tx: &mut TenantTx, limit: i64) -> Result<Vec<Change>> {
     select(tx, None, limit).await

@@ -35,6 +35,8 @@ pub struct NewToken<'a> {
     pub networks: &'a [String],
     /// Its end.
     pub expires_at: Timestamp,
+    /// The token that makes it, with which it ends; none: a person does.
+    pub minted_by: Option<Uuid>,
 }
 
 /// A token as people see it.
@@ -58,6 +60,10 @@ pub struct Token {
     pub used_from: Option<String>,
     pub revoked_at: Option<Timestamp>,
     pub revoked_by: Option<String>,
+    /// The token that made it; none: a person did.
+    pub minted_by: Option<Uuid>,
+    /// What people call that one.
+    pub minted_by_name: Option<String>,
 }
 
 /// Makes a token; its id.
@@ -73,8 +79,8 @@ pub async fn insert(tx: &mut TenantTx, new: &NewToken<'_>) -> Result<Uuid> {
     .execute(tx.conn())
     .await?;
     sqlx::query!(
-        "INSERT INTO api_tokens (tenant_id, token_id, name, hint, login_id, scopes, networks, made_at, expires_at, seat_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO api_tokens (tenant_id, token_id, name, hint, login_id, scopes, networks, made_at, expires_at, seat_id, minted_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         tenant_id,
         token_id,
         new.name,
@@ -84,11 +90,12 @@ pub async fn insert(tx: &mut TenantTx, new: &NewToken<'_>) -> Result<Uuid> {
         new.networks,
         now.to_sqlx() as _,
         new.expires_at.to_sqlx() as _,
-        new.seat_id
+        new.seat_id,
+        new.minted_by
     )
     .execute(tx.conn())
     .await?;
-    let mut detail = json!({ "hint": new.hint });
+    let mut detail = json!({ "hint": new.hint, "minted_by": new.minted_by });
     if let Some(seat_id) = new.seat_id {
         detail["service"] = json!(seat_id);
     }
@@ -104,9 +111,10 @@ pub async fn list(tx: &mut TenantTx, of: Option<Uuid>, limit: i64) -> Result<Vec
     let rows = sqlx::query!(
         r#"SELECT t.token_id, t.name, t.hint, coalesce(t.seat_id, t.login_id) AS "whose!", m.name AS "by?",
              CASE WHEN t.seat_id IS NOT NULL THEN coalesce(v.name, 'a service account that was removed') END AS service, t.scopes, t.networks, t.made_at, t.expires_at, t.used_at, t.used_from,
-             t.revoked_at, t.revoked_by
+             t.revoked_at, t.revoked_by, t.minted_by, p.name AS "minted_by_name?"
            FROM api_tokens t LEFT JOIN memberships m ON m.tenant_id = $1 AND m.login_id = t.login_id
              LEFT JOIN service_seats v ON v.tenant_id = $1 AND v.seat_id = t.seat_id
+             LEFT JOIN api_tokens p ON p.tenant_id = $1 AND p.token_id = t.minted_by
            WHERE t.tenant_id = $1 AND ($4::uuid IS NULL OR t.login_id = $4 AND t.seat_id IS NULL)
            ORDER BY (t.revoked_at IS NULL AND t.expires_at > $2) DESC, t.made_at DESC, t.token_id LIMIT $3"#,
         tenant_id,
@@ -131,6 +139,8 @@ pub async fn list(tx: &mut TenantTx, of: Option<Uuid>, limit: i64) -> Result<Vec
         used_from: r.used_from,
         revoked_at: r.revoked_at.map(|at| at.to_jiff()),
         revoked_by: r.revoked_by,
+        minted_by: r.minted_by,
+        minted_by_name: r.minted_by_name,
     });
     Ok(token.collect())
 }
@@ -159,8 +169,62 @@ pub async fn find_owner(tx: &mut TenantTx, token_id: Uuid) -> Result<Option<Uuid
     .await?)
 }
 
-/// Ends a token at once. False: it was revoked already.
+/// A token that asks for another one.
+#[derive(Debug)]
+pub struct Asking {
+    /// The words of its scopes.
+    pub scopes: Vec<String>,
+    /// Networks it may be used from; none: all.
+    pub networks: Vec<String>,
+    /// Its end.
+    pub expires_at: Timestamp,
+}
+
+/// The token that asks for another one, locked against being revoked meanwhile; none: it works no more.
+pub async fn lock_asking(tx: &mut TenantTx, token_id: Uuid) -> Result<Option<Asking>> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let row = sqlx::query!(
+        "SELECT scopes, networks, expires_at FROM api_tokens
+         WHERE tenant_id = $1 AND token_id = $2 AND revoked_at IS NULL AND expires_at > $3 FOR SHARE",
+        tenant_id,
+        token_id,
+        now.to_sqlx() as _
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|r| Asking { scopes: r.scopes, networks: r.networks, expires_at: r.expires_at.to_jiff() }))
+}
+
+/// Ends a token at once, and with it every one that was made by it or by one of those. False: it was revoked already.
 pub async fn mark_revoked(tx: &mut TenantTx, token_id: Uuid, by: &str) -> Result<bool> {
+    if !end(tx, token_id, by, None).await? {
+        return Ok(false);
+    }
+    // Each look comes after the locks of those that it asks about: whatever they were making is there by then.
+    let mut makers = vec![token_id];
+    while !makers.is_empty() {
+        makers = list_minted(tx, &makers).await?;
+        for minted in &makers {
+            end(tx, *minted, by, Some(token_id)).await?;
+        }
+    }
+    Ok(true)
+}
+
+/// Tokens made by these that are not revoked.
+async fn list_minted(tx: &mut TenantTx, makers: &[Uuid]) -> Result<Vec<Uuid>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!(
+        "SELECT token_id FROM api_tokens WHERE tenant_id = $1 AND minted_by = ANY ($2) AND revoked_at IS NULL ORDER BY token_id",
+        tenant_id,
+        makers
+    )
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+/// Ends one token; `with` is the one that it ends with. False: it was revoked already.
+async fn end(tx: &mut TenantTx, token_id: Uuid, by: &str, with: Option<Uuid>) -> Result<bool> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let name = sqlx::query_scalar!(
         "UPDATE api_tokens SET revoked_at = $3, revoked_by = $4 WHERE tenant_id = $1 AND token_id = $2 AND revoked_at IS NULL RETURNING name",
@@ -181,7 +245,8 @@ pub async fn mark_revoked(tx: &mut TenantTx, token_id: Uuid, by: &str) -> Result
     .execute(tx.conn())
     .await?;
     exactly_one("tokens::mark_revoked", done.rows_affected())?;
-    let (detail, states) = (json!({ "name": name }), (json!({ "revoked": false }), json!({ "revoked": true })));
+    let (detail, states) =
+        (json!({ "name": name, "with": with }), (json!({ "revoked": false }), json!({ "revoked": true })));
     audit::insert_change(tx, None, "token.revoked", ("token", token_id), detail, states).await?;
     Ok(true)
 }

@@ -103,6 +103,11 @@ impl Member {
         Ok(logins::find_seat(tx, self.login_id()).await?.ok_or(Failure::NOT_FOUND)?.member)
     }
 
+    /// Whether it is a token of theirs that asks.
+    pub fn is_token(&self) -> bool {
+        self.scopes.is_some()
+    }
+
     /// Whether no client is kept from the member.
     pub fn sees_all(&self) -> bool {
         self.member.scope.sees_all()

@@ -58,10 +58,12 @@ pub enum Account {
         /// How many.
         entries: String,
     },
-    /// An organization of theirs will be deleted.
+    /// An organization of theirs will be deleted, or a client of it.
     DeletionAsked {
         /// The organization.
         organization: String,
+        /// The client; none: all of it.
+        client: Option<String>,
         /// Who asked for it.
         by: String,
         /// When it begins, in UTC.
@@ -71,6 +73,8 @@ pub enum Account {
     DeletionCalledOff {
         /// The organization.
         organization: String,
+        /// The client; none: all of it.
+        client: Option<String>,
         /// Who called it off.
         by: String,
     },
@@ -78,6 +82,8 @@ pub enum Account {
     DeletionBegun {
         /// The organization.
         organization: String,
+        /// The client; none: all of it.
+        client: Option<String>,
     },
     /// The organization's own mail relay does not take its mails.
     RelayRefuses {
@@ -102,6 +108,14 @@ pub enum Account {
         /// Whether it was added.
         is_added: bool,
     },
+}
+
+/// What is deleted, in words.
+fn deleted(organization: &str, client: &Option<String>) -> String {
+    match client {
+        Some(client) => format!("{client} of {organization}"),
+        None => organization.to_owned(),
+    }
 }
 
 /// A mail about an account.
@@ -186,22 +200,29 @@ impl AccountMail {
                 format!("From now on {to} signs in. If it was not you, tell an owner of your organization now."),
                 "Sign in",
             ),
-            Account::DeletionAsked { organization, by, at } => (
+            Account::DeletionAsked { organization, client, by, at } => (
                 "Needs you, if it was not meant",
-                format!("{organization} will be deleted on {at}"),
-                format!("{by} asked for it. Until then everything goes on, and every owner can call it off. After it nothing brings it back."),
+                format!("{} will be deleted on {at}", deleted(organization, client)),
+                format!(
+                    "{by} asked for it. Until then {}, and every owner can call it off. After it nothing brings it back.",
+                    if client.is_some() { "it stays archived" } else { "everything goes on" }
+                ),
                 "Call it off",
             ),
-            Account::DeletionCalledOff { organization, by } => (
+            Account::DeletionCalledOff { organization, client, by } => (
                 "For your information",
-                format!("{organization} will not be deleted"),
-                format!("{by} called it off. Everything goes on."),
+                format!("{} will not be deleted", deleted(organization, client)),
+                format!("{by} called it off. {}.", if client.is_some() { "It stays archived" } else { "Everything goes on" }),
                 "Sign in",
             ),
-            Account::DeletionBegun { organization } => (
+            Account::DeletionBegun { organization, client } => (
                 "For your information",
-                format!("{organization} is being deleted"),
-                "Nothing acts on its hosts any more, and nobody can sign in to it. Its rows go now, within the day; the audit is kept for 400 days.".to_owned(),
+                format!("{} is being deleted", deleted(organization, client)),
+                if client.is_some() {
+                    "The keys of its hosts open nothing any more. Its rows go now, within the day; the audit stays.".to_owned()
+                } else {
+                    "Nothing acts on its hosts any more, and nobody can sign in to it. Its rows go now, within the day; the audit is kept for 400 days.".to_owned()
+                },
                 "Sign in",
             ),
             Account::RelayRefuses { organization, host, .. } => (

@@ -1,7 +1,7 @@
 //! Changing a client, and importing many.
 
 use super::clients::{contacts, groups, sites};
-use super::{MINUTE, before, clock, id, shell, text};
+use super::{DAY, MINUTE, before, clock, id, shell, text};
 use crate::Nav;
 use crate::client_edit::{EditPage, Part, TypedContact, TypedGroup};
 use crate::clients::Typed;
@@ -50,6 +50,13 @@ pub fn wrong_group_edit_page() -> EditPage {
 pub fn deleting_edit_page() -> EditPage {
     let deleting =
         Deleting { by: text("Jun Tanaka"), asked_at: before(4 * MINUTE), due_at: before(4 * MINUTE), unfinished: 2 };
+    EditPage { deleting: Some(deleting), ..edit_page(true) }
+}
+
+/// The same, asked for by a token: it waits.
+pub fn waiting_edit_page() -> EditPage {
+    let by = text("An API token of Jun Tanaka");
+    let deleting = Deleting { by, asked_at: before(DAY), due_at: before(-6 * DAY), unfinished: 1 };
     EditPage { deleting: Some(deleting), ..edit_page(true) }
 }
 

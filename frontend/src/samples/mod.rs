@@ -31,7 +31,8 @@ pub use board::{board_page, empty_board};
 pub use calls::{calls_page, checks_page, organization_page};
 pub use changes::changes_page;
 pub use client_edit::{
-    deleting_edit_page, edit_page, host_edit_page, import_page, wrong_edit_page, wrong_group_edit_page,
+    deleting_edit_page, edit_page, host_edit_page, import_page, waiting_edit_page, wrong_edit_page,
+    wrong_group_edit_page,
 };
 pub use clients::{
     archived_client_page, client_page, clients_page, new_client_page, no_clients_page, wrong_clients_page,

@@ -21,6 +21,8 @@ pub struct TokenRow {
     pub by: Option<String>,
     /// The service account that it is of; none: it is its maker's own.
     pub service: Option<String>,
+    /// What the token is called that made it, and with which it ends; none: a person made it.
+    pub minted_by: Option<String>,
     /// Its scopes.
     pub scopes: Vec<String>,
     /// Networks it may be used from; none: all.

@@ -24,6 +24,7 @@ checks:
   - {name: "*x", kind: service, target: "a #b", selector: {tags: {"12": "true"}}, critical_when: ["state = failed", "load >= 2.5"], hold_secs: 9}
   - {name: "&y", kind: heartbeat}
   - {name: "%z", kind: http, target: "https://odd.example/", selector: {host: "1e3"}, headers: {Authorization: {secret: status, prefix: "Bearer: "}, X-Key: {secret: "1e3"}}}
+  - {name: "?s", kind: ssh, target: "[::1]:22", selector: {host: "1e3"}, host_key: "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU", user: "on: #1", key: {secret: "0x1f"}}
 playbooks:
   - name: "no"
     title: "{start: it}, \"now\""

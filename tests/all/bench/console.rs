@@ -130,6 +130,7 @@ async fn paths(rows: &PgPool) -> Vec<String> {
             "/api/v1/events",
             "/api/v1/openapi.json",
             "/api/v1/audit/file",
+            "/api/v1/organization/file",
             "/settings/audit/file",
             "/settings/usage/months.csv",
         ];

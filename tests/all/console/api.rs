@@ -77,6 +77,9 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/v1/service-accounts"),
     ("POST", "/api/v1/service-accounts"),
     ("POST", "/api/v1/service-accounts/{id}/remove"),
+    ("GET", "/api/v1/tokens"),
+    ("POST", "/api/v1/tokens"),
+    ("POST", "/api/v1/tokens/{id}/revoke"),
     ("GET", "/api/v1/organization"),
     ("POST", "/api/v1/organization"),
     ("POST", "/api/v1/organization/second-factor"),
@@ -95,6 +98,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/api/v1/channels"),
     ("POST", "/api/v1/channels"),
     ("POST", "/api/v1/channels/{id}/remove"),
+    ("POST", "/api/v1/secrets/sealing-key"),
     ("GET", "/api/v1/mail-relay"),
     ("POST", "/api/v1/mail-relay"),
     ("POST", "/api/v1/mail-relay/remove"),
@@ -104,6 +108,12 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/v1/support-grants/end"),
     ("GET", "/api/v1/sign-on"),
     ("GET", "/api/v1/audit/file"),
+    ("GET", "/api/v1/deletions"),
+    ("POST", "/api/v1/organization/delete"),
+    ("POST", "/api/v1/organization/keep"),
+    ("POST", "/api/v1/clients/{id}/delete"),
+    ("POST", "/api/v1/clients/{id}/keep"),
+    ("GET", "/api/v1/organization/file"),
 ];
 
 type Answer = (StatusCode, HeaderMap, Value);
@@ -131,6 +141,7 @@ impl Console {
             scopes: &scopes,
             networks: &networks,
             expires_at,
+            minted_by: None,
         };
         let id = tokens::insert(&mut tx, &new).await.unwrap();
         tx.commit().await.unwrap();

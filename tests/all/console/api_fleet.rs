@@ -98,15 +98,42 @@ async fn a_hosts_tags_are_replaced_and_what_could_not_be_typed_is_none() {
     let (_, host) = p.get(&format!("hosts/{}", p.console.ours.host)).await;
     assert_eq!(host["tags"], json!({ "role": "web" }));
     assert_eq!(p.console.count("audit WHERE action = 'host.placed' AND actor LIKE 'token %'").await, 1);
-    // Out of a service group it takes a second person, whom a page asks.
     let organization = &p.console.ours;
     let pool = format!(
         "INSERT INTO service_groups (tenant_id, client_id, group_id, name, tags) VALUES ('{}', '{}', '{}', 'pool', '{{\"role\": \"web\"}}')",
         organization.tenant, organization.client, organization.host
     );
     p.console.execute(pool).await;
-    assert_eq!(p.post(&place, json!({ "tags": { "role": "db" } })).await.0, StatusCode::CONFLICT);
-    assert_eq!(p.post(&place, json!({ "tags": { "role": "web", "tier": "a" } })).await.1, json!({ "changed": true }));
+    let stays = json!({ "tags": { "role": "web", "tier": "a" } });
+    assert_eq!(p.post(&place, stays.clone()).await.1, json!({ "changed": true }));
+    // Out of a service group it takes a second person, who is told why.
+    let leaves = |why: &str| json!({ "tags": { "role": "db" }, "why": why });
+    p.refuses(&place, &[(leaves(" "), "why"), (leaves(&"x".repeat(201)), "why")]).await;
+    let key = [("idempotency-key", "one")];
+    let (status, waits) = p.post_with(&place, &key, leaves("It moved")).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{waits}");
+    assert_eq!((&waits["state"], &waits["wanted"]), (&json!("proposed"), &json!({ "tags": { "role": "db" } })));
+    let again = p.post_with(&place, &key, leaves("It moved")).await;
+    assert_eq!(again, (StatusCode::ACCEPTED, waits.clone()), "answered as before");
+    assert_eq!(p.post(&place, leaves("As I said")).await.1["change"], waits["change"], "exactly this waits already");
+    let open = "proposed_changes WHERE kind = 'host_tags' AND state = 'proposed' AND why = 'It moved'";
+    assert_eq!(p.console.count(open).await, 1);
+    assert_eq!(p.get(&format!("hosts/{}", p.console.ours.host)).await.1["tags"], stays["tags"], "nothing changed yet");
+    let told = "tenant_audit WHERE action = 'change.proposed' AND actor LIKE 'token % of member %'";
+    assert_eq!(p.console.count(told).await, 1);
+    let answer = format!("changes/{}", waits["change"].as_str().unwrap());
+    assert_eq!(p.post(&answer, json!({ "answer": "yes" })).await.0, StatusCode::FORBIDDEN, "it is the maker's own");
+
+    // What the console asks a fresh proof for takes a token that ends soon; what leaves no group does not.
+    p = p.with("owner@ours.example", &["clients"]).await;
+    assert_eq!(p.post(&place, leaves("It moved")).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(p.post(&place, json!({ "tags": { "role": "web" } })).await.1, json!({ "changed": true }));
+    p = p.with("sam@ours.example", &ALL).await;
+    assert_eq!(p.post(&place, leaves("It moved")).await.0, StatusCode::FORBIDDEN, "a technician");
+    let theirs = format!("hosts/{}/place", p.console.theirs.host);
+    p = p.with("owner@ours.example", &ALL).await;
+    assert_eq!(p.post(&theirs, leaves("It moved")).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(p.console.count(open).await, 1, "what was refused proposes nothing");
 }
 
 #[tokio::test]

@@ -78,6 +78,7 @@ async fn a_secret_is_written_over_the_api_and_stands_nowhere_in_the_rows() {
         (with("value", json!(7)), "value"),
         (with("value", json!("two\nlines")), "value"),
         (json!({ "name": "relay", "kind": "api_key" }), "value"),
+        (json!({ "name": "way-in", "kind": "ssh_key", "value": "-----BEGIN PRIVATE KEY-----\ncanary-9\n" }), "value"),
         (with("clear", json!(true)), "clear"),
     ];
     p.refuses("secrets", &wrong).await;

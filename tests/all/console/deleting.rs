@@ -18,7 +18,7 @@ use super::strangers::Seat;
 
 impl Console {
     /// The sweep looks at every organization, and then the rows go.
-    async fn swept(&self) {
+    pub(super) async fn swept(&self) {
         store::wakeups::ensure_standing(&self.store).await.unwrap();
         run_until_idle(&self.store, &Sweep, &CancellationToken::new()).await.unwrap();
         self.clock.advance(SignedDuration::from_mins(2));

@@ -23,7 +23,7 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
     response_schema_conformance,unsupported_method,allow_header_conformance,ignored_auth";
 
 /// What need not be done once: a trusted host is no quarantined one, no other machine claims to be it and it declares no
-/// service, made up tags of a group seldom fit, and of what is taken away by these requests there may be nothing left when one fits.
+/// service, made up tags of a group seldom fit, nothing is called what is to be deleted, and of what is taken away by these requests there may be nothing left when one fits.
 const SELDOM: &[&str] = &[
     "/api/v1/hosts/{id}/same-machine",
     "/api/v1/hosts/{id}/claim",
@@ -34,6 +34,8 @@ const SELDOM: &[&str] = &[
     "/api/v1/enrolment-tokens",
     "/api/v1/members/{id}",
     "/api/v1/secrets/{id}/replace",
+    "/api/v1/organization/delete",
+    "/api/v1/clients/{id}/delete",
 ];
 
 /// What the made up requests name, so that they come further than to what is not there: a word of ours, and what it stands for.
@@ -112,6 +114,7 @@ async fn words(console: &mut Console, token: &str) -> Words {
     let invitation = made("invitations", token, invited).await;
     let account = json!({ "name": "Backup", "role": "viewer", "clients": null });
     let service = made("service-accounts", token, account).await;
+    let minted = made("tokens", token, json!({ "name": "one", "scopes": ["read"] })).await;
     let secret = made("secrets", token, json!({ "name": "one", "kind": "smtp_password", "value": "x" })).await;
     made("channels", token, json!({ "address": "one@dock.example" })).await;
     let channel = made("channels", token, json!({ "address": "two@dock.example" })).await;
@@ -137,6 +140,8 @@ async fn words(console: &mut Console, token: &str) -> Words {
         ("secret", vec![secret]),
         ("channel", vec![channel]),
         ("check", vec![json!(spare)]),
+        ("minted", vec![minted]),
+        ("scopes", vec![json!(["read"]), json!(["read", "people"])]),
         ("change", vec![change]),
         ("member", vec![json!(console.ours.technician)]),
         ("limit", vec![json!("client.in_flight"), json!("client.runs_per_window")]),
@@ -160,13 +165,16 @@ fn bound(route: &str) -> Vec<(&'static str, &'static str)> {
         "hosts" if below.ends_with("retire") => vec![("path.id", "spare")],
         "hosts" => vec![("path.id", "host")],
         "guardrails" => vec![("path.id", "interlock"), ("body.breaker", "breaker")],
-        "clients" if below.ends_with("archive") || below.ends_with("restore") => vec![("path.id", "idle")],
+        "clients" if ["archive", "restore", "delete", "keep"].iter().any(|act| below.ends_with(act)) => {
+            vec![("path.id", "idle")]
+        }
         "clients" => vec![("path.id", "client"), ("body.time_zone", "zone"), ("body.email", "address")],
         "enrolment-tokens" => vec![("path.id", "enrolment"), ("body.client", "client")],
         "invitations" => vec![("path.id", "invitation"), ("body.email", "address")],
         "service-accounts" => vec![("path.id", "service"), ("body.name", "name")],
         "secrets" => vec![("path.id", "secret"), ("body.name", "name")],
         "changes" => vec![("path.id", "change")],
+        "tokens" => vec![("path.id", "minted"), ("body.scopes", "scopes")],
         "members" => vec![("path.id", "member")],
         "limits" => vec![("path.limit", "limit")],
         "organization" => vec![("body.time_zone", "zone")],

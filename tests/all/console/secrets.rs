@@ -24,7 +24,7 @@ impl Console {
         self.click(cookie, PAGE, PAGE, &format!("&name={name}&kind={kind}&value={value}")).await
     }
 
-    async fn secret_id(&mut self, name: &str) -> Uuid {
+    pub(super) async fn secret_id(&mut self, name: &str) -> Uuid {
         let sql = "SELECT secret_id FROM secrets WHERE name = $1";
         sqlx::query_scalar(sql).bind(name).fetch_one(&mut self.rows).await.unwrap()
     }

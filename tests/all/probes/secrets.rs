@@ -103,7 +103,7 @@ async fn a_check_shows_its_secret_and_says_so_where_there_is_none_or_not_the_rig
     s.w.change("DELETE FROM secrets").await;
     s.set("status", Kind::SmtpPassword, "canary-4").await;
     s.looks().await;
-    assert_eq!(s.w.list(WHY).await, ["its secret “status” is an SMTP password: a header takes an API key"]);
+    assert_eq!(s.w.list(WHY).await, ["its secret “status” is an SMTP password, not an API key"]);
     assert_eq!(s.site.hits(), hits + 1);
     for table in ["check_states", "observations", "decisions", "signals", "audit", "tenant_audit"] {
         let sql = format!("SELECT t::text FROM {table} t WHERE t::text LIKE '%canary%'");

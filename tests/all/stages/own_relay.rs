@@ -221,5 +221,5 @@ async fn a_relay_inside_and_one_whose_secret_is_missing_are_not_connected_to() {
     w.change("DELETE FROM secrets").await;
     w.again(&notify).await;
     assert!(post.logins().is_empty() && sent(&mailer).len() == 2);
-    assert_eq!(w.refusal().await.unwrap(), "its secret “relay” is not there");
+    assert_eq!(w.refusal().await.unwrap(), "its secret “relay” is not there: somebody has to set it");
 }

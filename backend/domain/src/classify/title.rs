@@ -7,7 +7,7 @@ pub fn title(facts: &AlertFacts) -> String {
     match facts.kind.as_str() {
         "service" => format!("{} stopped on {}", facts.target, facts.host),
         "heartbeat" => format!("{} fell silent", facts.host),
-        "http" | "tcp" => format!("“{}” failed on {}", facts.check, facts.host),
+        "http" | "tcp" | "ssh" => format!("“{}” failed on {}", facts.check, facts.host),
         "disk" => format!("“{}” is {} on {}", facts.check, facts.severity, facts.host),
         _ => format!("{} is {} for {} on {}", facts.check, facts.severity, facts.target, facts.host),
     }
@@ -23,6 +23,7 @@ mod tests {
             ("service", "shop-web stopped on web-01"),
             ("heartbeat", "web-01 fell silent"),
             ("http", "“shop” failed on web-01"),
+            ("ssh", "“shop” failed on web-01"),
             ("disk", "“shop” is critical on web-01"),
             ("process", "shop is critical for shop-web on web-01"),
         ] {

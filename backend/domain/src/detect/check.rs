@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::header::{self, Header};
 use super::reach::{Statuses, Target};
 use super::reading::{Comparison, Severity};
+use super::ssh::{self, HostKey, Key};
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,8 @@ pub enum Kind {
     /// Processes of one name, looked at by the agent. Its readings are `count`, `zombies`, `memory_mb`, `cpu_percent`,
     /// `state` (`running`, `none`), `detail`.
     Process,
+    /// That SSH still lets in; asked by the server. Its readings are those of [`super::reach::seen`].
+    Ssh,
 }
 
 impl Kind {
@@ -39,11 +42,12 @@ impl Kind {
             Kind::Tcp => "tcp",
             Kind::Disk => "disk",
             Kind::Process => "process",
+            Kind::Ssh => "ssh",
         }
     }
 
     /// Those that the server asks over the network.
-    pub const PROBED: [Kind; 2] = [Kind::Http, Kind::Tcp];
+    pub const PROBED: [Kind; 3] = [Kind::Http, Kind::Tcp, Kind::Ssh];
 }
 
 /// Which hosts: all that is said must fit; nothing said = every host.
@@ -88,7 +92,7 @@ pub struct Check {
     pub name: String,
     /// What is looked at.
     pub kind: Kind,
-    /// The service's declared name, a URL, `name:port`, a mount's path, or a process's name; a heartbeat has none, it looks at the host itself.
+    /// The service's declared name, a URL, `name:port` (of `tcp` and `ssh`), a mount's path, or a process's name; a heartbeat has none, it looks at the host itself.
     #[serde(default)]
     pub target: String,
     /// The answers that are good; of `http` only, 200-299 where nothing is said.
@@ -103,6 +107,15 @@ pub struct Check {
     /// Headers of the request, each a secret; of `http` only, and sent to the target's own origin alone.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, Header>,
+    /// The key that the host is known by; of `ssh` only, and needed there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key: Option<HostKey>,
+    /// Who signs in; of `ssh` only. Nobody signs in where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// What signs in, a secret; of `ssh` only, and shown to the host of that key alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
     /// Which hosts.
     #[serde(default)]
     pub selector: Selector,
@@ -127,7 +140,7 @@ pub struct Check {
     /// The agent looks at least this often.
     #[serde(default = "ten")]
     pub interval_secs: u32,
-    /// A look that takes longer is `no_data`; a URL or a port that takes longer is down.
+    /// A look that takes longer is `no_data`; what the server asks and takes longer is down.
     #[serde(default = "five_thousand")]
     pub limit_ms: u32,
     /// Nothing is bad for this long after the host's boot.
@@ -219,6 +232,9 @@ impl Check {
         if let Err(problem) = header::check(&self.headers, &self.target) {
             return err("headers", problem);
         }
+        if let Err((field, problem)) = ssh::check(&self) {
+            return err(field, problem);
+        }
         if self.target.len() > 200 || self.target.chars().any(char::is_control) {
             return err("target", "a target has at most 200 characters and no control characters");
         }
@@ -239,7 +255,7 @@ impl Check {
         }
         let states = match self.kind {
             Kind::Service => Some(("failed", "running")),
-            Kind::Http | Kind::Tcp => Some(("down", "up")),
+            Kind::Http | Kind::Tcp | Kind::Ssh => Some(("down", "up")),
             Kind::Process => Some(("none", "running")),
             Kind::Heartbeat | Kind::Disk => None,
         };
@@ -287,7 +303,8 @@ impl Check {
 
     /// The names of the secrets that it refers to.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.headers.values().map(|header| header.secret.as_str())
+        let headers = self.headers.values().map(|header| header.secret.as_str());
+        headers.chain(self.key.iter().map(|key| key.secret.as_str()))
     }
 
     /// How long it must be bad.

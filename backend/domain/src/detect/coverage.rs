@@ -46,7 +46,7 @@ pub fn of_port<'a>(port: Port<'_>, watches: &[Watch<'a>]) -> Option<&'a str> {
 fn asked(watch: &Watch<'_>) -> Option<u16> {
     match Target::parse(watch.kind, watch.target).ok()? {
         Target::Http(url) => url.port_or_known_default(),
-        Target::Tcp { port, .. } => Some(port),
+        Target::Tcp { port, .. } | Target::Ssh { port, .. } => Some(port),
     }
 }
 
@@ -58,6 +58,7 @@ mod tests {
         Watch { name: "shop runs", kind: Kind::Service, target: "shop" },
         Watch { name: "shop answers", kind: Kind::Http, target: "https://shop.example/health" },
         Watch { name: "mail answers", kind: Kind::Tcp, target: "mail.example:25" },
+        Watch { name: "way in", kind: Kind::Ssh, target: "shop.example:2222" },
         Watch { name: "workers", kind: Kind::Process, target: "worker" },
         Watch { name: "room", kind: Kind::Disk, target: "/var" },
     ];
@@ -75,6 +76,7 @@ mod tests {
         let port = |number, process, service| of_port(Port { number, process, service }, WATCHES);
         assert_eq!(port(443, Some("nginx"), Some("shop")), Some("shop answers"));
         assert_eq!(port(25, None, None), Some("mail answers"));
+        assert_eq!(port(2222, Some("sshd"), None), Some("way in"));
         assert_eq!(port(8080, Some("java"), Some("shop")), Some("shop runs"));
         assert_eq!(port(9000, Some("worker"), None), Some("workers"));
         assert_eq!(port(22, Some("sshd"), None), None);

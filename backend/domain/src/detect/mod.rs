@@ -7,6 +7,7 @@ pub mod reach;
 pub mod reading;
 pub mod record;
 pub mod silence;
+pub mod ssh;
 pub mod words;
 
 pub use check::{Check, CheckError, HostFacts, Kind, Selector};

@@ -24,6 +24,23 @@ pub enum Target {
         /// The port.
         port: u16,
     },
+    /// To a port, to be let in by SSH.
+    Ssh {
+        /// A name or an address.
+        host: Host<String>,
+        /// The port.
+        port: u16,
+    },
+}
+
+/// A name or an address, and its port.
+fn place(text: &str) -> Option<(Host<String>, u16)> {
+    let (place, port) = text.rsplit_once(':')?;
+    let port = port.parse().ok().filter(|port| *port > 0)?;
+    // A web address's rules, so that all kinds mean the same by a name.
+    let url = Url::parse(&format!("http://{place}/")).ok()?;
+    let host = url.host().filter(|_| url.path() == "/" && url.username().is_empty() && url.port().is_none())?;
+    Some((host.to_owned(), port))
 }
 
 impl Target {
@@ -43,14 +60,12 @@ impl Target {
                 Ok(Target::Http(url))
             }
             Kind::Tcp => {
-                let wrong = "a tcp check's target is name:port or address:port";
-                let (place, port) = text.rsplit_once(':').ok_or(wrong)?;
-                let port = port.parse().ok().filter(|port| *port > 0).ok_or(wrong)?;
-                // A web address's rules, so that both kinds mean the same by a name.
-                let url = Url::parse(&format!("http://{place}/")).map_err(|_| wrong)?;
-                let host =
-                    url.host().filter(|_| url.path() == "/" && url.username().is_empty() && url.port().is_none());
-                Ok(Target::Tcp { host: host.ok_or(wrong)?.to_owned(), port })
+                let (host, port) = place(text).ok_or("a tcp check's target is name:port or address:port")?;
+                Ok(Target::Tcp { host, port })
+            }
+            Kind::Ssh => {
+                let (host, port) = place(text).ok_or("an ssh check's target is name:port or address:port")?;
+                Ok(Target::Ssh { host, port })
             }
             Kind::Service | Kind::Heartbeat | Kind::Disk | Kind::Process => {
                 Err("the server does not ask for this over the network")
@@ -121,7 +136,7 @@ impl Statuses {
 /// How a probe ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probed {
-    /// The port took the connection.
+    /// The port took the connection; or SSH did all that is asked of it.
     Connected {
         /// How long that took.
         took: Duration,

@@ -10,7 +10,9 @@ use keys::Secret;
 use keys::seal::MasterKey;
 use mail::{Encrypted, Limits, Mailer, Smtp};
 use probe::Connector;
-use store::{StoreError, TenantTx, mail_relays, secrets};
+use store::{TenantTx, mail_relays};
+
+use crate::secret;
 
 /// The longest that a name's look-up may take: far less than a mail is leased for.
 const NAMES: Duration = Duration::from_secs(10);
@@ -45,17 +47,8 @@ impl Own {
         let Some(stored) = mail_relays::find(tx).await? else { return Ok(None) };
         let relay = stored.relay;
         let Some(login) = &relay.login else { return Ok(Some(Route { relay, login: Ok(None) })) };
-        let name = &login.secret;
-        let login = match secrets::open(tx, &self.master, name).await {
-            Ok(Some((Kind::SmtpPassword, password))) => Ok(Some((login.user.clone(), password))),
-            Ok(Some((kind, _))) => Err(format!("its secret “{name}” is an {}, not an SMTP password", kind.label())),
-            Ok(None) => Err(format!("its secret “{name}” is not there")),
-            Err(error @ StoreError::DoesNotOpen { .. }) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a relay's password does not open");
-                Err(format!("its secret “{name}” does not open"))
-            }
-            Err(error) => return Err(error),
-        };
+        let password = secret::open(tx, &self.master, &login.secret, Kind::SmtpPassword).await?;
+        let login = password.map(|password| Some((login.user.clone(), password)));
         Ok(Some(Route { relay, login }))
     }
 

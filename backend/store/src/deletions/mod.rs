@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::people::letters;
 use crate::remediate::freezes;
 use crate::remediate::stops::Place;
-use crate::{Result, Store, TenantTx, archiving, audit, host_links};
+use crate::{Result, Store, TenantTx, archiving, audit, configuration, host_links};
 
 /// What is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,29 +75,69 @@ pub struct Deletion {
     pub begun_at: Option<Timestamp>,
 }
 
+impl Deletion {
+    /// Whether the owners are told of it: of an organization's always, of a client's where it waits for them.
+    fn is_told(&self) -> bool {
+        self.subject == Subject::Tenant || self.due_at > self.asked_at
+    }
+}
+
 /// The deletion of a client or the organization, if one is under way.
 pub async fn find(tx: &mut TenantTx, subject: Subject) -> Result<Option<Deletion>> {
     let tenant_id = tx.tenant_id();
-    let row = sqlx::query!(
-        "SELECT deletion_id, name, asked_at, asked_by, due_at, begun_at FROM deletions
+    let row = sqlx::query_as!(
+        Row,
+        "SELECT deletion_id, kind, subject_id, name, asked_at, asked_by, due_at, begun_at FROM deletions
          WHERE tenant_id = $1 AND subject_id = $2 AND called_off_at IS NULL",
         tenant_id,
         subject.id(tenant_id)
     )
     .fetch_optional(tx.conn())
     .await?;
-    Ok(row.map(|r| Deletion {
-        deletion_id: r.deletion_id,
-        subject,
-        name: r.name,
-        asked_at: r.asked_at.to_jiff(),
-        asked_by: r.asked_by,
-        due_at: r.due_at.to_jiff(),
-        begun_at: r.begun_at.map(|at| at.to_jiff()),
-    }))
+    Ok(row.map(Deletion::from))
 }
 
-/// Asks for it, to begin after `delay`; of an organization its owners are told. False: it is asked for already.
+/// Deletions that are asked for or have begun and are not over, the oldest first, 1,000 at most.
+pub async fn list(tx: &mut TenantTx) -> Result<Vec<Deletion>> {
+    let tenant_id = tx.tenant_id();
+    let rows = sqlx::query_as!(
+        Row,
+        "SELECT deletion_id, kind, subject_id, name, asked_at, asked_by, due_at, begun_at FROM deletions
+         WHERE tenant_id = $1 AND called_off_at IS NULL AND ended_at IS NULL ORDER BY asked_at, deletion_id LIMIT 1000",
+        tenant_id
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.into_iter().map(Deletion::from).collect())
+}
+
+struct Row {
+    deletion_id: Uuid,
+    kind: String,
+    subject_id: Uuid,
+    name: String,
+    asked_at: jiff_sqlx::Timestamp,
+    asked_by: String,
+    due_at: jiff_sqlx::Timestamp,
+    begun_at: Option<jiff_sqlx::Timestamp>,
+}
+
+impl From<Row> for Deletion {
+    fn from(row: Row) -> Deletion {
+        Deletion {
+            deletion_id: row.deletion_id,
+            subject: if row.kind == "tenant" { Subject::Tenant } else { Subject::Client(row.subject_id) },
+            name: row.name,
+            asked_at: row.asked_at.to_jiff(),
+            asked_by: row.asked_by,
+            due_at: row.due_at.to_jiff(),
+            begun_at: row.begun_at.map(|at| at.to_jiff()),
+        }
+    }
+}
+
+/// Asks for it, to begin after `delay`; of an organization, and of a client where it waits, the owners are told. False: it is
+/// asked for already.
 pub async fn insert(tx: &mut TenantTx, subject: Subject, name: &str, by: &str, delay: Duration) -> Result<bool> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let due_at = now + delay;
@@ -119,9 +159,8 @@ pub async fn insert(tx: &mut TenantTx, subject: Subject, name: &str, by: &str, d
         return Ok(false);
     }
     note(tx, subject, "deletion_asked", json!({ "name": name, "begins_at": due_at.to_string() })).await?;
-    if subject == Subject::Tenant {
-        let at = due_at.strftime("%Y-%m-%d %H:%M UTC").to_string();
-        tell(tx, json!({ "what": "deletion asked", "organization": name, "by": by, "at": at })).await?;
+    if let Some(deletion) = find(tx, subject).await? {
+        tell(tx, &deletion, "deletion asked", by).await?;
     }
     Ok(true)
 }
@@ -129,9 +168,11 @@ pub async fn insert(tx: &mut TenantTx, subject: Subject, name: &str, by: &str, d
 /// Calls it off. False: there is none, or it has begun.
 pub async fn mark_called_off(tx: &mut TenantTx, subject: Subject, by: &str) -> Result<bool> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let name = sqlx::query_scalar!(
+    let row = sqlx::query_as!(
+        Row,
         "UPDATE deletions SET called_off_at = $3, called_off_by = $4
-         WHERE tenant_id = $1 AND subject_id = $2 AND called_off_at IS NULL AND begun_at IS NULL RETURNING name",
+         WHERE tenant_id = $1 AND subject_id = $2 AND called_off_at IS NULL AND begun_at IS NULL
+         RETURNING deletion_id, kind, subject_id, name, asked_at, asked_by, due_at, begun_at",
         tenant_id,
         subject.id(tenant_id),
         now.to_sqlx() as _,
@@ -139,11 +180,9 @@ pub async fn mark_called_off(tx: &mut TenantTx, subject: Subject, by: &str) -> R
     )
     .fetch_optional(tx.conn())
     .await?;
-    let Some(name) = name else { return Ok(false) };
-    note(tx, subject, "deletion_called_off", json!({ "name": name })).await?;
-    if subject == Subject::Tenant {
-        tell(tx, json!({ "what": "deletion called off", "organization": name, "by": by })).await?;
-    }
+    let Some(deletion) = row.map(Deletion::from) else { return Ok(false) };
+    note(tx, subject, "deletion_called_off", json!({ "name": deletion.name })).await?;
+    tell(tx, &deletion, "deletion called off", by).await?;
     Ok(true)
 }
 
@@ -165,35 +204,35 @@ pub async fn count_unfinished(tx: &mut TenantTx, subject: Subject) -> Result<i64
 /// Begins what is due: everything is stopped there, and once nothing runs any more no key and no token opens anything.
 pub async fn begin_due(tx: &mut TenantTx) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let due = sqlx::query!(
-        "SELECT deletion_id, kind, subject_id, name, asked_by FROM deletions
+    let due = sqlx::query_as!(
+        Row,
+        "SELECT deletion_id, kind, subject_id, name, asked_at, asked_by, due_at, begun_at FROM deletions
          WHERE tenant_id = $1 AND called_off_at IS NULL AND begun_at IS NULL AND due_at <= $2 ORDER BY due_at LIMIT 10",
         tenant_id,
         now.to_sqlx() as _
     )
     .fetch_all(tx.conn())
     .await?;
-    for row in due {
-        let subject = if row.kind == "tenant" { Subject::Tenant } else { Subject::Client(row.subject_id) };
+    for deletion in due.into_iter().map(Deletion::from) {
+        let subject = deletion.subject;
         // Under the lock that every admission takes, so nothing is admitted after the count.
-        freezes::insert(tx, subject.place(), "it is being deleted", &row.asked_by).await?;
+        freezes::insert(tx, subject.place(), "it is being deleted", &deletion.asked_by).await?;
         if count_unfinished(tx, subject).await? > 0 {
             continue;
         }
         let done = sqlx::query!(
             "UPDATE deletions SET begun_at = $3 WHERE tenant_id = $1 AND deletion_id = $2 AND called_off_at IS NULL AND begun_at IS NULL",
             tenant_id,
-            row.deletion_id,
+            deletion.deletion_id,
             now.to_sqlx() as _
         )
         .execute(tx.conn())
         .await?;
         if done.rows_affected() == 1 {
             shut(tx, subject).await?;
-            note(tx, subject, "deletion_begun", json!({ "name": row.name, "asked_by": row.asked_by })).await?;
-            if subject == Subject::Tenant {
-                tell(tx, json!({ "what": "deletion begun", "organization": row.name, "by": row.asked_by })).await?;
-            }
+            let detail = json!({ "name": deletion.name, "asked_by": deletion.asked_by });
+            note(tx, subject, "deletion_begun", detail).await?;
+            tell(tx, &deletion, "deletion begun", &deletion.asked_by).await?;
         }
     }
     Ok(())
@@ -234,6 +273,19 @@ async fn note(tx: &mut TenantTx, subject: Subject, what: &str, detail: Value) ->
     }
 }
 
-async fn tell(tx: &mut TenantTx, facts: Value) -> Result<()> {
+/// Tells the owners what became of a deletion, if it is one that they are told of.
+async fn tell(tx: &mut TenantTx, deletion: &Deletion, what: &str, by: &str) -> Result<()> {
+    if !deletion.is_told() {
+        return Ok(());
+    }
+    let at = deletion.due_at.strftime("%Y-%m-%d %H:%M UTC").to_string();
+    let (organization, client) = match deletion.subject {
+        Subject::Tenant => (Some(deletion.name.clone()), None),
+        Subject::Client(client_id) => {
+            (configuration::find_tenant(tx).await?.map(|tenant| tenant.name), Some((client_id, &deletion.name)))
+        }
+    };
+    let (client_id, client) = client.unzip();
+    let facts = json!({ "what": what, "organization": organization, "client": client, "client_id": client_id, "by": by, "at": at });
     letters::insert_to_owners(tx, letters::Kind::AccountChanged, &facts).await
 }

@@ -32,6 +32,7 @@ mod run;
 mod secret;
 mod service;
 mod site;
+mod token;
 
 pub use caller::{Caller, gate};
 pub use limits::Limits;
@@ -115,6 +116,9 @@ pub fn routes() -> Vec<Route> {
         read("/api/v1/service-accounts", service::list::list),
         write("/api/v1/service-accounts", service::edit::make),
         write("/api/v1/service-accounts/{id}/remove", service::edit::remove),
+        read("/api/v1/tokens", token::list::list),
+        write("/api/v1/tokens", token::edit::make),
+        write("/api/v1/tokens/{id}/revoke", token::edit::revoke),
         read("/api/v1/organization", organization::show::show),
         write("/api/v1/organization", organization::edit::change),
         write("/api/v1/organization/second-factor", organization::edit::second_factor),
@@ -133,6 +137,7 @@ pub fn routes() -> Vec<Route> {
         read("/api/v1/channels", channel::list::list),
         write("/api/v1/channels", channel::edit::add),
         write("/api/v1/channels/{id}/remove", channel::edit::remove),
+        write("/api/v1/secrets/sealing-key", secret::key::replace),
         read("/api/v1/mail-relay", organization::relay::show),
         write("/api/v1/mail-relay", organization::relay::set),
         write("/api/v1/mail-relay/remove", organization::relay::remove),
@@ -142,6 +147,12 @@ pub fn routes() -> Vec<Route> {
         write("/api/v1/support-grants/end", organization::support::end),
         read("/api/v1/sign-on", organization::sign_on::show),
         read("/api/v1/audit/file", audit::file::download),
+        read("/api/v1/deletions", organization::deletion::list),
+        write("/api/v1/organization/delete", organization::deletion::delete),
+        write("/api/v1/organization/keep", organization::deletion::keep),
+        write("/api/v1/clients/{id}/delete", organization::deletion::delete_client),
+        write("/api/v1/clients/{id}/keep", organization::deletion::keep_client),
+        read("/api/v1/organization/file", organization::file::download),
     ]
 }
 
@@ -241,4 +252,10 @@ fn reason(said: &str, most: usize) -> Result<String, Problem> {
 /// A reason, if one was said.
 fn some(reason: &str) -> Option<&str> {
     (!reason.is_empty()).then_some(reason)
+}
+
+/// Why something is asked for, for the second person; none: nothing was said.
+fn why(said: &str) -> Result<Option<String>, Problem> {
+    let said = reason(said, 200).map_err(|_| Problem::invalid("why", "it must be at most 200 characters"))?;
+    Ok(some(&said).map(str::to_owned))
 }

@@ -27,6 +27,19 @@ pub fn contain(networks: &[String], address: Option<IpAddr>) -> bool {
         })
 }
 
+/// Whether each of `inner` lies within one of `outer`; without any outer one, wherever they are. No inner one is everywhere.
+pub fn are_within(inner: &[String], outer: &[String]) -> bool {
+    let read =
+        |networks: &[String]| networks.iter().map(|network| network.parse::<IpNet>()).collect::<Result<Vec<_>, _>>();
+    match (read(inner), read(outer)) {
+        (Ok(_), Ok(outer)) if outer.is_empty() => true,
+        (Ok(inner), Ok(outer)) => {
+            !inner.is_empty() && inner.iter().all(|inner| outer.iter().any(|outer| outer.contains(inner)))
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,5 +63,35 @@ mod tests {
             "what cannot be read allows nothing"
         );
         assert_eq!(parse("10.0.0.0/33"), Err("10.0.0.0/33".to_owned()));
+    }
+
+    #[test]
+    fn networks_are_within_others_only_where_each_of_them_is() {
+        let within = |inner: &str, outer: &str| are_within(&parse(inner).unwrap(), &parse(outer).unwrap());
+        for (inner, outer) in [
+            ("10.1.0.0/16", "10.0.0.0/8"),
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("10.1.2.3, 2001:db8:1::/48", "2001:db8::/32, 10.0.0.0/8"),
+            ("192.0.2.7", ""),
+            ("", ""),
+        ] {
+            assert!(within(inner, outer), "{inner} in {outer}");
+        }
+        for (inner, outer) in [
+            ("", "10.0.0.0/8"),
+            ("10.0.0.0/7", "10.0.0.0/8"),
+            ("0.0.0.0/0", "10.0.0.0/8"),
+            ("10.1.0.0/16, 192.0.2.7", "10.0.0.0/8"),
+            ("::/0", "10.0.0.0/8"),
+            ("10.0.0.0/8", "2001:db8::/32"),
+            // Two halves are the whole, but no network of its own is said to be it.
+            ("10.0.0.0/8", "10.0.0.0/9, 10.128.0.0/9"),
+        ] {
+            assert!(!within(inner, outer), "{inner} in {outer}");
+        }
+        assert!(
+            !are_within(&["10.0.0.1/32".to_owned()], &["nonsense".to_owned()]),
+            "what cannot be read allows nothing"
+        );
     }
 }

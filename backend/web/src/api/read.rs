@@ -183,12 +183,22 @@ impl<T> Sent<T> {
         caller: &Caller,
         act: impl AsyncFnOnce(&mut TenantTx) -> Result<B, Problem>,
     ) -> Result<axum::response::Response, Problem> {
+        self.act_as(app, caller, async |tx| Ok((StatusCode::OK, act(tx).await?))).await
+    }
+
+    /// The same for what may come out in more than one way, each with its status.
+    pub async fn act_as<B: serde::Serialize>(
+        &self,
+        app: &App,
+        caller: &Caller,
+        act: impl AsyncFnOnce(&mut TenantTx) -> Result<(StatusCode, B), Problem>,
+    ) -> Result<axum::response::Response, Problem> {
         let mut tx = match self.begin(app, caller).await? {
             Begun::Now(tx) => tx,
             Begun::Before(answer) => return Ok(answer),
         };
-        let body = act(&mut tx).await?;
-        self.end(tx, caller, StatusCode::OK, &body).await
+        let (status, body) = act(&mut tx).await?;
+        self.end(tx, caller, status, &body).await
     }
 
     /// The same for what makes a secret, which is in the first answer alone: the answer that is kept has null in its place.

@@ -141,6 +141,16 @@ pub(super) const ROWS: &[Row] = &[
         |_| json!({ "name": "Backup", "role": "viewer", "clients": null }),
     ),
     ("POST", "service-accounts/{id}/remove", MayForAll(Act::ManagePeople), "people", true, |_| json!({})),
+    ("GET", "tokens", MayForAll(Act::ManagePeople), "people", false, |_| json!(null)),
+    (
+        "POST",
+        "tokens",
+        MayForAll(Act::ManagePeople),
+        "people",
+        false,
+        |_| json!({ "name": "another", "scopes": ["read"] }),
+    ),
+    ("POST", "tokens/{id}/revoke", MayForAll(Act::ManagePeople), "people", true, |_| json!({})),
     ("GET", "organization", MayForAll(Act::ManageOrganization), "settings", false, |_| json!(null)),
     (
         "POST",
@@ -194,6 +204,7 @@ pub(super) const ROWS: &[Row] = &[
         |_| json!({ "address": "night@matrix.example" }),
     ),
     ("POST", "channels/{id}/remove", MayForAll(Act::ManageOrganization), "settings", true, |_| json!({})),
+    ("POST", "secrets/sealing-key", MayForAll(Act::ManageOrganization), "settings", false, |_| json!({})),
     ("GET", "mail-relay", MayForAll(Act::ManageOrganization), "settings", false, |_| json!(null)),
     ("POST", "mail-relay", MayForAll(Act::ManageOrganization), "settings", false, relay),
     ("POST", "mail-relay/remove", MayForAll(Act::ManageOrganization), "settings", false, |_| json!({})),
@@ -203,6 +214,12 @@ pub(super) const ROWS: &[Row] = &[
     ("POST", "support-grants/end", MayForAll(Act::OwnOrganization), "own", false, |_| json!({})),
     ("GET", "sign-on", MayForAll(Act::OwnOrganization), "own", false, |_| json!(null)),
     ("GET", "audit/file", MayForAll(Act::ReadAudit), "audit", false, |_| json!(null)),
+    ("GET", "deletions", MayForAll(Act::OwnOrganization), "own", false, |_| json!(null)),
+    ("POST", "organization/delete", MayForAll(Act::OwnOrganization), "own", false, |_| json!({ "name": "Ours" })),
+    ("POST", "organization/keep", MayForAll(Act::OwnOrganization), "own", false, |_| json!({})),
+    ("POST", "clients/{id}/delete", MayForAll(Act::OwnOrganization), "own", true, |_| json!({ "name": "Ours client" })),
+    ("POST", "clients/{id}/keep", MayForAll(Act::OwnOrganization), "own", true, |_| json!({})),
+    ("GET", "organization/file", MayForAll(Act::OwnOrganization), "own", false, |_| json!(null)),
 ];
 
 fn pool(_: &Target) -> Value {
@@ -310,9 +327,9 @@ async fn ask_with(world: &mut World, cells: &mut Cells, held: &Held) {
             let sees = member.is_some_and(|m| m.sees(&target.whose) && (!is_wide || m.clients.is_none()));
             let may = works && scopes.contains(scope) && member.is_some_and(|m| m.may(*asks));
             let is_open = may && (!named || sees);
-            // What changes something is not done: the audit's file is an entry too. What never ends is heard in
+            // What changes something is not done: that a file was taken is an entry too. What never ends is heard in
             // `console::events`.
-            if is_open && (*method == "POST" || ["events", "audit/file"].contains(of)) {
+            if is_open && (*method == "POST" || ["events", "audit/file", "organization/file"].contains(of)) {
                 continue;
             }
             let path = path(of, target);

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::api::guardrail::limit::Outcome;
-use crate::api::{Caller, Id, Ids, Made, Problem, Sent, reason, some, wrong};
+use crate::api::{Caller, Id, Ids, Made, Problem, Sent, why, wrong};
 use crate::pages::client::{GroupCame, change_group, declare_group};
 
 /// A group to declare.
@@ -59,11 +59,6 @@ fn group(tags: &BTreeMap<String, String>, targets: &[String]) -> Result<ServiceG
     let tags = fleet::tags_of(tags.iter().map(|(key, value)| (&**key, &**value)));
     let tags = tags.map_err(|wrong| Problem::invalid("tags", wrong))?;
     ServiceGroup::of(tags, targets.iter().map(|target| target.trim())).map_err(wrong)
-}
-
-fn why(said: &str) -> Result<Option<String>, Problem> {
-    let said = reason(said, 200).map_err(|_| Problem::invalid("why", "it must be at most 200 characters"))?;
-    Ok(some(&said).map(str::to_owned))
 }
 
 fn outcome(came: GroupCame) -> Outcome {

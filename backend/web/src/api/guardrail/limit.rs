@@ -8,11 +8,12 @@ use domain::access::Act;
 use domain::limit::Limit as Known;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use store::changes::Change;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::App;
-use crate::api::{Asked, Caller, Nothing, Page, Problem, Sent, reason, some};
+use crate::api::{Asked, Caller, Nothing, Page, Problem, Sent, why};
 use crate::pages::settings::limits::{Came, Stands, change_limit, list_limits};
 
 /// A limit of all scopes of a kind.
@@ -32,13 +33,19 @@ pub struct Limit {
     waits: Option<Waiting>,
 }
 
-/// A change of a limit that waits for a second person, or confirmed for its time.
+/// A change that waits for a second person, or confirmed for its time.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Waiting {
     change: Uuid,
     state: String,
     #[schema(value_type = Object)]
     wanted: Value,
+}
+
+impl From<Change> for Waiting {
+    fn from(change: Change) -> Waiting {
+        Waiting { change: change.change_id, state: change.state.word().to_owned(), wanted: change.wanted }
+    }
 }
 
 /// Every limit that people set, those of the widest scope first.
@@ -60,11 +67,7 @@ fn item(Stands { limit, set, waits }: Stands) -> Limit {
         has_secs: limit.has_secs(),
         count,
         secs,
-        waits: waits.map(|change| Waiting {
-            change: change.change_id,
-            state: change.state.word().to_owned(),
-            wanted: change.wanted,
-        }),
+        waits: waits.map(Waiting::from),
     }
 }
 
@@ -110,11 +113,10 @@ pub async fn set(
 ) -> Result<Response, Problem> {
     caller.member.must_for_all(Act::ManageOrganization)?;
     let limit = word.ok().and_then(|Path(word)| Known::parse(&word)).ok_or(Problem::NOT_FOUND)?;
-    let LimitWanted { count, secs, why } = &sent.said;
+    let LimitWanted { count, secs, why: said } = &sent.said;
     let set = limit.of(*count, *secs).map_err(|(field, wrong)| Problem::invalid(field, wrong))?;
-    let why = reason(why, 200).map_err(|_| Problem::invalid("why", "it must be at most 200 characters"))?;
+    let why = why(said)?;
     sent.act(&app, &caller, async |tx| {
-        let why = some(&why).map(str::to_owned);
         let came = change_limit(&app, tx, &caller.member, &limit, set, why).await??;
         Ok(Outcome::of(match came {
             Came::Set => "set",

@@ -1,6 +1,7 @@
 //! Secrets: their names, and never what they say.
 
 pub mod edit;
+pub mod key;
 pub mod list;
 
 use domain::secret::Kind;

@@ -15,7 +15,7 @@ pub use archive::{archive, begin_archive, end_archive, restore};
 pub use contact::{
     TypedPerson, add as add_contact, answer as answer_contact, insert_contact, remove_contact, update_contact,
 };
-pub use delete::delete;
+pub use delete::{ask_deletion, delete, keep};
 pub use details::{Wrong, add, change, insert, update};
 pub use edit::show as edit;
 pub use group::{GroupCame, add as add_group, answer as answer_group, change_group, declare_group};

@@ -12,7 +12,7 @@ use domain::fleet;
 use domain::remediate::group;
 use serde::Deserialize;
 use serde_json::json;
-use store::changes::{self, NewChange, Subject, tags_value};
+use store::changes::{self, Change, NewChange, Subject, tags_value};
 use store::configuration::{self, Machine};
 use store::pages::hosts;
 use store::remediate::{groups, guardrails};
@@ -25,9 +25,9 @@ use views::host_edit::HostEditPage;
 use super::tags;
 use crate::layers::{Dressed, page};
 use crate::member::{Member, clock};
-use crate::pages::change::{list_waiting, value, waits};
+use crate::pages::change::{value, waits};
 use crate::posted::{Posted, inputs, reason};
-use crate::{App, Failure};
+use crate::{App, Failure, Refusal};
 
 /// The form.
 #[derive(Deserialize)]
@@ -82,10 +82,8 @@ async fn pools(tx: &mut TenantTx, client_id: Uuid) -> Result<Vec<groups::Row>, F
 
 /// What waits for the host's tags, in a line.
 async fn waiting(tx: &mut TenantTx, host_id: Uuid) -> Result<Option<String>, Failure> {
-    let subject = Some(Subject::HostTags(host_id));
-    let waiting = list_waiting(tx).await?;
-    let of_host = waiting.iter().find(|change| change.subject == subject);
-    Ok(of_host.map(|change| waits(change, &format!("“{}”", value(subject, &change.wanted)))))
+    let of_host = changes::find_open(tx, Subject::HostTags(host_id)).await?;
+    Ok(of_host.map(|change| waits(&change, &format!("“{}”", value(change.subject, &change.wanted)))))
 }
 
 /// Writes it; the agent is told when other checks select the host now. Tags that take the host out of a service group are
@@ -99,13 +97,16 @@ pub async fn place(State(app): State<App>, id: Id, Posted(member, form): Posted<
         site => Some(site.parse::<Uuid>().map_err(|_| Failure(Kind::BadRequest))?),
     };
     let done = match fleet::tags(&form.tags) {
-        Ok(tags) => place_or_propose(&app, &mut tx, &member, id, (site_id, &tags), &form.why).await?,
+        Ok(tags) => {
+            let done = put(&app, &mut tx, &member, id, (site_id, &tags), reason(&form.why)).await?;
+            done.map_err(Refusal::words)
+        }
         Err(wrong) => Err(wrong),
     };
     match done {
         Ok(came) => {
             tx.commit().await?;
-            let and = if came == Came::Proposed { "/edit" } else { "" };
+            let and = if matches!(came, HostCame::Proposed(_)) { "/edit" } else { "" };
             Ok(Redirect::to(&format!("/hosts/{id}{and}")).into_response())
         }
         Err(wrong) => {
@@ -122,36 +123,41 @@ pub async fn place(State(app): State<App>, id: Id, Posted(member, form): Posted<
     }
 }
 
-/// What came of a form.
-#[derive(PartialEq)]
-enum Came {
-    /// The host is as it says.
+/// What came of where a host is to stand and of its tags.
+#[derive(Debug)]
+pub enum HostCame {
+    /// It is as was asked for.
     Placed,
+    /// It was so already.
+    Same,
     /// Its tags wait for a second person.
-    Proposed,
+    Proposed(Box<Change>),
 }
 
-/// Puts a host as the form says, or proposes its tags; or says what is missing.
-async fn place_or_propose(
+/// Puts a host on a site of its client, or on none, with these tags. Tags that take it out of a service group are proposed to
+/// a second person, which is asked of somebody who has just proven who they are.
+pub async fn put(
     app: &App,
     tx: &mut TenantTx,
     member: &Member,
     host_id: Uuid,
     (site_id, tags): (Option<Uuid>, &BTreeMap<String, String>),
-    why: &str,
-) -> Result<Result<Came, String>, Failure> {
+    why: Option<String>,
+) -> Result<Result<HostCame, Refusal>, Failure> {
+    member.must(Act::ManageClients)?;
     let row = find(tx, host_id, site_id).await?;
     if !leaves_group(tx, &row, tags).await? {
-        write(tx, &row, site_id, tags).await?;
-        return Ok(Ok(Came::Placed));
+        let changed = write(tx, &row, site_id, tags).await?;
+        return Ok(Ok(if changed { HostCame::Placed } else { HostCame::Same }));
     }
     member.must_be_proven(app).await?;
-    let Some(why) = reason(why) else {
-        return Ok(Err("its tags take it out of a service group: say why, for the second person".to_owned()));
+    let Some(why) = why else {
+        let wrong = "its tags take it out of a service group: say why, for the second person";
+        return Ok(Err(Refusal::field("why", wrong)));
     };
-    let before = tags_of(&row);
+    let (before, subject) = (tags_of(&row), Subject::HostTags(host_id));
     let change = NewChange {
-        subject: Subject::HostTags(host_id),
+        subject,
         name: &format!("“{}”", row.name),
         was: tags_value(&before),
         wanted: tags_value(tags),
@@ -162,7 +168,7 @@ async fn place_or_propose(
     changes::propose(tx, &change).await?;
     // Where it stands is nobody else's to say.
     write(tx, &row, site_id, &before).await?;
-    Ok(Ok(Came::Proposed))
+    Ok(Ok(HostCame::Proposed(Box::new(changes::find_open(tx, subject).await?.ok_or(Failure::BROKEN)?))))
 }
 
 /// Whether the host is in a service group that it is not in with these tags. From the lock on, groups and tags stand still.
@@ -186,23 +192,6 @@ async fn find(tx: &mut TenantTx, host_id: Uuid, site_id: Option<Uuid>) -> Result
         return Err(Failure::NOT_FOUND);
     }
     Ok(row)
-}
-
-/// Puts a host on a site of its client, or on none, with these tags; whether anything is different now. Tags that take it out
-/// of a service group are a conflict: they are proposed on its page.
-pub async fn put(
-    tx: &mut TenantTx,
-    member: &Member,
-    host_id: Uuid,
-    site_id: Option<Uuid>,
-    tags: &BTreeMap<String, String>,
-) -> Result<bool, Failure> {
-    member.must(Act::ManageClients)?;
-    let row = find(tx, host_id, site_id).await?;
-    if leaves_group(tx, &row, tags).await? {
-        return Err(Failure::CONFLICT);
-    }
-    write(tx, &row, site_id, tags).await
 }
 
 async fn write(

@@ -12,7 +12,7 @@ mod same_machine;
 mod show;
 mod watch;
 
-pub use edit::{edit, place, put};
+pub use edit::{HostCame, edit, place, put};
 pub use hands_off::{begin as begin_hands_off, end as end_hands_off, release, start as start_hands_off};
 pub use limits::limits;
 pub use list::list;

@@ -1,5 +1,7 @@
 //! `/settings/data`: an owner takes everything that is the organization's along, and deletes it.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
@@ -9,9 +11,9 @@ use domain::deletion::{DELAY, is_meant};
 use futures_util::stream;
 use serde::Deserialize;
 use serde_json::json;
-use store::deletions::{self, Subject};
+use store::deletions::{self, Deletion, Subject};
 use store::everything::{Everything, LEFT_OUT};
-use store::{audit, configuration};
+use store::{TenantTx, audit, configuration};
 use views::Nav;
 use views::settings::{DataPage, Deleting, Tab};
 
@@ -20,7 +22,7 @@ use crate::downloads::{LASTS, Place, Places};
 use crate::layers::{page, refusing};
 use crate::member::{Member, clock};
 use crate::posted::{Posted, inputs};
-use crate::{App, Failure, pages::count};
+use crate::{App, Failure, Refusal, pages::count};
 
 /// Files that a node writes at once: each reads all of an organization.
 static PLACES: Places = Places::new(8);
@@ -61,13 +63,18 @@ async fn load(app: &App, member: &Member, error: Option<&str>) -> Result<DataPag
 /// A file on its way: each part is read in a transaction of its own, as its reader takes it.
 struct Writing {
     app: App,
-    member: Member,
+    member: Arc<Member>,
     everything: Everything,
     place: Place,
 }
 
 /// Sends everything.
 pub async fn export(State(app): State<App>, Posted(member, _): Posted<Click>) -> Result<Response, Failure> {
+    send(app, Arc::new(member)).await
+}
+
+/// Sends everything; asked of an owner who has just proven who they are. That it was taken is an entry, which is in it.
+pub async fn send(app: App, member: Arc<Member>) -> Result<Response, Failure> {
     member.must_for_all(Act::OwnOrganization)?;
     member.must_be_proven(&app).await?;
     let place = PLACES.enter(member.seat().scope.tenant_id(), LASTS).ok_or(Failure::BUSY)?;
@@ -97,29 +104,53 @@ async fn next(writing: &mut Writing) -> Result<Option<String>, Failure> {
     Ok(writing.everything.next(&mut tx).await?)
 }
 
-/// Asks for the organization to be deleted, in seven days.
-pub async fn delete(State(app): State<App>, Posted(member, form): Posted<Delete>) -> Result<Response, Failure> {
+/// Asks for the organization to be deleted, in seven days; asked of an owner who has just proven who they are. Its owners are
+/// told, and each can call it off. What was asked for already stays as it is.
+pub async fn ask_deletion(
+    app: &App,
+    tx: &mut TenantTx,
+    member: &Member,
+    typed: &str,
+) -> Result<Result<Deletion, Refusal>, Failure> {
     member.must_for_all(Act::OwnOrganization)?;
-    member.must_be_proven(&app).await?;
-    let mut tx = member.begin(&app).await?;
-    let tenant = configuration::find_tenant(&mut tx).await?.ok_or(Failure::NOT_FOUND)?;
-    if !is_meant(&tenant.name, &form.name) {
-        tx.rollback().await?;
-        let error = "That is not its name: nothing was asked for.";
-        return Ok(refusing(&load(&app, &member, Some(error)).await?));
+    member.must_be_proven(app).await?;
+    let tenant = configuration::find_tenant(tx).await?.ok_or(Failure::NOT_FOUND)?;
+    if !is_meant(&tenant.name, typed) {
+        return Ok(Err(Refusal::field("name", "That is not its name: nothing was asked for.")));
     }
-    let by = member.name(&mut tx).await?;
-    deletions::insert(&mut tx, Subject::Tenant, &tenant.name, &by, DELAY).await?;
+    let by = asks(tx, member).await?;
+    deletions::insert(tx, Subject::Tenant, &tenant.name, &by, DELAY).await?;
+    Ok(Ok(deletions::find(tx, Subject::Tenant).await?.ok_or(Failure::BROKEN)?))
+}
+
+/// Calls a deletion off; an owner may, whoever asked for it. False: there is none, or it has begun.
+pub async fn call_off(tx: &mut TenantTx, member: &Member, subject: Subject) -> Result<bool, Failure> {
+    member.must_for_all(Act::OwnOrganization)?;
+    let by = asks(tx, member).await?;
+    Ok(deletions::mark_called_off(tx, subject, &by).await?)
+}
+
+/// Who asks, as owners are told: they know what they asked for themselves, and not what a program did in their name.
+pub async fn asks(tx: &mut TenantTx, member: &Member) -> Result<String, Failure> {
+    let name = member.name(tx).await?;
+    Ok(if member.is_token() { format!("An API token of {name}") } else { name })
+}
+
+/// The form that deletes it.
+pub async fn delete(State(app): State<App>, Posted(member, form): Posted<Delete>) -> Result<Response, Failure> {
+    let mut tx = member.begin(&app).await?;
+    if let Err(wrong) = ask_deletion(&app, &mut tx, &member, &form.name).await? {
+        tx.rollback().await?;
+        return Ok(refusing(&load(&app, &member, Some(&wrong.words())).await?));
+    }
     tx.commit().await?;
     Ok(Redirect::to("/settings/data").into_response())
 }
 
-/// Calls it off.
+/// The button that calls it off.
 pub async fn keep(State(app): State<App>, Posted(member, _): Posted<Click>) -> Result<Response, Failure> {
-    member.must_for_all(Act::OwnOrganization)?;
     let mut tx = member.begin(&app).await?;
-    let by = member.name(&mut tx).await?;
-    if !deletions::mark_called_off(&mut tx, Subject::Tenant, &by).await? {
+    if !call_off(&mut tx, &member, Subject::Tenant).await? {
         return Err(Failure::CONFLICT);
     }
     tx.commit().await?;

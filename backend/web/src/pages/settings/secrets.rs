@@ -5,10 +5,12 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::Act;
 use domain::secret::{Kind, is_name, parse_value, stays};
 use keys::Secret;
+use probe::SshKey;
 use serde::Deserialize;
 use serde_json::json;
 use store::detect::checks;
 use store::remediate::guardrails;
+use store::sealing::Rotated;
 use store::secrets::{self, New, Stored};
 use store::{TenantTx, audit, mail_relays, sealing, tenant_keys};
 use uuid::Uuid;
@@ -79,9 +81,9 @@ pub async fn add_secret(
         let wrong = "A name is made of small letters, digits, - _ and . and begins with a letter or a digit.";
         return Ok(Err(Refusal::field("name", wrong)));
     }
-    let value = match parse_value(kind, typed.reveal()) {
-        Ok(value) => Secret::new(value),
-        Err(wrong) => return Ok(Err(Refusal::field("value", wrong))),
+    let value = match read(kind, typed) {
+        Ok(value) => value,
+        Err(why) => return Ok(Err(why)),
     };
     if secrets::list(tx).await?.len() >= MOST {
         let full = "There are 200 secrets already: delete those that nothing refers to.";
@@ -107,9 +109,9 @@ pub async fn replace_secret(
 ) -> Result<Result<i32, Refusal>, Failure> {
     member.must_for_all(Act::ManageOrganization)?;
     let locked = secrets::lock(tx, id).await?.ok_or(Failure::NOT_FOUND)?;
-    let value = match parse_value(locked.kind, typed.reveal()) {
-        Ok(value) => Secret::new(value),
-        Err(wrong) => return Ok(Err(Refusal::field("value", wrong))),
+    let value = match read(locked.kind, typed) {
+        Ok(value) => value,
+        Err(why) => return Ok(Err(why)),
     };
     let by = member.name(tx).await?;
     let version = secrets::replace(tx, app.vault.master(), &mut rng(), &locked, &value, &by).await?;
@@ -206,13 +208,20 @@ async fn refuse(
     Ok(refusing(&load(app, member, typed, Err(why.words())).await?))
 }
 
-/// Seals everything of the organization with a new key, and destroys the old one.
-pub async fn rotate(State(app): State<App>, Posted(member, _): Posted<Click>) -> Result<Redirect, Failure> {
-    must(&app, &member).await?;
-    let mut tx = member.begin(&app).await?;
-    let done = sealing::rotate(&mut tx, app.vault.master(), &mut rng()).await?;
+/// Seals everything of the organization with a new key, and destroys the old one; asked of somebody who has just proven who they
+/// are. It happens whole or not at all, and doing it twice does no harm.
+pub async fn rotate_key(app: &App, tx: &mut TenantTx, member: &Member) -> Result<Rotated, Failure> {
+    must(app, member).await?;
+    let done = sealing::rotate(tx, app.vault.master(), &mut rng()).await?;
     let (tenant_id, detail) = (tx.tenant_id(), json!({ "version": done.version, "values": done.values }));
-    audit::insert_tenant_wide(&mut tx, "organization.sealing_key_replaced", "tenant", tenant_id, detail).await?;
+    audit::insert_tenant_wide(tx, "organization.sealing_key_replaced", "tenant", tenant_id, detail).await?;
+    Ok(done)
+}
+
+/// The button that does.
+pub async fn rotate(State(app): State<App>, Posted(member, _): Posted<Click>) -> Result<Redirect, Failure> {
+    let mut tx = member.begin(&app).await?;
+    rotate_key(&app, &mut tx, &member).await?;
     tx.commit().await?;
     Ok(Redirect::to("/settings/secrets?done=rotated"))
 }
@@ -221,6 +230,15 @@ pub async fn rotate(State(app): State<App>, Posted(member, _): Posted<Click>) ->
 async fn must(app: &App, member: &Member) -> Result<(), Failure> {
     member.must_for_all(Act::ManageOrganization)?;
     member.must_be_proven(app).await
+}
+
+/// A value as it is stored; a private key must be one that can sign in.
+fn read(kind: Kind, typed: &Secret) -> Result<Secret, Refusal> {
+    let value = Secret::new(parse_value(kind, typed.reveal()).map_err(|wrong| Refusal::field("value", wrong))?);
+    if kind == Kind::SshKey {
+        SshKey::parse(value.reveal()).map_err(|why| Refusal::field("value", format!("This key {why}.")))?;
+    }
+    Ok(value)
 }
 
 async fn write_down(

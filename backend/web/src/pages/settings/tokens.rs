@@ -4,13 +4,14 @@ use std::sync::LazyLock;
 
 use axum::extract::{Path, State, rejection::PathRejection};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use domain::access::Act;
-use domain::token::{self, NAME_MAX, NETWORKS_MAX, Scopes};
-use jiff::SignedDuration;
+use domain::access::{Act, Role};
+use domain::token::{self, DAYS_MAX, MANAGING_DAYS_MAX, NAME_MAX, NETWORKS_MAX, Scopes};
+use jiff::{SignedDuration, Timestamp};
 use keys::token::{Kind, mint};
 use serde::Deserialize;
+use store::TenantTx;
 use store::people::services::{self, Service};
-use store::tokens::{self, NewToken, Token};
+use store::tokens::{self, Asking, NewToken, Token};
 use uuid::Uuid;
 use views::Nav;
 use views::error::Kind as Error;
@@ -21,7 +22,7 @@ use crate::api::networks;
 use crate::layers::{page, refusing};
 use crate::member::{Member, clock};
 use crate::posted::{Posted, inputs};
-use crate::{App, Failure};
+use crate::{App, Failure, Refusal};
 
 /// How many are shown.
 const SHOWN: i64 = 200;
@@ -87,18 +88,29 @@ pub async fn show(State(app): State<App>, member: Member) -> Result<Response, Fa
 
 /// Makes a token and shows it this once.
 pub async fn make(State(app): State<App>, Posted(member, form): Posted<New>) -> Result<Response, Failure> {
+    // A person is asked to prove it before what they typed is looked at.
     member.must(Act::MakeTokens)?;
     member.must_be_proven(&app).await?;
+    if !DAYS.contains(&form.days) {
+        return Err(Failure(Error::BadRequest));
+    }
     let service = match form.service.as_str() {
         "" => None,
         id => Some(id.parse::<Uuid>().map_err(|_| Failure::NOT_FOUND)?),
     };
-    match insert(&app, &member, &form, service).await? {
+    let wanted =
+        Wanted { name: &form.name, scopes: &form.scope, days: Some(form.days), networks: &form.networks, service };
+    let mut tx = member.begin(&app).await?;
+    let made = make_token(&app, &mut tx, &member, &wanted, None).await?;
+    match made.map_err(Refusal::words) {
         Ok(made) => {
+            tx.commit().await?;
+            let made = made.token.reveal().to_owned();
             let typed = Typed { days: 90, ..Typed::default() };
             Ok(page(&load(&app, &member, Chosen::first(), typed, Ok(Some(made))).await?))
         }
         Err(wrong) => {
+            tx.rollback().await?;
             let typed = Typed { name: form.name, networks: form.networks, days: form.days };
             let chosen = Chosen { scopes: &form.scope, service };
             Ok(refusing(&load(&app, &member, chosen, typed, Err(wrong)).await?))
@@ -106,91 +118,174 @@ pub async fn make(State(app): State<App>, Posted(member, form): Posted<New>) -> 
     }
 }
 
-/// The token's text; or what is wrong with what was typed. One of a service account is made by who manages people, and may
-/// what that account's role may, but nothing that only a person answers or sets.
-async fn insert(
+/// A token that somebody wants.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// What uses it.
+    pub name: &'a str,
+    /// The words of its scopes.
+    pub scopes: &'a [String],
+    /// After how many days it ends; none: with the token that asks for it.
+    pub days: Option<u16>,
+    /// The networks it may be used from, as [`networks::parse`] reads them; none: those of the token that asks for it, or all.
+    pub networks: &'a str,
+    /// The service account that it is of; none: it is its maker's own.
+    pub service: Option<Uuid>,
+}
+
+/// A token that was made: its text is nowhere else.
+#[derive(Debug)]
+pub struct Minted {
+    /// Its id.
+    pub token_id: Uuid,
+    /// Its text.
+    pub token: keys::token::Token,
+    /// The networks it may be used from.
+    pub networks: Vec<String>,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// Makes a token of the member's; asked of somebody who has just proven who they are. Where a token asks for it, it may no
+/// more than that one, from no more networks and for no longer, and ends with it. One of a service account is made by who
+/// manages people, and may what that account's role may, but nothing that only a person answers or sets.
+pub async fn make_token(
     app: &App,
+    tx: &mut TenantTx,
     member: &Member,
-    form: &New,
-    service: Option<Uuid>,
-) -> Result<Result<String, String>, Failure> {
-    let name = form.name.trim();
-    let wrong = |words: &str| Ok(Err(words.to_owned()));
-    if name.is_empty() || name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
-        return wrong("Say in a few words what uses it.");
-    }
-    let mut tx = member.begin(app).await?;
-    let of_service = match service {
+    wanted: &Wanted<'_>,
+    asking: Option<Uuid>,
+) -> Result<Result<Minted, Refusal>, Failure> {
+    member.must(Act::MakeTokens)?;
+    member.must_be_proven(app).await?;
+    let by = match asking {
+        Some(token_id) => Some(tokens::lock_asking(tx, token_id).await?.ok_or(Failure::FORBIDDEN)?),
+        None => None,
+    };
+    let of_service = match wanted.service {
         None => None,
         Some(id) => {
             // It goes on when they leave, so they must be there still.
-            lock_seats(&mut tx, member).await?;
-            Some(services::find(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?.role)
+            lock_seats(tx, member).await?;
+            Some(services::find(tx, id).await?.ok_or(Failure::NOT_FOUND)?.role)
         }
     };
+    let sound = sound(member, wanted, of_service, by.as_ref(), tx.now().await?);
+    let (name, networks, expires_at) = match sound {
+        Ok(sound) => sound,
+        Err(wrong) => return Ok(Err(wrong)),
+    };
+    if tokens::count_alive(tx).await? >= MOST {
+        let full = "There are 100 tokens that work already: revoke those that nothing uses.";
+        return Ok(Err(Refusal::Stands(full.to_owned())));
+    }
+    let token = mint(Kind::Api, &mut crate::vault::rng());
+    let hint: String = token.reveal().chars().take(HINT).collect();
+    let new = NewToken {
+        name,
+        hint: &hint,
+        hash: &token.hash(),
+        login_id: member.login_id(),
+        seat_id: wanted.service,
+        scopes: wanted.scopes,
+        networks: &networks,
+        expires_at,
+        minted_by: asking,
+    };
+    let token_id = tokens::insert(tx, &new).await?;
+    Ok(Ok(Minted { token_id, token, networks, expires_at }))
+}
+
+/// The name, the networks and the end of a wanted token; or which field cannot be taken, and why.
+fn sound<'a>(
+    member: &Member,
+    wanted: &Wanted<'a>,
+    of_service: Option<Role>,
+    asking: Option<&Asking>,
+    now: Timestamp,
+) -> Result<(&'a str, Vec<String>, Timestamp), Refusal> {
+    let name = wanted.name.trim();
+    if name.is_empty() || name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
+        return Err(Refusal::field("name", "Say in a few words what uses it."));
+    }
     // Each scope must be one that its maker may use, or the service account.
     let role = member.seat().role;
     let is_theirs = |scope: &String| match of_service {
         Some(of_service) => token::of_service(of_service).any(|(word, _)| word == scope),
         None => token::of_role(role).any(|(word, _)| word == scope),
     };
-    if form.scope.is_empty() || form.scope.len() > token::SCOPES.len() || !form.scope.iter().all(is_theirs) {
-        return wrong("Choose what it may.");
+    if wanted.scopes.is_empty() || wanted.scopes.len() > token::SCOPES.len() || !wanted.scopes.iter().all(is_theirs) {
+        return Err(Refusal::field("scopes", "Choose what it may."));
     }
-    if !DAYS.contains(&form.days) {
-        return Err(Failure(Error::BadRequest));
+    let scopes = Scopes::of(wanted.scopes.iter().map(String::as_str));
+    if asking.is_some_and(|asking| !scopes.are_within(&Scopes::of(asking.scopes.iter().map(String::as_str)))) {
+        return Err(Refusal::field("scopes", "It may no more than the token that asks for it."));
     }
-    let days_max = Scopes::of(form.scope.iter().map(String::as_str)).days_max();
-    if form.days > days_max {
-        return Ok(Err(format!(
-            "A token that may change members or settings, or confirm changes, ends after {days_max} days at most."
-        )));
+    let expires_at = match (wanted.days, asking) {
+        (Some(days), _) => now + SignedDuration::from_hours(24 * i64::from(days)),
+        (None, Some(asking)) => asking.expires_at,
+        (None, None) => return Err(Refusal::field("days", "Say when it ends.")),
+    };
+    let days_max = scopes.days_max();
+    if wanted.days.is_some_and(|days| !(1..=days_max).contains(&days)) {
+        return Err(Refusal::field(
+            "days",
+            format!(
+                "A token that may change members or settings, or confirm changes, ends after {MANAGING_DAYS_MAX} days at most; any other after {DAYS_MAX}."
+            ),
+        ));
     }
-    let networks = match networks::parse(&form.networks) {
+    if asking.is_some_and(|asking| expires_at > asking.expires_at) {
+        return Err(Refusal::field("days", "It ends no later than the token that asks for it."));
+    }
+    let networks = match networks::parse(wanted.networks) {
         Ok(networks) if networks.len() <= NETWORKS_MAX => networks,
-        Ok(_) => return wrong("These are too many networks."),
-        Err(word) => return Ok(Err(format!("“{word}” is no network: write 192.0.2.0/24 or one address."))),
+        Ok(_) => return Err(Refusal::field("networks", "These are too many networks.")),
+        Err(word) => {
+            let wrong = format!("“{word}” is no network: write 192.0.2.0/24 or one address.");
+            return Err(Refusal::field("networks", wrong));
+        }
     };
-    if tokens::count_alive(&mut tx).await? >= MOST {
-        return wrong("There are 100 tokens that work already: revoke those that nothing uses.");
-    }
-    let made = mint(Kind::Api, &mut crate::vault::rng());
-    let expires_at = tx.now().await? + SignedDuration::from_hours(24 * i64::from(form.days));
-    let hint: String = made.reveal().chars().take(HINT).collect();
-    let (login_id, scopes) = (member.login_id(), &form.scope);
-    let new = NewToken {
-        name,
-        hint: &hint,
-        hash: &made.hash(),
-        login_id,
-        seat_id: service,
-        scopes,
-        networks: &networks,
-        expires_at,
+    let networks = match asking {
+        Some(asking) if networks.is_empty() => asking.networks.clone(),
+        Some(asking) if !networks::are_within(&networks, &asking.networks) => {
+            let wrong = "It is used from no other networks than the token that asks for it.";
+            return Err(Refusal::field("networks", wrong));
+        }
+        _ => networks,
     };
-    tokens::insert(&mut tx, &new).await?;
-    tx.commit().await?;
-    Ok(Ok(made.reveal().to_owned()))
+    Ok((name, networks, expires_at))
 }
 
-/// Revokes a token: one's own, or for who manages people anybody's and every service account's. It ends at once.
+/// Ends a token at once, with those that it made: one's own, or for who manages people anybody's and every service
+/// account's. False: it was revoked already.
+pub async fn revoke_token(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result<bool, Failure> {
+    member.must(Act::MakeTokens)?;
+    let owner = tokens::find_owner(tx, id).await?.ok_or(Failure::NOT_FOUND)?;
+    if whose(member).is_some_and(|own| own != owner) {
+        return Err(Failure::NOT_FOUND);
+    }
+    if !may_revoke(member, owner) {
+        return Err(Failure::FORBIDDEN);
+    }
+    let by = member.name(tx).await?;
+    Ok(tokens::mark_revoked(tx, id, &by).await?)
+}
+
+/// The tokens that a member sees, those that work first.
+pub async fn list_tokens(tx: &mut TenantTx, member: &Member) -> Result<Vec<Token>, Failure> {
+    Ok(tokens::list(tx, whose(member), SHOWN).await?)
+}
+
+/// The button that revokes one.
 pub async fn revoke(
     State(app): State<App>,
     id: Result<Path<Uuid>, PathRejection>,
     Posted(member, _): Posted<Revoke>,
 ) -> Result<Response, Failure> {
-    member.must(Act::MakeTokens)?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     let mut tx = member.begin(&app).await?;
-    let owner = tokens::find_owner(&mut tx, id).await?.ok_or(Failure::NOT_FOUND)?;
-    if whose(&member).is_some_and(|own| own != owner) {
-        return Err(Failure::NOT_FOUND);
-    }
-    if !may_revoke(&member, owner) {
-        return Err(Failure::FORBIDDEN);
-    }
-    let by = member.name(&mut tx).await?;
-    if !tokens::mark_revoked(&mut tx, id, &by).await? {
+    if !revoke_token(&mut tx, &member, id).await? {
         return Err(Failure::CONFLICT);
     }
     tx.commit().await?;
@@ -219,6 +314,7 @@ async fn load(
         hint: token.hint,
         by: token.by,
         service: token.service,
+        minted_by: token.minted_by_name,
         scopes: token.scopes,
         networks: token.networks,
         made_at: token.made_at,
@@ -226,7 +322,7 @@ async fn load(
         used: token.used_at.map(|at| (at, token.used_from)),
         revoked: token.revoked_at.zip(token.revoked_by),
     };
-    let rows = tokens::list(&mut tx, whose(member), SHOWN).await?.into_iter().map(row).collect();
+    let rows = list_tokens(&mut tx, member).await?.into_iter().map(row).collect();
     let scopes = token::of_role(member.seat().role)
         .map(|(word, label)| ScopeChoice { word, label, is_chosen: chosen.scopes.iter().any(|scope| scope == word) })
         .collect();

@@ -1,0 +1,4 @@
+//! Tokens of the API.
+
+pub mod edit;
+pub mod list;
