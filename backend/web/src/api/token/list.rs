@@ -49,7 +49,7 @@ fn token(row: Row) -> ApiToken {
         id: row.token_id,
         name: row.name,
         begins: row.hint,
-        member: row.login_id,
+        member: row.whose,
         scopes: row.scopes,
         networks: row.networks,
         minted_by: row.minted_by,
