@@ -183,13 +183,12 @@ pub async fn list_limited(tx: &mut TenantTx, client_id: Option<Uuid>, most: i64)
     let tenant_id = tx.tenant_id();
     Ok(sqlx::query_as!(
         Limited,
-        r#"SELECT c.name AS client, h.tags, h.own_limits::text AS "own_limits!", array_agg(h.name) AS "names!"
-           FROM (SELECT client_id, name, tags, own_limits FROM hosts h
-                 WHERE tenant_id = $1 AND state <> 'retired' AND own_limits IS NOT NULL AND ($2::uuid IS NULL OR client_id = $2)
-                   AND EXISTS (SELECT FROM clients c WHERE c.tenant_id = $1 AND c.client_id = h.client_id AND (c.archived_at IS NULL OR c.client_id = $2))
-                 ORDER BY host_id LIMIT $3) h
-             JOIN clients c ON c.tenant_id = $1 AND c.client_id = h.client_id
-           GROUP BY c.client_id, c.name, h.tags, h.own_limits"#,
+        r#"SELECT l.client, l.tags, l.own_limits::text AS "own_limits!", array_agg(l.name) AS "names!"
+           FROM (SELECT c.client_id, c.name AS client, h.name, h.tags, h.own_limits
+                 FROM hosts h JOIN clients c ON c.tenant_id = $1 AND c.client_id = h.client_id AND (c.archived_at IS NULL OR c.client_id = $2)
+                 WHERE h.tenant_id = $1 AND h.state <> 'retired' AND h.own_limits IS NOT NULL AND ($2::uuid IS NULL OR h.client_id = $2)
+                 ORDER BY h.host_id LIMIT $3) l
+           GROUP BY l.client_id, l.client, l.tags, l.own_limits"#,
         tenant_id,
         client_id,
         most
