@@ -191,12 +191,19 @@ pub enum Refusal {
     Over,
 }
 
-/// Whether a member may say it. A no may also take back a yes that has not taken effect, and one's own proposal.
+/// Whether a member may say it, to a change whose yes `asks` for this. A no may also take back a yes that has not taken effect,
+/// and one's own proposal.
 ///
 /// # Errors
 /// Why not.
-pub fn may_answer(state: State, author: Option<Uuid>, login_id: Uuid, role: Role, word: Word) -> Result<(), Refusal> {
-    if !role.may(Act::ConfirmChanges) {
+pub fn may_answer(
+    state: State,
+    (author, asks): (Option<Uuid>, Act),
+    login_id: Uuid,
+    role: Role,
+    word: Word,
+) -> Result<(), Refusal> {
+    if !role.may(Act::ConfirmChanges) || word == Word::Yes && !role.may(asks) {
         return Err(Refusal::Role);
     }
     match (state, word) {
@@ -273,7 +280,7 @@ mod tests {
     #[test]
     fn the_second_person_is_another_one_who_may() {
         let (author, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let may = |who, role, state, word| may_answer(state, Some(author), who, role, word);
+        let may = |who, role, state, word| may_answer(state, (Some(author), Act::ConfirmChanges), who, role, word);
         assert_eq!(may(author, Role::Owner, State::Proposed, Word::Yes), Err(Refusal::Own));
         assert_eq!(may(author, Role::Owner, State::Proposed, Word::No), Ok(()));
         assert_eq!(may(other, Role::Admin, State::Proposed, Word::Yes), Ok(()));
@@ -282,6 +289,18 @@ mod tests {
         for state in [State::Confirmed, State::Applied, State::Rejected, State::Stale, State::Lapsed] {
             assert_eq!(may(other, Role::Owner, state, Word::Yes), Err(Refusal::Over));
         }
+    }
+
+    #[test]
+    fn what_only_owners_set_only_another_owner_lets_take_effect() {
+        let (author, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let may = |who, role, word| may_answer(State::Proposed, (Some(author), Act::OwnOrganization), who, role, word);
+        assert_eq!(may(other, Role::Admin, Word::Yes), Err(Refusal::Role));
+        assert_eq!(may(other, Role::Admin, Word::No), Ok(()));
+        assert_eq!(
+            (may(other, Role::Owner, Word::Yes), may(author, Role::Owner, Word::Yes)),
+            (Ok(()), Err(Refusal::Own))
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use domain::remediate::guardrails::Numbers;
 use serde_json::{Value, json};
 use store::changes::{self, Change, Subject, limit_key};
 use store::classify::mappings;
+use store::people::sign_on;
 use store::remediate::{groups, guardrails, runs};
 use store::{Queue, Store, TenantScope, TenantTx, audit, configuration, hosts};
 use uuid::Uuid;
@@ -75,6 +76,7 @@ async fn take_effect(tx: &mut TenantTx, change: &Change) -> store::Result<Result
             Err(_) => Ok(Err("the group cannot be read".to_owned())),
         },
         Subject::HostTags(host_id) => retag(tx, change, host_id).await,
+        Subject::SignOn => sign_on_by(tx, change).await,
         Subject::Limit(kind, part) => {
             let key = limit_key(tx.tenant_id(), kind);
             let old = guardrails::find(tx, kind, &key).await?.set;
@@ -94,6 +96,45 @@ async fn retag(tx: &mut TenantTx, change: &Change, host_id: Uuid) -> store::Resu
     let detail = json!({ "host": host.name, "by": change.answered_by, "proposed_by": change.proposed_by });
     let sides = (change.was.clone(), change.wanted.clone());
     audit::insert_change(tx, Some(host.client_id), "host.retagged", ("host", host_id), detail, sides).await?;
+    Ok(Ok(()))
+}
+
+/// Sets the provider of sign-on with the secret that waits, or removes it. How members sign on is locked, and is what it was.
+async fn sign_on_by(tx: &mut TenantTx, change: &Change) -> store::Result<Result<(), Stale>> {
+    let (wanted, was) = (&change.wanted, &change.was);
+    let detail = json!({ "was": was["provider"], "by": change.answered_by, "proposed_by": change.proposed_by });
+    if wanted["provider"].is_null() {
+        let ended = sign_on::end(tx, detail).await?;
+        return Ok(if ended { Ok(()) } else { Err("there is no provider".to_owned()) });
+    }
+    let Some((sealed, version)) = changes::find_sealed(tx, Subject::SignOn).await? else {
+        return Ok(Err("its secret is no more".to_owned()));
+    };
+    let text = |name: &str| wanted["provider"][name].as_str();
+    let domains = serde_json::from_value::<Vec<String>>(wanted["provider"]["domains"].clone());
+    let (Some(issuer), Some(application_id), Ok(domains)) = (text("issuer"), text("client_id"), domains) else {
+        return Ok(Err("the provider cannot be read".to_owned()));
+    };
+    if was["version"].as_i64() != Some(i64::from(version) - 1) || sign_on::next_version(tx).await? != version {
+        return Ok(Err("its secret is for another version".to_owned()));
+    }
+    let required = wanted["required"].as_bool().unwrap_or(false);
+    let mut detail = detail;
+    for (name, value) in [("issuer", json!(issuer)), ("client_id", json!(application_id)), ("domains", json!(domains))]
+    {
+        detail[name] = value;
+    }
+    (detail["required"], detail["new_secret"]) = (json!(required), json!(true));
+    let new = sign_on::New {
+        issuer,
+        application_id,
+        secret_sealed: &sealed.secret,
+        sealing_version: sealed.sealing_version,
+        version,
+        domains: &domains,
+        by: &change.proposed_by,
+    };
+    sign_on::put(tx, &new, required, detail).await?;
     Ok(Ok(()))
 }
 

@@ -1,7 +1,13 @@
 //! Table `proposed_changes`: what loosens, and waits for a second person and for its time.
 
+mod sealed;
+
+pub(crate) use sealed::update_sealed;
+pub use sealed::{Sealed, find_sealed, propose_sealed};
+
 use std::collections::BTreeMap;
 
+use domain::access::Act;
 use domain::change::{LAPSES, Part, State};
 use domain::remediate::group::ServiceGroup;
 use domain::remediate::guardrails::{BucketKind, Numbers};
@@ -12,6 +18,7 @@ use uuid::Uuid;
 
 use crate::classify::mappings;
 use crate::error::exactly_one;
+use crate::people::sign_on;
 use crate::remediate::{groups, guardrails};
 use crate::{Queue, Result, Store, TenantTx, hosts};
 
@@ -26,9 +33,19 @@ pub enum Subject {
     ServiceGroup(Uuid),
     /// A host's tags, by which it is in service groups.
     HostTags(Uuid),
+    /// The organization's own provider of sign-on.
+    SignOn,
 }
 
 impl Subject {
+    /// What a yes to it asks of whoever says it: whoever names the provider of sign-on says who is whom.
+    pub fn asks(self) -> Act {
+        match self {
+            Subject::SignOn => Act::OwnOrganization,
+            _ => Act::ConfirmChanges,
+        }
+    }
+
     /// The stored words: kind and key.
     fn words(self) -> (&'static str, String) {
         match self {
@@ -36,6 +53,7 @@ impl Subject {
             Subject::ServiceGroup(group_id) => ("service_group", group_id.to_string()),
             Subject::HostTags(host_id) => ("host_tags", host_id.to_string()),
             Subject::Limit(kind, part) => ("limit", format!("{}/{}", kind.word(), part.word())),
+            Subject::SignOn => ("sign_on", "sign_on".to_owned()),
         }
     }
 
@@ -44,6 +62,7 @@ impl Subject {
             "mode" => key.parse().ok().map(Subject::Mode),
             "service_group" => key.parse().ok().map(Subject::ServiceGroup),
             "host_tags" => key.parse().ok().map(Subject::HostTags),
+            "sign_on" => Some(Subject::SignOn),
             "limit" => {
                 let (kind, part) = key.split_once('/')?;
                 Some(Subject::Limit(BucketKind::parse(kind)?, Part::parse(part)?))
@@ -83,6 +102,13 @@ pub fn group_value(group: &ServiceGroup) -> Value {
 /// A host's tags as a change keeps them.
 pub fn tags_value(tags: &BTreeMap<String, String>) -> Value {
     json!({ "tags": tags })
+}
+
+/// How members sign on as a change keeps it; `version` is the one that it counts on to.
+pub fn sign_on_value(provider: Option<(&str, &str, &[String])>, required: bool, version: i32) -> Value {
+    let provider = provider
+        .map(|(issuer, client_id, domains)| json!({ "issuer": issuer, "client_id": client_id, "domains": domains }));
+    json!({ "provider": provider, "required": required, "version": version })
 }
 
 /// A change to propose.
@@ -192,6 +218,12 @@ pub async fn find_current(tx: &mut TenantTx, subject: Subject) -> Result<Option<
     Ok(match subject {
         Subject::Mode(mapping_id) => mappings::find(tx, mapping_id).await?.map(|m| mode_value(m.version, &m.mode)),
         Subject::ServiceGroup(group_id) => groups::find(tx, group_id).await?.as_ref().map(group_value),
+        Subject::SignOn => {
+            let (required, version) = sign_on::lock(tx).await?;
+            let set = sign_on::find(tx).await?;
+            let provider = set.as_ref().map(|set| (&*set.issuer, &*set.application_id, &*set.domains));
+            Some(sign_on_value(provider, required, version))
+        }
         Subject::HostTags(host_id) => hosts::find(tx, host_id).await?.map(|host| json!({ "tags": host.tags })),
         Subject::Limit(kind, part) => {
             let key = limit_key(tx.tenant_id(), kind);
@@ -324,7 +356,7 @@ pub async fn mark_rejected(tx: &mut TenantTx, change_id: Uuid, by: &str, reason:
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let done = sqlx::query!(
         "UPDATE proposed_changes SET state = 'rejected', answered_at = $3, answered_by = $4, reason = $5, due_at = NULL,
-           ended_at = $3, end_reason = 'somebody said no'
+           ended_at = $3, end_reason = 'somebody said no', secret_sealed = NULL, sealing_version = NULL
          WHERE tenant_id = $1 AND change_id = $2 AND state IN ('proposed', 'confirmed')",
         tenant_id,
         change_id,
@@ -343,7 +375,7 @@ pub async fn mark_rejected(tx: &mut TenantTx, change_id: Uuid, by: &str, reason:
 pub async fn mark_ended(tx: &mut TenantTx, change_id: Uuid, state: State, why: &str) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let done = sqlx::query!(
-        "UPDATE proposed_changes SET state = $3, due_at = NULL, ended_at = $4, end_reason = $5
+        "UPDATE proposed_changes SET state = $3, due_at = NULL, ended_at = $4, end_reason = $5, secret_sealed = NULL, sealing_version = NULL
          WHERE tenant_id = $1 AND change_id = $2 AND state IN ('proposed', 'confirmed')",
         tenant_id,
         change_id,

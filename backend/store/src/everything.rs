@@ -96,7 +96,12 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
 ];
 
 /// Columns that it has not.
-pub const REDACTED: &[(&str, &str)] = &[("tenant_keys", "sealed"), ("secrets", "sealed"), ("sign_on", "secret_sealed")];
+pub const REDACTED: &[(&str, &str)] = &[
+    ("tenant_keys", "sealed"),
+    ("secrets", "sealed"),
+    ("sign_on", "secret_sealed"),
+    ("proposed_changes", "secret_sealed"),
+];
 
 /// How far the document is written.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::people::sign_on;
 use crate::tenant_keys::{self, SealingKey};
-use crate::{Result, StoreError, TenantTx, secrets};
+use crate::{Result, StoreError, TenantTx, changes, secrets};
 
 /// A tenant's sealing key, open. It seals as the master key does.
 pub struct Sealing {
@@ -135,6 +135,15 @@ pub async fn rotate(tx: &mut TenantTx, master: &MasterKey, rng: &mut (impl Crypt
         let opened = open_with(tx, master, set.sealing_version, &place, &set.secret_sealed).await?;
         let sealed = new.seal(tenant_id, rng, &place, &opened);
         sign_on::update_sealed(tx, &sealed, new.version).await?;
+        values += 1;
+    }
+    if let Some((waits, version)) = changes::find_sealed(tx, changes::Subject::SignOn).await? {
+        let row = tenant_id.to_string();
+        let place = sign_on::place(&row, version, tenant_id);
+        let opened = open_with(tx, master, Some(waits.sealing_version), &place, &waits.secret).await?;
+        let sealed =
+            changes::Sealed { secret: new.seal(tenant_id, rng, &place, &opened), sealing_version: new.version };
+        changes::update_sealed(tx, changes::Subject::SignOn, &sealed).await?;
         values += 1;
     }
     for secret in secrets::list_sealed(tx).await? {

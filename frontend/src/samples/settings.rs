@@ -204,6 +204,7 @@ pub fn sign_on_page(is_set: bool) -> SignOnSettingsPage {
         is_required: is_set,
         way_back: text("https://mend.northwind.example/sso/01935b00-0000-7000-8000-000000000001/callback"),
         link: text("https://mend.northwind.example/sso/01935b00-0000-7000-8000-000000000001"),
+        waits: is_set.then(|| text("“no provider” waits for a second person")),
         set: is_set.then(|| SignOnSet { at: before(40 * DAY), by: text("Jun Tanaka") }),
         done: None,
         error: (!is_set).then(|| text("Nothing was set: the provider does not say how it is used.")),

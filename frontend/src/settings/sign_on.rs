@@ -37,6 +37,8 @@ pub struct SignOnSettingsPage {
     pub way_back: String,
     /// Where members begin.
     pub link: String,
+    /// What waits for another owner.
+    pub waits: Option<String>,
     /// That it is set.
     pub set: Option<SignOnSet>,
     /// What was just done.

@@ -107,6 +107,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/v1/support-grants"),
     ("POST", "/api/v1/support-grants/end"),
     ("GET", "/api/v1/sign-on"),
+    ("POST", "/api/v1/sign-on"),
+    ("POST", "/api/v1/sign-on/remove"),
     ("GET", "/api/v1/audit/file"),
     ("GET", "/api/v1/deletions"),
     ("POST", "/api/v1/organization/delete"),

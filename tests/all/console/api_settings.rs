@@ -187,7 +187,7 @@ async fn only_an_owners_token_with_that_scope_lets_the_staff_look() {
     assert!(server::platform::support_link(&p.console.store, &p.console.db.owner_url(), "Ours").await.is_err());
     assert_eq!(p.console.count("tenant_audit WHERE action LIKE 'support.%' AND actor LIKE 'token %'").await, 2);
 
-    let sign_on = json!({ "provider": null, "required": false, "link": format!("https://mend.example/sso/{tenant}") });
+    let sign_on = json!({ "provider": null, "required": false, "waits": null, "link": format!("https://mend.example/sso/{tenant}") });
     assert_eq!(p.get("sign-on").await, (StatusCode::OK, sign_on));
     p.console
         .execute(format!("UPDATE memberships SET role = 'admin' WHERE tenant_id = '{tenant}' AND name = 'viewer'"))

@@ -23,7 +23,7 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
     response_schema_conformance,unsupported_method,allow_header_conformance,ignored_auth";
 
 /// What need not be done once: a trusted host is no quarantined one, no other machine claims to be it and it declares no
-/// service, made up tags of a group seldom fit, nothing is called what is to be deleted, and of what is taken away by these requests there may be nothing left when one fits.
+/// service, made up tags of a group seldom fit, nothing is called what is to be deleted, no provider of sign-on answers, and of what is taken away by these requests there may be nothing left when one fits.
 const SELDOM: &[&str] = &[
     "/api/v1/hosts/{id}/same-machine",
     "/api/v1/hosts/{id}/claim",
@@ -36,6 +36,8 @@ const SELDOM: &[&str] = &[
     "/api/v1/secrets/{id}/replace",
     "/api/v1/organization/delete",
     "/api/v1/clients/{id}/delete",
+    "/api/v1/sign-on",
+    "/api/v1/sign-on/remove",
 ];
 
 /// What the made up requests name, so that they come further than to what is not there: a word of ours, and what it stands for.

@@ -7,6 +7,7 @@ mod api_fleet;
 mod api_owning;
 mod api_people;
 mod api_settings;
+mod api_sign_on;
 mod api_tokens;
 mod approval;
 mod authenticator;

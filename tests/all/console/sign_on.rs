@@ -20,7 +20,7 @@ use super::people::leads_to;
 use super::{Console, PASSWORD};
 
 /// What the provider says of whoever comes next, and what it was asked.
-struct Says {
+pub(super) struct Says {
     issuer: String,
     /// Claims beside those that are always there.
     claims: Value,
@@ -31,14 +31,14 @@ struct Says {
     /// Signs with a key that nobody published.
     forges: bool,
     /// The form of the last exchange, and its Authorization.
-    asked: Option<(Vec<(String, String)>, String)>,
+    pub(super) asked: Option<(Vec<(String, String)>, String)>,
     now: i64,
     /// How often it was asked what it is.
     visits: u32,
 }
 
 #[derive(Clone)]
-struct Provider(Arc<Mutex<Says>>);
+pub(super) struct Provider(Arc<Mutex<Says>>);
 
 fn encoded(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
@@ -101,12 +101,12 @@ async fn exchange(
 }
 
 /// The claims of somebody whom the provider knows.
-fn person(subject: &str, email: &str) -> Value {
+pub(super) fn person(subject: &str, email: &str) -> Value {
     json!({ "sub": subject, "email": email, "email_verified": true })
 }
 
 impl Provider {
-    async fn start() -> Provider {
+    pub(super) async fn start() -> Provider {
         let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let says = Says {
@@ -131,11 +131,11 @@ impl Provider {
         provider
     }
 
-    fn issuer(&self) -> String {
+    pub(super) fn issuer(&self) -> String {
         self.0.lock().unwrap().issuer.clone()
     }
 
-    fn says(&self, change: impl FnOnce(&mut Says)) {
+    pub(super) fn says(&self, change: impl FnOnce(&mut Says)) {
         change(&mut self.0.lock().unwrap());
     }
 }
@@ -160,7 +160,7 @@ struct Away {
 
 impl Console {
     /// Sets the provider of the organization of `owner`.
-    async fn set(&self, owner: &str, provider: &Provider, more: &str) -> (StatusCode, HeaderMap, String) {
+    pub(super) async fn set(&self, owner: &str, provider: &Provider, more: &str) -> (StatusCode, HeaderMap, String) {
         let cookie = self.sign_in(owner).await;
         let domain = owner.split('@').nth(1).unwrap();
         let form = format!("&issuer={}&client_id=mendwright&secret=hush&domains={domain}{more}", provider.issuer());
@@ -184,7 +184,7 @@ impl Console {
     }
 
     /// The whole way; the session, if there is one.
-    async fn come(&self, tenant: Uuid, provider: &Provider, claims: Value) -> Option<String> {
+    pub(super) async fn come(&self, tenant: Uuid, provider: &Provider, claims: Value) -> Option<String> {
         let away = self.leave(tenant, provider, claims, "").await;
         let (status, headers, body) = self.back(tenant, &away).await;
         if status == StatusCode::SEE_OTHER {

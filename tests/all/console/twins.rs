@@ -13,14 +13,12 @@ enum Twin {
     Is(&'static [&'static str]),
     /// It begins, ends or proves somebody's own session, or changes their own account.
     Own,
-    /// It could let its maker stay in when they are shut out, or shut out others: a person does it.
-    Person,
     /// It is of the platform, which has no tokens.
     Platform,
     /// It is a bundle of what the API does one by one.
     OneByOne(&'static [&'static str]),
 }
-use Twin::{Is, OneByOne, Own, Person, Platform};
+use Twin::{Is, OneByOne, Own, Platform};
 
 const TWINS: &[(&str, Twin)] = &[
     ("/sign-in", Own),
@@ -50,8 +48,6 @@ const TWINS: &[(&str, Twin)] = &[
     ("/settings/passkeys/begin", Own),
     ("/settings/passkeys/{id}/remove", Own),
     ("/settings/codes", Own),
-    ("/settings/sign-on", Person),
-    ("/settings/sign-on/remove", Person),
     ("/support/{token}", Platform),
     ("/operator/{token}", Platform),
     ("/platform/second-factor", Platform),
@@ -121,6 +117,8 @@ const TWINS: &[(&str, Twin)] = &[
     ("/settings/secrets/{id}/replace", Is(&["secrets/{id}/replace"])),
     ("/settings/secrets/{id}/delete", Is(&["secrets/{id}/delete"])),
     ("/settings/secrets/sealing-key", Is(&["secrets/sealing-key"])),
+    ("/settings/sign-on", Is(&["sign-on"])),
+    ("/settings/sign-on/remove", Is(&["sign-on/remove"])),
     ("/settings/support", Is(&["support-grants"])),
     ("/settings/support/end", Is(&["support-grants/end"])),
 ];

@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use keys::seal::{CryptoRng, MasterKey};
+use serde_json::Value;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::error::exactly_one;
 use crate::sealing::{self, Place};
-use crate::{Result, TenantTx};
+use crate::{Result, TenantTx, audit};
 
 /// How members sign in by the organization's provider.
 #[derive(Clone, Debug)]
@@ -64,6 +65,18 @@ pub async fn next_version(tx: &mut TenantTx) -> Result<i32> {
     .await?)
 }
 
+/// Locks how members sign on: whether they must come by the provider, and the version of now.
+pub async fn lock(tx: &mut TenantTx) -> Result<(bool, i32)> {
+    let tenant_id = tx.tenant_id();
+    let row = sqlx::query!(
+        "SELECT requires_sign_on, sign_on_version FROM tenants WHERE tenant_id = $1 FOR NO KEY UPDATE",
+        tenant_id
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok((row.requires_sign_on, row.sign_on_version))
+}
+
 /// A provider that is set.
 #[derive(Clone, Copy, Debug)]
 pub struct New<'a> {
@@ -84,7 +97,7 @@ pub struct New<'a> {
 }
 
 /// Sets the organization's provider. Another provider's subjects are other people: whom the one before meant is forgotten.
-pub async fn set(tx: &mut TenantTx, new: &New<'_>) -> Result<()> {
+async fn set(tx: &mut TenantTx, new: &New<'_>) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     sqlx::query!("DELETE FROM sign_on_subjects WHERE tenant_id = $1 AND issuer <> $2", tenant_id, new.issuer)
         .execute(tx.conn())
@@ -158,11 +171,30 @@ pub(crate) async fn update_sealed(tx: &mut TenantTx, sealed: &[u8], sealing_vers
 }
 
 /// Ends signing in by a provider; false if there was none.
-pub async fn delete(tx: &mut TenantTx) -> Result<bool> {
+async fn delete(tx: &mut TenantTx) -> Result<bool> {
     let tenant_id = tx.tenant_id();
     sqlx::query!("DELETE FROM sign_on_subjects WHERE tenant_id = $1", tenant_id).execute(tx.conn()).await?;
     let done = sqlx::query!("DELETE FROM sign_on WHERE tenant_id = $1", tenant_id).execute(tx.conn()).await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Sets the provider, and whether members must come by it, with what the audit says of it.
+pub async fn put(tx: &mut TenantTx, new: &New<'_>, required: bool, detail: Value) -> Result<()> {
+    set(tx, new).await?;
+    set_required(tx, required).await?;
+    let tenant_id = tx.tenant_id();
+    audit::insert_tenant_wide(tx, "organization.sign_on_set", "tenant", tenant_id, detail).await
+}
+
+/// Ends signing in by the provider, and every session that it began; false if there was none.
+pub async fn end(tx: &mut TenantTx, detail: Value) -> Result<bool> {
+    let (tenant_id, _) = (tx.tenant_id(), next_version(tx).await?);
+    if !delete(tx).await? {
+        return Ok(false);
+    }
+    set_required(tx, false).await?;
+    audit::insert_tenant_wide(tx, "organization.sign_on_removed", "tenant", tenant_id, detail).await?;
+    Ok(true)
 }
 
 /// Whether everybody but owners must come by the provider.
@@ -174,7 +206,7 @@ pub async fn is_required(tx: &mut TenantTx) -> Result<bool> {
 }
 
 /// Sets whether everybody but owners must come by the provider.
-pub async fn set_required(tx: &mut TenantTx, required: bool) -> Result<()> {
+async fn set_required(tx: &mut TenantTx, required: bool) -> Result<()> {
     let tenant_id = tx.tenant_id();
     let done = sqlx::query!("UPDATE tenants SET requires_sign_on = $2 WHERE tenant_id = $1", tenant_id, required)
         .execute(tx.conn())

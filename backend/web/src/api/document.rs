@@ -152,6 +152,8 @@ impl Modify for Token {
         super::organization::support::grant,
         super::organization::support::end,
         super::organization::sign_on::show,
+        super::organization::sign_on::set,
+        super::organization::sign_on::remove,
         super::audit::file::download,
         super::organization::deletion::list,
         super::organization::deletion::delete,

@@ -146,6 +146,8 @@ pub fn routes() -> Vec<Route> {
         write("/api/v1/support-grants", organization::support::grant),
         write("/api/v1/support-grants/end", organization::support::end),
         read("/api/v1/sign-on", organization::sign_on::show),
+        write("/api/v1/sign-on", organization::sign_on::set),
+        write("/api/v1/sign-on/remove", organization::sign_on::remove),
         read("/api/v1/audit/file", audit::file::download),
         read("/api/v1/deletions", organization::deletion::list),
         write("/api/v1/organization/delete", organization::deletion::delete),

@@ -221,6 +221,17 @@ impl<T> Sent<T> {
         Ok(super::answer(StatusCode::CREATED, &body))
     }
 
+    /// What this request was answered before, for what asks somebody else before anything is done; none: it is new.
+    pub async fn answered(&self, app: &App, caller: &Caller) -> Result<Option<axum::response::Response>, Problem> {
+        match self.begin(app, caller).await? {
+            Begun::Now(tx) => {
+                tx.rollback().await?;
+                Ok(None)
+            }
+            Begun::Before(answer) => Ok(Some(answer)),
+        }
+    }
+
     /// Begins: with an Idempotency-Key that was used, the request was answered before.
     async fn begin(&self, app: &App, caller: &Caller) -> Result<Begun, Problem> {
         let mut tx = caller.member.begin(app).await?;

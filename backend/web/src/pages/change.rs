@@ -106,10 +106,17 @@ pub async fn say(tx: &mut TenantTx, member: &Member, id: Uuid, word: Word, reaso
     }
     let change = changes::find_locked(tx, id).await?.ok_or(Failure::NOT_FOUND)?;
     let (login_id, role) = (member.login_id(), member.seat().role);
-    may_answer(change.state, change.proposed_login_id, login_id, role, word).map_err(|refusal| match refusal {
-        Refusal::Role | Refusal::Own => Failure::FORBIDDEN,
-        Refusal::Over => Failure::CONFLICT,
-    })?;
+    let asks = asks(&change);
+    may_answer(change.state, (change.proposed_login_id, asks), login_id, role, word).map_err(
+        |refusal| match refusal {
+            Refusal::Role | Refusal::Own => Failure::FORBIDDEN,
+            Refusal::Over => Failure::CONFLICT,
+        },
+    )?;
+    // What only owners set takes a person's yes, who has just proven who they are: two tokens are no two people.
+    if word == Word::Yes && asks == Act::OwnOrganization && member.is_token() {
+        return Err(Failure::FORBIDDEN);
+    }
     let by = logins::find_seat(tx, login_id).await?.ok_or(Failure::NOT_FOUND)?.member;
     let current = match change.subject {
         Some(subject) => changes::find_current(tx, subject).await?,
@@ -129,9 +136,14 @@ pub async fn say(tx: &mut TenantTx, member: &Member, id: Uuid, word: Word, reaso
     Ok(())
 }
 
+/// What a yes asks of whoever says it.
+fn asks(change: &Change) -> Act {
+    change.subject.map_or(Act::ConfirmChanges, Subject::asks)
+}
+
 fn row(member: &Member, change: Change) -> ChangeRow {
-    let may =
-        |word| may_answer(change.state, change.proposed_login_id, member.login_id(), member.seat().role, word).is_ok();
+    let of = (change.proposed_login_id, asks(&change));
+    let may = |word| may_answer(change.state, of, member.login_id(), member.seat().role, word).is_ok();
     let ask = match (may(Word::Yes), may(Word::No)) {
         (true, _) => Ask::YesOrNo,
         (false, true) => Ask::No,
@@ -187,6 +199,11 @@ fn told(change: &Change) -> (String, String) {
                 "It leaves a service group: it could be worked on while another one is, for which it stands in.";
             (format!("Tags of the host {}", change.name), means.to_owned())
         }
+        Some(Subject::SignOn) => {
+            let means = "Whoever names the provider says who is whom: it could sign in as every member with an address of its \
+                         domains. Another owner says yes.";
+            ("How members sign on".to_owned(), means.to_owned())
+        }
         Some(Subject::Limit(kind, part)) => {
             let what = match part {
                 Part::Window => format!("{}: runs in a window", kind.label()),
@@ -226,6 +243,7 @@ pub(super) fn value(subject: Option<Subject>, value: &Value) -> String {
             none if none.is_empty() => "no tags".to_owned(),
             tags => tags,
         },
+        Some(Subject::SignOn) => provider(value),
         Some(Subject::Limit(_, Part::Window)) => match (count("max_per_window"), count("window_secs")) {
             (Some(n), Some(secs)) => format!("{n} in {}", took(std::time::Duration::from_secs(secs))),
             _ => "by the scope’s size".to_owned(),
@@ -242,6 +260,17 @@ pub(super) fn value(subject: Option<Subject>, value: &Value) -> String {
         }
         None => value.to_string(),
     }
+}
+
+/// "https://login.example, as mendwright, for ours.example; members must come by it".
+fn provider(value: &Value) -> String {
+    let of = &value["provider"];
+    let (Some(issuer), Some(client_id)) = (of["issuer"].as_str(), of["client_id"].as_str()) else {
+        return "no provider".to_owned();
+    };
+    let domains: Vec<&str> = of["domains"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let must = if value["required"] == true { "; members must come by it" } else { "" };
+    format!("{issuer}, as {client_id}, for {}{must}", domains.join(", "))
 }
 
 /// "role: web, fixes of shop".

@@ -213,6 +213,8 @@ pub(super) const ROWS: &[Row] = &[
     ("POST", "support-grants", MayForAll(Act::OwnOrganization), "own", false, |_| json!({ "hours": 1, "reason": "x" })),
     ("POST", "support-grants/end", MayForAll(Act::OwnOrganization), "own", false, |_| json!({})),
     ("GET", "sign-on", MayForAll(Act::OwnOrganization), "own", false, |_| json!(null)),
+    ("POST", "sign-on", MayForAll(Act::OwnOrganization), "own", false, provider),
+    ("POST", "sign-on/remove", MayForAll(Act::OwnOrganization), "own", false, |_| json!({ "why": "x" })),
     ("GET", "audit/file", MayForAll(Act::ReadAudit), "audit", false, |_| json!(null)),
     ("GET", "deletions", MayForAll(Act::OwnOrganization), "own", false, |_| json!(null)),
     ("POST", "organization/delete", MayForAll(Act::OwnOrganization), "own", false, |_| json!({ "name": "Ours" })),
@@ -228,6 +230,11 @@ fn pool(_: &Target) -> Value {
 
 fn relay(_: &Target) -> Value {
     json!({ "host": "smtp.matrix.example", "port": 587, "tls": "starttls", "sender": "a@matrix.example", "login": null })
+}
+
+fn provider(_: &Target) -> Value {
+    json!({ "issuer": "https://login.matrix.example", "client_id": "a", "secret": "x", "domains": ["matrix.example"],
+        "required": false, "why": "x" })
 }
 
 fn contact(_: &Target) -> Value {

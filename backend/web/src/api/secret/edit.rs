@@ -37,7 +37,7 @@ pub struct NewValue {
 }
 
 /// A text that is shown nowhere from here on.
-fn sealed<'de, D: Deserializer<'de>>(from: D) -> Result<Secret, D::Error> {
+pub fn sealed<'de, D: Deserializer<'de>>(from: D) -> Result<Secret, D::Error> {
     Ok(Secret::new(String::deserialize(from)?))
 }
 
