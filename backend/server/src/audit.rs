@@ -150,7 +150,10 @@ mod tests {
         };
         let (code, text) = said(false, false);
         assert_eq!(code, 4);
-        assert!(text.starts_with("Unanchored: 5 entries of organization 00000000-0000-0000-0000-000000000007"), "{text}");
+        assert!(
+            text.starts_with("Unanchored: 5 entries of organization 00000000-0000-0000-0000-000000000007"),
+            "{text}"
+        );
         assert!(text.contains(&format!("last entry  5:{hash}")) && text.contains("--head") && text.contains("--key"));
         for (has_head, has_key) in [(true, false), (false, true), (true, true)] {
             let (code, text) = said(has_head, has_key);

@@ -113,10 +113,21 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_where_it_counts_is_the_proxys_own() {
-        for lines in [&["unknown"][..], &["203.0.113.9, _hidden"], &["203.0.113.9,"], &[""], &["203.0.113.9", "10.0.0.9, ?"], &[]] {
+        for lines in [
+            &["unknown"][..],
+            &["203.0.113.9, _hidden"],
+            &["203.0.113.9,"],
+            &[""],
+            &["203.0.113.9", "10.0.0.9, ?"],
+            &[],
+        ] {
             assert_eq!(asked(PROXY, lines, &["10.0.0.0/24"]), "10.0.0.7", "{lines:?}");
         }
-        assert_eq!(asked(PROXY, &["unknown, 203.0.113.9"], &["10.0.0.7"]), "203.0.113.9", "a stranger's garbage is skipped");
+        assert_eq!(
+            asked(PROXY, &["unknown, 203.0.113.9"], &["10.0.0.7"]),
+            "203.0.113.9",
+            "a stranger's garbage is skipped"
+        );
         let mut headers = HeaderMap::new();
         headers.insert(FORWARDED_FOR, http::HeaderValue::from_bytes(b"203.0.113.9\xff").unwrap());
         let peer = PROXY.parse().unwrap();

@@ -56,7 +56,8 @@ fn take_away_cookies(headers: &mut HeaderMap) {
     headers.remove(header::SET_COOKIE);
     for cookie in cookies {
         let whole = cookie.to_str().ok().filter(|text| !text.contains("Secure"));
-        let whole = whole.and_then(|text| HeaderValue::from_str(&format!("{text}; HttpOnly; SameSite=Lax; Secure")).ok());
+        let whole =
+            whole.and_then(|text| HeaderValue::from_str(&format!("{text}; HttpOnly; SameSite=Lax; Secure")).ok());
         headers.append(header::SET_COOKIE, whole.unwrap_or(cookie));
     }
 }

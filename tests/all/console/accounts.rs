@@ -203,14 +203,14 @@ async fn whether_there_is_an_account_is_not_told_by_how_much_a_try_does() {
     for account in ["sam@ours.example", "nobody@ours.example", "viewer@ours.example"] {
         for _ in 0..2 {
             sent.0.lock().unwrap().clear();
-            assert_eq!(
-                console.try_sign_in_from("192.0.2.9", account, "guess").await,
-                StatusCode::UNPROCESSABLE_ENTITY
-            );
+            assert_eq!(console.try_sign_in_from("192.0.2.9", account, "guess").await, StatusCode::UNPROCESSABLE_ENTITY);
         }
         did.push(sent.0.lock().unwrap().clone());
     }
-    assert!(did[0].iter().any(|statement| statement.contains("synchronous_commit")), "none waits for the disk: {did:?}");
+    assert!(
+        did[0].iter().any(|statement| statement.contains("synchronous_commit")),
+        "none waits for the disk: {did:?}"
+    );
     assert_eq!(did[0], did[1]);
     assert_eq!(did[0], did[2]);
 }

@@ -149,7 +149,9 @@ async fn each_act_of_an_operator_asks_for_a_code_that_counts_once_and_stands_in_
     assert_eq!(console.count("platform_state WHERE frozen").await, 0);
     assert_eq!(console.count("platform_audit WHERE actor = 'operator ops@mend.example'").await, 6);
     // The organization reads what was done to it: by the operator, and not by whom or from where.
-    let told = format!("tenant_audit WHERE tenant_id = '{tenant}' AND actor = 'operator' AND source IS NULL AND request_id IS NOT NULL AND action");
+    let told = format!(
+        "tenant_audit WHERE tenant_id = '{tenant}' AND actor = 'operator' AND source IS NULL AND request_id IS NOT NULL AND action"
+    );
     for (action, detail) in [
         ("organization.suspended", r#"{"reason": "unpaid"}"#),
         ("organization.resumed", r#"{"reason": ""}"#),

@@ -428,7 +428,8 @@ async fn what_is_ours_does_not_exist_for_other_members() {
     let before = console.traces().await;
     // What would end the session, and what is one's own.
     let own = |method: &str, path: &str| {
-        ["/sign-out", "/settings/sessions/end", "/settings/address"].contains(&path) || (method, path) == ("POST", "/settings/tokens")
+        ["/sign-out", "/settings/sessions/end", "/settings/address"].contains(&path)
+            || (method, path) == ("POST", "/settings/tokens")
     };
     for (method, path, form, gives) in ROUTES.iter().filter(|(method, path, ..)| !own(method, path)) {
         let (real, unknown) = console.paths(path);

@@ -175,11 +175,8 @@ pub async fn tell_of_day(tx: &mut TenantTx) -> Result<bool> {
     let Some(last) = last else { return Ok(false) };
     let Some(end) = find_end(tx).await? else { return Ok(false) };
     let Some(Signed { signature, public_key }) = &end.signed else { return Ok(false) };
-    let signed = SignedHead {
-        head: end.head(tenant_id),
-        public_key: hex::encode(public_key),
-        signature: signature.clone(),
-    };
+    let signed =
+        SignedHead { head: end.head(tenant_id), public_key: hex::encode(public_key), signature: signature.clone() };
     let (seq, hash) = (end.seq, end.hash);
     let done = sqlx::query!(
         "INSERT INTO audit_heads (tenant_id, day, seq, told_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
