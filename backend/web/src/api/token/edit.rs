@@ -3,9 +3,11 @@
 use axum::extract::State;
 use axum::response::Response;
 use domain::access::Act;
+use domain::token::SCOPES;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 use uuid::Uuid;
 
 use crate::App;
@@ -20,7 +22,7 @@ pub struct Mint {
     #[schema(min_length = 1, max_length = 100)]
     name: String,
     /// Some of the scopes of the token that asks.
-    #[schema(min_items = 1, max_items = 13)]
+    #[schema(schema_with = scopes)]
     scopes: Vec<String>,
     /// After how many days it ends, no later than the token that asks; none: with that one.
     #[schema(minimum = 1, maximum = 366)]
@@ -29,6 +31,13 @@ pub struct Mint {
     #[serde(default)]
     #[schema(max_items = 20)]
     networks: Vec<String>,
+}
+
+/// The scopes that there are, for the document.
+fn scopes() -> Array {
+    let word = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(SCOPES.map(|(_, word, _)| word)));
+    let said = Some("Some of the scopes of the token that asks.");
+    ArrayBuilder::new().items(word).min_items(Some(1)).max_items(Some(SCOPES.len())).description(said).build()
 }
 
 /// A token that was made.
