@@ -195,7 +195,9 @@ impl<S: tracing::Subscriber> Layer<S> for Sent {
 #[tokio::test]
 async fn whether_there_is_an_account_is_not_told_by_how_much_a_try_does() {
     let mut console = Console::new().await;
-    console.execute("UPDATE logins SET locked_until = 'infinity' WHERE email = 'viewer@ours.example'".to_owned()).await;
+    let rests =
+        "UPDATE logins SET locked_until = clock_timestamp() + interval '1 day' WHERE email = 'viewer@ours.example'";
+    console.execute(rests.to_owned()).await;
     let sent = Sent::default();
     let _listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(sent.clone()));
     let mut did = Vec::new();
