@@ -65,7 +65,7 @@ async fn a_full_plan_refuses_what_is_new_and_says_the_limit_and_the_way_out() {
     // The neighbour has no such plan, and a larger one lets both in.
     let theirs = console.member("owner@theirs.example").await;
     assert_eq!(console.ask(&theirs, "POST", "/settings/people", invite).await.0, StatusCode::SEE_OTHER);
-    set(&console, 1, 2, 5).await;
+    set(&console, 1, 2, 6).await;
     assert_eq!(console.ask(&owner, "POST", &watch, "&service=shop-web").await.0, StatusCode::SEE_OTHER);
     let again = "&email=newer%40ours2.example&role=viewer&sees=all";
     assert_eq!(console.ask(&owner, "POST", "/settings/people", again).await.0, StatusCode::SEE_OTHER);
@@ -73,7 +73,7 @@ async fn a_full_plan_refuses_what_is_new_and_says_the_limit_and_the_way_out() {
     set(&console, 0, 0, 1).await;
     assert_eq!(console.get("/", &owner.cookie).await.0, StatusCode::OK);
     let (_, _, page) = console.get("/settings/usage", &owner.cookie).await;
-    assert!(page.contains("5 of 1") && page.contains("1 of 0") && page.contains("kept for 30 days"), "{page}");
+    assert!(page.contains("6 of 1") && page.contains("1 of 0") && page.contains("kept for 30 days"), "{page}");
     assert!(page.contains("120 a minute") && !page.contains("not kept this month"), "{page}");
 }
 
