@@ -207,7 +207,10 @@ async fn whether_there_is_an_account_is_not_told_by_how_much_a_try_does() {
             sent.0.lock().unwrap().clear();
             assert_eq!(console.try_sign_in_from("192.0.2.9", account, "guess").await, StatusCode::UNPROCESSABLE_ENTITY);
         }
-        did.push(sent.0.lock().unwrap().clone());
+        // Which connection of the pool is taken is chance, and whether it was used before.
+        let mut statements = sent.0.lock().unwrap().clone();
+        statements.retain(|statement| !statement.contains("BEGIN; ROLLBACK"));
+        did.push(statements);
     }
     assert!(
         did[0].iter().any(|statement| statement.contains("synchronous_commit")),
