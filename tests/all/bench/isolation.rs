@@ -11,7 +11,7 @@ use store::scope::PLANNING;
 
 /// Times that a statement runs in a turn, and turns with the policies on and with them off.
 const TIMES: usize = 15;
-const TURNS: usize = 3;
+const TURNS: usize = 12;
 /// Statements below so many ms are too short for a ratio of their own.
 const SHORT: f64 = 0.1;
 
