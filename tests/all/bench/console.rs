@@ -49,6 +49,7 @@ impl Visitor {
                 ("scope", "people"),
                 ("scope", "settings"),
                 ("scope", "own"),
+                ("scope", "clients"),
                 ("days", "30"),
             ];
             let made = visitor.post("/settings/tokens", &form).await;
