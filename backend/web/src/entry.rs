@@ -100,6 +100,19 @@ pub async fn count_try(app: &App, visitor: &Visitor) -> Result<(), Failure> {
     Ok(sources::mark_failed(&app.store, &visitor.source(), rest_of_source).await?)
 }
 
+/// Counts a try before it is looked at, so that those side by side are all counted; false: the source may not try now.
+async fn claim_try(app: &App, visitor: &Visitor) -> Result<bool, Failure> {
+    Ok(!visitor.is_counted() || sources::claim_try(&app.store, &visitor.source(), rest_of_source).await?)
+}
+
+/// What was claimed was right, and counts no more.
+async fn give_back(app: &App, visitor: &Visitor) -> Result<(), Failure> {
+    if !visitor.is_counted() {
+        return Ok(());
+    }
+    Ok(sources::give_back(&app.store, &visitor.source()).await?)
+}
+
 /// The login whose address and password these are. The same work for a wrong password, an unknown account and one that
 /// rests. A source that rests gets none: that it does says nothing of any account, and others wait for their turn.
 pub async fn password_is_of(
@@ -108,9 +121,7 @@ pub async fn password_is_of(
     email: &str,
     password: String,
 ) -> Result<Option<Uuid>, Failure> {
-    // Counted before it is looked at, so that guesses side by side are all counted.
-    let counted = visitor.is_counted();
-    if counted && !sources::claim_try(&app.store, &visitor.source(), rest_of_source).await? {
+    if !claim_try(app, visitor).await? {
         return Ok(None);
     }
     let attempt = match email.len() <= EMAIL_MAX {
@@ -124,9 +135,7 @@ pub async fn password_is_of(
     let right = matches(password, stored).await?;
     match login_id.filter(|_| right) {
         Some(login_id) => {
-            if counted {
-                sources::give_back(&app.store, &visitor.source()).await?;
-            }
+            give_back(app, visitor).await?;
             logins::mark_signed_in(&app.store, login_id, visitor.origin).await?;
             Ok(Some(login_id))
         }

@@ -34,6 +34,12 @@ pub(crate) async fn tell_in(tx: &mut SystemTx, login_id: Uuid, event: &Event, fa
     note_in(tx, login_id, event).await
 }
 
+/// After the commit of what wrote a letter and entries.
+pub(super) fn wake(store: &Store) {
+    store.wake().wake_everywhere(Queue::Letters);
+    store.wake().wake(Queue::Audit);
+}
+
 async fn note_where(tx: &mut SystemTx, login_id: Uuid, only_in: Option<Uuid>, event: &Event) -> Result<()> {
     let now = tx.now().await?;
     sqlx::query_scalar!(

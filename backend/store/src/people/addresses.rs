@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use super::account::{self, Event};
 use super::letters::{self, Kind};
-use super::second_factor::wake;
 use crate::{Origin, Result, Store};
 
 /// Letters that one login has sent to other addresses within an hour, whatever the addresses.
@@ -38,6 +37,6 @@ pub async fn ask(store: &Store, login_id: Uuid, kind: Kind, address: &str, origi
     // The answer takes as long whether the letter is queued or the address got too many.
     tx.commit_soon().await?;
     tx.commit().await?;
-    wake(store);
+    account::wake(store);
     Ok(true)
 }

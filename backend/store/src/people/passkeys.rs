@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::account::{self, Event};
-use super::second_factor::{is_asked_for, replace_codes, wake};
+use super::second_factor::{is_asked_for, replace_codes};
 use crate::error::exactly_one;
 use crate::{Origin, Result, Store, SystemTx, sessions};
 
@@ -126,7 +126,7 @@ pub async fn insert(
     let event = Event { action: "member.passkey_added", detail: json!({ "name": new.name }), origin };
     account::tell_in(&mut tx, new.login_id, &event, &json!({ "what": "passkey added", "name": new.name })).await?;
     tx.commit().await?;
-    wake(store);
+    account::wake(store);
     Ok(if is_first { Added::First } else { Added::Another })
 }
 
@@ -219,6 +219,6 @@ pub async fn delete(
     let event = Event { action: "member.passkey_removed", detail: json!({ "name": name }), origin };
     account::tell_in(&mut tx, login_id, &event, &json!({ "what": "passkey removed", "name": name })).await?;
     tx.commit().await?;
-    wake(store);
+    account::wake(store);
     Ok(Removed::Done)
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::account::{self, Event};
 use super::passkeys;
 use crate::error::exactly_one;
-use crate::{Origin, Queue, Result, Store, SystemTx, sessions};
+use crate::{Origin, Result, Store, SystemTx, sessions};
 
 /// A login's shared secret, sealed.
 #[derive(Clone, Debug)]
@@ -98,16 +98,10 @@ pub async fn mark_proven(
         let event = Event { action: "member.second_factor_on", detail: json!({}), origin };
         account::tell_in(&mut tx, login_id, &event, &json!({ "what": "second factor on" })).await?;
         tx.commit().await?;
-        wake(store);
+        account::wake(store);
         return Ok(true);
     }
     Ok(false)
-}
-
-/// A letter and an entry are there.
-pub(super) fn wake(store: &Store) {
-    store.wake().wake_everywhere(Queue::Letters);
-    store.wake().wake(Queue::Audit);
 }
 
 /// Gives a login new recovery codes; the old ones are gone. Its owner and their organizations are told.
@@ -117,7 +111,7 @@ pub async fn insert_codes(store: &Store, login_id: Uuid, codes: &[[u8; 32]], ori
     let event = Event { action: "account.recovery_codes_replaced", detail: json!({}), origin };
     account::tell_in(&mut tx, login_id, &event, &json!({ "what": "recovery codes" })).await?;
     tx.commit().await?;
-    wake(store);
+    account::wake(store);
     Ok(())
 }
 
@@ -185,7 +179,7 @@ pub async fn delete(store: &Store, login_id: Uuid, kept: Option<&[u8]>, origin: 
     let event = Event { action: "member.second_factor_off", detail: json!({}), origin };
     account::tell_in(&mut tx, login_id, &event, &json!({ "what": "second factor off" })).await?;
     tx.commit().await?;
-    wake(store);
+    account::wake(store);
     Ok(Ended::Done)
 }
 
