@@ -199,7 +199,11 @@ async fn whether_there_is_an_account_is_not_told_by_how_much_a_try_does() {
         "UPDATE logins SET locked_until = clock_timestamp() + interval '1 day' WHERE email = 'viewer@ours.example'";
     console.execute(rests.to_owned()).await;
     let sent = Sent::default();
-    let _listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(sent.clone()));
+    let listens = tracing::Dispatch::new(tracing_subscriber::registry().with(sent.clone()));
+    // While there is one listener alone, whether anybody listens to a statement is asked of the thread that meets it first,
+    // which may be another test's.
+    let _another = tracing::Dispatch::new(tracing_subscriber::registry());
+    let _listening = tracing::dispatcher::set_default(&listens);
     let mut did = Vec::new();
     // Known, unknown, one that rests; each once before, so that its source is known too.
     for account in ["sam@ours.example", "nobody@ours.example", "viewer@ours.example"] {
