@@ -59,12 +59,17 @@ pub struct Row {
     pub hash: Option<Vec<u8>>,
 }
 
-/// The entries of the filter after a place, newest first. One page of each table is read, then the newer half of both.
+/// The entries of the filter after a place, newest first. One page of each table is read, then the newer half
+/// of both; names are read once, not for each entry anew.
 pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limit: i64) -> Result<Vec<Row>> {
     let tenant_id = tx.tenant_id();
     let place = after.unwrap_or(Place { at: Timestamp::MAX, audit_id: Uuid::max() });
     let rows = sqlx::query!(
-        r#"SELECT e.audit_id AS "audit_id!", e.at AS "at!", e.actor AS "actor!", coalesce(m.name, v.name) AS "actor_name?", e.source, e.request_id,
+        r#"WITH named AS MATERIALIZED (
+             SELECT 'member ' || m.login_id AS actor, m.name FROM memberships m WHERE m.tenant_id = $1
+             UNION ALL SELECT 'service ' || v.seat_id, v.name FROM service_seats v WHERE v.tenant_id = $1),
+           k AS MATERIALIZED (SELECT k.client_id, k.name FROM clients k WHERE k.tenant_id = $1)
+           SELECT e.audit_id AS "audit_id!", e.at AS "at!", e.actor AS "actor!", n.name AS "actor_name?", e.source, e.request_id,
              e.action AS "action!", e.subject_kind AS "subject_kind!", e.subject_id AS "subject_id!", e.client_id, k.name AS "client?",
              e.detail AS "detail!", e.before, e.after, c.seq AS "seq?", c.hash AS "hash?"
            FROM (SELECT * FROM (
@@ -89,9 +94,8 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limi
               ORDER BY t.at DESC, t.audit_id DESC LIMIT $10)) both_tables
              ORDER BY at DESC, audit_id DESC LIMIT $10) e
            LEFT JOIN audit_chain c ON c.tenant_id = $1 AND c.audit_id = e.audit_id
-           LEFT JOIN clients k ON k.tenant_id = $1 AND k.client_id = e.client_id
-           LEFT JOIN memberships m ON m.tenant_id = $1 AND 'member ' || m.login_id = right(e.actor, 43)
-           LEFT JOIN service_seats v ON v.tenant_id = $1 AND 'service ' || v.seat_id = right(e.actor, 44)
+           LEFT JOIN k ON k.client_id = e.client_id
+           LEFT JOIN named n ON n.actor = right(e.actor, length(n.actor))
            ORDER BY e.at DESC, e.audit_id DESC"#,
         tenant_id,
         place.at.to_sqlx() as _,

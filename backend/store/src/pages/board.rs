@@ -245,14 +245,15 @@ pub async fn list_fixed(tx: &mut TenantTx, since: Timestamp, most: i64) -> Resul
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
         r#"SELECT m.incident_id, i.title, c.name AS client, h.name AS host, m.closed_at AS "at!", a.opened_at AS bad_since,
-             m.relapsed_at IS NOT NULL AS "relapsed!", count(*) OVER () AS "all!"
-           FROM remediations m
+             m.relapsed_at IS NOT NULL AS "relapsed!", m.counted AS "all!"
+           FROM (SELECT m.remediation_id, m.alert_id, m.incident_id, m.client_id, m.closed_at, m.relapsed_at, count(*) OVER () AS counted
+                 FROM remediations m WHERE m.tenant_id = $1 AND m.outcome = 'fixed' AND m.closed_at > $2
+                 ORDER BY m.relapsed_at IS NULL, m.closed_at DESC, m.remediation_id LIMIT $3) m
            JOIN alerts a ON a.tenant_id = $1 AND a.alert_id = m.alert_id
            JOIN hosts h ON h.tenant_id = $1 AND h.host_id = a.host_id
            JOIN incidents i ON i.tenant_id = $1 AND i.incident_id = m.incident_id
            JOIN clients c ON c.tenant_id = $1 AND c.client_id = m.client_id
-           WHERE m.tenant_id = $1 AND m.outcome = 'fixed' AND m.closed_at > $2
-           ORDER BY m.relapsed_at IS NULL, m.closed_at DESC, m.remediation_id LIMIT $3"#,
+           ORDER BY m.relapsed_at IS NULL, m.closed_at DESC, m.remediation_id"#,
         tenant_id,
         since.to_sqlx() as _,
         most

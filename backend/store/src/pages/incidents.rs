@@ -167,17 +167,19 @@ pub async fn list(tx: &mut TenantTx, filter: &Filter, after: Option<Place>, limi
         filter,
         before,
         limit,
-        r#"SELECT i.incident_id, i.title, i.state, i.opened_at, i.closed_at, i.outcome, i.escalation_reason, c.name AS client,
+        r#"WITH c AS MATERIALIZED (SELECT c.client_id, c.name FROM clients c WHERE c.tenant_id = $1),
+           p AS MATERIALIZED (SELECT p.playbook_id, p.name FROM playbooks p WHERE p.tenant_id = $1)
+           SELECT i.incident_id, i.title, i.state, i.opened_at, i.closed_at, i.outcome, i.escalation_reason, c.name AS client,
              h.host_id AS "host_id?", h.name AS "host?", r.state AS "run_state?", r.hold_reason AS "hold_reason?", p.name AS "playbook?", i.owner
            FROM (SELECT i.* FROM incidents i"#,
         r#"ORDER BY (i.state <> 'closed') DESC, i.opened_at DESC, i.incident_id DESC LIMIT $15) i
-           JOIN clients c ON c.tenant_id = $1 AND c.client_id = i.client_id
+           JOIN c ON c.client_id = i.client_id
            LEFT JOIN LATERAL (SELECT a.host_id FROM alerts a WHERE a.tenant_id = $1 AND a.incident_id = i.incident_id
                               ORDER BY a.opened_at, a.alert_id LIMIT 1) a ON true
            LEFT JOIN hosts h ON h.tenant_id = $1 AND h.host_id = a.host_id
            LEFT JOIN LATERAL (SELECT r.state, r.hold_reason, r.playbook_id FROM runs r WHERE r.tenant_id = $1 AND r.incident_id = i.incident_id
                               ORDER BY r.planned_at DESC, r.rung DESC LIMIT 1) r ON true
-           LEFT JOIN playbooks p ON p.tenant_id = $1 AND p.playbook_id = r.playbook_id
+           LEFT JOIN p ON p.playbook_id = r.playbook_id
            ORDER BY (i.state <> 'closed') DESC, i.opened_at DESC, i.incident_id DESC"#
     ))
     .fetch_all(tx.conn())
