@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e api-fuzz faults bench units-cost load systemd-check agent check build assets deps mails-check prepare prepare-check prepare-in-cluster
+.PHONY: help demo test e2e api-fuzz infra faults bench units-cost load systemd-check agent check build assets deps mails-check prepare prepare-check prepare-in-cluster
 
 DIST := frontend/assets/dist
 ASSET_INPUTS := frontend/package.json frontend/package-lock.json frontend/build.mjs $(shell find frontend/assets/src -type f)
@@ -59,6 +59,14 @@ FUZZ_VENV = $(or $(VENV),$(CURDIR)/target/schemathesis)
 api-fuzz: deps assets ## /api/v1 on loopback against requests made up from its own document (schemathesis, in a venv of its own)
 	test -x $(FUZZ_VENV)/bin/schemathesis || { python3 -m venv $(FUZZ_VENV) && $(FUZZ_VENV)/bin/pip install -q schemathesis==4.32.5; }
 	MENDWRIGHT_SCHEMATHESIS=$(FUZZ_VENV)/bin/schemathesis cargo test --workspace --test all -- console::fuzz --ignored --nocapture
+
+INFRA_VENV = $(or $(VENV),$(CURDIR)/target/infra)
+infra: deps assets ## as root: infra's Ansible role and its snippet for cloud-init, run by Ansible and cloud-init on machines thrown away afterwards
+	@[ "$$(id -u)" -eq 0 ] || { echo "make infra needs root: nothing was checked"; exit 3; }
+	test -x $(INFRA_VENV)/bin/ansible-playbook || { python3 -m venv $(INFRA_VENV) && $(INFRA_VENV)/bin/pip install -q \
+	  ansible-core==2.19.14 configobj==5.0.9 jsonpatch==1.48 jsonschema==4.26.0 oauthlib==4.0.1 requests==2.34.2; }
+	test -d $(INFRA_VENV)/cloud-init/usr || { apt-get update -q && cd $(INFRA_VENV) && apt-get download -q cloud-init && dpkg-deb -x cloud-init_*.deb cloud-init; }
+	MENDWRIGHT_INFRA=$(INFRA_VENV) cargo test --workspace --test all -- infra:: --ignored --nocapture --test-threads=1
 
 systemd-check: ## the agent with this machine's own systemd, in a throw-away unit; MANAGER=user: with a user manager of its own; where there is none infra/systemd/check exits with 3, make with 2
 	@infra/systemd/check $(MANAGER)

@@ -6,6 +6,7 @@ mod console;
 mod demo;
 mod faults;
 mod gateway;
+mod infra;
 mod install;
 mod isolation;
 mod lints;

@@ -40,6 +40,7 @@ mod passkeys;
 mod people;
 mod plans;
 mod program;
+mod refusing;
 mod retiring;
 mod secrets;
 mod services;
