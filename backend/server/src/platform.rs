@@ -178,7 +178,7 @@ pub async fn support_link(store: &Store, owner: &str, wanted: &str) -> Result<St
     };
     let token = keys::token::mint(keys::token::Kind::Support, &mut crate::random::rng());
     support::insert_link(&mut tx, grant_id, &token.hash(), SUPPORT_LASTS).await?;
-    audit::insert_tenant_wide(&mut tx, "support.link_made", "support", grant_id, json!({})).await?;
+    audit::write(&mut tx, None, Entry::done("support.link_made", ("support", grant_id))).await?;
     tx.commit().await?;
     Ok(format!("/support/{}", token.reveal()))
 }
@@ -323,7 +323,8 @@ async fn export(store: &Store, owner: &str, wanted: &str, file: &Path) -> Result
     }
     out.sync_all()?;
     let detail = json!({ "rows": everything.rows() });
-    audit::insert_tenant_wide(&mut tx, "organization.exported", "tenant", tenant_id, detail).await?;
+    let entry = Entry::done("organization.exported", ("tenant", tenant_id)).with(detail);
+    audit::write(&mut tx, None, entry).await?;
     tx.commit().await?;
     note(store, owner, "organization.exported", tenant_id).await?;
     println!("{} rows are in {}.", everything.rows(), file.display());

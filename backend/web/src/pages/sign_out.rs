@@ -3,8 +3,7 @@
 use axum::extract::State;
 use axum::response::Redirect;
 use serde::Deserialize;
-use serde_json::json;
-use store::audit;
+use store::audit::{self, Entry};
 use tower_sessions::Session;
 
 use crate::{
@@ -35,7 +34,7 @@ pub async fn submit(
 ) -> Result<Redirect, Failure> {
     if let Some(grant_id) = member.support() {
         let mut tx = member.begin_trace(&app).await?;
-        audit::insert_tenant_wide(&mut tx, "support.ended", "support", grant_id, json!({})).await?;
+        audit::write(&mut tx, None, Entry::done("support.ended", ("support", grant_id))).await?;
         tx.commit().await?;
     }
     session.flush().await.map_err(|_| Failure::BUSY)?;

@@ -305,7 +305,9 @@ async fn finish(
         Intent::Apply if work.scope == Scope::Made || !work.report.is_empty() => {
             let lines: Vec<String> = work.report.lines.iter().map(ToString::to_string).collect();
             let detail = json!({ "by": work.author.name, "differences": lines });
-            audit::insert_tenant_wide(&mut tx, "configuration.applied", "tenant", tenant_id, detail).await?;
+            // Each difference says how it was and is; what the file changes has no entry beside them but for mappings.
+            let entry = Entry::done("configuration.applied", ("tenant", tenant_id)).with(detail);
+            audit::write(&mut tx, None, entry).await?;
             tx.commit().await?;
         }
         _ => tx.rollback().await?,

@@ -192,10 +192,14 @@ impl Work<'_> {
         let begins = if as_said { mode } else { Mode::Approve };
         self.report.created(format!("mapping {name:?} ({})", begins.word()));
         let id = seeding::insert_mapping(tx, name, begins.word(), serde_json::to_value(definition)?).await?;
-        let action = if begins == Mode::Auto { "mapping_promoted" } else { "mapping_created" };
         let detail = json!({"mapping": name, "version": 1, "mode": begins.word(), "by": self.author.name});
-        let made = serde_json::to_value(definition)?;
-        audit::insert_change(tx, None, action, ("mapping", id), detail, (Value::Null, made)).await?;
+        let (subject, mut made) = (("mapping", id), serde_json::to_value(definition)?);
+        made["mode"] = begins.word().into();
+        let entry = match begins {
+            Mode::Auto => Entry::made("mapping_promoted", subject, made),
+            _ => Entry::made("mapping_created", subject, made),
+        };
+        audit::write(tx, None, entry.with(detail)).await?;
         if begins != mode {
             self.propose_mode(tx, id, 1, name, begins, mode).await?;
         }
@@ -225,8 +229,12 @@ impl Work<'_> {
             version = Self::publish(tx, id, before, now.word(), &serde_json::to_value(definition)?).await?;
             let detail =
                 json!({"mapping": definition.name, "version": version, "mode": now.word(), "by": self.author.name});
-            let action = if now == old_mode { "mapping_changed" } else { "mapping_demoted" };
-            audit::insert_change(tx, None, action, ("mapping", id), detail, forms).await?;
+            let (subject, (was, is)) = (("mapping", id), forms);
+            let entry = match now == old_mode {
+                true => Entry::changed("mapping_changed", subject, was, is),
+                false => Entry::changed("mapping_demoted", subject, was, is),
+            };
+            audit::write(tx, None, entry.with(detail)).await?;
         }
         if now != old_mode {
             for host_id in runs::list_hosts_unpermitted(tx, Some(id)).await? {
