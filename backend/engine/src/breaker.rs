@@ -4,11 +4,11 @@ use domain::remediate::breaker::{Change, Judged, Scope, State, Turned, judge};
 use domain::remediate::platform_storm::Sign;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use store::TenantTx;
 use store::audit::{self, Entry};
 use store::remediate::breakers::{self, Row};
 use store::remediate::runs::{self, Run, Withdraw};
 use store::remediate::signs;
-use store::TenantTx;
 
 /// Judges the breakers over a run by how it turned out; the host's only once its remediation is `closed`. Answers
 /// what opened, for people.
@@ -99,7 +99,7 @@ fn stopped(run: &Run, scope: Scope) -> Withdraw {
 
 /// Writes down what a breaker over a run became; `entry` is about the run.
 async fn note(tx: &mut TenantTx, run: &Run, entry: Entry<'_>, scope: Scope) -> store::Result<()> {
-    audit::write(tx, Some(run.client_id), entry.with(json!({ "stops": scope.label() }))).await
+    audit::insert(tx, Some(run.client_id), entry.with(json!({ "stops": scope.label() }))).await
 }
 
 /// How a breaker was or is, as the audit says it.

@@ -6,11 +6,11 @@ use domain::classify::{Mapping, Mode};
 use domain::remediate::damage;
 use domain::remediate::guardrails::Numbers;
 use serde_json::{Value, json};
+use store::audit::{self, Entry};
 use store::changes::{self, Change, Subject, limit_key};
 use store::classify::mappings;
 use store::people::sign_on;
 use store::remediate::{groups, guardrails, runs};
-use store::audit::{self, Entry};
 use store::{Queue, Store, TenantScope, TenantTx, configuration, hosts};
 use uuid::Uuid;
 
@@ -100,7 +100,7 @@ async fn take_effect(tx: &mut TenantTx, change: &Change) -> store::Result<Result
 /// Writes down what a change came to, with who proposed and who confirmed it.
 async fn note(tx: &mut TenantTx, change: &Change, client_id: Option<Uuid>, entry: Entry<'_>) -> store::Result<()> {
     let detail = json!({ "what": change.name, "by": change.answered_by, "proposed_by": change.proposed_by });
-    audit::write(tx, client_id, entry.with(detail)).await
+    audit::insert(tx, client_id, entry.with(detail)).await
 }
 
 /// Gives a host its tags, by which it leaves a service group. Links are locked before hosts.
@@ -112,7 +112,7 @@ async fn retag(tx: &mut TenantTx, change: &Change, host_id: Uuid) -> store::Resu
     let detail = json!({ "host": host.name, "by": change.answered_by, "proposed_by": change.proposed_by });
     let (was, is) = (change.was.clone(), change.wanted.clone());
     let entry = Entry::changed("host.retagged", ("host", host_id), was, is);
-    audit::write(tx, Some(host.client_id), entry.with(detail)).await?;
+    audit::insert(tx, Some(host.client_id), entry.with(detail)).await?;
     Ok(Ok(()))
 }
 
@@ -192,6 +192,6 @@ async fn raise(tx: &mut TenantTx, change: &Change, mapping_id: Uuid) -> store::R
     let detail = json!({ "mapping": mapping.name, "version": version, "mode": mode.word(), "by": change.answered_by, "proposed_by": change.proposed_by });
     let (was, is) = (change.was.clone(), change.wanted.clone());
     let entry = Entry::changed("mapping_promoted", ("mapping", mapping_id), was, is);
-    audit::write(tx, None, entry.with(detail)).await?;
+    audit::insert(tx, None, entry.with(detail)).await?;
     Ok(Ok(()))
 }

@@ -216,7 +216,7 @@ async fn recurs(tx: &mut TenantTx, fingerprint: &[u8; 32]) -> store::Result<Recu
     guardrails::lock(tx, &guardrails::buckets_of(tx.tenant_id(), run.client_id, run.host_id, run.playbook_id)).await?;
     if runs::mark_relapsed(tx, run.run_id).await? {
         let (was, is) = (json!({ "relapsed": false }), json!({ "relapsed": true }));
-        audit::write(tx, Some(run.client_id), Entry::changed("run.relapsed", ("run", run.run_id), was, is)).await?;
+        audit::insert(tx, Some(run.client_id), Entry::changed("run.relapsed", ("run", run.run_id), was, is)).await?;
         breaker::after(tx, &run, false, true).await?;
     }
     Ok(recurrence)

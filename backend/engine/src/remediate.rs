@@ -173,7 +173,7 @@ async fn deny(tx: &mut TenantTx, run_id: Uuid, why: &str) -> store::Result<()> {
     if runs::advance(tx, run_id, from, State::Cancelled, why, json!({}), None).await? {
         runs::close_remediation(tx, run_id, "cancelled").await?;
         let entry = Entry::changed("run.denied", ("run", run_id), state(from), state(State::Cancelled));
-        audit::write(tx, Some(run.client_id), entry.with(json!({ "why": why }))).await?;
+        audit::insert(tx, Some(run.client_id), entry.with(json!({ "why": why }))).await?;
         notify::needs_you(tx, (&run).into(), why).await?;
     }
     Ok(())
@@ -399,7 +399,7 @@ async fn lapse(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
     if runs::advance(tx, run_id, State::AwaitingApproval, State::Expired, cause, json!({}), None).await? {
         runs::close_remediation(tx, run_id, "expired").await?;
         let (was, is) = (state(State::AwaitingApproval), state(State::Expired));
-        audit::write(tx, Some(run.client_id), Entry::changed("run.lapsed", ("run", run_id), was, is)).await?;
+        audit::insert(tx, Some(run.client_id), Entry::changed("run.lapsed", ("run", run_id), was, is)).await?;
         let why = "Nobody said yes to the fix in time, and no answer is a no. Nothing was touched.";
         notify::needs_you(tx, (&run).into(), why).await?;
     }

@@ -189,7 +189,7 @@ async fn undone(tx: &mut TenantTx, d: &Due, ok: bool, neighbours: Vec<Neighbour>
     }
     runs::advance(tx, d.run_id, State::Undoing, State::Undone, "the undo was verified", json!({}), None).await?;
     let (was, is) = (json!({ "state": State::Undoing.word() }), json!({ "state": State::Undone.word() }));
-    audit::write(tx, Some(client_id), Entry::changed("run.undone", ("run", d.run_id), was, is)).await?;
+    audit::insert(tx, Some(client_id), Entry::changed("run.undone", ("run", d.run_id), was, is)).await?;
     tx.due(Queue::Remediate, now);
     let verdict = undo::find_verdict(tx, d.run_id).await?;
     let outcome = if verdict.as_deref() == Some("made_worse") { Outcome::MadeWorse } else { Outcome::NotFixed };
@@ -245,5 +245,5 @@ async fn record(
     let (stage, word) = ("verify", outcome.word());
     decisions::insert(tx, NewDecision { client_id, stage, incident_id, subject_id, outcome: word, record }).await?;
     let entry = Entry::done("run.verified", ("run", d.run_id)).with(json!({ "outcome": word }));
-    audit::write(tx, Some(client_id), entry).await
+    audit::insert(tx, Some(client_id), entry).await
 }

@@ -13,9 +13,7 @@ use store::auth::EnrolmentIdentity;
 use store::enrolment_tokens::{self, Many};
 use store::enrolments::Enrolment;
 use store::newcomers::{self, Claim, Same};
-use store::{
-    Origin, TenantTx, auth, clients, credentials, enrolments, host_links, hosts, quotas, tenant_keys,
-};
+use store::{Origin, TenantTx, auth, clients, credentials, enrolments, host_links, hosts, quotas, tenant_keys};
 use uuid::Uuid;
 use wire::v1::{Challenge, Down, Enroll, Enrolled, PROTOCOL, Up, close};
 
@@ -271,7 +269,7 @@ async fn spend(
     let made = json!({"name": name, "site": site_id, "tags": tags, "key_id": key.id().to_string()});
     let detail = json!({"hostname": hostname, "profile": enroll.profile, "agent_version": enroll.agent_version});
     let entry = Entry::made("host.enrolled", ("host", host_id), made);
-    audit::write(tx, Some(client_id), entry.with(detail)).await?;
+    audit::insert(tx, Some(client_id), entry.with(detail)).await?;
     enrolment_tokens::note_spent(tx, client_id, token_id, host_id, left).await?;
     match plan {
         Plan::One(_) => enrolments::mark_spent(tx, token_id, &public_key, host_id).await?,

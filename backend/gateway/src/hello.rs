@@ -176,7 +176,7 @@ async fn distrust(tx: &mut TenantTx, host_id: Uuid, host: &mut hosts::Host, hell
         let (was, is) = (json!({"state": "trusted"}), json!({"state": "quarantined", "reason": reason}));
         let entry = Entry::changed("host.quarantined", ("host", host_id), was, is);
         let detail = json!({"reason": reason, "max_fence": hello.max_fence, "seen_fence": host.seen_fence});
-        audit::write(tx, Some(host.client_id), entry.with(detail)).await?;
+        audit::insert(tx, Some(host.client_id), entry.with(detail)).await?;
         tracing::warn!(%host_id, reason, "a host is quarantined");
     }
     Ok(())

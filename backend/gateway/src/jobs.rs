@@ -340,7 +340,7 @@ async fn distrust(tx: &mut TenantTx, link: &Begun, body: &ResultBody, what: &str
     let host_id = link.identity.host_id;
     tracing::warn!(%host_id, run_id = %body.job.run_id, what, "security");
     let detail = json!({"what": what, "job": body.job, "fence": body.fence});
-    Ok(audit::write(tx, Some(link.client_id), Entry::done("security", ("host", host_id)).with(detail)).await?)
+    Ok(audit::insert(tx, Some(link.client_id), Entry::done("security", ("host", host_id)).with(detail)).await?)
 }
 
 #[cfg(test)]

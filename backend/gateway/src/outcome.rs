@@ -156,7 +156,7 @@ pub async fn ended(tx: &mut TenantTx, job: &Job, body: &ResultBody) -> Result<()
 pub async fn late(tx: &mut TenantTx, job: &Job, body: &ResultBody) -> Result<()> {
     let detail = json!({ "ended": word(&body.ended), "took_ms": body.took_ms, "attempt": job.key.attempt });
     let entry = Entry::done("run.result_after_answer", ("run", job.key.run_id));
-    audit::write(tx, Some(job.client_id), entry.with(detail)).await
+    audit::insert(tx, Some(job.client_id), entry.with(detail)).await
 }
 
 /// How a job ended, as `run_events` say it.

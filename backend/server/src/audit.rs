@@ -104,7 +104,7 @@ pub async fn export(store: &Store, owner_url: &str, tenant: Option<&str>, file: 
     out.sync_all()?;
     // Reading all of it is an action too; it stands in the next file.
     let entry = Entry::done("audit.exported", ("tenant", tenant_id));
-    audit::write(&mut tx, None, entry.with(json!({ "entries": count - 1 }))).await?;
+    audit::insert(&mut tx, None, entry.with(json!({ "entries": count - 1 }))).await?;
     tx.commit().await?;
     Ok(count - 1)
 }

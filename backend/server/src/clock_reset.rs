@@ -2,10 +2,10 @@
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
+use store::Store;
 use store::audit::{self, Entry};
 use store::auth::OperatorTx;
 use store::remediate::{guardrails, runs};
-use store::Store;
 
 use crate::cli::OwnerArgs;
 use crate::config::Urls;
@@ -47,7 +47,7 @@ pub async fn reset(store: &Store, owner_url: &str) -> Result<Done> {
         let buckets = guardrails::reset_clock(&mut tx).await?;
         let detail = json!({ "jumped_secs": jumped_secs, "buckets": buckets });
         let entry = Entry::done("guardrails.clock_reset", ("tenant", tenant_id)).with(detail);
-        audit::write(&mut tx, None, entry).await?;
+        audit::insert(&mut tx, None, entry).await?;
         runs::make_held_due(&mut tx, None).await?;
         tx.commit().await?;
         done.buckets += buckets;

@@ -127,7 +127,7 @@ pub async fn archive(tx: &mut TenantTx, check: &InUse, by: &str) -> Result<bool>
         Some(client_id) => tx.changes(Kind::Host, client_id, check.host_id),
         None => tx.changes(Kind::Host, None, None),
     }
-    audit::write(tx, check.client_id, entry.with(detail)).await?;
+    audit::insert(tx, check.client_id, entry.with(detail)).await?;
     Ok(true)
 }
 

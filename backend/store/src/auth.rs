@@ -438,7 +438,7 @@ impl OperatorTx {
             done.hosts += hosts::count_holding_before(&mut tx, key.version).await?;
             // The server's, and none of the tenant's own: it has a newer one, and the ones before stay.
             let entry = audit::Entry::done("keys.rotated", ("tenant", tenant_id)).with(detail.clone());
-            audit::write(&mut tx, None, entry).await?;
+            audit::insert(&mut tx, None, entry).await?;
         }
         tx.commit().await?;
         Ok(done)

@@ -210,7 +210,7 @@ pub async fn propose(tx: &mut TenantTx, new: &NewChange<'_>) -> Result<bool> {
     .await?;
     let detail = json!({ "what": new.name, "was": new.was, "wanted": new.wanted, "by": new.by, "why": new.why });
     let entry = Entry::made("change.proposed", ("change", change_id), said("proposed"));
-    audit::write(tx, None, entry.with(detail)).await?;
+    audit::insert(tx, None, entry.with(detail)).await?;
     tx.due(Queue::Changes, lapses_at);
     Ok(true)
 }
@@ -351,7 +351,7 @@ pub async fn mark_confirmed(
     exactly_one("changes::mark_confirmed", done.rows_affected())?;
     tx.due(Queue::Changes, due_at);
     let entry = Entry::changed("change.confirmed", ("change", change_id), said("proposed"), said("confirmed"));
-    audit::write(tx, None, entry.with(json!({ "by": by, "reason": reason }))).await
+    audit::insert(tx, None, entry.with(json!({ "by": by, "reason": reason }))).await
 }
 
 /// Somebody said no.
@@ -372,7 +372,7 @@ pub async fn mark_rejected(tx: &mut TenantTx, change_id: Uuid, by: &str, reason:
     .await?;
     exactly_one("changes::mark_rejected", done.rows_affected())?;
     let entry = Entry::changed("change.rejected", ("change", change_id), said(&was), said("rejected"));
-    audit::write(tx, None, entry.with(json!({ "by": by, "reason": reason }))).await
+    audit::insert(tx, None, entry.with(json!({ "by": by, "reason": reason }))).await
 }
 
 /// It is over: applied, stale or lapsed.
@@ -397,7 +397,7 @@ pub async fn mark_ended(tx: &mut TenantTx, change_id: Uuid, state: State, why: &
         _ => "change.stale",
     };
     let entry = Entry::changed(action, ("change", change_id), said(&was), said(state.word()));
-    audit::write(tx, None, entry.with(json!({ "why": why }))).await
+    audit::insert(tx, None, entry.with(json!({ "why": why }))).await
 }
 
 /// Changes whose time has come: to take effect, or to lapse.

@@ -129,7 +129,7 @@ async fn take_out(tx: &mut TenantTx, called: &Called, why: &str) -> Result<()> {
 
 async fn note(tx: &mut TenantTx, entry: Entry<'_>, why: &str) -> Result<()> {
     let entry = if why.is_empty() { entry } else { entry.with(json!({ "why": why })) };
-    audit::write(tx, None, entry).await
+    audit::insert(tx, None, entry).await
 }
 
 /// A login has another address: each organization that called them by the old one calls them by the new one.

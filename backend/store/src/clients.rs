@@ -94,7 +94,7 @@ pub async fn insert(tx: &mut TenantTx, name: &str, time_zone: &str) -> Result<Uu
     let client_id = seeding::insert_client(tx, name, time_zone).await?;
     guardrails::ensure(tx, BucketKind::Client, &client_id.to_string()).await?;
     let entry = Entry::made("client.added", ("client", client_id), told(name, time_zone));
-    audit::write(tx, Some(client_id), entry).await?;
+    audit::insert(tx, Some(client_id), entry).await?;
     Ok(client_id)
 }
 
@@ -124,7 +124,7 @@ pub async fn update(tx: &mut TenantTx, client_id: Uuid, name: &str, time_zone: &
     let Some(was) = was else { return exactly_one("clients::update", 0) };
     tx.changes(Kind::Host, client_id, None);
     let (was, is) = (told(&was.name, &was.time_zone), told(name, time_zone));
-    audit::write(tx, Some(client_id), Entry::changed("client.changed", ("client", client_id), was, is)).await
+    audit::insert(tx, Some(client_id), Entry::changed("client.changed", ("client", client_id), was, is)).await
 }
 
 async fn list_host_ids(tx: &mut TenantTx, client_id: Uuid) -> Result<Vec<Uuid>> {
@@ -161,7 +161,7 @@ pub async fn archive(tx: &mut TenantTx, client_id: Uuid, by: &str) -> Result<boo
     }
     tx.changes(Kind::Incident, client_id, None);
     let entry = Entry::changed("client.archived", ("client", client_id), archived(false), archived(true));
-    audit::write(tx, Some(client_id), entry).await?;
+    audit::insert(tx, Some(client_id), entry).await?;
     Ok(true)
 }
 
@@ -182,6 +182,6 @@ pub async fn restore(tx: &mut TenantTx, client_id: Uuid) -> Result<bool> {
     }
     tx.changes(Kind::Incident, client_id, None);
     let entry = Entry::changed("client.restored", ("client", client_id), archived(true), archived(false));
-    audit::write(tx, Some(client_id), entry).await?;
+    audit::insert(tx, Some(client_id), entry).await?;
     Ok(true)
 }

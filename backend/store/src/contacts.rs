@@ -66,7 +66,7 @@ pub async fn insert(tx: &mut TenantTx, client_id: Uuid, person: &Person) -> Resu
     )
     .execute(tx.conn())
     .await?;
-    audit::write(tx, Some(client_id), Entry::made("contact.added", ("contact", contact_id), told(person))).await?;
+    audit::insert(tx, Some(client_id), Entry::made("contact.added", ("contact", contact_id), told(person))).await?;
     Ok(contact_id)
 }
 
@@ -96,7 +96,7 @@ pub async fn update(tx: &mut TenantTx, client_id: Uuid, contact_id: Uuid, person
     .execute(tx.conn())
     .await?;
     let entry = Entry::changed("contact.changed", ("contact", contact_id), told(&before), told(person));
-    audit::write(tx, Some(client_id), entry).await?;
+    audit::insert(tx, Some(client_id), entry).await?;
     Ok(true)
 }
 
@@ -113,7 +113,7 @@ pub async fn delete(tx: &mut TenantTx, client_id: Uuid, contact_id: Uuid) -> Res
     .await?;
     let Some(gone) = gone else { return Ok(false) };
     let gone = Person { name: gone.name, email: gone.email, phone: gone.phone, is_told: gone.is_told };
-    audit::write(tx, Some(client_id), Entry::removed("contact.removed", ("contact", contact_id), told(&gone))).await?;
+    audit::insert(tx, Some(client_id), Entry::removed("contact.removed", ("contact", contact_id), told(&gone))).await?;
     Ok(true)
 }
 

@@ -106,7 +106,7 @@ pub async fn insert(tx: &mut TenantTx, new: &New<'_>) -> Result<Uuid> {
     let made = json!({ "begins": new.begins, "host": host, "uses": uses, "expires_at": expires_at, "networks": new.networks,
         "site": new.site_id, "tags": new.tags });
     let entry = Entry::made("enrolment_token.made", ("enrolment_token", token_id), made);
-    audit::write(tx, Some(new.client_id), entry).await?;
+    audit::insert(tx, Some(new.client_id), entry).await?;
     Ok(token_id)
 }
 
@@ -233,7 +233,7 @@ pub async fn revoke(tx: &mut TenantTx, client_id: Uuid, token_id: Uuid) -> Resul
     }
     let (was, is) = (json!({ "revoked": false }), json!({ "revoked": true }));
     let entry = Entry::changed("enrolment_token.revoked", ("enrolment_token", token_id), was, is);
-    audit::write(tx, Some(client_id), entry).await?;
+    audit::insert(tx, Some(client_id), entry).await?;
     Ok(true)
 }
 
@@ -247,7 +247,7 @@ pub async fn note_spent(
 ) -> Result<()> {
     let (was, is) = (json!({ "uses_left": uses_left.saturating_add(1) }), json!({ "uses_left": uses_left }));
     let entry = Entry::changed("enrolment_token.spent", ("enrolment_token", token_id), was, is);
-    audit::write(tx, Some(client_id), entry.with(json!({ "host": host_id }))).await
+    audit::insert(tx, Some(client_id), entry.with(json!({ "host": host_id }))).await
 }
 
 /// A token for many hosts, as whoever enrols meets it.

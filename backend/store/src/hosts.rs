@@ -200,7 +200,7 @@ pub async fn mark_attested(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid, by
     let is = json!({ "state": "trusted", "seen_fence": 0 });
     tx.changes(Kind::Host, client_id, host_id);
     let entry = Entry::changed("host.attested", ("host", host_id), was, is);
-    audit::write(tx, Some(client_id), entry.with(json!({ "by": by }))).await?;
+    audit::insert(tx, Some(client_id), entry.with(json!({ "by": by }))).await?;
     Ok(true)
 }
 

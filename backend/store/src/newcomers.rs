@@ -24,7 +24,7 @@ pub async fn mark_waiting(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid, tok
         .await?;
     let (was, is) = (json!({ "state": "trusted" }), json!({ "state": "quarantined", "reason": REASON }));
     let entry = Entry::changed("host.waits", ("host", host_id), was, is);
-    audit::write(tx, Some(client_id), entry.with(json!({ "token": token_id }))).await
+    audit::insert(tx, Some(client_id), entry.with(json!({ "token": token_id }))).await
 }
 
 /// Remembers what the machine calls itself.
@@ -125,7 +125,7 @@ pub async fn insert_claim(tx: &mut TenantTx, claim: &Claim<'_>) -> Result<()> {
         }
         None => Entry::made("host.claimed", subject, after),
     };
-    audit::write(tx, Some(claim.client_id), entry).await
+    audit::insert(tx, Some(claim.client_id), entry).await
 }
 
 /// A claim that waits.
@@ -201,7 +201,7 @@ pub async fn accept_claim(
     let before = json!({ "state": was.state, "key_id": keys::digest(&was.public_key).to_string() });
     let after = json!({ "state": "trusted", "key_id": hex::encode(&key_id) });
     let entry = Entry::changed("host.enrolled_again", ("host", host_id), before, after);
-    audit::write(tx, Some(client_id), entry.with(json!({ "by": by }))).await?;
+    audit::insert(tx, Some(client_id), entry.with(json!({ "by": by }))).await?;
     Ok(true)
 }
 
@@ -218,7 +218,7 @@ pub async fn refuse_claim(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> 
     let Some(gone) = gone else { return Ok(false) };
     tx.changes(Kind::Host, client_id, host_id);
     let before = told(&gone.key_id, &gone.hostname, gone.address.as_deref());
-    audit::write(tx, Some(client_id), Entry::removed("host.claim_refused", ("host", host_id), before)).await?;
+    audit::insert(tx, Some(client_id), Entry::removed("host.claim_refused", ("host", host_id), before)).await?;
     Ok(true)
 }
 
@@ -270,6 +270,6 @@ pub async fn refuse(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> Result
     credentials::revoke_host_keys(tx, host_id).await?;
     tx.changes(Kind::Host, client_id, host_id);
     let (was, is) = (json!({ "name": name, "state": "quarantined" }), json!({ "state": "retired" }));
-    audit::write(tx, Some(client_id), Entry::changed("host.refused", ("host", host_id), was, is)).await?;
+    audit::insert(tx, Some(client_id), Entry::changed("host.refused", ("host", host_id), was, is)).await?;
     Ok(true)
 }

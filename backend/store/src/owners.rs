@@ -83,7 +83,7 @@ pub async fn insert(
         How::Acknowledged => Entry::changed("incident.acknowledged", subject, before, after),
         How::Taken => Entry::changed("incident.taken", subject, before, after),
     };
-    audit::write(tx, Some(was.client_id), entry).await
+    audit::insert(tx, Some(was.client_id), entry).await
 }
 
 /// Nobody has it any more.
@@ -99,5 +99,5 @@ pub async fn delete(tx: &mut TenantTx, incident_id: Uuid, was: &Open) -> Result<
     tx.changes(Kind::Incident, was.client_id, incident_id);
     let (before, after) = (owned(was.owner.as_deref()), owned(None));
     let entry = Entry::changed("incident.given_back", ("incident", incident_id), before, after);
-    audit::write(tx, Some(was.client_id), entry).await
+    audit::insert(tx, Some(was.client_id), entry).await
 }

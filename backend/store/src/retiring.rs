@@ -5,11 +5,11 @@ use jiff_sqlx::ToSqlx;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::audit::{self, Entry};
 use crate::endings::{self, Of};
 use crate::live::Kind;
 use crate::remediate::guardrails;
 use crate::remediate::runs::{self, Withdraw};
-use crate::audit::{self, Entry};
 use crate::{Result, TenantTx, credentials, host_links};
 
 /// Why what was open ended, as people read it.
@@ -50,7 +50,7 @@ pub async fn retire(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> Result
     let detail = json!({ "name": was.name, "incidents_closed": closed });
     let (was, is) = (json!({ "name": was.name, "state": was.state }), json!({ "state": "retired" }));
     let entry = Entry::changed("host.retired", ("host", host_id), was, is);
-    audit::write(tx, Some(client_id), entry.with(detail)).await?;
+    audit::insert(tx, Some(client_id), entry.with(detail)).await?;
     Ok(Retired::Yes)
 }
 

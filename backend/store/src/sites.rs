@@ -37,7 +37,7 @@ pub async fn list(tx: &mut TenantTx, client_id: Uuid) -> Result<Vec<Site>> {
 pub async fn insert(tx: &mut TenantTx, client_id: Uuid, name: &str) -> Result<Uuid> {
     let site_id = seeding::insert_site(tx, client_id, name).await?;
     let entry = Entry::made("site.added", ("site", site_id), json!({ "name": name }));
-    audit::write(tx, Some(client_id), entry).await?;
+    audit::insert(tx, Some(client_id), entry).await?;
     Ok(site_id)
 }
 
@@ -62,9 +62,8 @@ pub async fn rename(tx: &mut TenantTx, client_id: Uuid, site_id: Uuid, name: &st
     )
     .execute(tx.conn())
     .await?;
-    let entry =
-        Entry::changed("site.renamed", ("site", site_id), json!({ "name": before }), json!({ "name": name }));
-    audit::write(tx, Some(client_id), entry).await?;
+    let entry = Entry::changed("site.renamed", ("site", site_id), json!({ "name": before }), json!({ "name": name }));
+    audit::insert(tx, Some(client_id), entry).await?;
     Ok(true)
 }
 
@@ -101,6 +100,6 @@ pub async fn delete(tx: &mut TenantTx, client_id: Uuid, site_id: Uuid) -> Result
     .execute(tx.conn())
     .await?;
     let entry = Entry::removed("site.removed", ("site", site_id), json!({ "name": name }));
-    audit::write(tx, Some(client_id), entry).await?;
+    audit::insert(tx, Some(client_id), entry).await?;
     Ok(true)
 }

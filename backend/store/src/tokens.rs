@@ -101,7 +101,7 @@ pub async fn insert(tx: &mut TenantTx, new: &NewToken<'_>) -> Result<Uuid> {
         detail["service"] = json!(seat_id);
     }
     let made = json!({ "name": new.name, "scopes": new.scopes, "networks": new.networks, "expires_at": new.expires_at.to_string() });
-    audit::write(tx, None, Entry::made("token.made", ("token", token_id), made).with(detail)).await?;
+    audit::insert(tx, None, Entry::made("token.made", ("token", token_id), made).with(detail)).await?;
     Ok(token_id)
 }
 
@@ -247,7 +247,7 @@ async fn end(tx: &mut TenantTx, token_id: Uuid, by: &str, with: Option<Uuid>) ->
     exactly_one("tokens::mark_revoked", done.rows_affected())?;
     let (was, is) = (json!({ "revoked": false }), json!({ "revoked": true }));
     let entry = Entry::changed("token.revoked", ("token", token_id), was, is);
-    audit::write(tx, None, entry.with(json!({ "name": name, "with": with }))).await?;
+    audit::insert(tx, None, entry.with(json!({ "name": name, "with": with }))).await?;
     Ok(true)
 }
 

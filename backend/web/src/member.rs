@@ -271,7 +271,7 @@ async fn look(app: &App, session: &Session, member: &Member, parts: &Parts) -> R
     if let Some(asked) = asked {
         detail["query"] = asked.into();
     }
-    audit::write(&mut tx, None, Entry::done("support.looked", ("support", grant_id)).with(detail)).await?;
+    audit::insert(&mut tx, None, Entry::done("support.looked", ("support", grant_id)).with(detail)).await?;
     tx.commit().await?;
     seen.push(page);
     session.insert(key::LOOKED_AT, seen).await.map_err(|_| Failure::BUSY)

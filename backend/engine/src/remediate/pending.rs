@@ -87,5 +87,5 @@ pub(super) async fn record<'a>(
     decisions::insert_all(tx, new).await?;
     // The states that runs go through are in their own story; what the audit keeps is that it was decided, and how.
     let entry = Entry::done("run.decided", ("run", Uuid::nil())).with(json!({ "answer": answer }));
-    audit::write_each(tx, &subjects, entry).await
+    audit::insert_each(tx, &subjects, entry).await
 }

@@ -12,20 +12,19 @@ pub use export::Export;
 
 use jiff::{SignedDuration, Timestamp, Unit};
 use jiff_sqlx::ToSqlx;
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::live::Kind;
 use crate::{Queue, Result, Store, TenantTx};
 
 /// Writes an entry; the actor and where it comes from are the transaction's. Without a client it tells nothing of one.
-pub async fn write(tx: &mut TenantTx, client_id: Option<Uuid>, entry: Entry<'_>) -> Result<()> {
+pub async fn insert(tx: &mut TenantTx, client_id: Option<Uuid>, entry: Entry<'_>) -> Result<()> {
     let about = (client_id, entry.subject_id);
     write_rows(tx, &[about], entry).await
 }
 
 /// Writes entries that say the same of several things, each with its client.
-pub async fn write_each(tx: &mut TenantTx, subjects: &[(Uuid, Uuid)], entry: Entry<'_>) -> Result<()> {
+pub async fn insert_each(tx: &mut TenantTx, subjects: &[(Uuid, Uuid)], entry: Entry<'_>) -> Result<()> {
     let subjects: Vec<_> = subjects.iter().map(|&(client_id, subject_id)| (Some(client_id), subject_id)).collect();
     write_rows(tx, &subjects, entry).await
 }
@@ -91,58 +90,6 @@ async fn write_rows(tx: &mut TenantTx, subjects: &[(Option<Uuid>, Uuid)], entry:
     }
     tx.due(Queue::Audit, link_at(now));
     Ok(())
-}
-
-/// As [`write`], of one client, with what is no change or does not say so.
-pub async fn insert(
-    tx: &mut TenantTx,
-    client_id: Uuid,
-    action: &str,
-    subject_kind: &str,
-    subject_id: Uuid,
-    detail: Value,
-) -> Result<()> {
-    write(tx, Some(client_id), Entry::done(action, (subject_kind, subject_id)).with(detail)).await
-}
-
-/// As [`write_each`].
-pub async fn insert_each(
-    tx: &mut TenantTx,
-    subjects: &[(Uuid, Uuid)],
-    action: &str,
-    subject_kind: &str,
-    detail: Value,
-) -> Result<()> {
-    write_each(tx, subjects, Entry::done(action, (subject_kind, Uuid::nil())).with(detail)).await
-}
-
-/// As [`write`], of no client.
-pub async fn insert_tenant_wide(
-    tx: &mut TenantTx,
-    action: &str,
-    subject_kind: &str,
-    subject_id: Uuid,
-    detail: Value,
-) -> Result<()> {
-    write(tx, None, Entry::done(action, (subject_kind, subject_id)).with(detail)).await
-}
-
-/// As [`write`], of something that was `before` and is `after`; either is null where there was or is nothing.
-pub async fn insert_change(
-    tx: &mut TenantTx,
-    client_id: Option<Uuid>,
-    action: &str,
-    subject: (&str, Uuid),
-    detail: Value,
-    (before, after): (Value, Value),
-) -> Result<()> {
-    let entry = match (before, after) {
-        (Value::Null, Value::Null) => Entry::done(action, subject),
-        (Value::Null, after) => Entry::made(action, subject, after),
-        (before, Value::Null) => Entry::removed(action, subject, before),
-        (before, after) => Entry::changed(action, subject, before, after),
-    };
-    write(tx, client_id, entry.with(detail)).await
 }
 
 /// Where the transaction comes from, as the columns say it.

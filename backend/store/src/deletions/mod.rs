@@ -169,7 +169,7 @@ pub async fn insert(tx: &mut TenantTx, subject: Subject, name: &str, by: &str, d
         Subject::Tenant => Entry::made("organization.deletion_asked", about, after),
         Subject::Client(_) => Entry::made("client.deletion_asked", about, after),
     };
-    audit::write(tx, subject.client_id(), entry.with(json!({ "name": name }))).await?;
+    audit::insert(tx, subject.client_id(), entry.with(json!({ "name": name }))).await?;
     if let Some(deletion) = find(tx, subject).await? {
         tell(tx, &deletion, "deletion asked", by).await?;
     }
@@ -197,7 +197,7 @@ pub async fn mark_called_off(tx: &mut TenantTx, subject: Subject, by: &str) -> R
         Subject::Tenant => Entry::removed("organization.deletion_called_off", about, before),
         Subject::Client(_) => Entry::removed("client.deletion_called_off", about, before),
     };
-    audit::write(tx, subject.client_id(), entry.with(json!({ "name": deletion.name }))).await?;
+    audit::insert(tx, subject.client_id(), entry.with(json!({ "name": deletion.name }))).await?;
     tell(tx, &deletion, "deletion called off", by).await?;
     Ok(true)
 }
@@ -252,7 +252,7 @@ pub async fn begin_due(tx: &mut TenantTx) -> Result<()> {
                 Subject::Client(_) => Entry::changed("client.deletion_begun", about, was, is),
             };
             let detail = json!({ "name": deletion.name, "asked_by": deletion.asked_by });
-            audit::write(tx, subject.client_id(), entry.with(detail)).await?;
+            audit::insert(tx, subject.client_id(), entry.with(detail)).await?;
             tell(tx, &deletion, "deletion begun", &deletion.asked_by).await?;
         }
     }

@@ -9,8 +9,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::letters;
-use crate::error::exactly_one;
 use crate::audit::{self, Entry};
+use crate::error::exactly_one;
 use crate::{Queue, Result, Store, StoreError, TenantTx};
 
 /// An invitation that nobody answered yet.
@@ -175,7 +175,7 @@ pub async fn revoke_of(tx: &mut TenantTx, inviter_id: Uuid, still: Option<Role>)
         mark_revoked(tx, row.invitation_id).await?;
         let was = json!({ "email": row.email, "role": row.role, "clients": row.client_ids });
         let entry = Entry::removed("member.invitation_revoked", ("invitation", row.invitation_id), was);
-        audit::write(tx, None, entry.with(json!({ "invited_by": row.invited_by }))).await?;
+        audit::insert(tx, None, entry.with(json!({ "invited_by": row.invited_by }))).await?;
     }
     Ok(())
 }

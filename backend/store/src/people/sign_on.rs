@@ -203,7 +203,7 @@ pub async fn put(tx: &mut TenantTx, new: &New<'_>, required: bool, detail: Value
         Some(before) => Entry::changed("organization.sign_on_set", subject, before, after),
         None => Entry::made("organization.sign_on_set", subject, after),
     };
-    audit::write(tx, None, entry.with(detail)).await
+    audit::insert(tx, None, entry.with(detail)).await
 }
 
 /// Ends signing in by the provider, and every session that it began; false if there was none.
@@ -213,7 +213,7 @@ pub async fn end(tx: &mut TenantTx, detail: Value) -> Result<bool> {
     delete(tx).await?;
     set_required(tx, false).await?;
     let entry = Entry::removed("organization.sign_on_removed", ("tenant", tenant_id), before);
-    audit::write(tx, None, entry.with(detail)).await?;
+    audit::insert(tx, None, entry.with(detail)).await?;
     Ok(true)
 }
 

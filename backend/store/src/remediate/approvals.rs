@@ -117,7 +117,7 @@ pub async fn answer(tx: &mut TenantTx, run: &Run, answer: &Answer) -> Result<boo
     .await?;
     let (was, is) = (json!({ "state": State::AwaitingApproval.word() }), json!({ "state": to.word() }));
     let entry = Entry::changed("run.answered", ("run", run.run_id), was, is);
-    audit::write(tx, Some(run.client_id), entry.with(detail)).await?;
+    audit::insert(tx, Some(run.client_id), entry.with(detail)).await?;
     if !answer.yes {
         runs::close_remediation(tx, run.run_id, "denied").await?;
         incidents::mark_escalated(tx, run.incident_id, &format!("{cause}. Nothing was touched.")).await?;

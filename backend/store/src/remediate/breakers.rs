@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::guardrails;
 use super::runs::{self, Run};
-use crate::live::Kind;
 use crate::audit::{self, Entry};
+use crate::live::Kind;
 use crate::{Result, StoreError, TenantTx};
 
 /// The keys of the breakers over a run.
@@ -115,7 +115,7 @@ pub async fn close(tx: &mut TenantTx, scope: Scope, key: &str, reason: &str) -> 
     save(tx, scope, key, State::Closed, 0, None).await?;
     let detail = json!({ "breaker": format!("{}:{key}", scope.word()), "reason": reason });
     let entry = Entry::changed("breaker.closed_by_person", ("tenant", tenant_id), was, is);
-    audit::write(tx, None, entry.with(detail)).await?;
+    audit::insert(tx, None, entry.with(detail)).await?;
     runs::make_held_due(tx, None).await?;
     Ok(true)
 }

@@ -68,7 +68,7 @@ pub async fn answer(tx: &mut TenantTx, run: &Run, answer: Answer, by: &str) -> R
     }
     let (was, is) = (json!({ "state": State::Unknown.word() }), json!({ "state": to.word() }));
     let entry = Entry::changed("run.doubt_answered", ("run", run.run_id), was, is);
-    audit::write(tx, Some(run.client_id), entry.with(detail)).await?;
+    audit::insert(tx, Some(run.client_id), entry.with(detail)).await?;
     let now = tx.now().await?;
     tx.due(Queue::Remediate, now);
     Ok(true)

@@ -80,7 +80,7 @@ impl Place {
             Place::Tenant => None,
             Place::Client(client_id) | Place::Host { client_id, .. } => Some(client_id),
         };
-        audit::write(tx, client_id, entry).await
+        audit::insert(tx, client_id, entry).await
     }
 
     /// Takes back what has no permit yet, tells the agents, and answers what was permitted before and still runs.

@@ -5,8 +5,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::runs;
-use crate::classify::alerts;
 use crate::audit::{self, Entry};
+use crate::classify::alerts;
 use crate::{Result, TenantTx, notify};
 
 /// Runs to be undone that no undo was decided on.
@@ -63,7 +63,7 @@ pub async fn mark_failed(tx: &mut TenantTx, run_id: Uuid, why: &str) -> Result<(
     }
     let (was, is) = (json!({ "state": State::Undoing.word() }), json!({ "state": State::UndoFailed.word() }));
     let entry = Entry::changed("run.undo_failed", ("run", run_id), was, is);
-    audit::write(tx, Some(run.client_id), entry.with(json!({ "why": why }))).await?;
+    audit::insert(tx, Some(run.client_id), entry.with(json!({ "why": why }))).await?;
     let said = if verdict == "made_worse" { "The fix made something worse" } else { "The fix did not help" };
     let now = tx.now().await?;
     tx.due(crate::Queue::Remediate, now);

@@ -201,7 +201,7 @@ pub async fn finish(
         Comes::Again(login_id) => login_id,
         Comes::First(login_id) => {
             let made = json!({ "issuer": set.issuer, "subject": named.subject });
-            audit::write(&mut tx, None, Entry::made("member.sign_on_bound", ("member", login_id), made)).await?;
+            audit::insert(&mut tx, None, Entry::made("member.sign_on_bound", ("member", login_id), made)).await?;
             login_id
         }
         why @ (Comes::Nobody | Comes::Other) => {

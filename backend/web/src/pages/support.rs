@@ -56,7 +56,7 @@ pub async fn begin(
     let mut tx = app.store.begin(&member.scope).await?;
     tx.comes_from(origin);
     let entry = Entry::done("support.begun", ("support", grant_id));
-    audit::write(&mut tx, None, entry.with(json!({ "browser": visitor.agent }))).await?;
+    audit::insert(&mut tx, None, entry.with(json!({ "browser": visitor.agent }))).await?;
     tx.commit().await?;
     entry::begin_support(&session, &visitor, tenant_id, grant_id).await?;
     Ok(Redirect::to("/").into_response())

@@ -13,11 +13,12 @@ use domain::quota::Counted;
 use domain::relay::Relay;
 use keys::seal::MasterKey;
 use serde_json::{Value, json};
+use store::audit::{self, Entry};
 use store::auth::OperatorTx;
 use store::classify::mappings;
 use store::remediate::guardrails;
 use store::seeding;
-use store::{Queue, Store, StoreError, TenantTx, audit, configuration, mail_relays, quotas};
+use store::{Queue, Store, StoreError, TenantTx, configuration, mail_relays, quotas};
 use uuid::Uuid;
 
 use super::document::Member;
@@ -305,9 +306,9 @@ async fn finish(
         Intent::Apply if work.scope == Scope::Made || !work.report.is_empty() => {
             let lines: Vec<String> = work.report.lines.iter().map(ToString::to_string).collect();
             let detail = json!({ "by": work.author.name, "differences": lines });
-            // Each difference says how it was and is; what the file changes has no entry beside them but for mappings.
+            // Each difference says how it was and is.
             let entry = Entry::done("configuration.applied", ("tenant", tenant_id)).with(detail);
-            audit::write(&mut tx, None, entry).await?;
+            audit::insert(&mut tx, None, entry).await?;
             tx.commit().await?;
         }
         _ => tx.rollback().await?,

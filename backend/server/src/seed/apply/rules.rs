@@ -9,11 +9,12 @@ use domain::quota::Counted;
 use keys::seal::{Aad, open, seal};
 use keys::sign::{Context, SigningKey};
 use serde_json::{Value, json};
+use store::audit::{self, Entry};
 use store::changes::{self, NewChange, Subject, mode_value};
 use store::remediate::runs::{self, Withdraw};
 use store::seeding::{self, SignedVersion};
 use store::tenant_keys::{self, TenantKey};
-use store::{Store, StoreError, TenantTx, audit, configuration, quotas, sealing};
+use store::{Store, StoreError, TenantTx, configuration, quotas, sealing};
 use uuid::Uuid;
 use wire::v1::Playbook;
 
@@ -199,7 +200,7 @@ impl Work<'_> {
             Mode::Auto => Entry::made("mapping_promoted", subject, made),
             _ => Entry::made("mapping_created", subject, made),
         };
-        audit::write(tx, None, entry.with(detail)).await?;
+        audit::insert(tx, None, entry.with(detail)).await?;
         if begins != mode {
             self.propose_mode(tx, id, 1, name, begins, mode).await?;
         }
@@ -230,11 +231,12 @@ impl Work<'_> {
             let detail =
                 json!({"mapping": definition.name, "version": version, "mode": now.word(), "by": self.author.name});
             let (subject, (was, is)) = (("mapping", id), forms);
-            let entry = match now == old_mode {
-                true => Entry::changed("mapping_changed", subject, was, is),
-                false => Entry::changed("mapping_demoted", subject, was, is),
+            let entry = if now == old_mode {
+                Entry::changed("mapping_changed", subject, was, is)
+            } else {
+                Entry::changed("mapping_demoted", subject, was, is)
             };
-            audit::write(tx, None, entry.with(detail)).await?;
+            audit::insert(tx, None, entry.with(detail)).await?;
         }
         if now != old_mode {
             for host_id in runs::list_hosts_unpermitted(tx, Some(id)).await? {

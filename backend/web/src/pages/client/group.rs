@@ -11,11 +11,11 @@ use domain::remediate::group::ServiceGroup;
 use domain::remediate::guardrails::Limits;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use store::TenantTx;
+use store::audit::{self, Entry};
 use store::changes::{self, NewChange, Subject, group_value};
 use store::remediate::runs::{self, Withdraw};
 use store::remediate::{groups, guardrails};
-use store::TenantTx;
-use store::audit::{self, Entry};
 use uuid::Uuid;
 use views::client::Group;
 use views::client_edit::{Part, TypedGroup};
@@ -209,7 +209,7 @@ async fn held(
         Some(before) => Entry::changed("service_group.declared", subject, before, after),
         None => Entry::made("service_group.declared", subject, after),
     };
-    Ok(audit::write(tx, Some(client_id), entry.with(detail)).await?)
+    Ok(audit::insert(tx, Some(client_id), entry.with(detail)).await?)
 }
 
 /// A client's groups as its pages show them.

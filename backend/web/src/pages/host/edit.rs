@@ -213,7 +213,7 @@ async fn write(
     configuration::update_host(tx, Machine::Enrolled(row.host_id), site_id, &json!(tags)).await?;
     let told = |site: Option<Uuid>, tags: &BTreeMap<String, String>| json!({ "site": site, "tags": tags });
     let (was, is) = (told(row.site_id, &before), told(site_id, tags));
-    audit::write(tx, Some(row.client_id), Entry::changed("host.placed", ("host", row.host_id), was, is)).await?;
+    audit::insert(tx, Some(row.client_id), Entry::changed("host.placed", ("host", row.host_id), was, is)).await?;
     Ok(true)
 }
 

@@ -81,7 +81,7 @@ pub async fn watch_service(
     }
     let check_id = seeding::insert_check(tx, &check.name, check.kind.word(), definition.clone()).await?;
     archiving::mark_made_for(tx, check_id, host.client_id, id).await?;
-    audit::write(tx, Some(host.client_id), Entry::made("check.made", ("check", check_id), definition)).await?;
+    audit::insert(tx, Some(host.client_id), Entry::made("check.made", ("check", check_id), definition)).await?;
     configuration::wake_hosts(tx, &[id]).await?;
     Ok(Ok(check_id))
 }

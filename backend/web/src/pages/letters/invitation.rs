@@ -102,7 +102,7 @@ pub async fn submit(
     invitations::mark_accepted(&mut tx, invitation.invitation_id, login_id).await?;
     let made = json!({ "email": email, "role": invitation.role.word(), "clients": clients });
     let entry = Entry::made("member.joined", ("member", login_id), made);
-    audit::write(&mut tx, None, entry.with(json!({ "invited_by": invitation.invited_by }))).await?;
+    audit::insert(&mut tx, None, entry.with(json!({ "invited_by": invitation.invited_by }))).await?;
     let tenant_id = tx.tenant_id();
     tx.commit().await?;
     letters::mark_used(&app.store, offer.invited.letter_id).await?;

@@ -125,7 +125,7 @@ pub async fn finish(
     })?;
     let tenant_id = tx.tenant_id();
     let made = json!({ "name": letter.facts["organization"], "time_zone": zone, "owner": email });
-    audit::write(&mut tx, None, Entry::made("organization.begun", ("tenant", tenant_id), made)).await?;
+    audit::insert(&mut tx, None, Entry::made("organization.begun", ("tenant", tenant_id), made)).await?;
     tx.commit().await?;
     letters::mark_used(&app.store, founder.letter.letter_id).await?;
     entry::begin(&app, &session, &visitor, founder.login_id, Some(tenant_id)).await?;

@@ -80,7 +80,7 @@ pub async fn send(app: App, member: Arc<Member>) -> Result<Response, Failure> {
     let place = PLACES.enter(member.seat().scope.tenant_id(), LASTS).ok_or(Failure::BUSY)?;
     let mut tx = member.begin(&app).await?;
     let entry = Entry::done("organization.exported", ("tenant", tx.tenant_id()));
-    audit::write(&mut tx, None, entry).await?;
+    audit::insert(&mut tx, None, entry).await?;
     tx.commit().await?;
     let writing = Writing { app, member, everything: Everything::default(), place };
     let parts = stream::try_unfold(writing, async |mut writing| {

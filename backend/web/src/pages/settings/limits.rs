@@ -8,11 +8,11 @@ use domain::limit::Limit;
 use domain::remediate::guardrails::{BucketKind, Numbers};
 use serde::Deserialize;
 use serde_json::json;
+use store::TenantTx;
+use store::audit::{self, Entry};
 use store::changes::{self, Change, NewChange, Subject, limit_key, limit_value};
 use store::remediate::guardrails;
 use store::remediate::runs::{self, Withdraw};
-use store::TenantTx;
-use store::audit::{self, Entry};
 use views::settings::{LimitGroup, LimitRow, LimitsPage, Tab};
 use views::{Nav, took};
 
@@ -150,7 +150,7 @@ pub async fn change_limit(
     }
     let detail = json!({ "limit": limit.word, "by": by, "why": why });
     let entry = Entry::changed("limit.tightened", ("tenant", tenant_id), was, wanted);
-    audit::write(tx, None, entry.with(detail)).await?;
+    audit::insert(tx, None, entry.with(detail)).await?;
     Ok(Ok(Came::Set))
 }
 

@@ -7,8 +7,8 @@ use domain::relay::{Login, Relay, Tls};
 use domain::secret::Kind;
 use serde::Deserialize;
 use serde_json::json;
-use store::remediate::guardrails;
 use store::audit::{self, Entry};
+use store::remediate::guardrails;
 use store::{TenantTx, mail_relays, secrets};
 use views::Nav;
 use views::settings::{MailPage, RelaySet, RelayTyped, Tab};
@@ -96,7 +96,7 @@ pub async fn set_relay(tx: &mut TenantTx, member: &Member, relay: &Relay) -> Res
         Some(set) => Entry::changed("organization.relay_set", subject, json!(set.relay), json!(relay)),
         None => Entry::made("organization.relay_set", subject, json!(relay)),
     };
-    audit::write(tx, None, entry.with(json!({ "by": by }))).await?;
+    audit::insert(tx, None, entry.with(json!({ "by": by }))).await?;
     Ok(Ok(()))
 }
 
@@ -110,7 +110,7 @@ pub async fn remove_relay(tx: &mut TenantTx, member: &Member) -> Result<bool, Fa
     }
     let (subject, by) = (("tenant", tx.tenant_id()), member.name(tx).await?);
     let entry = Entry::removed("organization.relay_removed", subject, json!(before.relay));
-    audit::write(tx, None, entry.with(json!({ "by": by }))).await?;
+    audit::insert(tx, None, entry.with(json!({ "by": by }))).await?;
     Ok(true)
 }
 

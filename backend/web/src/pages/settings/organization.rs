@@ -66,7 +66,7 @@ pub async fn change_organization(
     let told = |name: &str, zone: &str| json!({ "name": name, "time_zone": zone });
     let (subject, was, is) =
         (("tenant", tx.tenant_id()), told(&before.name, &before.time_zone), told(&name, &time_zone));
-    audit::write(tx, None, Entry::changed("organization.changed", subject, was, is)).await?;
+    audit::insert(tx, None, Entry::changed("organization.changed", subject, was, is)).await?;
     Ok(Ok(true))
 }
 

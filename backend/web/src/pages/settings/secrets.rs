@@ -8,11 +8,11 @@ use keys::Secret;
 use probe::SshKey;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use store::audit::{self, Entry};
 use store::detect::checks;
 use store::remediate::guardrails;
 use store::sealing::Rotated;
 use store::secrets::{self, New, Stored};
-use store::audit::{self, Entry};
 use store::{TenantTx, mail_relays, sealing, tenant_keys};
 use uuid::Uuid;
 use views::Nav;
@@ -218,7 +218,7 @@ pub async fn rotate_key(app: &App, tx: &mut TenantTx, member: &Member) -> Result
     let done = sealing::rotate(tx, app.vault.master(), &mut rng()).await?;
     let (subject, was, is) = (("tenant", tx.tenant_id()), told(done.version - 1), told(done.version));
     let entry = Entry::changed("organization.sealing_key_replaced", subject, was, is);
-    audit::write(tx, None, entry.with(json!({ "values": done.values }))).await?;
+    audit::insert(tx, None, entry.with(json!({ "values": done.values }))).await?;
     Ok(done)
 }
 
@@ -251,7 +251,7 @@ fn told(version: i32) -> Value {
 }
 
 async fn write_down(tx: &mut TenantTx, entry: Entry<'_>, name: &str, kind: Kind) -> Result<(), Failure> {
-    Ok(audit::write(tx, None, entry.with(json!({ "name": name, "kind": kind.word() }))).await?)
+    Ok(audit::insert(tx, None, entry.with(json!({ "name": name, "kind": kind.word() }))).await?)
 }
 
 /// What refers to a secret.

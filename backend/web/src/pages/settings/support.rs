@@ -7,9 +7,9 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::Act;
 use serde::Deserialize;
 use serde_json::json;
+use store::TenantTx;
 use store::audit::{self, Entry};
 use store::people::support;
-use store::TenantTx;
 use uuid::Uuid;
 use views::Nav;
 use views::settings::{SupportGrant, SupportPage, Tab};
@@ -74,7 +74,7 @@ pub async fn insert_grant(
     let lasts = Duration::from_secs(u64::from(hours) * 3_600);
     let grant_id = support::insert(tx, &by, &reason, lasts).await?;
     let made = json!({ "hours": hours, "reason": reason });
-    audit::write(tx, None, Entry::made("support.granted", ("support", grant_id), made)).await?;
+    audit::insert(tx, None, Entry::made("support.granted", ("support", grant_id), made)).await?;
     Ok(Ok(grant_id))
 }
 
@@ -85,7 +85,7 @@ pub async fn end_grants(tx: &mut TenantTx, member: &Member) -> Result<bool, Fail
     let ended = support::end_all(tx, &by).await?;
     for grant in &ended {
         let was = json!({ "reason": grant.reason, "ends_at": grant.ends_at.to_string() });
-        audit::write(tx, None, Entry::removed("support.withdrawn", ("support", grant.grant_id), was)).await?;
+        audit::insert(tx, None, Entry::removed("support.withdrawn", ("support", grant.grant_id), was)).await?;
     }
     Ok(!ended.is_empty())
 }

@@ -38,7 +38,7 @@ pub async fn send(app: App, member: Arc<Member>) -> Result<Response, Failure> {
     let mut tx = member.begin(&app).await?;
     let export = Export::begin(&mut tx).await?.ok_or(Failure::NOT_FOUND)?;
     let entry = Entry::done("audit.exported", ("tenant", tx.tenant_id()));
-    audit::write(&mut tx, None, entry.with(json!({ "entries": export.entries() }))).await?;
+    audit::insert(&mut tx, None, entry.with(json!({ "entries": export.entries() }))).await?;
     tx.commit().await?;
     let writing = Writing { app, member, export, place };
     let parts = stream::try_unfold(writing, async |mut writing| {

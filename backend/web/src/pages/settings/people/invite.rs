@@ -9,8 +9,8 @@ use domain::people::{check_email, may_invite};
 use domain::quota::Counted;
 use serde::Deserialize;
 use serde_json::json;
-use store::people::invitations::{self, New};
 use store::audit::{self, Entry};
+use store::people::invitations::{self, New};
 use store::{TenantTx, logins, quotas};
 use uuid::Uuid;
 
@@ -85,7 +85,7 @@ pub async fn insert_invitation(
         New { email: &email, role, client_ids: clients.as_deref(), by: &seat.member, inviter_id: member.login_id() };
     let id = invitations::insert(tx, &new, &seat.organization).await?;
     let made = json!({ "email": email, "role": role.word(), "clients": clients });
-    audit::write(tx, None, Entry::made("member.invited", ("invitation", id), made)).await?;
+    audit::insert(tx, None, Entry::made("member.invited", ("invitation", id), made)).await?;
     Ok(Ok(id))
 }
 
@@ -98,7 +98,7 @@ pub async fn take_back(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result<(
     }
     invitations::mark_revoked(tx, id).await?;
     let was = json!({ "email": invitation.email, "role": invitation.role.word(), "clients": invitation.client_ids });
-    Ok(audit::write(tx, None, Entry::removed("member.invitation_revoked", ("invitation", id), was)).await?)
+    Ok(audit::insert(tx, None, Entry::removed("member.invitation_revoked", ("invitation", id), was)).await?)
 }
 
 /// Invites somebody.

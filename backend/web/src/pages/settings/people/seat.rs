@@ -5,9 +5,9 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::{Act, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use store::audit::{self, Entry};
 use store::people::invitations;
 use store::people::members::{self, Seat};
-use store::audit::{self, Entry};
 use store::{TenantTx, channels, configuration};
 use uuid::Uuid;
 
@@ -67,7 +67,7 @@ pub async fn change_seat(
     }
     let (was, is) = (told(seat.role, seat.client_ids.as_deref()), told(role, clients.as_deref()));
     let entry = Entry::changed("member.changed", ("member", id), was, is);
-    audit::write(tx, None, entry.with(json!({ "email": seat.email }))).await?;
+    audit::insert(tx, None, entry.with(json!({ "email": seat.email }))).await?;
     invitations::revoke_of(tx, id, clients.is_none().then_some(role)).await?;
     Ok(Ok(true))
 }
@@ -79,7 +79,7 @@ pub async fn remove_seat(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result
     channels::delete_of_member(tx, &seat.email, "they are no member any more", member.login_id()).await?;
     invitations::revoke_of(tx, id, None).await?;
     let entry = Entry::removed("member.removed", ("member", id), told(seat.role, seat.client_ids.as_deref()));
-    Ok(audit::write(tx, None, entry.with(json!({ "email": seat.email }))).await?)
+    Ok(audit::insert(tx, None, entry.with(json!({ "email": seat.email }))).await?)
 }
 
 /// What the audit says of a seat: its role, and the clients it sees; none: all.

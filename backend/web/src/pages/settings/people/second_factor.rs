@@ -5,9 +5,9 @@ use axum::response::Redirect;
 use domain::access::Act;
 use serde::Deserialize;
 use serde_json::json;
-use store::people::members;
 use store::TenantTx;
 use store::audit::{self, Entry};
+use store::people::members;
 use views::error::Kind;
 
 use crate::member::Member;
@@ -35,7 +35,7 @@ pub async fn ask_for_second_factor(tx: &mut TenantTx, member: &Member, required:
     members::set_second_factor(tx, required).await?;
     let (subject, told) = (("tenant", tx.tenant_id()), |required: bool| json!({ "required": required }));
     let entry = Entry::changed("organization.second_factor", subject, told(was), told(required));
-    audit::write(tx, None, entry).await?;
+    audit::insert(tx, None, entry).await?;
     Ok(true)
 }
 

@@ -8,8 +8,8 @@ use domain::quota::Counted;
 use domain::token::SERVICE_ROLES;
 use serde::Deserialize;
 use serde_json::json;
-use store::people::services::{self, New};
 use store::audit::{self, Entry};
+use store::people::services::{self, New};
 use store::{TenantTx, quotas};
 use uuid::Uuid;
 
@@ -69,7 +69,7 @@ pub async fn insert_service(
         return Ok(Err(Refusal::field("name", "There is a service account of this name already.")));
     };
     let made = json!({ "name": name, "role": role.word(), "clients": clients });
-    audit::write(tx, None, Entry::made("service.made", ("service", id), made)).await?;
+    audit::insert(tx, None, Entry::made("service.made", ("service", id), made)).await?;
     Ok(Ok(id))
 }
 
@@ -81,7 +81,7 @@ pub async fn remove_service(tx: &mut TenantTx, member: &Member, id: Uuid) -> Res
     let tokens = services::delete(tx, id, &by).await?;
     let was = json!({ "name": service.name, "role": service.role.word(), "clients": service.client_ids });
     let entry = Entry::removed("service.removed", ("service", id), was);
-    Ok(audit::write(tx, None, entry.with(json!({ "tokens": tokens }))).await?)
+    Ok(audit::insert(tx, None, entry.with(json!({ "tokens": tokens }))).await?)
 }
 
 /// Makes one.
