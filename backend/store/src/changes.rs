@@ -391,12 +391,12 @@ pub async fn mark_ended(tx: &mut TenantTx, change_id: Uuid, state: State, why: &
     .execute(tx.conn())
     .await?;
     exactly_one("changes::mark_ended", done.rows_affected())?;
-    let action = match state {
-        State::Applied => "change.applied",
-        State::Lapsed => "change.lapsed",
-        _ => "change.stale",
+    let (subject, was, is) = (("change", change_id), said(&was), said(state.word()));
+    let entry = match state {
+        State::Applied => Entry::changed("change.applied", subject, was, is),
+        State::Lapsed => Entry::changed("change.lapsed", subject, was, is),
+        _ => Entry::changed("change.stale", subject, was, is),
     };
-    let entry = Entry::changed(action, ("change", change_id), said(&was), said(state.word()));
     audit::insert(tx, None, entry.with(json!({ "why": why }))).await
 }
 
