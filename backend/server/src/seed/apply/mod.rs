@@ -306,9 +306,13 @@ async fn finish(
         Intent::Apply if work.scope == Scope::Made || !work.report.is_empty() => {
             let lines: Vec<String> = work.report.lines.iter().map(ToString::to_string).collect();
             let detail = json!({ "by": work.author.name, "differences": lines });
-            // Each difference says how it was and is.
-            let entry = Entry::done("configuration.applied", ("tenant", tenant_id)).with(detail);
-            audit::insert(&mut tx, None, entry).await?;
+            let (subject, (before, after)) = (("tenant", tenant_id), work.report.sides());
+            let entry = if work.scope == Scope::Made {
+                Entry::made("configuration.applied", subject, after)
+            } else {
+                Entry::changed("configuration.applied", subject, before, after)
+            };
+            audit::insert(&mut tx, None, entry.with(detail)).await?;
             tx.commit().await?;
         }
         _ => tx.rollback().await?,
