@@ -7,7 +7,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::audit::{Entry, link_at};
+use crate::audit::{self, link_at};
 use crate::nodes::DEAD_AFTER;
 use crate::people::plans;
 use crate::{Origin, Queue, Result, Store, SystemTx};
@@ -47,7 +47,7 @@ pub(super) async fn note(
 }
 
 /// Writes the same into the organization's own audit: that it was the operator, and not who.
-async fn tell(tx: &mut SystemTx, did: &Did, entry: Entry<'_>) -> Result<()> {
+async fn tell(tx: &mut SystemTx, did: &Did, entry: audit::Entry<'_>) -> Result<()> {
     let now = tx.now().await?;
     sqlx::query!(
         "SELECT maintenance.note_operator($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -79,8 +79,8 @@ pub async fn set_state(store: &Store, tenant_id: Uuid, to: &str, reason: &str, d
     }
     let (subject, was, is) = (("tenant", tenant_id), json!({ "state": from }), json!({ "state": to }));
     let entry = match to {
-        "suspended" => Entry::changed("organization.suspended", subject, was, is),
-        _ => Entry::changed("organization.resumed", subject, was, is),
+        "suspended" => audit::Entry::changed("organization.suspended", subject, was, is),
+        _ => audit::Entry::changed("organization.resumed", subject, was, is),
     };
     note(&mut tx, did, entry.action, Some(tenant_id), json!({ "reason": reason })).await?;
     tell(&mut tx, did, entry.with(json!({ "reason": reason }))).await?;
@@ -110,7 +110,7 @@ pub async fn give_plan(store: &Store, tenant_id: Uuid, plan: &str, did: &Did) ->
     let Some(was) = plans::set_in(tx.conn(), tenant_id, plan).await? else { return Ok(false) };
     note(&mut tx, did, "organization.plan", Some(tenant_id), json!({ "plan": plan })).await?;
     let (was, is) = (json!({ "plan": was }), json!({ "plan": plan }));
-    tell(&mut tx, did, Entry::changed("organization.plan", ("tenant", tenant_id), was, is)).await?;
+    tell(&mut tx, did, audit::Entry::changed("organization.plan", ("tenant", tenant_id), was, is)).await?;
     tx.commit().await?;
     store.wake().wake(Queue::Audit);
     Ok(true)
