@@ -54,6 +54,7 @@ async fn a_member_is_read_changed_and_removed_and_their_tokens_with_them() {
     let (status, ..) = p.console.api("GET", "/api/v1/hosts", &sams, &[], None).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
     assert_eq!(p.console.count("tenant_audit WHERE action = 'member.removed' AND actor LIKE 'token %'").await, 1);
+    p.console.sides_are_as_listed().await;
 }
 
 #[tokio::test]

@@ -161,6 +161,7 @@ async fn each_act_of_an_operator_asks_for_a_code_that_counts_once_and_stands_in_
         assert_eq!(console.count(&entry).await, 1, "{action}");
     }
     assert_eq!(console.count("tenant_audit WHERE action LIKE 'organization.%' AND actor = 'operator'").await, 3);
+    console.sides_are_as_listed().await;
 }
 
 #[tokio::test]

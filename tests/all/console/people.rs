@@ -695,8 +695,9 @@ async fn what_happens_to_an_account_stands_in_the_audit_of_each_organization_whe
         0,
         "each says in which request"
     );
-    let secrets = format!("tenant_audit WHERE detail::text LIKE '%{}%'", codes[0]);
+    let secrets = format!("tenant_audit t WHERE t::text LIKE '%{}%'", codes[0]);
     assert_eq!(console.count(&secrets).await, 0);
+    console.sides_are_as_listed().await;
 }
 
 #[tokio::test]

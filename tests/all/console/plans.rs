@@ -79,6 +79,7 @@ async fn a_full_plan_refuses_what_is_new_and_says_the_limit_and_the_way_out() {
     let standings = store::platform::list_standings(&console.store, None, 50).await.unwrap();
     let stands = standings.iter().find(|stands| stands.tenant_id == console.ours.tenant).unwrap();
     assert_eq!((stands.members, stands.hosts), (6, 1));
+    console.sides_are_as_listed().await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use super::rust_files;
 use crate::support::workspace;
 
 /// An action, and how its entries are made.
-type Written = (String, String);
+pub type Written = (String, String);
 
 /// What functions of the database write, where no tenant is known.
 const BY_THE_DATABASE: &[(&str, &str)] =
@@ -33,7 +33,7 @@ fn written(text: &str) -> Result<Vec<Written>, String> {
 }
 
 /// The lines of the list.
-fn listed(text: &str) -> BTreeSet<Written> {
+pub fn listed(text: &str) -> BTreeSet<Written> {
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
     let kinds = |(action, rest): (&str, &str)| -> Vec<Written> {
         let kinds = rest.trim_end_matches(" |").split(" or ");
