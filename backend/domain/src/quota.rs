@@ -8,7 +8,7 @@ pub enum Counted {
     Hosts,
     /// Checks that are not archived.
     Checks,
-    /// Members, and who is invited.
+    /// Members, service accounts, and who is invited.
     Members,
 }
 

@@ -3,11 +3,12 @@
 use domain::remediate::breaker::{Change, Judged, Scope, State, Turned, judge};
 use domain::remediate::platform_storm::Sign;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
+use store::TenantTx;
+use store::audit::{self, Entry};
 use store::remediate::breakers::{self, Row};
 use store::remediate::runs::{self, Run, Withdraw};
 use store::remediate::signs;
-use store::{TenantTx, audit};
 
 /// Judges the breakers over a run by how it turned out; the host's only once its remediation is `closed`. Answers
 /// what opened, for people.
@@ -49,18 +50,19 @@ async fn judge_one(
     row: Option<&Row>,
     turned: Turned,
 ) -> store::Result<bool> {
+    let (subject, was) = (("run", run.run_id), told(row.map_or(State::Closed, |row| row.breaker.state)));
     match change(tx, run, scope, row, turned).await? {
         Change::Stays => Ok(false),
         Change::Closes => {
             breakers::save(tx, scope, key, State::Closed, 0, None).await?;
             runs::make_held_due(tx, None).await?;
-            note(tx, run, "breaker.closed", scope).await?;
+            note(tx, run, Entry::changed("breaker.closed", subject, was, told(State::Closed)), scope).await?;
             Ok(false)
         }
         Change::Opens { reopened } => {
             breakers::save(tx, scope, key, State::Open, reopened, None).await?;
             runs::withdraw_unpermitted(tx, &stopped(run, scope), "a breaker opened").await?;
-            note(tx, run, "breaker.opened", scope).await?;
+            note(tx, run, Entry::changed("breaker.opened", subject, was, told(State::Open)), scope).await?;
             Ok(true)
         }
     }
@@ -95,6 +97,12 @@ fn stopped(run: &Run, scope: Scope) -> Withdraw {
     }
 }
 
-async fn note(tx: &mut TenantTx, run: &Run, action: &str, scope: Scope) -> store::Result<()> {
-    audit::insert(tx, run.client_id, action, "run", run.run_id, json!({ "stops": scope.label() })).await
+/// Writes down what a breaker over a run became; `entry` is about the run.
+async fn note(tx: &mut TenantTx, run: &Run, entry: Entry<'_>, scope: Scope) -> store::Result<()> {
+    audit::insert(tx, Some(run.client_id), entry.with(json!({ "stops": scope.label() }))).await
+}
+
+/// How a breaker was or is, as the audit says it.
+fn told(state: State) -> Value {
+    json!({ "state": state.word() })
 }

@@ -6,11 +6,12 @@ use domain::classify::{Mapping, Mode};
 use domain::remediate::damage;
 use domain::remediate::guardrails::Numbers;
 use serde_json::{Value, json};
+use store::audit::{self, Entry};
 use store::changes::{self, Change, Subject, limit_key};
 use store::classify::mappings;
 use store::people::sign_on;
 use store::remediate::{groups, guardrails, runs};
-use store::{Queue, Store, TenantScope, TenantTx, audit, configuration, hosts};
+use store::{Queue, Store, TenantScope, TenantTx, configuration, hosts};
 use uuid::Uuid;
 
 use crate::ladder;
@@ -72,7 +73,14 @@ async fn take_effect(tx: &mut TenantTx, change: &Change) -> store::Result<Result
     match subject {
         Subject::Mode(mapping_id) => raise(tx, change, mapping_id).await,
         Subject::ServiceGroup(group_id) => match serde_json::from_value(change.wanted.clone()) {
-            Ok(group) => groups::update(tx, group_id, &group).await.map(Ok),
+            Ok(group) => {
+                let client_id = groups::list(tx).await?.into_iter().find(|row| row.group_id == group_id);
+                let client_id = client_id.map(|row| row.client_id);
+                groups::update(tx, group_id, &group).await?;
+                let (subject, was, is) = (("service_group", group_id), change.was.clone(), change.wanted.clone());
+                note(tx, change, client_id, Entry::changed("service_group.loosened", subject, was, is)).await?;
+                Ok(Ok(()))
+            }
             Err(_) => Ok(Err("the group cannot be read".to_owned())),
         },
         Subject::HostTags(host_id) => retag(tx, change, host_id).await,
@@ -82,9 +90,17 @@ async fn take_effect(tx: &mut TenantTx, change: &Change) -> store::Result<Result
             let old = guardrails::find(tx, kind, &key).await?.set;
             guardrails::set_numbers(tx, kind, &key, part.moved(old, numbers(&change.wanted))).await?;
             runs::make_held_due(tx, None).await?; // there may be room now
+            let (subject, was, is) = (("tenant", tx.tenant_id()), change.was.clone(), change.wanted.clone());
+            note(tx, change, None, Entry::changed("limit.loosened", subject, was, is)).await?;
             Ok(Ok(()))
         }
     }
+}
+
+/// Writes down what a change came to, with who proposed and who confirmed it.
+async fn note(tx: &mut TenantTx, change: &Change, client_id: Option<Uuid>, entry: Entry<'_>) -> store::Result<()> {
+    let detail = json!({ "what": change.name, "by": change.answered_by, "proposed_by": change.proposed_by });
+    audit::insert(tx, client_id, entry.with(detail)).await
 }
 
 /// Gives a host its tags, by which it leaves a service group. Links are locked before hosts.
@@ -94,17 +110,18 @@ async fn retag(tx: &mut TenantTx, change: &Change, host_id: Uuid) -> store::Resu
     configuration::set_tags(tx, host_id, &change.wanted["tags"]).await?;
     runs::make_held_due(tx, None).await?; // it may wait for a group it has left
     let detail = json!({ "host": host.name, "by": change.answered_by, "proposed_by": change.proposed_by });
-    let sides = (change.was.clone(), change.wanted.clone());
-    audit::insert_change(tx, Some(host.client_id), "host.retagged", ("host", host_id), detail, sides).await?;
+    let (was, is) = (change.was.clone(), change.wanted.clone());
+    let entry = Entry::changed("host.retagged", ("host", host_id), was, is);
+    audit::insert(tx, Some(host.client_id), entry.with(detail)).await?;
     Ok(Ok(()))
 }
 
 /// Sets the provider of sign-on with the secret that waits, or removes it. How members sign on is locked, and is what it was.
 async fn sign_on_by(tx: &mut TenantTx, change: &Change) -> store::Result<Result<(), Stale>> {
     let (wanted, was) = (&change.wanted, &change.was);
-    let detail = json!({ "was": was["provider"], "by": change.answered_by, "proposed_by": change.proposed_by });
+    let by = json!({ "by": change.answered_by, "proposed_by": change.proposed_by });
     if wanted["provider"].is_null() {
-        let ended = sign_on::end(tx, detail).await?;
+        let ended = sign_on::end(tx, by).await?;
         return Ok(if ended { Ok(()) } else { Err("there is no provider".to_owned()) });
     }
     let Some((sealed, version)) = changes::find_sealed(tx, Subject::SignOn).await? else {
@@ -119,12 +136,8 @@ async fn sign_on_by(tx: &mut TenantTx, change: &Change) -> store::Result<Result<
         return Ok(Err("its secret is for another version".to_owned()));
     }
     let required = wanted["required"].as_bool().unwrap_or(false);
-    let mut detail = detail;
-    for (name, value) in [("issuer", json!(issuer)), ("client_id", json!(application_id)), ("domains", json!(domains))]
-    {
-        detail[name] = value;
-    }
-    (detail["required"], detail["new_secret"]) = (json!(required), json!(true));
+    let mut detail = by;
+    detail["new_secret"] = json!(true);
     let new = sign_on::New {
         issuer,
         application_id,
@@ -177,7 +190,8 @@ async fn raise(tx: &mut TenantTx, change: &Change, mapping_id: Uuid) -> store::R
     }
     let version = mappings::publish(tx, mapping_id, mapping.version, mode.word(), &mapping.definition).await?;
     let detail = json!({ "mapping": mapping.name, "version": version, "mode": mode.word(), "by": change.answered_by, "proposed_by": change.proposed_by });
-    let modes = (change.was.clone(), change.wanted.clone());
-    audit::insert_change(tx, None, "mapping_promoted", ("mapping", mapping_id), detail, modes).await?;
+    let (was, is) = (change.was.clone(), change.wanted.clone());
+    let entry = Entry::changed("mapping_promoted", ("mapping", mapping_id), was, is);
+    audit::insert(tx, None, entry.with(detail)).await?;
     Ok(Ok(()))
 }

@@ -9,6 +9,7 @@ use domain::classify::{
     AlertFacts, ClassifyRecord, Mapping, MappingVersion, Mode, Outcome, classify, fingerprint_text, title,
 };
 use serde_json::json;
+use store::audit::{self, Entry};
 use store::classify::due_signals::{self, Signal};
 use store::classify::{alerts, facts, incidents, mappings};
 use store::decisions::{self, NewDecision};
@@ -214,7 +215,8 @@ async fn recurs(tx: &mut TenantTx, fingerprint: &[u8; 32]) -> store::Result<Recu
     };
     guardrails::lock(tx, &guardrails::buckets_of(tx.tenant_id(), run.client_id, run.host_id, run.playbook_id)).await?;
     if runs::mark_relapsed(tx, run.run_id).await? {
-        store::audit::insert(tx, run.client_id, "run.relapsed", "run", run.run_id, json!({})).await?;
+        let (was, is) = (json!({ "relapsed": false }), json!({ "relapsed": true }));
+        audit::insert(tx, Some(run.client_id), Entry::changed("run.relapsed", ("run", run.run_id), was, is)).await?;
         breaker::after(tx, &run, false, true).await?;
     }
     Ok(recurrence)

@@ -15,7 +15,8 @@ use domain::remediate::platform_storm::Sign;
 use domain::remediate::storm::Reach;
 use domain::run::State;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
+use store::audit::{self, Entry};
 use store::classify::{alerts, incidents};
 use store::notify;
 use store::remediate::approvals;
@@ -157,6 +158,11 @@ async fn put_aside(store: &Store, scope: &TenantScope, claimed: Claimed, first: 
     tx.commit().await
 }
 
+/// A run's state as the audit says it.
+fn state(state: State) -> Value {
+    json!({ "state": state.word() })
+}
+
 /// Ends a waiting run that cannot be decided, and calls a person.
 async fn deny(tx: &mut TenantTx, run_id: Uuid, why: &str) -> store::Result<()> {
     let Some(run) = runs::find(tx, run_id).await? else { return Ok(()) };
@@ -166,7 +172,8 @@ async fn deny(tx: &mut TenantTx, run_id: Uuid, why: &str) -> store::Result<()> {
     }
     if runs::advance(tx, run_id, from, State::Cancelled, why, json!({}), None).await? {
         runs::close_remediation(tx, run_id, "cancelled").await?;
-        store::audit::insert(tx, run.client_id, "run.denied", "run", run_id, json!({ "why": why })).await?;
+        let entry = Entry::changed("run.denied", ("run", run_id), state(from), state(State::Cancelled));
+        audit::insert(tx, Some(run.client_id), entry.with(json!({ "why": why }))).await?;
         notify::needs_you(tx, (&run).into(), why).await?;
     }
     Ok(())
@@ -391,7 +398,8 @@ async fn lapse(tx: &mut TenantTx, run_id: Uuid) -> store::Result<()> {
     let cause = "nobody answered";
     if runs::advance(tx, run_id, State::AwaitingApproval, State::Expired, cause, json!({}), None).await? {
         runs::close_remediation(tx, run_id, "expired").await?;
-        store::audit::insert(tx, run.client_id, "run.lapsed", "run", run_id, json!({})).await?;
+        let (was, is) = (state(State::AwaitingApproval), state(State::Expired));
+        audit::insert(tx, Some(run.client_id), Entry::changed("run.lapsed", ("run", run_id), was, is)).await?;
         let why = "Nobody said yes to the fix in time, and no answer is a no. Nothing was touched.";
         notify::needs_you(tx, (&run).into(), why).await?;
     }

@@ -7,6 +7,7 @@ use domain::run::State;
 use domain::verify::judge::{Facts, Look, Neighbour, Next, Outcome, VerifyRecord, judge};
 use domain::verify::undo::{UndoRecord, restored, wants_undo};
 use serde_json::{Value, json};
+use store::audit::{self, Entry};
 use store::classify::{alerts, incidents};
 use store::decisions::{self, NewDecision};
 use store::notify::{self, About};
@@ -187,7 +188,8 @@ async fn undone(tx: &mut TenantTx, d: &Due, ok: bool, neighbours: Vec<Neighbour>
         return undo::mark_failed(tx, d.run_id, "not all that was ok before the fix is ok again").await;
     }
     runs::advance(tx, d.run_id, State::Undoing, State::Undone, "the undo was verified", json!({}), None).await?;
-    store::audit::insert(tx, client_id, "run.undone", "run", d.run_id, json!({})).await?;
+    let (was, is) = (json!({ "state": State::Undoing.word() }), json!({ "state": State::Undone.word() }));
+    audit::insert(tx, Some(client_id), Entry::changed("run.undone", ("run", d.run_id), was, is)).await?;
     tx.due(Queue::Remediate, now);
     let verdict = undo::find_verdict(tx, d.run_id).await?;
     let outcome = if verdict.as_deref() == Some("made_worse") { Outcome::MadeWorse } else { Outcome::NotFixed };
@@ -242,5 +244,6 @@ async fn record(
     let (client_id, incident_id, subject_id) = (d.client_id, Some(d.incident_id), d.run_id);
     let (stage, word) = ("verify", outcome.word());
     decisions::insert(tx, NewDecision { client_id, stage, incident_id, subject_id, outcome: word, record }).await?;
-    store::audit::insert(tx, client_id, "run.verified", "run", d.run_id, json!({ "outcome": word })).await
+    let entry = Entry::done("run.verified", ("run", d.run_id)).with(json!({ "outcome": word }));
+    audit::insert(tx, Some(client_id), entry).await
 }

@@ -8,11 +8,12 @@ use domain::fleet::{is_name, network};
 use domain::quota::Counted;
 use keys::{Context, PublicKey};
 use serde_json::{Value, json};
+use store::audit::{self, Entry};
 use store::auth::EnrolmentIdentity;
 use store::enrolment_tokens::{self, Many};
 use store::enrolments::Enrolment;
 use store::newcomers::{self, Claim, Same};
-use store::{TenantTx, audit, auth, clients, credentials, enrolments, host_links, hosts, quotas, tenant_keys};
+use store::{Origin, TenantTx, auth, clients, credentials, enrolments, host_links, hosts, quotas, tenant_keys};
 use uuid::Uuid;
 use wire::v1::{Challenge, Down, Enroll, Enrolled, PROTOCOL, Up, close};
 
@@ -128,6 +129,7 @@ impl Plan {
 
 async fn enrol(gateway: &Inner, identity: &EnrolmentIdentity, asking: &Asking<'_>) -> Result<Enrolled, End> {
     let mut tx = gateway.store.begin(&identity.scope).await?;
+    tx.comes_from(Origin { address: asking.from, request_id: None });
     let plan = Plan::find(&mut tx, identity.enrolment_id).await?;
     if !network::allows(plan.networks(), asking.from) {
         return Err(refused("the enrolment token may not be used from this machine's network"));
@@ -194,8 +196,11 @@ async fn become_host(
     match same {
         // Its key is this host's, and a token of its client is in its hand: the answer got lost, or a person said yes.
         Some(same) if same.public_key == public_key && machine.is_some() => {
-            if matches!(plan, Plan::One(_)) && credentials::spend_enrolment_token(tx, token_id).await? {
+            if matches!(plan, Plan::One(_))
+                && let Some(left) = credentials::spend_enrolment_token(tx, token_id).await?
+            {
                 enrolments::mark_spent(tx, token_id, &public_key, same.host_id).await?;
+                enrolment_tokens::note_spent(tx, plan.client_id(), token_id, same.host_id, left).await?;
             }
             Ok(Became::Host(same.host_id))
         }
@@ -241,9 +246,7 @@ async fn spend(
     if let Err(full) = quotas::find_room(tx, Counted::Hosts, 1).await? {
         return Err(refused(full));
     }
-    if !credentials::spend_enrolment_token(tx, token_id).await? {
-        return Err(unknown());
-    }
+    let left = credentials::spend_enrolment_token(tx, token_id).await?.ok_or_else(unknown)?;
     let Asking { key, enroll, .. } = asking;
     let (public_key, client_id, (site_id, tags)) = (key.to_bytes(), plan.client_id(), plan.place());
     let hostname = shortened(&enroll.hostname);
@@ -263,17 +266,14 @@ async fn spend(
     host_links::insert(tx, client_id, host_id, gateway.config.node_id).await?;
     credentials::insert_host_key(tx, key.id().as_bytes(), host_id).await?;
     outcome::host_made(tx, host_id).await?;
-    let waits = match plan {
-        Plan::One(_) => {
-            enrolments::mark_spent(tx, token_id, &public_key, host_id).await?;
-            false
-        }
-        Plan::Many(_) => {
-            newcomers::mark_waiting(tx, host_id, token_id).await?;
-            true
-        }
-    };
-    let detail = json!({"hostname": hostname, "key_id": key.id().to_string(), "profile": enroll.profile, "agent_version": enroll.agent_version, "waits": waits});
-    audit::insert(tx, client_id, "host.enrolled", "host", host_id, detail).await?;
+    let made = json!({"name": name, "site": site_id, "tags": tags, "key_id": key.id().to_string()});
+    let detail = json!({"hostname": hostname, "profile": enroll.profile, "agent_version": enroll.agent_version});
+    let entry = Entry::made("host.enrolled", ("host", host_id), made);
+    audit::insert(tx, Some(client_id), entry.with(detail)).await?;
+    enrolment_tokens::note_spent(tx, client_id, token_id, host_id, left).await?;
+    match plan {
+        Plan::One(_) => enrolments::mark_spent(tx, token_id, &public_key, host_id).await?,
+        Plan::Many(_) => newcomers::mark_waiting(tx, client_id, host_id, token_id).await?,
+    }
     Ok(host_id)
 }

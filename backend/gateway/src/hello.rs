@@ -6,9 +6,10 @@ use domain::detect::HostFacts;
 use jiff::Timestamp;
 use keys::{Context, PublicKey};
 use serde_json::json;
+use store::audit::{self, Entry};
 use store::auth::HostIdentity;
 use store::detect::{check_requests, check_states, checks};
-use store::{TenantTx, audit, auth, host_links, hosts};
+use store::{TenantTx, auth, host_links, hosts};
 use uuid::Uuid;
 use wire::v1::{Down, Hello, JournalState, PROTOCOL, Prove, Up, close};
 
@@ -172,8 +173,10 @@ async fn distrust(tx: &mut TenantTx, host_id: Uuid, host: &mut hosts::Host, hell
     let Some(reason) = suspicion(host.seen_fence, host.attested, hello) else { return Ok(()) };
     if hosts::mark_quarantined(tx, host_id, &reason).await? {
         host.state = "quarantined".into();
+        let (was, is) = (json!({"state": "trusted"}), json!({"state": "quarantined", "reason": reason}));
+        let entry = Entry::changed("host.quarantined", ("host", host_id), was, is);
         let detail = json!({"reason": reason, "max_fence": hello.max_fence, "seen_fence": host.seen_fence});
-        audit::insert(tx, host.client_id, "host.quarantined", "host", host_id, detail).await?;
+        audit::insert(tx, Some(host.client_id), entry.with(detail)).await?;
         tracing::warn!(%host_id, reason, "a host is quarantined");
     }
     Ok(())

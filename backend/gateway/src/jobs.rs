@@ -6,12 +6,13 @@ use std::time::Duration;
 use base64::Engine as _;
 use keys::{Context, digest};
 use serde_json::json;
+use store::audit::{self, Entry};
 use store::detect::check_requests::{self, LOOK_AGAIN, LookedAgain};
 use store::detect::check_states::Subject;
 use store::detect::observations::{self, NewObservation};
 use store::remediate::jobs::{self, Brakes, Lease, Stored, ToLease};
 use store::remediate::maintenance;
-use store::{Queue, Store, TenantTx, audit, diagnostics, host_links, hosts};
+use store::{Queue, Store, TenantTx, diagnostics, host_links, hosts};
 use uuid::Uuid;
 use wire::v1::{
     CheckNow, Diagnose, Down, Envelope, Job, JobKey, JobResult, MAX_OUTPUT_BYTES, Playbook, Refused, ResultAck,
@@ -339,7 +340,7 @@ async fn distrust(tx: &mut TenantTx, link: &Begun, body: &ResultBody, what: &str
     let host_id = link.identity.host_id;
     tracing::warn!(%host_id, run_id = %body.job.run_id, what, "security");
     let detail = json!({"what": what, "job": body.job, "fence": body.fence});
-    Ok(audit::insert(tx, link.client_id, "security", "host", host_id, detail).await?)
+    Ok(audit::insert(tx, Some(link.client_id), Entry::done("security", ("host", host_id)).with(detail)).await?)
 }
 
 #[cfg(test)]

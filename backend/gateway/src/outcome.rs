@@ -2,13 +2,14 @@
 
 use domain::run::State;
 use serde_json::{Value, json};
+use store::audit::{self, Entry};
 use store::classify::{alerts, incidents};
 use store::notify;
 use store::remediate::jobs::Job;
 use store::remediate::runs::Run;
 use store::remediate::{guardrails, runs, undo};
 use store::verify::{neighbours, verifications};
-use store::{Queue, Result, TenantTx, audit};
+use store::{Queue, Result, TenantTx};
 use uuid::Uuid;
 use wire::v1::{Ended, Refused, RefusedReason, ResultBody};
 
@@ -154,7 +155,8 @@ pub async fn ended(tx: &mut TenantTx, job: &Job, body: &ResultBody) -> Result<()
 /// A result after a person's word: it is kept and shown, and the run stays as the person said.
 pub async fn late(tx: &mut TenantTx, job: &Job, body: &ResultBody) -> Result<()> {
     let detail = json!({ "ended": word(&body.ended), "took_ms": body.took_ms, "attempt": job.key.attempt });
-    audit::insert(tx, job.client_id, "run.result_after_answer", "run", job.key.run_id, detail).await
+    let entry = Entry::done("run.result_after_answer", ("run", job.key.run_id));
+    audit::insert(tx, Some(job.client_id), entry.with(detail)).await
 }
 
 /// How a job ended, as `run_events` say it.

@@ -12,7 +12,7 @@ use keys::PublicKey;
 use keys::chain::file::{Fault, LINE, Said, Verifier, Whole};
 use serde_json::json;
 use store::Store;
-use store::audit::{self, Export};
+use store::audit::{self, Entry, Export};
 use store::auth::OperatorTx;
 
 use crate::cli;
@@ -103,7 +103,8 @@ pub async fn export(store: &Store, owner_url: &str, tenant: Option<&str>, file: 
     }
     out.sync_all()?;
     // Reading all of it is an action too; it stands in the next file.
-    audit::insert_tenant_wide(&mut tx, "audit.exported", "tenant", tenant_id, json!({ "entries": count - 1 })).await?;
+    let entry = Entry::done("audit.exported", ("tenant", tenant_id));
+    audit::insert(&mut tx, None, entry.with(json!({ "entries": count - 1 }))).await?;
     tx.commit().await?;
     Ok(count - 1)
 }

@@ -2,9 +2,10 @@
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
+use store::Store;
+use store::audit::{self, Entry};
 use store::auth::OperatorTx;
 use store::remediate::{guardrails, runs};
-use store::{Store, audit};
 
 use crate::cli::OwnerArgs;
 use crate::config::Urls;
@@ -45,7 +46,8 @@ pub async fn reset(store: &Store, owner_url: &str) -> Result<Done> {
         let mut tx = OperatorTx::begin(store, owner_url).await?.into_tenant(tenant_id).await?;
         let buckets = guardrails::reset_clock(&mut tx).await?;
         let detail = json!({ "jumped_secs": jumped_secs, "buckets": buckets });
-        audit::insert_tenant_wide(&mut tx, "guardrails.clock_reset", "tenant", tenant_id, detail).await?;
+        let entry = Entry::done("guardrails.clock_reset", ("tenant", tenant_id)).with(detail);
+        audit::insert(&mut tx, None, entry).await?;
         runs::make_held_due(&mut tx, None).await?;
         tx.commit().await?;
         done.buckets += buckets;

@@ -11,7 +11,8 @@ use domain::deletion::is_meant;
 use domain::people::{check_email, check_name};
 use domain::quota::{Plan, is_plan_name};
 use keys::token;
-use serde_json::json;
+use serde_json::{Value, json};
+use store::audit::{self, Entry};
 use store::auth::OperatorTx;
 use store::deletions::{self, Subject};
 use store::everything::Everything;
@@ -21,7 +22,7 @@ use store::people::support;
 use store::platform;
 use store::remediate::freezes;
 use store::remediate::stops::Place;
-use store::{Store, audit, configuration};
+use store::{Store, TenantTx, configuration};
 use uuid::Uuid;
 
 use crate::cli::{OwnerArgs, PlanCommand, Platform, SignUpArg};
@@ -178,9 +179,29 @@ pub async fn support_link(store: &Store, owner: &str, wanted: &str) -> Result<St
     };
     let token = keys::token::mint(keys::token::Kind::Support, &mut crate::random::rng());
     support::insert_link(&mut tx, grant_id, &token.hash(), SUPPORT_LASTS).await?;
-    audit::insert_tenant_wide(&mut tx, "support.link_made", "support", grant_id, json!({})).await?;
+    audit::insert(&mut tx, None, Entry::done("support.link_made", ("support", grant_id))).await?;
     tx.commit().await?;
     Ok(format!("/support/{}", token.reveal()))
+}
+
+/// Sets the state of an organization, with the entry in the platform's audit; goes on as the organization, with the state that
+/// it had.
+async fn set_state(
+    store: &Store,
+    owner: &str,
+    tenant_id: Uuid,
+    (state, action): (&str, &str),
+    detail: Value,
+) -> Result<(TenantTx, String)> {
+    let mut operator = begin(store, owner).await?;
+    let was = founding::set_state(&mut operator, tenant_id, state).await?;
+    platform::note(&mut operator, action, Some(tenant_id), detail).await?;
+    Ok((operator.into_tenant(tenant_id).await?, was))
+}
+
+/// How an organization stands, as its audit says it.
+fn told(state: &str) -> Value {
+    json!({ "state": state })
 }
 
 /// All actions stop first, then the members are shut out; checks go on, and nothing is lost.
@@ -188,13 +209,13 @@ async fn suspend(store: &Store, owner: &str, wanted: &str, reason: &str) -> Resu
     let (tenant_id, reason) = (find(store, owner, wanted).await?, named("--reason", reason)?);
     let mut tx = begin(store, owner).await?.into_tenant(tenant_id).await?;
     freezes::insert(&mut tx, Place::Tenant, &reason, BY).await?;
-    audit::insert_tenant_wide(&mut tx, "organization.suspended", "tenant", tenant_id, json!({ "reason": reason }))
-        .await?;
     tx.commit().await?;
-    let mut operator = begin(store, owner).await?;
-    founding::set_state(&mut operator, tenant_id, "suspended").await?;
-    platform::note(&mut operator, "organization.suspended", Some(tenant_id), json!({ "reason": reason })).await?;
-    operator.commit().await?;
+    let (detail, to) = (json!({ "reason": reason }), ("suspended", "organization.suspended"));
+    let (mut tx, was) = set_state(store, owner, tenant_id, to, detail.clone()).await?;
+    let (was, is) = (told(&was), told("suspended"));
+    let entry = Entry::changed("organization.suspended", ("tenant", tenant_id), was, is);
+    audit::insert(&mut tx, None, entry.with(detail)).await?;
+    tx.commit().await?;
     println!("Suspended: its members cannot sign in, nothing acts on its hosts, and they are watched on.");
     Ok(())
 }
@@ -268,14 +289,14 @@ async fn plan(command: PlanCommand) -> Result<()> {
             let (store, owner) = open(at)?;
             let tenant_id = find(&store, &owner, &tenant).await?;
             let mut operator = begin(&store, &owner).await?;
-            if !plans::give(&mut operator, tenant_id, &plan).await? {
+            let Some(was) = plans::give(&mut operator, tenant_id, &plan).await? else {
                 bail!("there is no plan {plan:?}: see `mendwright platform plan list`");
-            }
+            };
             platform::note(&mut operator, "organization.plan", Some(tenant_id), json!({ "plan": plan })).await?;
-            operator.commit().await?;
-            let mut tx = begin(&store, &owner).await?.into_tenant(tenant_id).await?;
-            let detail = json!({ "plan": plan });
-            audit::insert_tenant_wide(&mut tx, "organization.plan", "tenant", tenant_id, detail).await?;
+            let mut tx = operator.into_tenant(tenant_id).await?;
+            let (was, is) = (json!({ "plan": was }), json!({ "plan": plan }));
+            let entry = Entry::changed("organization.plan", ("tenant", tenant_id), was, is);
+            audit::insert(&mut tx, None, entry).await?;
             tx.commit().await?;
             println!("{tenant} has the plan {plan}.");
         }
@@ -323,7 +344,8 @@ async fn export(store: &Store, owner: &str, wanted: &str, file: &Path) -> Result
     }
     out.sync_all()?;
     let detail = json!({ "rows": everything.rows() });
-    audit::insert_tenant_wide(&mut tx, "organization.exported", "tenant", tenant_id, detail).await?;
+    let entry = Entry::done("organization.exported", ("tenant", tenant_id)).with(detail);
+    audit::insert(&mut tx, None, entry).await?;
     tx.commit().await?;
     note(store, owner, "organization.exported", tenant_id).await?;
     println!("{} rows are in {}.", everything.rows(), file.display());
@@ -332,12 +354,10 @@ async fn export(store: &Store, owner: &str, wanted: &str, file: &Path) -> Result
 
 async fn resume(store: &Store, owner: &str, wanted: &str) -> Result<()> {
     let tenant_id = find(store, owner, wanted).await?;
-    let mut operator = begin(store, owner).await?;
-    founding::set_state(&mut operator, tenant_id, "active").await?;
-    platform::note(&mut operator, "organization.resumed", Some(tenant_id), json!({})).await?;
-    operator.commit().await?;
-    let mut tx = begin(store, owner).await?.into_tenant(tenant_id).await?;
-    audit::insert_tenant_wide(&mut tx, "organization.resumed", "tenant", tenant_id, json!({})).await?;
+    let to = ("active", "organization.resumed");
+    let (mut tx, was) = set_state(store, owner, tenant_id, to, json!({})).await?;
+    let (was, is) = (told(&was), told("active"));
+    audit::insert(&mut tx, None, Entry::changed("organization.resumed", ("tenant", tenant_id), was, is)).await?;
     tx.commit().await?;
     println!(
         "Its members can sign in. All actions stay stopped until an owner or an admin lets it act again (/guardrails)."

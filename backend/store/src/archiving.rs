@@ -9,10 +9,11 @@ use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::audit::{self, Entry};
 use crate::configuration::{self, Machine};
 use crate::endings::{self, Of};
 use crate::live::Kind;
-use crate::{Result, StoreError, TenantTx, audit};
+use crate::{Result, StoreError, TenantTx};
 
 /// Why what was open ended, as people read it.
 const CAUSE: &str = "its check was archived";
@@ -121,12 +122,12 @@ pub async fn archive(tx: &mut TenantTx, check: &InUse, by: &str) -> Result<bool>
     endings::end_looks(tx, of).await?;
     let closed = endings::close(tx, of, CAUSE).await?;
     let detail = json!({ "name": check.check.name, "incidents_closed": closed });
-    let change = (json!(check.check), Value::Null);
+    let entry = Entry::removed("check.archived", ("check", check.check_id), json!(check.check));
     match check.client_id {
         Some(client_id) => tx.changes(Kind::Host, client_id, check.host_id),
         None => tx.changes(Kind::Host, None, None),
     }
-    audit::insert_change(tx, check.client_id, "check.archived", ("check", check.check_id), detail, change).await?;
+    audit::insert(tx, check.client_id, entry.with(detail)).await?;
     Ok(true)
 }
 

@@ -436,7 +436,9 @@ impl OperatorTx {
         for tenant_id in ids {
             tx = tx.enter_tenant(tenant_id).await?;
             done.hosts += hosts::count_holding_before(&mut tx, key.version).await?;
-            audit::insert_tenant_wide(&mut tx, "keys.rotated", "tenant", tenant_id, detail.clone()).await?;
+            // The server's, and none of the tenant's own: it has a newer one, and the ones before stay.
+            let entry = audit::Entry::done("keys.rotated", ("tenant", tenant_id)).with(detail.clone());
+            audit::insert(&mut tx, None, entry).await?;
         }
         tx.commit().await?;
         Ok(done)

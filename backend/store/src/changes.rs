@@ -16,6 +16,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::audit::{self, Entry};
 use crate::classify::mappings;
 use crate::error::exactly_one;
 use crate::people::sign_on;
@@ -208,7 +209,8 @@ pub async fn propose(tx: &mut TenantTx, new: &NewChange<'_>) -> Result<bool> {
     .execute(tx.conn())
     .await?;
     let detail = json!({ "what": new.name, "was": new.was, "wanted": new.wanted, "by": new.by, "why": new.why });
-    note(tx, "change.proposed", change_id, detail, (Value::Null, said("proposed"))).await?;
+    let entry = Entry::made("change.proposed", ("change", change_id), said("proposed"));
+    audit::insert(tx, None, entry.with(detail)).await?;
     tx.due(Queue::Changes, lapses_at);
     Ok(true)
 }
@@ -234,15 +236,20 @@ pub async fn find_current(tx: &mut TenantTx, subject: Subject) -> Result<Option<
 
 /// The change, locked. Whoever locks buckets locks them before.
 pub async fn find_locked(tx: &mut TenantTx, change_id: Uuid) -> Result<Option<Change>> {
+    lock(tx, change_id).await?;
+    Ok(select(tx, Some(change_id), 1).await?.pop())
+}
+
+/// Locks a change; the word of its state.
+async fn lock(tx: &mut TenantTx, change_id: Uuid) -> Result<Option<String>> {
     let tenant_id = tx.tenant_id();
-    sqlx::query!(
+    Ok(sqlx::query_scalar!(
         "SELECT state FROM proposed_changes WHERE tenant_id = $1 AND change_id = $2 FOR UPDATE",
         tenant_id,
         change_id
     )
     .fetch_optional(tx.conn())
-    .await?;
-    Ok(select(tx, Some(change_id), 1).await?.pop())
+    .await?)
 }
 
 /// What waits for one thing: for a second person, or for its time.
@@ -308,10 +315,6 @@ fn said(state: &str) -> Value {
     json!({ "state": state })
 }
 
-async fn note(tx: &mut TenantTx, action: &str, change_id: Uuid, detail: Value, states: (Value, Value)) -> Result<()> {
-    crate::audit::insert_change(tx, None, action, ("change", change_id), detail, states).await
-}
-
 /// How many people own the tenant.
 pub async fn count_owners(tx: &mut TenantTx) -> Result<u32> {
     let tenant_id = tx.tenant_id();
@@ -347,12 +350,13 @@ pub async fn mark_confirmed(
     .await?;
     exactly_one("changes::mark_confirmed", done.rows_affected())?;
     tx.due(Queue::Changes, due_at);
-    let detail = json!({ "by": by, "reason": reason });
-    note(tx, "change.confirmed", change_id, detail, (said("proposed"), said("confirmed"))).await
+    let entry = Entry::changed("change.confirmed", ("change", change_id), said("proposed"), said("confirmed"));
+    audit::insert(tx, None, entry.with(json!({ "by": by, "reason": reason }))).await
 }
 
 /// Somebody said no.
 pub async fn mark_rejected(tx: &mut TenantTx, change_id: Uuid, by: &str, reason: &str) -> Result<()> {
+    let was = lock(tx, change_id).await?.unwrap_or_default();
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let done = sqlx::query!(
         "UPDATE proposed_changes SET state = 'rejected', answered_at = $3, answered_by = $4, reason = $5, due_at = NULL,
@@ -367,12 +371,13 @@ pub async fn mark_rejected(tx: &mut TenantTx, change_id: Uuid, by: &str, reason:
     .execute(tx.conn())
     .await?;
     exactly_one("changes::mark_rejected", done.rows_affected())?;
-    let detail = json!({ "by": by, "reason": reason });
-    note(tx, "change.rejected", change_id, detail, (said("open"), said("rejected"))).await
+    let entry = Entry::changed("change.rejected", ("change", change_id), said(&was), said("rejected"));
+    audit::insert(tx, None, entry.with(json!({ "by": by, "reason": reason }))).await
 }
 
 /// It is over: applied, stale or lapsed.
 pub async fn mark_ended(tx: &mut TenantTx, change_id: Uuid, state: State, why: &str) -> Result<()> {
+    let was = lock(tx, change_id).await?.unwrap_or_default();
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let done = sqlx::query!(
         "UPDATE proposed_changes SET state = $3, due_at = NULL, ended_at = $4, end_reason = $5, secret_sealed = NULL, sealing_version = NULL
@@ -386,8 +391,13 @@ pub async fn mark_ended(tx: &mut TenantTx, change_id: Uuid, state: State, why: &
     .execute(tx.conn())
     .await?;
     exactly_one("changes::mark_ended", done.rows_affected())?;
-    let action = format!("change.{}", state.word());
-    note(tx, &action, change_id, json!({ "why": why }), (said("open"), said(state.word()))).await
+    let (subject, was, is) = (("change", change_id), said(&was), said(state.word()));
+    let entry = match state {
+        State::Applied => Entry::changed("change.applied", subject, was, is),
+        State::Lapsed => Entry::changed("change.lapsed", subject, was, is),
+        _ => Entry::changed("change.stale", subject, was, is),
+    };
+    audit::insert(tx, None, entry.with(json!({ "why": why }))).await
 }
 
 /// Changes whose time has come: to take effect, or to lapse.

@@ -2,10 +2,11 @@
 //! behind everybody's back.
 
 use jiff_sqlx::ToSqlx;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::{Result, Store, SystemTx, TenantTx, audit};
+use crate::audit::{self, Entry};
+use crate::{Result, Store, SystemTx, TenantTx};
 
 /// Who is called.
 #[derive(Clone, Debug)]
@@ -66,7 +67,8 @@ pub async fn insert(tx: &mut TenantTx, address: &str, why: &str) -> Result<Optio
     .fetch_optional(tx.conn())
     .await?;
     if made.is_some() {
-        note(tx, "channel.added", id, why, (Value::Null, json!({ "address": address }))).await?;
+        let entry = Entry::made("channel.added", ("channel", id), json!({ "address": address }));
+        note(tx, entry, why).await?;
     }
     Ok(made)
 }
@@ -122,12 +124,12 @@ async fn take_out(tx: &mut TenantTx, called: &Called, why: &str) -> Result<()> {
         .execute(tx.conn())
         .await?;
     let before = json!({ "address": called.address });
-    note(tx, "channel.removed", called.channel_id, why, (before, Value::Null)).await
+    note(tx, Entry::removed("channel.removed", ("channel", called.channel_id), before), why).await
 }
 
-async fn note(tx: &mut TenantTx, action: &str, id: Uuid, why: &str, change: (Value, Value)) -> Result<()> {
-    let detail = if why.is_empty() { json!({}) } else { json!({ "why": why }) };
-    audit::insert_change(tx, None, action, ("channel", id), detail, change).await
+async fn note(tx: &mut TenantTx, entry: Entry<'_>, why: &str) -> Result<()> {
+    let entry = if why.is_empty() { entry } else { entry.with(json!({ "why": why })) };
+    audit::insert(tx, None, entry).await
 }
 
 /// A login has another address: each organization that called them by the old one calls them by the new one.

@@ -3,14 +3,15 @@
 use domain::remediate::guardrails::BucketKind;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::audit::{self, Entry};
 use crate::error::exactly_one;
 use crate::live::Kind;
 use crate::remediate::guardrails;
 use crate::remediate::{freezes, stops::Place};
-use crate::{Result, TenantTx, audit, configuration, seeding};
+use crate::{Result, TenantTx, configuration, seeding};
 
 /// A company the tenant looks after, archived or not.
 #[derive(Clone, Debug)]
@@ -92,9 +93,13 @@ pub async fn list_archived_names(tx: &mut TenantTx) -> Result<Vec<String>> {
 pub async fn insert(tx: &mut TenantTx, name: &str, time_zone: &str) -> Result<Uuid> {
     let client_id = seeding::insert_client(tx, name, time_zone).await?;
     guardrails::ensure(tx, BucketKind::Client, &client_id.to_string()).await?;
-    let detail = json!({ "name": name, "time_zone": time_zone });
-    audit::insert(tx, client_id, "client.added", "client", client_id, detail).await?;
+    let entry = Entry::made("client.added", ("client", client_id), told(name, time_zone));
+    audit::insert(tx, Some(client_id), entry).await?;
     Ok(client_id)
+}
+
+fn told(name: &str, time_zone: &str) -> Value {
+    json!({ "name": name, "time_zone": time_zone })
 }
 
 /// Renames a client, or moves it to another time zone. Its hosts read their checks anew: a check may select by the name.
@@ -105,20 +110,21 @@ pub async fn update(tx: &mut TenantTx, client_id: Uuid, name: &str, time_zone: &
         configuration::wake_hosts(tx, &hosts).await?;
     }
     let tenant_id = tx.tenant_id();
-    let done = sqlx::query!(
-        "UPDATE clients SET name = $3, time_zone = $4 WHERE tenant_id = $1 AND client_id = $2",
+    let was = sqlx::query!(
+        r#"UPDATE clients c SET name = $3, time_zone = $4
+           FROM (SELECT client_id, name, time_zone FROM clients WHERE tenant_id = $1 AND client_id = $2 FOR NO KEY UPDATE) o
+           WHERE c.tenant_id = $1 AND c.client_id = o.client_id RETURNING o.name AS "name!", o.time_zone AS "time_zone!""#,
         tenant_id,
         client_id,
         name,
         time_zone
     )
-    .execute(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
-    exactly_one("clients::update", done.rows_affected())?;
-    let told = |name: &str, zone: &str| json!({ "name": name, "time_zone": zone });
-    let detail = json!({ "before": told(&old.name, &old.time_zone), "after": told(name, time_zone) });
+    let Some(was) = was else { return exactly_one("clients::update", 0) };
     tx.changes(Kind::Host, client_id, None);
-    audit::insert(tx, client_id, "client.changed", "client", client_id, detail).await
+    let (was, is) = (told(&was.name, &was.time_zone), told(name, time_zone));
+    audit::insert(tx, Some(client_id), Entry::changed("client.changed", ("client", client_id), was, is)).await
 }
 
 async fn list_host_ids(tx: &mut TenantTx, client_id: Uuid) -> Result<Vec<Uuid>> {
@@ -130,6 +136,10 @@ async fn list_host_ids(tx: &mut TenantTx, client_id: Uuid) -> Result<Vec<Uuid>> 
     )
     .fetch_all(tx.conn())
     .await?)
+}
+
+fn archived(is_archived: bool) -> Value {
+    json!({ "archived": is_archived })
 }
 
 /// Archives a client: all actions there are stopped first, under the lock that every admission takes; it waits for
@@ -150,7 +160,8 @@ pub async fn archive(tx: &mut TenantTx, client_id: Uuid, by: &str) -> Result<boo
         return Ok(false);
     }
     tx.changes(Kind::Incident, client_id, None);
-    audit::insert(tx, client_id, "client.archived", "client", client_id, json!({})).await?;
+    let entry = Entry::changed("client.archived", ("client", client_id), archived(false), archived(true));
+    audit::insert(tx, Some(client_id), entry).await?;
     Ok(true)
 }
 
@@ -170,6 +181,7 @@ pub async fn restore(tx: &mut TenantTx, client_id: Uuid) -> Result<bool> {
         return Ok(false);
     }
     tx.changes(Kind::Incident, client_id, None);
-    audit::insert(tx, client_id, "client.restored", "client", client_id, json!({})).await?;
+    let entry = Entry::changed("client.restored", ("client", client_id), archived(true), archived(false));
+    audit::insert(tx, Some(client_id), entry).await?;
     Ok(true)
 }

@@ -91,6 +91,14 @@ pub async fn find_tenant(tx: &mut TenantTx) -> Result<Option<Tenant>> {
         .await?)
 }
 
+/// The tenant of the transaction, locked until its end.
+pub async fn find_tenant_locked(tx: &mut TenantTx) -> Result<Option<Tenant>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_as!(Tenant, "SELECT name, time_zone FROM tenants WHERE tenant_id = $1 FOR NO KEY UPDATE", tenant_id)
+        .fetch_optional(tx.conn())
+        .await?)
+}
+
 /// The seats, by address.
 pub async fn list_members(tx: &mut TenantTx) -> Result<Vec<Member>> {
     let tenant_id = tx.tenant_id();

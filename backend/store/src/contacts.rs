@@ -3,7 +3,8 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{Result, Store, TenantTx, audit};
+use crate::audit::{self, Entry};
+use crate::{Result, Store, TenantTx};
 
 /// What is known of somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +66,7 @@ pub async fn insert(tx: &mut TenantTx, client_id: Uuid, person: &Person) -> Resu
     )
     .execute(tx.conn())
     .await?;
-    audit::insert(tx, client_id, "contact.added", "contact", contact_id, told(person)).await?;
+    audit::insert(tx, Some(client_id), Entry::made("contact.added", ("contact", contact_id), told(person))).await?;
     Ok(contact_id)
 }
 
@@ -94,24 +95,25 @@ pub async fn update(tx: &mut TenantTx, client_id: Uuid, contact_id: Uuid, person
     )
     .execute(tx.conn())
     .await?;
-    let detail = json!({ "before": told(&before), "after": told(person) });
-    audit::insert(tx, client_id, "contact.changed", "contact", contact_id, detail).await?;
+    let entry = Entry::changed("contact.changed", ("contact", contact_id), told(&before), told(person));
+    audit::insert(tx, Some(client_id), entry).await?;
     Ok(true)
 }
 
 /// Removes a contact. False: the client has no such contact.
 pub async fn delete(tx: &mut TenantTx, client_id: Uuid, contact_id: Uuid) -> Result<bool> {
     let tenant_id = tx.tenant_id();
-    let gone = sqlx::query_scalar!(
-        "DELETE FROM contacts WHERE tenant_id = $1 AND client_id = $2 AND contact_id = $3 RETURNING email",
+    let gone = sqlx::query!(
+        "DELETE FROM contacts WHERE tenant_id = $1 AND client_id = $2 AND contact_id = $3 RETURNING name, email, phone, is_told",
         tenant_id,
         client_id,
         contact_id
     )
     .fetch_optional(tx.conn())
     .await?;
-    let Some(email) = gone else { return Ok(false) };
-    audit::insert(tx, client_id, "contact.removed", "contact", contact_id, json!({ "email": email })).await?;
+    let Some(gone) = gone else { return Ok(false) };
+    let gone = Person { name: gone.name, email: gone.email, phone: gone.phone, is_told: gone.is_told };
+    audit::insert(tx, Some(client_id), Entry::removed("contact.removed", ("contact", contact_id), told(&gone))).await?;
     Ok(true)
 }
 

@@ -19,20 +19,19 @@ pub async fn insert_host_key(tx: &mut TenantTx, key_id: &[u8], host_id: Uuid) ->
     Ok(())
 }
 
-/// Takes one use of an enrolment's token; false when none is left, or it is expired or revoked.
-pub async fn spend_enrolment_token(tx: &mut TenantTx, enrolment_id: Uuid) -> Result<bool> {
+/// Takes one use of an enrolment's token, and says how many are left; none when there was none, or it is expired or revoked.
+pub async fn spend_enrolment_token(tx: &mut TenantTx, enrolment_id: Uuid) -> Result<Option<i32>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let done = sqlx::query!(
-        "UPDATE credentials SET uses_left = uses_left - 1
-         WHERE tenant_id = $1 AND kind = 'enrolment_token' AND subject_id = $2 AND uses_left > 0
-           AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)",
+    Ok(sqlx::query_scalar!(
+        r#"UPDATE credentials SET uses_left = uses_left - 1
+           WHERE tenant_id = $1 AND kind = 'enrolment_token' AND subject_id = $2 AND uses_left > 0
+             AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3) RETURNING uses_left AS "uses_left!""#,
         tenant_id,
         enrolment_id,
         now.to_sqlx() as _
     )
-    .execute(tx.conn())
-    .await?;
-    Ok(done.rows_affected() == 1)
+    .fetch_optional(tx.conn())
+    .await?)
 }
 
 /// The host's keys open nothing any more.

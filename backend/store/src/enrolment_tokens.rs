@@ -8,7 +8,8 @@ use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{Result, Store, TenantTx, audit};
+use crate::audit::{self, Entry};
+use crate::{Result, Store, TenantTx};
 
 /// Whom a token is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,8 +103,10 @@ pub async fn insert(tx: &mut TenantTx, new: &New<'_>) -> Result<Uuid> {
         For::Host(name) => Some(name),
         For::Many(_) => None,
     };
-    let detail = json!({ "begins": new.begins, "host": host, "uses": uses, "expires_at": expires_at, "networks": new.networks, "tags": new.tags });
-    audit::insert(tx, new.client_id, "enrolment_token.made", "enrolment_token", token_id, detail).await?;
+    let made = json!({ "begins": new.begins, "host": host, "uses": uses, "expires_at": expires_at, "networks": new.networks,
+        "site": new.site_id, "tags": new.tags });
+    let entry = Entry::made("enrolment_token.made", ("enrolment_token", token_id), made);
+    audit::insert(tx, Some(new.client_id), entry).await?;
     Ok(token_id)
 }
 
@@ -228,8 +231,23 @@ pub async fn revoke(tx: &mut TenantTx, client_id: Uuid, token_id: Uuid) -> Resul
     if done.rows_affected() == 0 {
         return Ok(false);
     }
-    audit::insert(tx, client_id, "enrolment_token.revoked", "enrolment_token", token_id, json!({})).await?;
+    let (was, is) = (json!({ "revoked": false }), json!({ "revoked": true }));
+    let entry = Entry::changed("enrolment_token.revoked", ("enrolment_token", token_id), was, is);
+    audit::insert(tx, Some(client_id), entry).await?;
     Ok(true)
+}
+
+/// Writes down that a use of a token was taken, by which host, and how many are left.
+pub async fn note_spent(
+    tx: &mut TenantTx,
+    client_id: Uuid,
+    token_id: Uuid,
+    host_id: Uuid,
+    uses_left: i32,
+) -> Result<()> {
+    let (was, is) = (json!({ "uses_left": uses_left.saturating_add(1) }), json!({ "uses_left": uses_left }));
+    let entry = Entry::changed("enrolment_token.spent", ("enrolment_token", token_id), was, is);
+    audit::insert(tx, Some(client_id), entry.with(json!({ "host": host_id }))).await
 }
 
 /// A token for many hosts, as whoever enrols meets it.

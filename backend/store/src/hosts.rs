@@ -6,10 +6,11 @@ use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::audit::{self, Entry};
 use crate::error::exactly_one;
 use crate::live::Kind;
 use crate::remediate::{guardrails, runs};
-use crate::{Result, Store, TenantTx, audit, host_links};
+use crate::{Result, Store, TenantTx, host_links};
 
 /// A new host.
 #[derive(Debug)]
@@ -196,10 +197,10 @@ pub async fn mark_attested(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid, by
     .await?;
     exactly_one("hosts::mark_attested", done.rows_affected())?;
     let was = json!({ "state": "quarantined", "reason": before.quarantine_reason, "seen_fence": before.seen_fence });
-    let states = (was, json!({ "state": "trusted", "seen_fence": 0 }));
+    let is = json!({ "state": "trusted", "seen_fence": 0 });
     tx.changes(Kind::Host, client_id, host_id);
-    let (subject, detail) = (("host", host_id), json!({ "by": by }));
-    audit::insert_change(tx, Some(client_id), "host.attested", subject, detail, states).await?;
+    let entry = Entry::changed("host.attested", ("host", host_id), was, is);
+    audit::insert(tx, Some(client_id), entry.with(json!({ "by": by }))).await?;
     Ok(true)
 }
 

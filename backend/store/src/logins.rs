@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
+use serde_json::json;
 use uuid::Uuid;
 
-use crate::people::account::{self, Event};
-use crate::people::letters;
+use crate::audit::Entry;
+use crate::people::{account, letters};
 use crate::{Origin, Queue, Result, Store, SystemTx, TenantTx, channels};
 
 /// What came of asking to try a password.
@@ -158,8 +159,7 @@ pub async fn set_password(
 ) -> Result<()> {
     let mut tx = store.system().await?;
     set_password_in(&mut tx, login_id, password_hash, kept, told, origin).await?;
-    let event = Event { action: "account.password_changed", detail: serde_json::json!({}), origin };
-    account::note_in(&mut tx, login_id, &event).await?;
+    account::note_in(&mut tx, Entry::done("account.password_changed", account::subject(login_id)), origin).await?;
     tx.commit().await?;
     store.wake().wake_everywhere(Queue::Letters);
     store.wake().wake(Queue::Audit);
@@ -212,8 +212,7 @@ pub async fn reset_password(
     };
     letters::mark_used_in(&mut tx, letter_id).await?;
     set_password_in(&mut tx, login_id, password_hash, None, told, origin).await?;
-    let event = Event { action: "account.password_reset", detail: serde_json::json!({}), origin };
-    account::note_in(&mut tx, login_id, &event).await?;
+    account::note_in(&mut tx, Entry::done("account.password_reset", account::subject(login_id)), origin).await?;
     tx.commit().await?;
     store.wake().wake_everywhere(Queue::Letters);
     store.wake().wake(Queue::Audit);
@@ -263,10 +262,11 @@ pub async fn change_email(store: &Store, secret_hash: &[u8], origin: Origin) -> 
         .execute(tx.conn())
         .await?;
     channels::move_of_login(&mut tx, login_id, &old, &letter.address).await?;
-    let told = serde_json::json!({ "what": "address", "to": letter.address });
+    let told = json!({ "what": "address", "to": letter.address });
     letters::insert_in(&mut tx, letters::Kind::AccountChanged, &old, Some(login_id), &told).await?;
-    let detail = serde_json::json!({ "from": old, "to": letter.address });
-    account::note_in(&mut tx, login_id, &Event { action: "account.address_changed", detail, origin }).await?;
+    let (was, is) = (json!({ "email": old }), json!({ "email": letter.address }));
+    let entry = Entry::changed("account.address_changed", account::subject(login_id), was, is);
+    account::note_in(&mut tx, entry, origin).await?;
     tx.commit().await?;
     store.wake().wake_everywhere(Queue::Letters);
     store.wake().wake(Queue::Audit);

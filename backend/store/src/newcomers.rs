@@ -4,24 +4,27 @@
 use domain::remediate::guardrails::BucketKind;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::audit::{self, Entry};
 use crate::live::Kind;
 use crate::remediate::{guardrails, runs};
-use crate::{Result, TenantTx, audit, credentials, host_links, hosts};
+use crate::{Result, TenantTx, credentials, host_links, hosts};
 
 /// Why a newcomer is not trusted.
 pub const REASON: &str = "it came by a token for many hosts and nobody has accepted it yet";
 
 /// The host came by a token for many: it gets nothing to do until a person accepts it.
-pub async fn mark_waiting(tx: &mut TenantTx, host_id: Uuid, token_id: Uuid) -> Result<()> {
+pub async fn mark_waiting(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid, token_id: Uuid) -> Result<()> {
     let tenant_id = tx.tenant_id();
     hosts::mark_quarantined(tx, host_id, REASON).await?;
     sqlx::query!("UPDATE hosts SET token_id = $3 WHERE tenant_id = $1 AND host_id = $2", tenant_id, host_id, token_id)
         .execute(tx.conn())
         .await?;
-    Ok(())
+    let (was, is) = (json!({ "state": "trusted" }), json!({ "state": "quarantined", "reason": REASON }));
+    let entry = Entry::changed("host.waits", ("host", host_id), was, is);
+    audit::insert(tx, Some(client_id), entry.with(json!({ "token": token_id }))).await
 }
 
 /// Remembers what the machine calls itself.
@@ -82,9 +85,21 @@ pub struct Claim<'a> {
     pub address: Option<&'a str>,
 }
 
-/// The machine waits for a person's word; the newest asking counts.
+/// What the audit says of a claim: SHA-256 of its key's public half, what the machine calls itself, and where it is.
+fn told(key_id: &[u8], hostname: &str, address: Option<&str>) -> Value {
+    json!({ "key_id": hex::encode(key_id), "hostname": hostname, "address": address })
+}
+
+/// The machine waits for a person's word; the newest asking counts. One that asks again with the key it waits with is no news.
 pub async fn insert_claim(tx: &mut TenantTx, claim: &Claim<'_>) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let waits = sqlx::query!(
+        "SELECT key_id, hostname, address FROM host_claims WHERE tenant_id = $1 AND host_id = $2 FOR UPDATE",
+        tenant_id,
+        claim.host_id
+    )
+    .fetch_optional(tx.conn())
+    .await?;
     sqlx::query!(
         "INSERT INTO host_claims (tenant_id, client_id, host_id, public_key, key_id, hostname, address, asked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (tenant_id, host_id) DO UPDATE SET public_key = excluded.public_key, key_id = excluded.key_id, hostname = excluded.hostname,
@@ -101,7 +116,16 @@ pub async fn insert_claim(tx: &mut TenantTx, claim: &Claim<'_>) -> Result<()> {
     .execute(tx.conn())
     .await?;
     tx.changes(Kind::Host, claim.client_id, claim.host_id);
-    Ok(())
+    let (subject, after) = (("host", claim.host_id), told(claim.key_id, claim.hostname, claim.address));
+    let entry = match waits {
+        Some(waits) if waits.key_id == claim.key_id => return Ok(()),
+        Some(waits) => {
+            let before = told(&waits.key_id, &waits.hostname, waits.address.as_deref());
+            Entry::changed("host.claimed", subject, before, after)
+        }
+        None => Entry::made("host.claimed", subject, after),
+    };
+    audit::insert(tx, Some(claim.client_id), entry).await
 }
 
 /// A claim that waits.
@@ -149,21 +173,21 @@ pub async fn accept_claim(
     runs::make_held_due(tx, Some(host_id)).await?;
     host_links::wake(tx, host_id).await?;
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let done = sqlx::query!(
-        "UPDATE hosts SET state = 'trusted', quarantine_reason = NULL, quarantined_at = NULL, seen_fence = 0, attested_at = $4,
-           accepted_at = coalesce(accepted_at, $4), public_key = $3
-         WHERE tenant_id = $1 AND host_id = $2 AND state <> 'retired'
-           AND EXISTS (SELECT 1 FROM host_claims c WHERE c.tenant_id = $1 AND c.host_id = $2 AND c.public_key = $3)",
+    let was = sqlx::query!(
+        r#"UPDATE hosts h SET state = 'trusted', quarantine_reason = NULL, quarantined_at = NULL, seen_fence = 0, attested_at = $4,
+             accepted_at = coalesce(h.accepted_at, $4), public_key = $3
+           FROM (SELECT host_id, state, public_key FROM hosts WHERE tenant_id = $1 AND host_id = $2 FOR UPDATE) o
+           WHERE h.tenant_id = $1 AND h.host_id = o.host_id AND h.state <> 'retired'
+             AND EXISTS (SELECT 1 FROM host_claims c WHERE c.tenant_id = $1 AND c.host_id = $2 AND c.public_key = $3)
+           RETURNING o.state AS "state!", o.public_key AS "public_key!""#,
         tenant_id,
         host_id,
         public_key,
         now.to_sqlx() as _
     )
-    .execute(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
-    if done.rows_affected() == 0 {
-        return Ok(false);
-    }
+    let Some(was) = was else { return Ok(false) };
     let key_id = sqlx::query_scalar!(
         "DELETE FROM host_claims WHERE tenant_id = $1 AND host_id = $2 RETURNING key_id",
         tenant_id,
@@ -174,25 +198,27 @@ pub async fn accept_claim(
     credentials::revoke_host_keys(tx, host_id).await?;
     credentials::insert_host_key(tx, &key_id, host_id).await?;
     tx.changes(Kind::Host, client_id, host_id);
-    let detail = json!({ "by": by, "key_id": hex::encode(&key_id) });
-    audit::insert(tx, client_id, "host.enrolled_again", "host", host_id, detail).await?;
+    let before = json!({ "state": was.state, "key_id": keys::digest(&was.public_key).to_string() });
+    let after = json!({ "state": "trusted", "key_id": hex::encode(&key_id) });
+    let entry = Entry::changed("host.enrolled_again", ("host", host_id), before, after);
+    audit::insert(tx, Some(client_id), entry.with(json!({ "by": by }))).await?;
     Ok(true)
 }
 
 /// It is another machine: it may ask again with an identity of its own. False: nothing asked.
 pub async fn refuse_claim(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> Result<bool> {
     let tenant_id = tx.tenant_id();
-    let gone = sqlx::query_scalar!(
-        "DELETE FROM host_claims WHERE tenant_id = $1 AND host_id = $2 RETURNING key_id",
+    let gone = sqlx::query!(
+        "DELETE FROM host_claims WHERE tenant_id = $1 AND host_id = $2 RETURNING key_id, hostname, address",
         tenant_id,
         host_id
     )
     .fetch_optional(tx.conn())
     .await?;
-    let Some(key_id) = gone else { return Ok(false) };
+    let Some(gone) = gone else { return Ok(false) };
     tx.changes(Kind::Host, client_id, host_id);
-    let detail = json!({ "key_id": hex::encode(&key_id) });
-    audit::insert(tx, client_id, "host.claim_refused", "host", host_id, detail).await?;
+    let before = told(&gone.key_id, &gone.hostname, gone.address.as_deref());
+    audit::insert(tx, Some(client_id), Entry::removed("host.claim_refused", ("host", host_id), before)).await?;
     Ok(true)
 }
 
@@ -230,19 +256,20 @@ pub async fn accept(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid, by: &str)
 pub async fn refuse(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> Result<bool> {
     host_links::wake(tx, host_id).await?;
     let tenant_id = tx.tenant_id();
-    let done = sqlx::query!(
-        "UPDATE hosts SET state = 'retired', quarantine_reason = NULL, quarantined_at = NULL, name = left(name, 150) || ' (refused ' || host_id || ')'
-         WHERE tenant_id = $1 AND host_id = $2 AND token_id IS NOT NULL AND accepted_at IS NULL AND state = 'quarantined'",
+    let name = sqlx::query_scalar!(
+        r#"UPDATE hosts h SET state = 'retired', quarantine_reason = NULL, quarantined_at = NULL, name = left(h.name, 150) || ' (refused ' || h.host_id || ')'
+           FROM (SELECT host_id, name FROM hosts WHERE tenant_id = $1 AND host_id = $2 FOR UPDATE) o
+           WHERE h.tenant_id = $1 AND h.host_id = o.host_id AND h.token_id IS NOT NULL AND h.accepted_at IS NULL AND h.state = 'quarantined'
+           RETURNING o.name AS "name!""#,
         tenant_id,
         host_id
     )
-    .execute(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
-    if done.rows_affected() == 0 {
-        return Ok(false);
-    }
+    let Some(name) = name else { return Ok(false) };
     credentials::revoke_host_keys(tx, host_id).await?;
     tx.changes(Kind::Host, client_id, host_id);
-    audit::insert(tx, client_id, "host.refused", "host", host_id, json!({})).await?;
+    let (was, is) = (json!({ "name": name, "state": "quarantined" }), json!({ "state": "retired" }));
+    audit::insert(tx, Some(client_id), Entry::changed("host.refused", ("host", host_id), was, is)).await?;
     Ok(true)
 }

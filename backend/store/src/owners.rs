@@ -1,11 +1,12 @@
 //! Who has an incident: the columns `owner…` of table `incidents`.
 
 use jiff_sqlx::ToSqlx;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::audit::{self, Entry};
 use crate::live::Kind;
-use crate::{Result, TenantTx, audit};
+use crate::{Result, TenantTx};
 
 /// An open incident, locked, with whoever has it.
 #[derive(Clone, Debug)]
@@ -43,14 +44,27 @@ pub async fn list_hosts(tx: &mut TenantTx, incident_id: Uuid) -> Result<Vec<Uuid
     .await?)
 }
 
-/// Somebody has it from now on; `how` is `acknowledged` or `taken`.
+/// How somebody comes to have an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// They said that they look at it.
+    Acknowledged,
+    /// They took it on, and keep actions off its hosts.
+    Taken,
+}
+
+fn owned(by: Option<&str>) -> Value {
+    json!({ "owner": by })
+}
+
+/// Somebody has it from now on.
 pub async fn insert(
     tx: &mut TenantTx,
     incident_id: Uuid,
     was: &Open,
     login_id: Uuid,
     name: &str,
-    how: &str,
+    how: How,
 ) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     sqlx::query!(
@@ -64,8 +78,12 @@ pub async fn insert(
     .execute(tx.conn())
     .await?;
     tx.changes(Kind::Incident, was.client_id, incident_id);
-    let detail = json!({ "before": was.owner, "after": name });
-    audit::insert(tx, was.client_id, &format!("incident.{how}"), "incident", incident_id, detail).await
+    let (subject, before, after) = (("incident", incident_id), owned(was.owner.as_deref()), owned(Some(name)));
+    let entry = match how {
+        How::Acknowledged => Entry::changed("incident.acknowledged", subject, before, after),
+        How::Taken => Entry::changed("incident.taken", subject, before, after),
+    };
+    audit::insert(tx, Some(was.client_id), entry).await
 }
 
 /// Nobody has it any more.
@@ -79,6 +97,7 @@ pub async fn delete(tx: &mut TenantTx, incident_id: Uuid, was: &Open) -> Result<
     .execute(tx.conn())
     .await?;
     tx.changes(Kind::Incident, was.client_id, incident_id);
-    let detail = json!({ "before": was.owner, "after": null });
-    audit::insert(tx, was.client_id, "incident.given_back", "incident", incident_id, detail).await
+    let (before, after) = (owned(was.owner.as_deref()), owned(None));
+    let entry = Entry::changed("incident.given_back", ("incident", incident_id), before, after);
+    audit::insert(tx, Some(was.client_id), entry).await
 }

@@ -5,11 +5,12 @@ use jiff_sqlx::ToSqlx;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::audit::{self, Entry};
 use crate::endings::{self, Of};
 use crate::live::Kind;
 use crate::remediate::guardrails;
 use crate::remediate::runs::{self, Withdraw};
-use crate::{Result, TenantTx, audit, credentials, host_links};
+use crate::{Result, TenantTx, credentials, host_links};
 
 /// Why what was open ended, as people read it.
 const CAUSE: &str = "the host was retired";
@@ -39,29 +40,38 @@ pub async fn retire(tx: &mut TenantTx, client_id: Uuid, host_id: Uuid) -> Result
     if endings::is_at_work(tx, of).await? {
         return Ok(Retired::AtWork);
     }
-    let Some(name) = mark_retired(tx, host_id).await? else { return Ok(Retired::Before) };
+    let Some(was) = mark_retired(tx, host_id).await? else { return Ok(Retired::Before) };
     endings::end_looks(tx, of).await?;
     end_questions(tx, host_id).await?;
     end_stops(tx, host_id).await?;
     let closed = endings::close(tx, of, CAUSE).await?;
     credentials::revoke_host_keys(tx, host_id).await?;
     tx.changes(Kind::Host, client_id, host_id);
-    let detail = json!({ "name": name, "incidents_closed": closed });
-    audit::insert(tx, client_id, "host.retired", "host", host_id, detail).await?;
+    let detail = json!({ "name": was.name, "incidents_closed": closed });
+    let (was, is) = (json!({ "name": was.name, "state": was.state }), json!({ "state": "retired" }));
+    let entry = Entry::changed("host.retired", ("host", host_id), was, is);
+    audit::insert(tx, Some(client_id), entry.with(detail)).await?;
     Ok(Retired::Yes)
 }
 
-/// The host is retired, and its name is another one; answers the name it had. None: it was retired before.
-async fn mark_retired(tx: &mut TenantTx, host_id: Uuid) -> Result<Option<String>> {
+/// A host as it was before.
+struct Was {
+    name: String,
+    state: String,
+}
+
+/// The host is retired, and its name is another one; answers how it was. None: it was retired before.
+async fn mark_retired(tx: &mut TenantTx, host_id: Uuid) -> Result<Option<Was>> {
     let tenant_id = tx.tenant_id();
-    let name = sqlx::query_scalar!(
-        "SELECT name FROM hosts WHERE tenant_id = $1 AND host_id = $2 AND state <> 'retired' FOR UPDATE",
+    let was = sqlx::query_as!(
+        Was,
+        "SELECT name, state FROM hosts WHERE tenant_id = $1 AND host_id = $2 AND state <> 'retired' FOR UPDATE",
         tenant_id,
         host_id
     )
     .fetch_optional(tx.conn())
     .await?;
-    if name.is_some() {
+    if was.is_some() {
         sqlx::query!(
             "UPDATE hosts SET state = 'retired', quarantine_reason = NULL, quarantined_at = NULL, name = left(name, 150) || ' (retired ' || host_id || ')'
              WHERE tenant_id = $1 AND host_id = $2",
@@ -71,7 +81,7 @@ async fn mark_retired(tx: &mut TenantTx, host_id: Uuid) -> Result<Option<String>
         .execute(tx.conn())
         .await?;
     }
-    Ok(name)
+    Ok(was)
 }
 
 /// No person's question waits for its answer, and no machine claims to be it.

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::people::account::{self, Event};
+use crate::audit::Entry;
+use crate::people::account;
 use crate::people::letters;
 use crate::{Origin, Queue, Result, Store, SystemTx};
 
@@ -128,6 +129,19 @@ pub async fn delete(store: &Store, hash: &[u8]) -> Result<()> {
     tx.commit().await
 }
 
+/// Its owner signs out: the session ends, and the organization that it was in is told. One that has ended already is no news.
+pub async fn sign_out(store: &Store, hash: &[u8], login_id: Uuid, tenant_id: Uuid, origin: Origin) -> Result<()> {
+    let mut tx = store.system().await?;
+    if !delete_in(&mut tx, login_id, hash).await? {
+        return Ok(());
+    }
+    let entry = Entry::done("account.signed_out", account::subject(login_id));
+    account::note_where(&mut tx, Some(tenant_id), entry, origin).await?;
+    tx.commit().await?;
+    store.wake().wake(Queue::Audit);
+    Ok(())
+}
+
 /// A session of a login that lasts still.
 #[derive(Clone, Debug)]
 pub struct Open {
@@ -167,10 +181,7 @@ pub async fn list_of_login(store: &Store, login_id: Uuid) -> Result<Vec<Open>> {
 /// Ends one session of a login; false if it has none of this hash.
 pub async fn delete_of(store: &Store, login_id: Uuid, hash: &[u8], origin: Origin) -> Result<bool> {
     let mut tx = store.system().await?;
-    let done = sqlx::query!("DELETE FROM sessions WHERE login_id = $1 AND session_hash = $2", login_id, hash)
-        .execute(tx.conn())
-        .await?;
-    if done.rows_affected() != 1 {
+    if !delete_in(&mut tx, login_id, hash).await? {
         return Ok(false);
     }
     note_ended(&mut tx, login_id, 1, origin).await?;
@@ -179,9 +190,16 @@ pub async fn delete_of(store: &Store, login_id: Uuid, hash: &[u8], origin: Origi
     Ok(true)
 }
 
+async fn delete_in(tx: &mut SystemTx, login_id: Uuid, hash: &[u8]) -> Result<bool> {
+    let done = sqlx::query!("DELETE FROM sessions WHERE login_id = $1 AND session_hash = $2", login_id, hash)
+        .execute(tx.conn())
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 async fn note_ended(tx: &mut SystemTx, login_id: Uuid, sessions: u64, origin: Origin) -> Result<()> {
-    let detail = serde_json::json!({ "sessions": sessions });
-    account::note_in(tx, login_id, &Event { action: "account.sessions_ended", detail, origin }).await
+    let entry = Entry::done("account.sessions_ended", account::subject(login_id));
+    account::note_in(tx, entry.with(json!({ "sessions": sessions })), origin).await
 }
 
 /// Ends every session of a login: "sign out everywhere", and every link that was sent before. Says how many sessions there

@@ -3,7 +3,8 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{Result, TenantTx, audit, seeding};
+use crate::audit::{self, Entry};
+use crate::{Result, TenantTx, seeding};
 
 /// A place, with what stands there.
 #[derive(Clone, Debug)]
@@ -35,7 +36,8 @@ pub async fn list(tx: &mut TenantTx, client_id: Uuid) -> Result<Vec<Site>> {
 /// Adds a site.
 pub async fn insert(tx: &mut TenantTx, client_id: Uuid, name: &str) -> Result<Uuid> {
     let site_id = seeding::insert_site(tx, client_id, name).await?;
-    audit::insert(tx, client_id, "site.added", "site", site_id, json!({ "name": name })).await?;
+    let entry = Entry::made("site.added", ("site", site_id), json!({ "name": name }));
+    audit::insert(tx, Some(client_id), entry).await?;
     Ok(site_id)
 }
 
@@ -60,8 +62,8 @@ pub async fn rename(tx: &mut TenantTx, client_id: Uuid, site_id: Uuid, name: &st
     )
     .execute(tx.conn())
     .await?;
-    let detail = json!({ "before": before, "after": name });
-    audit::insert(tx, client_id, "site.renamed", "site", site_id, detail).await?;
+    let entry = Entry::changed("site.renamed", ("site", site_id), json!({ "name": before }), json!({ "name": name }));
+    audit::insert(tx, Some(client_id), entry).await?;
     Ok(true)
 }
 
@@ -97,6 +99,7 @@ pub async fn delete(tx: &mut TenantTx, client_id: Uuid, site_id: Uuid) -> Result
     )
     .execute(tx.conn())
     .await?;
-    audit::insert(tx, client_id, "site.removed", "site", site_id, json!({ "name": name })).await?;
+    let entry = Entry::removed("site.removed", ("site", site_id), json!({ "name": name }));
+    audit::insert(tx, Some(client_id), entry).await?;
     Ok(true)
 }

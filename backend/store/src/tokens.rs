@@ -8,8 +8,9 @@ use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::audit::{self, Entry};
 use crate::error::exactly_one;
-use crate::{Result, Store, TenantTx, audit};
+use crate::{Result, Store, TenantTx};
 
 /// A token's use is written down at most this often.
 const USED_EVERY: SignedDuration = SignedDuration::from_mins(1);
@@ -100,8 +101,7 @@ pub async fn insert(tx: &mut TenantTx, new: &NewToken<'_>) -> Result<Uuid> {
         detail["service"] = json!(seat_id);
     }
     let made = json!({ "name": new.name, "scopes": new.scopes, "networks": new.networks, "expires_at": new.expires_at.to_string() });
-    let change = (Value::Null, made);
-    audit::insert_change(tx, None, "token.made", ("token", token_id), detail, change).await?;
+    audit::insert(tx, None, Entry::made("token.made", ("token", token_id), made).with(detail)).await?;
     Ok(token_id)
 }
 
@@ -245,9 +245,9 @@ async fn end(tx: &mut TenantTx, token_id: Uuid, by: &str, with: Option<Uuid>) ->
     .execute(tx.conn())
     .await?;
     exactly_one("tokens::mark_revoked", done.rows_affected())?;
-    let (detail, states) =
-        (json!({ "name": name, "with": with }), (json!({ "revoked": false }), json!({ "revoked": true })));
-    audit::insert_change(tx, None, "token.revoked", ("token", token_id), detail, states).await?;
+    let (was, is) = (json!({ "revoked": false }), json!({ "revoked": true }));
+    let entry = Entry::changed("token.revoked", ("token", token_id), was, is);
+    audit::insert(tx, None, entry.with(json!({ "name": name, "with": with }))).await?;
     Ok(true)
 }
 

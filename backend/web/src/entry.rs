@@ -12,7 +12,6 @@ use jiff::{SignedDuration, Timestamp};
 use keys::password::{DUMMY_HASH, verify};
 use keys::totp;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use store::auth::Entered;
 use store::logins::{self, Attempt};
 use store::people::{account, second_factor, sources};
@@ -306,8 +305,7 @@ async fn open(
     };
     if let Some(tenant_id) = entered {
         let by = if opening.sign_on.is_some() { "provider" } else { "account" };
-        let (action, detail) = ("account.signed_in", json!({ "by": by }));
-        account::note_entered(&app.store, login_id, tenant_id, action, detail, visitor.origin).await?;
+        account::note_entered(&app.store, login_id, tenant_id, by, visitor.origin).await?;
     }
     let begun = async {
         session.clear().await;

@@ -6,8 +6,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use domain::access::{Act, Role};
 use domain::token::Scopes;
 use jiff::Timestamp;
+use store::audit::{self, Entry};
 use store::auth::Entered;
-use store::{Origin, TenantTx, audit, auth, logins};
+use store::{Origin, TenantTx, auth, logins};
 use tower_sessions::Session;
 use uuid::Uuid;
 use views::settings::{Sees, Tab};
@@ -270,7 +271,7 @@ async fn look(app: &App, session: &Session, member: &Member, parts: &Parts) -> R
     if let Some(asked) = asked {
         detail["query"] = asked.into();
     }
-    audit::insert_tenant_wide(&mut tx, "support.looked", "support", grant_id, detail).await?;
+    audit::insert(&mut tx, None, Entry::done("support.looked", ("support", grant_id)).with(detail)).await?;
     tx.commit().await?;
     seen.push(page);
     session.insert(key::LOOKED_AT, seen).await.map_err(|_| Failure::BUSY)

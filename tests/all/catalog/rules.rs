@@ -176,7 +176,10 @@ pub const RULES: &[Rule] = &[
               'maintenance.erase(uuid,uuid,integer,timestamp with time zone)', 'maintenance.prune(uuid,date)',
               'maintenance.survey(uuid)', 'maintenance.move_channel(uuid,uuid,text,text,timestamp with time zone)',
               'maintenance.note_account(uuid,uuid,text,jsonb,timestamp with time zone,timestamp with time zone,text,uuid)',
-              'maintenance.note_operator(uuid,text,jsonb,timestamp with time zone,timestamp with time zone,uuid)')
+              'maintenance.note_operator(uuid,text,jsonb,timestamp with time zone,timestamp with time zone,uuid)',
+              'maintenance.survey(uuid,timestamp with time zone)',
+              'maintenance.note_account(uuid,uuid,text,jsonb,jsonb,jsonb,timestamp with time zone,timestamp with time zone,text,uuid)',
+              'maintenance.note_operator(uuid,text,jsonb,jsonb,jsonb,timestamp with time zone,timestamp with time zone,uuid)')
             AND 'search_path=pg_catalog, pg_temp' = ANY (p.proconfig))",
     },
     Rule {

@@ -43,15 +43,18 @@ async fn a_member_is_read_changed_and_removed_and_their_tokens_with_them() {
     let stored =
         format!("memberships WHERE login_id = '{sam}' AND role = 'viewer' AND client_ids = ARRAY['{client}'::uuid]");
     assert_eq!(p.console.count(&stored).await, 1, "each client once");
-    let changed =
-        "tenant_audit WHERE action = 'member.changed' AND actor LIKE 'token % of member %' AND source = '192.0.2.7'";
-    assert_eq!(p.console.count(changed).await, 1, "what changes nothing is no entry");
+    let changed = format!(
+        "tenant_audit WHERE action = 'member.changed' AND actor LIKE 'token % of member %' AND source = '192.0.2.7'
+           AND before->>'role' = 'technician' AND after->>'role' = 'viewer' AND after->'clients' = '[\"{client}\"]'"
+    );
+    assert_eq!(p.console.count(&changed).await, 1, "what changes nothing is no entry");
 
     assert_eq!(p.post(&format!("{one}/remove"), json!({})).await.1, json!({ "changed": true }));
     assert_eq!(p.post(&format!("{one}/remove"), json!({})).await.0, StatusCode::NOT_FOUND);
     let (status, ..) = p.console.api("GET", "/api/v1/hosts", &sams, &[], None).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
     assert_eq!(p.console.count("tenant_audit WHERE action = 'member.removed' AND actor LIKE 'token %'").await, 1);
+    p.console.sides_are_as_listed().await;
 }
 
 #[tokio::test]

@@ -243,7 +243,7 @@ async fn the_audits_file_is_the_consoles_and_taking_it_is_an_entry() {
     let mut p = Program::of("owner@ours.example", &["audit"]).await;
     let (tenant, key) = (p.console.ours.tenant, keys::SigningKey::from_bytes(&[8; 32]));
     let mut tx = p.console.tx().await;
-    audit::insert_tenant_wide(&mut tx, "test", "tenant", tenant, json!({})).await.unwrap();
+    audit::insert(&mut tx, None, audit::Entry::done("test", ("tenant", tenant))).await.unwrap();
     audit::chain::link(&mut tx, &key, jiff::Timestamp::UNIX_EPOCH, 100).await.unwrap();
     tx.commit().await.unwrap();
     let ask = |token: &str| {

@@ -110,6 +110,7 @@ async fn who_has_another_address_is_called_by_it_where_they_have_a_seat() {
     assert_eq!(console.count(told).await, 1);
     let of_others = format!("channels WHERE tenant_id = '{theirs}' AND address = 'sam@ours.example'");
     assert_eq!(console.count(&of_others).await, 1, "what an organization calls where they have no seat is its own");
+    console.sides_are_as_listed().await;
 }
 
 #[tokio::test]

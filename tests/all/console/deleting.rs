@@ -192,6 +192,7 @@ async fn an_organization_goes_after_its_days_once_nothing_runs_and_leaves_its_au
     assert_eq!(left, ["deletions", "tenant_audit", "tenant_wakeups", "tenants"]);
     assert_eq!(console.count(&format!("tenant_wakeups WHERE tenant_id = '{ours}' AND queue <> 'audit'")).await, 0);
     assert_eq!(console.count("tenant_audit WHERE action = 'organization.deleted'").await, 1);
+    console.sides_are_as_listed().await;
     assert_eq!(console.count("logins WHERE email LIKE '%@ours.example'").await, 0, "they have no seat anywhere");
     assert_eq!(console.count("logins WHERE email LIKE '%@theirs.example'").await, 3);
     assert_eq!(console.tables_with_rows(theirs).await, neighbours);
@@ -279,6 +280,7 @@ async fn an_archived_client_is_deleted_by_an_owner_and_every_trace_but_its_audit
             .collect::<Vec<_>>()
     );
     assert_eq!(console.count("audit WHERE action = 'client.deleted'").await, 1);
+    console.sides_are_as_listed().await;
     assert_eq!(console.count(&format!("memberships WHERE client_ids = '{{}}' AND tenant_id = '{tenant}'")).await, 1);
     assert_eq!(console.get(&format!("/clients/{client}"), &owner.cookie).await.0, StatusCode::NOT_FOUND);
     assert_eq!(console.get("/settings/audit", &owner.cookie).await.0, StatusCode::OK);

@@ -112,4 +112,5 @@ async fn the_answer_to_a_claim_is_about_the_key_that_was_shown() {
     assert_eq!(console.post(&claim, &owner, answer("0a0b")).await.0, StatusCode::SEE_OTHER);
     assert_eq!(console.count("hosts WHERE public_key = '\\x0a0b' AND state = 'trusted'").await, 1);
     assert_eq!(console.count("audit WHERE action = 'host.enrolled_again'").await, 1);
+    console.sides_are_as_listed().await;
 }

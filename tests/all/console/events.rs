@@ -121,7 +121,7 @@ async fn a_change_is_heard_by_its_members_and_by_nobody_else() {
     theirs.hears(&format!("data: incident {}\n", b.incident)).await;
     // What stops everything is for everybody of the organization, and comes after whatever came before.
     let mut tx = console.tx().await;
-    store::audit::insert_tenant_wide(&mut tx, "test", "tenant", tenant, serde_json::json!({})).await.unwrap();
+    store::audit::insert(&mut tx, None, store::audit::Entry::done("test", ("tenant", tenant))).await.unwrap();
     tx.commit().await.unwrap();
     limited.hears("data: guardrail\n").await;
     ours.hears("data: guardrail\n").await;
@@ -200,7 +200,7 @@ async fn a_client_taken_away_is_not_heard_of_any_more() {
     let ours = &console.ours;
     console.decide(&console.store, ours.tenant, ours.client, ours.incident).await;
     let mut tx = console.tx().await;
-    store::audit::insert_tenant_wide(&mut tx, "test", "tenant", tenant, serde_json::json!({})).await.unwrap();
+    store::audit::insert(&mut tx, None, store::audit::Entry::done("test", ("tenant", tenant))).await.unwrap();
     tx.commit().await.unwrap();
     stream.hears("data: guardrail\n").await;
     assert!(!stream.got.contains("incident"), "{}", stream.got);
@@ -261,7 +261,7 @@ async fn a_token_hears_what_its_maker_may_read_until_it_is_revoked_and_has_four_
     console.decide(&console.store, b.tenant, b.client, b.incident).await;
     others.hears(&format!("data: incident {}\n", b.incident)).await;
     let mut tx = console.tx().await;
-    store::audit::insert_tenant_wide(&mut tx, "test", "tenant", tenant, serde_json::json!({})).await.unwrap();
+    store::audit::insert(&mut tx, None, store::audit::Entry::done("test", ("tenant", tenant))).await.unwrap();
     tx.commit().await.unwrap();
     less.hears("data: guardrail\n").await;
     hears.hears("data: guardrail\n").await;

@@ -108,7 +108,7 @@ async fn words(console: &mut Console, token: &str) -> Words {
     };
     // The audit's file begins with what is linked.
     let mut tx = console.tx().await;
-    store::audit::insert_tenant_wide(&mut tx, "test", "tenant", tenant, json!({})).await.unwrap();
+    store::audit::insert(&mut tx, None, store::audit::Entry::done("test", ("tenant", tenant))).await.unwrap();
     let key = keys::SigningKey::from_bytes(&[8; 32]);
     store::audit::chain::link(&mut tx, &key, jiff::Timestamp::UNIX_EPOCH, 100).await.unwrap();
     tx.commit().await.unwrap();

@@ -45,6 +45,7 @@ mod retiring;
 mod secrets;
 mod services;
 mod sessions;
+mod sides;
 mod sign_on;
 mod ssh_keys;
 mod strangers;

@@ -152,14 +152,16 @@ async fn each_act_of_an_operator_asks_for_a_code_that_counts_once_and_stands_in_
     let told = format!(
         "tenant_audit WHERE tenant_id = '{tenant}' AND actor = 'operator' AND source IS NULL AND request_id IS NOT NULL AND action"
     );
-    for (action, detail) in [
-        ("organization.suspended", r#"{"reason": "unpaid"}"#),
-        ("organization.resumed", r#"{"reason": ""}"#),
-        ("organization.plan", r#"{"plan": "team"}"#),
+    for (action, detail, after) in [
+        ("organization.suspended", r#"{"reason": "unpaid"}"#, r#"{"state": "suspended"}"#),
+        ("organization.resumed", r#"{"reason": ""}"#, r#"{"state": "active"}"#),
+        ("organization.plan", "{}", r#"{"plan": "team"}"#),
     ] {
-        assert_eq!(console.count(&format!("{told} = '{action}' AND detail = '{detail}'")).await, 1, "{action}");
+        let entry = format!("{told} = '{action}' AND detail = '{detail}' AND after = '{after}' AND before <> after");
+        assert_eq!(console.count(&entry).await, 1, "{action}");
     }
     assert_eq!(console.count("tenant_audit WHERE action LIKE 'organization.%' AND actor = 'operator'").await, 3);
+    console.sides_are_as_listed().await;
 }
 
 #[tokio::test]

@@ -75,6 +75,11 @@ async fn a_full_plan_refuses_what_is_new_and_says_the_limit_and_the_way_out() {
     let (_, _, page) = console.get("/settings/usage", &owner.cookie).await;
     assert!(page.contains("6 of 1") && page.contains("1 of 0") && page.contains("kept for 30 days"), "{page}");
     assert!(page.contains("120 a minute") && !page.contains("not kept this month"), "{page}");
+    // The platform counts as the plan does: service accounts and whom an invitation waits for have their places.
+    let standings = store::platform::list_standings(&console.store, None, 50).await.unwrap();
+    let stands = standings.iter().find(|stands| stands.tenant_id == console.ours.tenant).unwrap();
+    assert_eq!((stands.members, stands.hosts), (6, 1));
+    console.sides_are_as_listed().await;
 }
 
 #[tokio::test]

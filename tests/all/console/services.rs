@@ -87,6 +87,7 @@ async fn a_service_accounts_token_goes_on_when_its_maker_leaves_and_may_what_the
     for action in ["service.made", "service.removed", "token.revoked"] {
         assert_eq!(console.count(&format!("tenant_audit WHERE action = '{action}'")).await, 1, "{action}");
     }
+    console.sides_are_as_listed().await;
     let again = format!("{people}/services/{id}/remove");
     assert_eq!(console.click(&owner, people, &again, "").await.0, StatusCode::NOT_FOUND);
 }

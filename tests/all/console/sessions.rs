@@ -34,6 +34,10 @@ async fn a_member_signs_in_reads_their_pages_and_signs_out() {
     let (status, ..) = console.post("/sign-out", &cookie, format!("csrf={}", token(&list))).await;
     assert_eq!(status, StatusCode::SEE_OTHER);
     assert_eq!(console.count("sessions").await, 0);
+    let told = "tenant_audit WHERE action = 'account.signed_out' AND actor = 'member ' || subject_id AND request_id IS NOT NULL";
+    let ours = format!("{told} AND tenant_id = '{}'", console.ours.tenant);
+    assert_eq!((console.count(told).await, console.count(&ours).await), (1, 1), "where the session was, and once");
+    console.sides_are_as_listed().await;
     let (status, headers, _) = console.get("/incidents", &cookie).await;
     assert_eq!(
         (status, headers[header::LOCATION].to_str().unwrap()),

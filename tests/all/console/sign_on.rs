@@ -445,6 +445,7 @@ async fn a_provider_speaks_for_the_seat_in_its_organization_and_for_nothing_else
     assert_eq!(console.get("/hosts", &cookie).await.0, StatusCode::SEE_OTHER);
     assert_eq!(console.get(&format!("/sso/{ours}/begin"), "").await.0, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(console.count("tenant_audit WHERE action LIKE 'organization.sign_on_%'").await, 3);
+    console.sides_are_as_listed().await;
 }
 
 #[tokio::test]

@@ -155,8 +155,7 @@ async fn a_support_session_writes_nothing_whatever_a_page_would_do() {
     let scopes = domain::token::Scopes::of(["read"]);
     let support = web::Member::by_token(seat, scopes, store::Origin::default());
     let mut tx = support.begin(&app).await.unwrap();
-    let wrote =
-        store::audit::insert_tenant_wide(&mut tx, "test", "support", grant, serde_json::json!({ "page": "/" })).await;
+    let wrote = store::audit::insert(&mut tx, None, store::audit::Entry::done("test", ("support", grant))).await;
     assert!(wrote.is_err(), "the role may, and the transaction does not");
 }
 

@@ -71,6 +71,11 @@ async fn a_host_of_a_token_for_many_gets_nothing_to_do_until_a_person_accepts_it
     let host = enrolled.host_id;
     let row = "hosts WHERE state = 'quarantined' AND name = 'lab-01' AND token_id IS NOT NULL AND accepted_at IS NULL";
     assert_eq!(world.count(row).await, 1);
+    let waits =
+        "audit WHERE action = 'host.waits' AND before->>'state' = 'trusted' AND after->>'state' = 'quarantined'";
+    let spent =
+        "audit WHERE action = 'enrolment_token.spent' AND before->>'uses_left' = '2' AND after->>'uses_left' = '1'";
+    assert_eq!((world.count(waits).await, world.count(spent).await), (1, 1));
     let (_, welcome) = world.link(host, Uuid::from_u128(1), 0).await;
     assert!(welcome.quarantined, "no jobs");
     // Its answer is given again, and takes no second use... of a key that is known only with a machine's name.
@@ -135,6 +140,8 @@ async fn a_token_of_a_network_is_used_from_there_only() {
         }
     }
     assert_eq!((world.count("hosts").await, world.uses_left(token_id).await), (2, 3), "who is refused takes no use");
+    let from = "audit WHERE action = 'host.enrolled' AND source IN ('192.0.2.9', '198.51.100.7')";
+    assert_eq!(world.count(from).await, 2, "and the audit says from where the others came");
 }
 
 #[tokio::test]
@@ -167,6 +174,10 @@ async fn the_same_machine_enrolled_again_keeps_its_host_once_a_person_says_so() 
     let mut tx = world.tx().await;
     let claim = newcomers::find_claim(&mut tx, first.host_id).await.unwrap().unwrap();
     assert_eq!((claim.hostname.as_str(), claim.public_key == new.public().to_bytes()), ("fresh", true));
+    // It asks again and again; that it does is news once.
+    assert_eq!(world.enrol_as(&new, MANY, "fresh", Some(MACHINE)).await.unwrap_err(), close::TOKEN);
+    let claimed = "audit WHERE action = 'host.claimed' AND actor LIKE 'enrolment %' AND before IS NULL AND after->>'hostname' = 'fresh'";
+    assert_eq!(world.count(claimed).await, 1);
     let other = key(5).public().to_bytes();
     assert!(!newcomers::accept_claim(&mut tx, world.client, first.host_id, &other, "test").await.unwrap());
     tx.rollback().await.unwrap();

@@ -2,6 +2,7 @@
 //!
 //! Each is a function from a text to what is wrong with it, so that each is shown to bite on a text that breaks it.
 
+pub mod entries;
 mod imports;
 mod makefile;
 mod schemas;

@@ -8,7 +8,7 @@ use keys::SigningKey;
 use keys::chain::GENESIS;
 use keys::chain::file::{Fault, Known, Said, Verifier, Whole};
 use serde_json::json;
-use store::audit::{self, chain};
+use store::audit::{self, Entry, chain};
 use store::{Origin, wakeups};
 
 use super::world::{Setup, World};
@@ -53,7 +53,7 @@ async fn what_loops_members_and_the_operator_do_is_linked_with_its_actor() {
     let origin = Origin { address: Some("192.0.2.7".parse().unwrap()), request_id: Some(host.host_id) };
     let mut tx = w.tx().await;
     tx.comes_from(origin);
-    audit::insert(&mut tx, host.client_id, "test", "host", host.host_id, json!({})).await.unwrap();
+    audit::insert(&mut tx, Some(host.client_id), Entry::done("test", ("host", host.host_id))).await.unwrap();
     tx.commit().await.unwrap();
     w.pass(2);
     w.work(&loop_()).await;
@@ -91,10 +91,10 @@ async fn an_entry_that_is_seen_later_than_newer_ones_is_linked_after_them() {
     let (host, links) =
         (w.hosts[0], "SELECT action FROM audit_chain c JOIN audit a USING (tenant_id, audit_id) ORDER BY seq");
     let mut slow = w.tx().await;
-    audit::insert(&mut slow, host.client_id, "slow", "host", host.host_id, json!({})).await.unwrap();
+    audit::insert(&mut slow, Some(host.client_id), Entry::done("slow", ("host", host.host_id))).await.unwrap();
     w.pass(3);
     let mut quick = w.tx().await;
-    audit::insert(&mut quick, host.client_id, "quick", "host", host.host_id, json!({})).await.unwrap();
+    audit::insert(&mut quick, Some(host.client_id), Entry::done("quick", ("host", host.host_id))).await.unwrap();
     quick.commit().await.unwrap();
     w.pass(2);
     w.work(&loop_()).await;
@@ -111,7 +111,7 @@ async fn two_that_link_at_once_make_one_chain() {
     let host = w.hosts[0];
     for _ in 0..5 {
         let mut tx = w.tx().await;
-        audit::insert(&mut tx, host.client_id, "test", "host", host.host_id, json!({})).await.unwrap();
+        audit::insert(&mut tx, Some(host.client_id), Entry::done("test", ("host", host.host_id))).await.unwrap();
         tx.commit().await.unwrap();
     }
     let link = async || {
@@ -189,7 +189,9 @@ async fn an_export_is_whole_until_a_row_is_edited_or_gone() {
         let mut tx = w.tx().await;
         for n in 0..90 {
             let detail = json!({ "n": n, "part": part, "text": "\u{1f}\"\\ü\n", "x": 0.1 });
-            audit::insert(&mut tx, host.client_id, "test", "host", host.host_id, detail).await.unwrap();
+            audit::insert(&mut tx, Some(host.client_id), Entry::done("test", ("host", host.host_id)).with(detail))
+                .await
+                .unwrap();
         }
         tx.commit().await.unwrap();
         w.pass(2);
@@ -236,7 +238,7 @@ async fn owners_are_told_of_each_day_how_the_chain_ends_once_it_is_over() {
     let host = w.hosts[0];
     for _ in 0..3 {
         let mut tx = w.tx().await;
-        audit::insert(&mut tx, host.client_id, "test", "host", host.host_id, json!({})).await.unwrap();
+        audit::insert(&mut tx, Some(host.client_id), Entry::done("test", ("host", host.host_id))).await.unwrap();
         tx.commit().await.unwrap();
         w.pass(2);
         w.work(&loop_()).await;
@@ -254,7 +256,7 @@ async fn owners_are_told_of_each_day_how_the_chain_ends_once_it_is_over() {
     w.work(&loop_()).await;
     assert_eq!(w.list(told).await.len(), 1, "nothing was done since");
     let mut tx = w.tx().await;
-    audit::insert(&mut tx, host.client_id, "test", "host", host.host_id, json!({})).await.unwrap();
+    audit::insert(&mut tx, Some(host.client_id), Entry::done("test", ("host", host.host_id))).await.unwrap();
     tx.commit().await.unwrap();
     w.pass(2);
     w.work(&loop_()).await;

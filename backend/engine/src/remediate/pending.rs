@@ -3,6 +3,7 @@
 use domain::remediate::decide::{Decided, Slot};
 use jiff::Timestamp;
 use serde_json::json;
+use store::audit::{self, Entry};
 use store::decisions::{self, NewDecision};
 use store::remediate::guardrails::{self, Taken};
 use store::remediate::jobs::{self, JobKey, NewJob};
@@ -84,5 +85,7 @@ pub(super) async fn record<'a>(
         subjects.push((run.client_id, run.run_id));
     }
     decisions::insert_all(tx, new).await?;
-    store::audit::insert_each(tx, &subjects, "run.decided", "run", json!({ "answer": answer })).await
+    // The states that runs go through are in their own story; what the audit keeps is that it was decided, and how.
+    let entry = Entry::done("run.decided", ("run", Uuid::nil())).with(json!({ "answer": answer }));
+    audit::insert_each(tx, &subjects, entry).await
 }

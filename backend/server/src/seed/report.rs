@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Characters of a value that are shown.
 const SHOWN: usize = 100;
+
+/// Characters of a value that the audit keeps whole.
+const KEPT: usize = 1_000;
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +81,23 @@ impl Report {
         any
     }
 
+    /// How what differs was and is, by thing and field, as the audit keeps it. What was not there has no field of its own: its line
+    /// names it.
+    pub fn sides(&self) -> (Value, Value) {
+        let (mut before, mut after) = (json!({}), json!({}));
+        for line in &self.lines {
+            match line {
+                Line::Created { what } => after[what.as_str()] = json!("new"),
+                Line::Changed { what, field, old, new } => {
+                    let key = format!("{what}: {field}");
+                    (before[key.as_str()], after[key.as_str()]) = (kept(old), kept(new));
+                }
+                Line::Proposed { .. } | Line::NotInFile { .. } => {}
+            }
+        }
+        (before, after)
+    }
+
     /// Whether the file and the tenant are the same, as far as the file tells.
     pub fn is_empty(&self) -> bool {
         !self.lines.iter().any(|line| match line {
@@ -115,6 +135,15 @@ fn compare<'a>(
         }
         _ if old == new => {}
         _ => into.push((path.to_owned(), old, new)),
+    }
+}
+
+/// A value as the audit keeps it: whole, or, where it is long, as it is shown.
+fn kept(value: &Option<Value>) -> Value {
+    match value {
+        Some(long) if long.to_string().chars().count() > KEPT => Value::String(Shown(value).to_string()),
+        Some(value) => value.clone(),
+        None => Value::Null,
     }
 }
 
@@ -182,6 +211,22 @@ mod tests {
             ]
         );
         assert!(!Report::default().changed("thing", &old, &old));
+    }
+
+    #[test]
+    fn the_audit_keeps_both_sides_of_what_differs_and_cuts_off_what_is_long() {
+        let mut report = Report::default();
+        report.created("client \"New\"");
+        report.not_in_file("client \"Old\"");
+        let (old, new) =
+            (json!({"zone": "UTC", "text": "x"}), json!({"zone": "Europe/Vienna", "text": "y".repeat(KEPT)}));
+        report.changed("client \"Alder\"", &old, &new);
+        let (before, after) = report.sides();
+        assert_eq!(before, json!({"client \"Alder\": text": "x", "client \"Alder\": zone": "UTC"}));
+        let text = format!("\"{}…", "y".repeat(SHOWN - 1));
+        let is =
+            json!({"client \"New\"": "new", "client \"Alder\": text": text, "client \"Alder\": zone": "Europe/Vienna"});
+        assert_eq!(after, is);
     }
 
     #[test]

@@ -3,143 +3,91 @@
 
 pub mod chain;
 mod entries;
+mod entry;
 mod export;
 
 pub use entries::{Filter, Place, Row, count_unlinked, list};
+pub use entry::Entry;
 pub use export::Export;
 
 use jiff::{SignedDuration, Timestamp, Unit};
 use jiff_sqlx::ToSqlx;
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::live::Kind;
 use crate::{Queue, Result, Store, TenantTx};
 
-/// What an entry tells.
-struct Entry<'a> {
-    /// What was done.
-    action: &'a str,
-    /// To what kind of thing.
-    subject_kind: &'a str,
-    /// More about it.
-    detail: Value,
-    /// How it was before and is after; either is none where there was or is nothing.
-    change: Option<(Option<Value>, Option<Value>)>,
-}
-
-/// Writes an entry that tells about one client; the actor is the scope's.
-pub async fn insert(
-    tx: &mut TenantTx,
-    client_id: Uuid,
-    action: &str,
-    subject_kind: &str,
-    subject_id: Uuid,
-    detail: Value,
-) -> Result<()> {
-    insert_each(tx, &[(client_id, subject_id)], action, subject_kind, detail).await
+/// Writes an entry; the actor and where it comes from are the transaction's. Without a client it tells nothing of one.
+pub async fn insert(tx: &mut TenantTx, client_id: Option<Uuid>, entry: Entry<'_>) -> Result<()> {
+    let about = (client_id, entry.subject_id);
+    write_rows(tx, &[about], entry).await
 }
 
 /// Writes entries that say the same of several things, each with its client.
-pub async fn insert_each(
-    tx: &mut TenantTx,
-    subjects: &[(Uuid, Uuid)],
-    action: &str,
-    subject_kind: &str,
-    detail: Value,
-) -> Result<()> {
-    write(tx, subjects, Entry { action, subject_kind, detail, change: None }).await
+pub async fn insert_each(tx: &mut TenantTx, subjects: &[(Uuid, Uuid)], entry: Entry<'_>) -> Result<()> {
+    let subjects: Vec<_> = subjects.iter().map(|&(client_id, subject_id)| (Some(client_id), subject_id)).collect();
+    write_rows(tx, &subjects, entry).await
 }
 
-/// Writes an entry that tells nothing of one client.
-pub async fn insert_tenant_wide(
-    tx: &mut TenantTx,
-    action: &str,
-    subject_kind: &str,
-    subject_id: Uuid,
-    detail: Value,
-) -> Result<()> {
-    write_tenant_wide(tx, subject_id, Entry { action, subject_kind, detail, change: None }).await
-}
-
-/// Writes an entry of something that was `before` and is `after`; either is null where there was or is nothing. Without a
-/// client it tells nothing of one.
-pub async fn insert_change(
-    tx: &mut TenantTx,
-    client_id: Option<Uuid>,
-    action: &str,
-    (subject_kind, subject_id): (&str, Uuid),
-    detail: Value,
-    (before, after): (Value, Value),
-) -> Result<()> {
-    let change = Some([before, after].map(|side| (!side.is_null()).then_some(side)).into());
-    let entry = Entry { action, subject_kind, detail, change };
-    match client_id {
-        Some(client_id) => write(tx, &[(client_id, subject_id)], entry).await,
-        None => write_tenant_wide(tx, subject_id, entry).await,
-    }
-}
-
-/// Writes an entry for each thing with its client; actor and origin are the transaction's.
-async fn write(tx: &mut TenantTx, subjects: &[(Uuid, Uuid)], entry: Entry<'_>) -> Result<()> {
+/// Writes the entry about each thing, with its client or none; the two tables take what they hold.
+async fn write_rows(tx: &mut TenantTx, subjects: &[(Option<Uuid>, Uuid)], entry: Entry<'_>) -> Result<()> {
     let (tenant_id, now, actor) = (tx.tenant_id(), tx.now().await?, tx.actor().to_owned());
     let (source, request_id) = origin(tx);
-    let (before, after) = entry.change.unwrap_or_default();
-    let ids: Vec<Uuid> = subjects.iter().map(|_| Store::new_id()).collect();
-    let (clients, subject_ids): (Vec<Uuid>, Vec<Uuid>) = subjects.iter().copied().unzip();
-    sqlx::query!(
-        "INSERT INTO audit (tenant_id, client_id, audit_id, at, actor, action, subject_kind, subject_id, detail,
-           source, request_id, before, after)
-         SELECT $1, s.client_id, s.audit_id, $2, $3, $4, $5, s.subject_id, $6, $7, $8, $9, $10
-         FROM unnest($11::uuid[], $12::uuid[], $13::uuid[]) AS s(client_id, audit_id, subject_id)",
-        tenant_id,
-        now.to_sqlx() as _,
-        actor,
-        entry.action,
-        entry.subject_kind,
-        entry.detail,
-        source,
-        request_id,
-        before,
-        after,
-        &clients,
-        &ids,
-        &subject_ids
-    )
-    .execute(tx.conn())
-    .await?;
-    for client_id in clients {
+    let Entry { action, subject_kind, before, after, detail, .. } = entry;
+    let (clients, of_clients): (Vec<Uuid>, Vec<Uuid>) =
+        subjects.iter().filter_map(|&(client_id, subject_id)| Some((client_id?, subject_id))).unzip();
+    let of_all: Vec<Uuid> =
+        subjects.iter().filter(|(client_id, _)| client_id.is_none()).map(|&(_, subject_id)| subject_id).collect();
+    if !of_clients.is_empty() {
+        let ids: Vec<Uuid> = of_clients.iter().map(|_| Store::new_id()).collect();
+        sqlx::query!(
+            "INSERT INTO audit (tenant_id, client_id, audit_id, at, actor, action, subject_kind, subject_id, detail,
+               source, request_id, before, after)
+             SELECT $1, s.client_id, s.audit_id, $2, $3, $4, $5, s.subject_id, $6, $7, $8, $9, $10
+             FROM unnest($11::uuid[], $12::uuid[], $13::uuid[]) AS s(client_id, audit_id, subject_id)",
+            tenant_id,
+            now.to_sqlx() as _,
+            actor,
+            action,
+            subject_kind,
+            detail,
+            source,
+            request_id,
+            before,
+            after,
+            &clients,
+            &ids,
+            &of_clients
+        )
+        .execute(tx.conn())
+        .await?;
+    }
+    if !of_all.is_empty() {
+        let ids: Vec<Uuid> = of_all.iter().map(|_| Store::new_id()).collect();
+        sqlx::query!(
+            "INSERT INTO tenant_audit (tenant_id, audit_id, at, actor, action, subject_kind, subject_id, detail,
+               source, request_id, before, after)
+             SELECT $1, s.audit_id, $2, $3, $4, $5, s.subject_id, $6, $7, $8, $9, $10
+             FROM unnest($11::uuid[], $12::uuid[]) AS s(audit_id, subject_id)",
+            tenant_id,
+            now.to_sqlx() as _,
+            actor,
+            action,
+            subject_kind,
+            detail,
+            source,
+            request_id,
+            before,
+            after,
+            &ids,
+            &of_all
+        )
+        .execute(tx.conn())
+        .await?;
+    }
+    for &(client_id, _) in subjects {
         tx.changes(Kind::Guardrail, client_id, None);
     }
-    tx.due(Queue::Audit, link_at(now));
-    Ok(())
-}
-
-/// Writes an entry that tells nothing of one client; actor and origin are the transaction's.
-async fn write_tenant_wide(tx: &mut TenantTx, subject_id: Uuid, entry: Entry<'_>) -> Result<()> {
-    let (tenant_id, id, now, actor) = (tx.tenant_id(), Store::new_id(), tx.now().await?, tx.actor().to_owned());
-    let (source, request_id) = origin(tx);
-    let (before, after) = entry.change.unwrap_or_default();
-    sqlx::query!(
-        "INSERT INTO tenant_audit (tenant_id, audit_id, at, actor, action, subject_kind, subject_id, detail,
-           source, request_id, before, after)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        tenant_id,
-        id,
-        now.to_sqlx() as _,
-        actor,
-        entry.action,
-        entry.subject_kind,
-        subject_id,
-        entry.detail,
-        source,
-        request_id,
-        before,
-        after
-    )
-    .execute(tx.conn())
-    .await?;
-    tx.changes(Kind::Guardrail, None, None);
     tx.due(Queue::Audit, link_at(now));
     Ok(())
 }

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
+use crate::audit::{self, Entry};
 use crate::people::letters;
 use crate::remediate::freezes;
 use crate::remediate::stops::Place;
-use crate::{Result, Store, TenantTx, archiving, audit, configuration, host_links};
+use crate::{Result, Store, TenantTx, archiving, configuration, host_links};
 
 /// What is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,11 @@ impl Subject {
             Subject::Tenant => None,
             Subject::Client(client_id) => Some(client_id),
         }
+    }
+
+    /// What entries of the audit say it is.
+    fn about(self, tenant_id: Uuid) -> (&'static str, Uuid) {
+        (self.kind(), self.id(tenant_id))
     }
 
     fn place(self) -> Place {
@@ -158,7 +164,12 @@ pub async fn insert(tx: &mut TenantTx, subject: Subject, name: &str, by: &str, d
     if done.rows_affected() == 0 {
         return Ok(false);
     }
-    note(tx, subject, "deletion_asked", json!({ "name": name, "begins_at": due_at.to_string() })).await?;
+    let (about, after) = (subject.about(tenant_id), json!({ "begins_at": due_at.to_string() }));
+    let entry = match subject {
+        Subject::Tenant => Entry::made("organization.deletion_asked", about, after),
+        Subject::Client(_) => Entry::made("client.deletion_asked", about, after),
+    };
+    audit::insert(tx, subject.client_id(), entry.with(json!({ "name": name }))).await?;
     if let Some(deletion) = find(tx, subject).await? {
         tell(tx, &deletion, "deletion asked", by).await?;
     }
@@ -181,7 +192,12 @@ pub async fn mark_called_off(tx: &mut TenantTx, subject: Subject, by: &str) -> R
     .fetch_optional(tx.conn())
     .await?;
     let Some(deletion) = row.map(Deletion::from) else { return Ok(false) };
-    note(tx, subject, "deletion_called_off", json!({ "name": deletion.name })).await?;
+    let (about, before) = (subject.about(tenant_id), json!({ "begins_at": deletion.due_at.to_string() }));
+    let entry = match subject {
+        Subject::Tenant => Entry::removed("organization.deletion_called_off", about, before),
+        Subject::Client(_) => Entry::removed("client.deletion_called_off", about, before),
+    };
+    audit::insert(tx, subject.client_id(), entry.with(json!({ "name": deletion.name }))).await?;
     tell(tx, &deletion, "deletion called off", by).await?;
     Ok(true)
 }
@@ -230,8 +246,13 @@ pub async fn begin_due(tx: &mut TenantTx) -> Result<()> {
         .await?;
         if done.rows_affected() == 1 {
             shut(tx, subject).await?;
+            let (about, was, is) = (subject.about(tenant_id), json!({ "begun": false }), json!({ "begun": true }));
+            let entry = match subject {
+                Subject::Tenant => Entry::changed("organization.deletion_begun", about, was, is),
+                Subject::Client(_) => Entry::changed("client.deletion_begun", about, was, is),
+            };
             let detail = json!({ "name": deletion.name, "asked_by": deletion.asked_by });
-            note(tx, subject, "deletion_begun", detail).await?;
+            audit::insert(tx, subject.client_id(), entry.with(detail)).await?;
             tell(tx, &deletion, "deletion begun", &deletion.asked_by).await?;
         }
     }
@@ -258,18 +279,6 @@ async fn shut(tx: &mut TenantTx, subject: Subject) -> Result<()> {
     match client_id {
         Some(client_id) => archiving::delete_of_client(tx, client_id).await,
         None => Ok(()),
-    }
-}
-
-async fn note(tx: &mut TenantTx, subject: Subject, what: &str, detail: Value) -> Result<()> {
-    match subject {
-        Subject::Tenant => {
-            let tenant_id = tx.tenant_id();
-            audit::insert_tenant_wide(tx, &format!("organization.{what}"), "tenant", tenant_id, detail).await
-        }
-        Subject::Client(client_id) => {
-            audit::insert(tx, client_id, &format!("client.{what}"), "client", client_id, detail).await
-        }
     }
 }
 

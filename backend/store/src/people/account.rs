@@ -7,31 +7,26 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::letters;
-use crate::audit::link_at;
+use crate::audit::{Entry, link_at};
 use crate::{Origin, Queue, Result, Store, SystemTx};
 
-/// Something that happened to an account.
-#[derive(Debug)]
-pub(crate) struct Event {
-    /// The action of its entries.
-    pub action: &'static str,
-    /// More about it.
-    pub detail: Value,
-    /// From where.
-    pub origin: Origin,
+/// What entries about an account are about: the member who is it.
+pub(crate) fn subject(login_id: Uuid) -> (&'static str, Uuid) {
+    ("member", login_id)
 }
 
-/// Writes an entry for each organization where the login has a seat.
-pub(crate) async fn note_in(tx: &mut SystemTx, login_id: Uuid, event: &Event) -> Result<()> {
-    note_where(tx, login_id, None, event).await
+/// Writes the entry for each organization where the login that it is about has a seat.
+pub(crate) async fn note_in(tx: &mut SystemTx, entry: Entry<'_>, origin: Origin) -> Result<()> {
+    note_where(tx, None, entry, origin).await
 }
 
 /// As [`note_in`], and tells the account's owner by a letter of these facts.
-pub(crate) async fn tell_in(tx: &mut SystemTx, login_id: Uuid, event: &Event, facts: &Value) -> Result<()> {
+pub(crate) async fn tell_in(tx: &mut SystemTx, entry: Entry<'_>, facts: &Value, origin: Origin) -> Result<()> {
+    let login_id = entry.subject_id;
     let email =
         sqlx::query_scalar!("SELECT email FROM logins WHERE login_id = $1", login_id).fetch_one(tx.conn()).await?;
     letters::insert_in(tx, letters::Kind::AccountChanged, &email, Some(login_id), facts).await?;
-    note_in(tx, login_id, event).await
+    note_in(tx, entry, origin).await
 }
 
 /// After the commit of what wrote a letter and entries.
@@ -40,18 +35,26 @@ pub(super) fn wake(store: &Store) {
     store.wake().wake(Queue::Audit);
 }
 
-async fn note_where(tx: &mut SystemTx, login_id: Uuid, only_in: Option<Uuid>, event: &Event) -> Result<()> {
+/// Writes the entry for each organization where the login has a seat, or for one of them.
+pub(crate) async fn note_where(
+    tx: &mut SystemTx,
+    only_in: Option<Uuid>,
+    entry: Entry<'_>,
+    origin: Origin,
+) -> Result<()> {
     let now = tx.now().await?;
     sqlx::query_scalar!(
-        r#"SELECT maintenance.note_account($1, $2, $3, $4, $5, $6, $7, $8) AS "n!""#,
-        login_id,
+        r#"SELECT maintenance.note_account($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS "n!""#,
+        entry.subject_id,
         only_in,
-        event.action,
-        event.detail,
+        entry.action,
+        entry.detail,
+        entry.before,
+        entry.after,
         now.to_sqlx() as _,
         link_at(now).to_sqlx() as _,
-        event.origin.address.map(|address| address.to_canonical().to_string()),
-        event.origin.request_id
+        origin.address.map(|address| address.to_canonical().to_string()),
+        origin.request_id
     )
     .fetch_one(tx.conn())
     .await?;
@@ -69,8 +72,8 @@ pub(crate) async fn note_code_tries_in(
     if !are_told_of(failed_before.unsigned_abs()) {
         return Ok(());
     }
-    let detail = json!({ "tries": failed_before });
-    note_in(tx, login_id, &Event { action: "account.second_factor_failed", detail, origin }).await
+    let entry = Entry::done("account.second_factor_failed", subject(login_id));
+    note_in(tx, entry.with(json!({ "tries": failed_before })), origin).await
 }
 
 /// Says how many tries at the password were without success, where they were many, when their count ends: somebody came in,
@@ -79,21 +82,15 @@ pub(crate) async fn note_guesses_in(tx: &mut SystemTx, login_id: Uuid, failed: i
     if !u32::try_from(failed).is_ok_and(|failed| failed >= FAILED_TOLD) {
         return Ok(());
     }
-    let detail = json!({ "tries": failed });
-    note_in(tx, login_id, &Event { action: "account.password_failed", detail, origin }).await
+    let entry = Entry::done("account.password_failed", subject(login_id));
+    note_in(tx, entry.with(json!({ "tries": failed })), origin).await
 }
 
-/// Says that somebody came in, in the organization that they came into.
-pub async fn note_entered(
-    store: &Store,
-    login_id: Uuid,
-    tenant_id: Uuid,
-    action: &'static str,
-    detail: Value,
-    origin: Origin,
-) -> Result<()> {
+/// Says that somebody came in, in the organization that they came into; `by` says how.
+pub async fn note_entered(store: &Store, login_id: Uuid, tenant_id: Uuid, by: &str, origin: Origin) -> Result<()> {
     let mut tx = store.system().await?;
-    note_where(&mut tx, login_id, Some(tenant_id), &Event { action, detail, origin }).await?;
+    let entry = Entry::done("account.signed_in", subject(login_id)).with(json!({ "by": by }));
+    note_where(&mut tx, Some(tenant_id), entry, origin).await?;
     tx.commit().await?;
     store.wake().wake(Queue::Audit);
     Ok(())

@@ -5,8 +5,9 @@ use jiff_sqlx::ToSqlx;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::account::{self, Event};
+use super::account;
 use super::letters::{self, Kind};
+use crate::audit::Entry;
 use crate::{Origin, Result, Store};
 
 /// Letters that one login has sent to other addresses within an hour, whatever the addresses.
@@ -32,8 +33,8 @@ pub async fn ask(store: &Store, login_id: Uuid, kind: Kind, address: &str, origi
     }
     letters::insert_in(&mut tx, kind, address, Some(login_id), &json!({})).await?;
     // Whoever is signed in as them by stealth is seen before the link is followed, not after.
-    let event = Event { action: "account.address_asked", detail: json!({ "to": address }), origin };
-    account::tell_in(&mut tx, login_id, &event, &json!({ "what": "address asked", "to": address })).await?;
+    let entry = Entry::done("account.address_asked", account::subject(login_id)).with(json!({ "to": address }));
+    account::tell_in(&mut tx, entry, &json!({ "what": "address asked", "to": address }), origin).await?;
     // The answer takes as long whether the letter is queued or the address got too many.
     tx.commit_soon().await?;
     tx.commit().await?;

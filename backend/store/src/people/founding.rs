@@ -1,15 +1,15 @@
 //! A tenant that begins with one person: what every tenant has from its first moment. And who may begin one.
 
 use domain::access::Role;
+use domain::quota::Counted;
 use domain::remediate::guardrails::BucketKind;
 use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::auth::OperatorTx;
-use crate::error::exactly_one;
 use crate::remediate::guardrails;
-use crate::{Queue, Result, Store, TenantTx, configuration, seeding};
+use crate::{Queue, Result, Store, TenantTx, configuration, quotas, seeding};
 
 /// Gives a tenant that was just made its owner, its bucket and its standing wake-ups.
 pub async fn begin(tx: &mut TenantTx, login_id: Uuid, name: &str, email: &str, time_zone: &str) -> Result<()> {
@@ -81,12 +81,16 @@ pub async fn invite(operator: &mut OperatorTx, email: &str, facts: &Value) -> Re
     Ok(())
 }
 
-/// Sets whether an organization is active.
-pub async fn set_state(operator: &mut OperatorTx, tenant_id: Uuid, state: &str) -> Result<()> {
-    let done = sqlx::query!("UPDATE tenants SET state = $2 WHERE tenant_id = $1", tenant_id, state)
-        .execute(operator.conn())
-        .await?;
-    exactly_one("founding::set_state", done.rows_affected())
+/// Sets whether an organization is active; the state that it had.
+pub async fn set_state(operator: &mut OperatorTx, tenant_id: Uuid, state: &str) -> Result<String> {
+    Ok(sqlx::query_scalar!(
+        r#"UPDATE tenants t SET state = $2 FROM (SELECT tenant_id, state FROM tenants WHERE tenant_id = $1 FOR NO KEY UPDATE) o
+           WHERE t.tenant_id = $1 AND t.tenant_id = o.tenant_id RETURNING o.state AS "state!""#,
+        tenant_id,
+        state
+    )
+    .fetch_one(operator.conn())
+    .await?)
 }
 
 /// What an organization has, in numbers.
@@ -96,24 +100,26 @@ pub struct Counts {
     pub state: String,
     /// Clients that are not archived.
     pub clients: i64,
-    /// Hosts that are not retired.
-    pub hosts: i64,
-    /// Members.
-    pub members: i64,
+    /// Hosts, as its plan counts them.
+    pub hosts: u32,
+    /// Members, as its plan counts them: people, service accounts, and whom an invitation waits for.
+    pub members: u32,
 }
 
 /// Counts what the transaction's tenant has.
 pub async fn count(tx: &mut TenantTx) -> Result<Counts> {
     let tenant_id = tx.tenant_id();
-    Ok(sqlx::query_as!(
-        Counts,
-        r#"SELECT t.state,
-             (SELECT count(*) FROM clients c WHERE c.tenant_id = $1 AND c.archived_at IS NULL) AS "clients!",
-             (SELECT count(*) FROM hosts h WHERE h.tenant_id = $1 AND h.state <> 'retired') AS "hosts!",
-             (SELECT count(*) FROM memberships m WHERE m.tenant_id = $1) AS "members!"
+    let row = sqlx::query!(
+        r#"SELECT t.state, (SELECT count(*) FROM clients c WHERE c.tenant_id = $1 AND c.archived_at IS NULL) AS "clients!"
            FROM tenants t WHERE t.tenant_id = $1"#,
         tenant_id
     )
     .fetch_one(tx.conn())
-    .await?)
+    .await?;
+    Ok(Counts {
+        state: row.state,
+        clients: row.clients,
+        hosts: quotas::count(tx, Counted::Hosts).await?,
+        members: quotas::count(tx, Counted::Members).await?,
+    })
 }

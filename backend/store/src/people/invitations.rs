@@ -9,8 +9,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::letters;
+use crate::audit::{self, Entry};
 use crate::error::exactly_one;
-use crate::{Queue, Result, Store, StoreError, TenantTx, audit};
+use crate::{Queue, Result, Store, StoreError, TenantTx};
 
 /// An invitation that nobody answered yet.
 #[derive(Clone, Debug)]
@@ -159,7 +160,7 @@ pub async fn mark_revoked(tx: &mut TenantTx, invitation_id: Uuid) -> Result<()> 
 pub async fn revoke_of(tx: &mut TenantTx, inviter_id: Uuid, still: Option<Role>) -> Result<()> {
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
-        "SELECT invitation_id, email, role, invited_by FROM invitations
+        "SELECT invitation_id, email, role, client_ids, invited_by FROM invitations
          WHERE tenant_id = $1 AND inviter_id = $2 AND state = 'open' ORDER BY invitation_id FOR UPDATE",
         tenant_id,
         inviter_id
@@ -172,8 +173,9 @@ pub async fn revoke_of(tx: &mut TenantTx, inviter_id: Uuid, still: Option<Role>)
             continue;
         }
         mark_revoked(tx, row.invitation_id).await?;
-        let detail = json!({ "email": row.email, "role": row.role, "invited_by": row.invited_by });
-        audit::insert_tenant_wide(tx, "member.invitation_revoked", "invitation", row.invitation_id, detail).await?;
+        let was = json!({ "email": row.email, "role": row.role, "clients": row.client_ids });
+        let entry = Entry::removed("member.invitation_revoked", ("invitation", row.invitation_id), was);
+        audit::insert(tx, None, entry.with(json!({ "invited_by": row.invited_by }))).await?;
     }
     Ok(())
 }

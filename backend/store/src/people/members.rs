@@ -65,6 +65,17 @@ pub async fn set_second_factor(tx: &mut TenantTx, required: bool) -> Result<()> 
     exactly_one("members::set_second_factor", done.rows_affected())
 }
 
+/// Whether every member must have a second factor, locked until the end of the transaction.
+pub async fn lock_second_factor(tx: &mut TenantTx) -> Result<bool> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!(
+        "SELECT requires_second_factor FROM tenants WHERE tenant_id = $1 FOR NO KEY UPDATE",
+        tenant_id
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
 /// Whether every member must have a second factor.
 pub async fn requires_second_factor(tx: &mut TenantTx) -> Result<bool> {
     let tenant_id = tx.tenant_id();

@@ -5,8 +5,9 @@ use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::account::{self, Event};
+use super::account;
 use super::second_factor::{is_asked_for, replace_codes};
+use crate::audit::Entry;
 use crate::error::exactly_one;
 use crate::{Origin, Result, Store, SystemTx, sessions};
 
@@ -123,8 +124,9 @@ pub async fn insert(
         replace_codes(&mut tx, new.login_id, codes).await?;
         sessions::delete_others_in(&mut tx, new.login_id, kept).await?;
     }
-    let event = Event { action: "member.passkey_added", detail: json!({ "name": new.name }), origin };
-    account::tell_in(&mut tx, new.login_id, &event, &json!({ "what": "passkey added", "name": new.name })).await?;
+    let made = json!({ "name": new.name });
+    let entry = Entry::made("member.passkey_added", account::subject(new.login_id), made);
+    account::tell_in(&mut tx, entry, &json!({ "what": "passkey added", "name": new.name }), origin).await?;
     tx.commit().await?;
     account::wake(store);
     Ok(if is_first { Added::First } else { Added::Another })
@@ -216,8 +218,9 @@ pub async fn delete(
         exactly_one("passkeys::delete", done.rows_affected())?;
     }
     sessions::delete_others_in(&mut tx, login_id, kept).await?;
-    let event = Event { action: "member.passkey_removed", detail: json!({ "name": name }), origin };
-    account::tell_in(&mut tx, login_id, &event, &json!({ "what": "passkey removed", "name": name })).await?;
+    let was = json!({ "name": name });
+    let entry = Entry::removed("member.passkey_removed", account::subject(login_id), was);
+    account::tell_in(&mut tx, entry, &json!({ "what": "passkey removed", "name": name }), origin).await?;
     tx.commit().await?;
     account::wake(store);
     Ok(Removed::Done)

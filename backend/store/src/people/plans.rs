@@ -56,19 +56,29 @@ pub async fn save(operator: &mut OperatorTx, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// Gives an organization a plan. False: there is no such plan.
-pub async fn give(operator: &mut OperatorTx, tenant_id: Uuid, plan: &str) -> Result<bool> {
+/// Gives an organization a plan; the one that it had. None: there is no such plan.
+pub async fn give(operator: &mut OperatorTx, tenant_id: Uuid, plan: &str) -> Result<Option<String>> {
     let known = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM plans WHERE plan = $1) AS "is!""#, plan)
         .fetch_one(operator.conn())
         .await?;
     if !known {
-        return Ok(false);
+        return Ok(None);
     }
-    let done = sqlx::query!("UPDATE tenants SET plan = $2 WHERE tenant_id = $1", tenant_id, plan)
-        .execute(operator.conn())
-        .await?;
-    exactly_one("plans::give", done.rows_affected())?;
-    Ok(true)
+    let was = set_in(operator.conn(), tenant_id, plan).await?;
+    exactly_one("plans::give", u64::from(was.is_some()))?;
+    Ok(was)
+}
+
+/// Gives an organization a plan; the one that it had. None: there is no such organization.
+pub(crate) async fn set_in(conn: &mut PgConnection, tenant_id: Uuid, plan: &str) -> Result<Option<String>> {
+    Ok(sqlx::query_scalar!(
+        r#"UPDATE tenants t SET plan = $2 FROM (SELECT tenant_id, plan FROM tenants WHERE tenant_id = $1 FOR NO KEY UPDATE) o
+           WHERE t.tenant_id = $1 AND t.tenant_id = o.tenant_id RETURNING o.plan AS "plan!""#,
+        tenant_id,
+        plan
+    )
+    .fetch_optional(conn)
+    .await?)
 }
 
 /// Deletes what each organization's plan does not keep any longer, a day at a time. Says how many rows went; what fails is

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::account::{self, Event};
-use super::passkeys;
+use super::{account, passkeys};
+use crate::audit::Entry;
 use crate::error::exactly_one;
 use crate::{Origin, Result, Store, SystemTx, sessions};
 
@@ -95,8 +95,8 @@ pub async fn mark_proven(
     if done.rows_affected() == 1 {
         replace_codes(&mut tx, login_id, codes).await?;
         sessions::delete_others_in(&mut tx, login_id, kept).await?;
-        let event = Event { action: "member.second_factor_on", detail: json!({}), origin };
-        account::tell_in(&mut tx, login_id, &event, &json!({ "what": "second factor on" })).await?;
+        let entry = Entry::changed("member.second_factor_on", account::subject(login_id), by_app(false), by_app(true));
+        account::tell_in(&mut tx, entry, &json!({ "what": "second factor on" }), origin).await?;
         tx.commit().await?;
         account::wake(store);
         return Ok(true);
@@ -104,12 +104,17 @@ pub async fn mark_proven(
     Ok(false)
 }
 
+/// Whether codes of an app count, as the audit says it.
+fn by_app(counts: bool) -> Value {
+    json!({ "app": counts })
+}
+
 /// Gives a login new recovery codes; the old ones are gone. Its owner and their organizations are told.
 pub async fn insert_codes(store: &Store, login_id: Uuid, codes: &[[u8; 32]], origin: Origin) -> Result<()> {
     let mut tx = store.system().await?;
     replace_codes(&mut tx, login_id, codes).await?;
-    let event = Event { action: "account.recovery_codes_replaced", detail: json!({}), origin };
-    account::tell_in(&mut tx, login_id, &event, &json!({ "what": "recovery codes" })).await?;
+    let entry = Entry::done("account.recovery_codes_replaced", account::subject(login_id));
+    account::tell_in(&mut tx, entry, &json!({ "what": "recovery codes" }), origin).await?;
     tx.commit().await?;
     account::wake(store);
     Ok(())
@@ -176,8 +181,9 @@ pub async fn delete(store: &Store, login_id: Uuid, kept: Option<&[u8]>, origin: 
     .await?;
     exactly_one("second_factor::delete", done.rows_affected())?;
     sessions::delete_others_in(&mut tx, login_id, kept).await?;
-    let event = Event { action: "member.second_factor_off", detail: json!({}), origin };
-    account::tell_in(&mut tx, login_id, &event, &json!({ "what": "second factor off" })).await?;
+    let (was, is) = (by_app(factors.has_app), by_app(false));
+    let entry = Entry::changed("member.second_factor_off", account::subject(login_id), was, is);
+    account::tell_in(&mut tx, entry, &json!({ "what": "second factor off" }), origin).await?;
     tx.commit().await?;
     account::wake(store);
     Ok(Ended::Done)

@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use keys::seal::{CryptoRng, MasterKey};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use crate::audit::{self, Entry};
 use crate::error::exactly_one;
 use crate::sealing::{self, Place};
-use crate::{Result, TenantTx, audit};
+use crate::{Result, TenantTx};
 
 /// How members sign in by the organization's provider.
 #[derive(Clone, Debug)]
@@ -170,30 +171,49 @@ pub(crate) async fn update_sealed(tx: &mut TenantTx, sealed: &[u8], sealing_vers
     exactly_one("sign_on::update_sealed", done.rows_affected())
 }
 
-/// Ends signing in by a provider; false if there was none.
-async fn delete(tx: &mut TenantTx) -> Result<bool> {
+/// Ends signing in by a provider.
+async fn delete(tx: &mut TenantTx) -> Result<()> {
     let tenant_id = tx.tenant_id();
     sqlx::query!("DELETE FROM sign_on_subjects WHERE tenant_id = $1", tenant_id).execute(tx.conn()).await?;
     let done = sqlx::query!("DELETE FROM sign_on WHERE tenant_id = $1", tenant_id).execute(tx.conn()).await?;
-    Ok(done.rows_affected() == 1)
+    exactly_one("sign_on::delete", done.rows_affected())
 }
 
-/// Sets the provider, and whether members must come by it, with what the audit says of it.
+/// What the audit says of a provider.
+fn told(issuer: &str, application_id: &str, domains: &[String], required: bool) -> Value {
+    json!({ "issuer": issuer, "client_id": application_id, "domains": domains, "required": required })
+}
+
+/// What the audit says of the provider that is set; it stands still, for [`next_version`] has locked it.
+async fn find_told(tx: &mut TenantTx) -> Result<Option<Value>> {
+    let Some(set) = find(tx).await? else { return Ok(None) };
+    let required = is_required(tx).await?;
+    Ok(Some(told(&set.issuer, &set.application_id, &set.domains, required)))
+}
+
+/// Sets the provider, and whether members must come by it; `detail` is what the audit says beside that. [`next_version`] comes
+/// before it.
 pub async fn put(tx: &mut TenantTx, new: &New<'_>, required: bool, detail: Value) -> Result<()> {
+    let before = find_told(tx).await?;
     set(tx, new).await?;
     set_required(tx, required).await?;
-    let tenant_id = tx.tenant_id();
-    audit::insert_tenant_wide(tx, "organization.sign_on_set", "tenant", tenant_id, detail).await
+    let subject = ("tenant", tx.tenant_id());
+    let after = told(new.issuer, new.application_id, new.domains, required);
+    let entry = match before {
+        Some(before) => Entry::changed("organization.sign_on_set", subject, before, after),
+        None => Entry::made("organization.sign_on_set", subject, after),
+    };
+    audit::insert(tx, None, entry.with(detail)).await
 }
 
 /// Ends signing in by the provider, and every session that it began; false if there was none.
 pub async fn end(tx: &mut TenantTx, detail: Value) -> Result<bool> {
     let (tenant_id, _) = (tx.tenant_id(), next_version(tx).await?);
-    if !delete(tx).await? {
-        return Ok(false);
-    }
+    let Some(before) = find_told(tx).await? else { return Ok(false) };
+    delete(tx).await?;
     set_required(tx, false).await?;
-    audit::insert_tenant_wide(tx, "organization.sign_on_removed", "tenant", tenant_id, detail).await?;
+    let entry = Entry::removed("organization.sign_on_removed", ("tenant", tenant_id), before);
+    audit::insert(tx, None, entry.with(detail)).await?;
     Ok(true)
 }
 

@@ -94,18 +94,33 @@ pub async fn insert(tx: &mut TenantTx, by: &str, reason: &str, lasts: Duration) 
     Ok(grant_id)
 }
 
+/// A grant that somebody has just ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Its id.
+    pub grant_id: Uuid,
+    /// What it was for.
+    pub reason: String,
+    /// When it would have ended by itself.
+    pub ends_at: Timestamp,
+}
+
 /// Ends every grant that counts still; says which.
-pub async fn end_all(tx: &mut TenantTx, by: &str) -> Result<Vec<Uuid>> {
+pub async fn end_all(tx: &mut TenantTx, by: &str) -> Result<Vec<Ended>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    Ok(sqlx::query_scalar!(
+    let rows = sqlx::query!(
         "UPDATE support_grants SET ended_at = $2, ended_by = $3 WHERE tenant_id = $1 AND ended_at IS NULL AND ends_at > $2
-         RETURNING grant_id",
+         RETURNING grant_id, reason, ends_at",
         tenant_id,
         now.to_sqlx() as _,
         by
     )
     .fetch_all(tx.conn())
-    .await?)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|r| Ended { grant_id: r.grant_id, reason: r.reason, ends_at: r.ends_at.to_jiff() })
+        .collect())
 }
 
 /// Notes a link for the platform's staff, which begins one session within `lasts`.

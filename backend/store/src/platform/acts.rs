@@ -7,8 +7,9 @@ use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::audit::link_at;
+use crate::audit::{self, link_at};
 use crate::nodes::DEAD_AFTER;
+use crate::people::plans;
 use crate::{Origin, Queue, Result, Store, SystemTx};
 
 /// Who acts, and from where.
@@ -46,13 +47,15 @@ pub(super) async fn note(
 }
 
 /// Writes the same into the organization's own audit: that it was the operator, and not who.
-async fn tell(tx: &mut SystemTx, did: &Did, action: &str, tenant_id: Uuid, detail: Value) -> Result<()> {
+async fn tell(tx: &mut SystemTx, did: &Did, entry: audit::Entry<'_>) -> Result<()> {
     let now = tx.now().await?;
     sqlx::query!(
-        "SELECT maintenance.note_operator($1, $2, $3, $4, $5, $6)",
-        tenant_id,
-        action,
-        detail,
+        "SELECT maintenance.note_operator($1, $2, $3, $4, $5, $6, $7, $8)",
+        entry.subject_id,
+        entry.action,
+        entry.detail,
+        entry.before,
+        entry.after,
         now.to_sqlx() as _,
         link_at(now).to_sqlx() as _,
         did.origin.request_id
@@ -74,9 +77,13 @@ pub async fn set_state(store: &Store, tenant_id: Uuid, to: &str, reason: &str, d
     if done.rows_affected() == 0 {
         return Ok(false);
     }
-    let action = if to == "suspended" { "organization.suspended" } else { "organization.resumed" };
-    note(&mut tx, did, action, Some(tenant_id), json!({ "reason": reason })).await?;
-    tell(&mut tx, did, action, tenant_id, json!({ "reason": reason })).await?;
+    let (subject, was, is) = (("tenant", tenant_id), json!({ "state": from }), json!({ "state": to }));
+    let entry = match to {
+        "suspended" => audit::Entry::changed("organization.suspended", subject, was, is),
+        _ => audit::Entry::changed("organization.resumed", subject, was, is),
+    };
+    note(&mut tx, did, entry.action, Some(tenant_id), json!({ "reason": reason })).await?;
+    tell(&mut tx, did, entry.with(json!({ "reason": reason }))).await?;
     sqlx::query!(
         "INSERT INTO tenant_wakeups (tenant_id, queue, due_at) VALUES ($1, $2, $3)",
         tenant_id,
@@ -100,13 +107,10 @@ pub async fn give_plan(store: &Store, tenant_id: Uuid, plan: &str, did: &Did) ->
     if !known {
         return Ok(false);
     }
-    let done =
-        sqlx::query!("UPDATE tenants SET plan = $2 WHERE tenant_id = $1", tenant_id, plan).execute(tx.conn()).await?;
-    if done.rows_affected() == 0 {
-        return Ok(false);
-    }
+    let Some(was) = plans::set_in(tx.conn(), tenant_id, plan).await? else { return Ok(false) };
     note(&mut tx, did, "organization.plan", Some(tenant_id), json!({ "plan": plan })).await?;
-    tell(&mut tx, did, "organization.plan", tenant_id, json!({ "plan": plan })).await?;
+    let (was, is) = (json!({ "plan": was }), json!({ "plan": plan }));
+    tell(&mut tx, did, audit::Entry::changed("organization.plan", ("tenant", tenant_id), was, is)).await?;
     tx.commit().await?;
     store.wake().wake(Queue::Audit);
     Ok(true)
@@ -148,7 +152,7 @@ pub async fn set_brake(store: &Store, is_on: bool, reason: &str, did: &Did) -> R
 /// The plans there are, by name.
 pub async fn list_plans(store: &Store) -> Result<Vec<Plan>> {
     let mut tx = store.system().await?;
-    crate::people::plans::list_in(tx.conn()).await
+    plans::list_in(tx.conn()).await
 }
 
 /// An entry of the platform's audit.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{Result, Store};
 
-/// Organizations after one of them, by id.
+/// Organizations after one of them, by id. Their hosts and members are counted as [`crate::quotas::count`] counts them.
 pub async fn list_standings(store: &Store, after: Option<Uuid>, limit: i64) -> Result<Vec<Standing>> {
     let mut tx = store.system().await?;
     let ids = sqlx::query_scalar!(
@@ -17,13 +17,14 @@ pub async fn list_standings(store: &Store, after: Option<Uuid>, limit: i64) -> R
     )
     .fetch_all(tx.conn())
     .await?;
-    let mut standings = Vec::with_capacity(ids.len());
+    let (now, mut standings) = (tx.now().await?, Vec::with_capacity(ids.len()));
     for tenant_id in ids {
         let row = sqlx::query!(
             r#"SELECT name AS "name!", state AS "state!", plan AS "plan!", clients AS "clients!", hosts AS "hosts!", linked AS "linked!",
                  checks AS "checks!", members AS "members!", open_incidents AS "open_incidents!", running AS "running!",
-                 is_stopped AS "is_stopped!", deletes_at AS "deletes_at?", versions AS "versions!" FROM maintenance.survey($1)"#,
-            tenant_id
+                 is_stopped AS "is_stopped!", deletes_at AS "deletes_at?", versions AS "versions!" FROM maintenance.survey($1, $2)"#,
+            tenant_id,
+            now.to_sqlx() as _
         )
         .fetch_optional(tx.conn())
         .await?;

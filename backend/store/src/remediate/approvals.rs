@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::runs::{self, Run};
+use crate::audit::{self, Entry};
 use crate::classify::incidents;
 use crate::{Result, Store, StoreError, TenantTx};
 
@@ -114,9 +115,9 @@ pub async fn answer(tx: &mut TenantTx, run: &Run, answer: &Answer) -> Result<boo
     )
     .execute(tx.conn())
     .await?;
-    let states = (json!({ "state": State::AwaitingApproval.word() }), json!({ "state": to.word() }));
-    let subject = ("run", run.run_id);
-    crate::audit::insert_change(tx, Some(run.client_id), "run.answered", subject, detail, states).await?;
+    let (was, is) = (json!({ "state": State::AwaitingApproval.word() }), json!({ "state": to.word() }));
+    let entry = Entry::changed("run.answered", ("run", run.run_id), was, is);
+    audit::insert(tx, Some(run.client_id), entry.with(detail)).await?;
     if !answer.yes {
         runs::close_remediation(tx, run.run_id, "denied").await?;
         incidents::mark_escalated(tx, run.incident_id, &format!("{cause}. Nothing was touched.")).await?;

@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::guardrails;
 use super::runs::{self, Run};
+use crate::audit::{self, Entry};
 use crate::live::Kind;
-use crate::{Result, StoreError, TenantTx, audit};
+use crate::{Result, StoreError, TenantTx};
 
 /// The keys of the breakers over a run.
 pub fn keys_of(run: &Run) -> [(Scope, String); 3] {
@@ -110,10 +111,11 @@ pub async fn close(tx: &mut TenantTx, scope: Scope, key: &str, reason: &str) -> 
     guardrails::lock_one(tx, scope.bucket(), &bucket).await?;
     let all = list_not_closed(tx).await?;
     let Some(row) = all.iter().find(|row| row.breaker.scope == scope && row.key == key) else { return Ok(false) };
-    let states = (json!({ "state": row.breaker.state.word() }), json!({ "state": State::Closed.word() }));
+    let (was, is) = (json!({ "state": row.breaker.state.word() }), json!({ "state": State::Closed.word() }));
     save(tx, scope, key, State::Closed, 0, None).await?;
     let detail = json!({ "breaker": format!("{}:{key}", scope.word()), "reason": reason });
-    audit::insert_change(tx, None, "breaker.closed_by_person", ("tenant", tenant_id), detail, states).await?;
+    let entry = Entry::changed("breaker.closed_by_person", ("tenant", tenant_id), was, is);
+    audit::insert(tx, None, entry.with(detail)).await?;
     runs::make_held_due(tx, None).await?;
     Ok(true)
 }

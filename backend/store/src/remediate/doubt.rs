@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::jobs::{self, JobKey};
 use super::runs::{self, Run};
+use crate::audit::{self, Entry};
 use crate::classify::{alerts, incidents};
 use crate::verify::verifications;
 use crate::{Queue, Result, TenantTx};
@@ -65,9 +66,9 @@ pub async fn answer(tx: &mut TenantTx, run: &Run, answer: Answer, by: &str) -> R
             incidents::mark_escalated(tx, run.incident_id, &reason).await?;
         }
     }
-    let states = (json!({ "state": State::Unknown.word() }), json!({ "state": to.word() }));
-    let subject = ("run", run.run_id);
-    crate::audit::insert_change(tx, Some(run.client_id), "run.doubt_answered", subject, detail, states).await?;
+    let (was, is) = (json!({ "state": State::Unknown.word() }), json!({ "state": to.word() }));
+    let entry = Entry::changed("run.doubt_answered", ("run", run.run_id), was, is);
+    audit::insert(tx, Some(run.client_id), entry.with(detail)).await?;
     let now = tx.now().await?;
     tx.due(Queue::Remediate, now);
     Ok(true)

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::runs::Running;
 use super::stops::Place;
+use crate::audit::Entry;
 use crate::{Result, TenantTx};
 
 /// Stops all actions of a place at once: nothing is admitted, what has no permit is taken back, and agents begin no
@@ -30,7 +31,9 @@ pub async fn insert(tx: &mut TenantTx, place: Place, why: &str, by: &str) -> Res
         return Ok(None);
     }
     let running = place.forbid(tx, "all actions were stopped").await?;
-    place.note(tx, "freeze.set", json!({ "why": why, "running": running.len() }), frozen(false, true)).await?;
+    let (was, is) = (json!({ "frozen": false }), json!({ "frozen": true }));
+    let entry = Entry::changed("freeze.set", place.subject(tenant_id), was, is);
+    place.note(tx, entry.with(json!({ "why": why, "running": running.len() }))).await?;
     Ok(Some(running))
 }
 
@@ -46,15 +49,12 @@ pub async fn hold_suspended(tx: &mut TenantTx) -> Result<()> {
     Ok(())
 }
 
-fn frozen(before: bool, after: bool) -> (Value, Value) {
-    (json!({ "frozen": before }), json!({ "frozen": after }))
-}
-
 /// Lets a place act again; what was held is decided anew. False: it was not stopped, or it is a client that is
 /// archived or an organization whose deletion has begun.
 pub async fn release(tx: &mut TenantTx, place: Place) -> Result<bool> {
     let key = place.lock(tx).await?;
     let tenant_id = tx.tenant_id();
+    let was = find_why(tx, place, &key).await?;
     let done = sqlx::query!(
         "UPDATE guardrail_buckets SET frozen = false, frozen_by = NULL, frozen_why = NULL, frozen_at = NULL
          WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key = $3 AND frozen
@@ -70,8 +70,24 @@ pub async fn release(tx: &mut TenantTx, place: Place) -> Result<bool> {
         return Ok(false);
     }
     place.allow(tx).await?;
-    place.note(tx, "freeze.released", json!({}), frozen(true, false)).await?;
+    let was = json!({ "frozen": true, "why": was });
+    let entry = Entry::changed("freeze.released", place.subject(tenant_id), was, json!({ "frozen": false }));
+    place.note(tx, entry).await?;
     Ok(true)
+}
+
+/// Why a place is stopped, where it is and somebody said it.
+async fn find_why(tx: &mut TenantTx, place: Place, key: &str) -> Result<Option<String>> {
+    let tenant_id = tx.tenant_id();
+    let why = sqlx::query_scalar!(
+        "SELECT frozen_why FROM guardrail_buckets WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key = $3 AND frozen",
+        tenant_id,
+        place.kind().word(),
+        key
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(why.flatten())
 }
 
 /// A place that is stopped.

@@ -2,11 +2,12 @@
 
 use jiff::SignedDuration;
 use jiff_sqlx::ToSqlx;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::runs::Running;
 use super::stops::Place;
+use crate::audit::Entry;
 use crate::{Queue, Result, Store, TenantTx};
 
 /// Whose host or client hands off is about; the whole organization has the kill switch instead.
@@ -62,7 +63,8 @@ pub async fn insert(tx: &mut TenantTx, whose: Whose, hours: u8, reason: &str, by
     .await?;
     let running = place.forbid(tx, "hands off").await?;
     let off = json!({ "until": ends_at.to_string(), "reason": reason });
-    place.note(tx, "hands_off.start", json!({ "hours": hours }), (Value::Null, off)).await?;
+    let entry = Entry::made("hands_off.start", place.subject(tenant_id), off);
+    place.note(tx, entry.with(json!({ "hours": hours }))).await?;
     tx.due(Queue::Remediate, ends_at);
     Ok(running)
 }
@@ -72,19 +74,24 @@ pub async fn release(tx: &mut TenantTx, whose: Whose, by: &str) -> Result<u64> {
     let place = whose.place();
     let key = place.lock(tx).await?;
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let done = sqlx::query!(
+    let ended = sqlx::query!(
         "UPDATE hands_off SET ended_at = $4, ended_by = $5
-         WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key = $3 AND ended_at IS NULL AND ends_at > $4",
+         WHERE tenant_id = $1 AND scope_kind = $2 AND scope_key = $3 AND ended_at IS NULL AND ends_at > $4
+         RETURNING reason, started_by, ends_at",
         tenant_id,
         place.kind().word(),
         key,
         now.to_sqlx() as _,
         by
     )
-    .execute(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
     place.allow(tx).await?;
-    let was = json!({ "stretches": done.rows_affected() });
-    place.note(tx, "hands_off.release", json!({}), (was, Value::Null)).await?;
-    Ok(done.rows_affected())
+    let told: Vec<_> = ended
+        .iter()
+        .map(|r| json!({ "until": r.ends_at.to_jiff().to_string(), "reason": r.reason, "by": r.started_by }))
+        .collect();
+    let entry = Entry::removed("hands_off.release", place.subject(tenant_id), json!({ "stretches": told }));
+    place.note(tx, entry).await?;
+    Ok(ended.len() as u64)
 }

@@ -2,11 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::runs::Running;
 use super::stops::Place;
+use crate::audit::Entry;
 use crate::{Queue, Result, Store, TenantTx};
 
 /// An interlock that was just set.
@@ -41,7 +42,7 @@ pub async fn insert(tx: &mut TenantTx, place: Place, lasts: SignedDuration, reas
     .await?;
     let running = place.forbid(tx, "an interlock").await?;
     let set = json!({ "until": ends_at.to_string(), "reason": reason, "by": by });
-    place.note(tx, "interlock.set", json!({}), (Value::Null, set)).await?;
+    place.note(tx, Entry::made("interlock.set", place.subject(tenant_id), set)).await?;
     tx.due(Queue::Remediate, ends_at);
     Ok(Set { interlock_id, ends_at, running })
 }
@@ -72,19 +73,20 @@ pub async fn release(tx: &mut TenantTx, interlock_id: Uuid, by: &str) -> Result<
     let Some(place) = find_place(tx, interlock_id).await? else { return Ok(false) };
     place.lock(tx).await?;
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    let done = sqlx::query!(
-        "UPDATE interlocks SET ended_at = $3, ended_by = $4 WHERE tenant_id = $1 AND interlock_id = $2 AND ended_at IS NULL",
+    let ended = sqlx::query!(
+        "UPDATE interlocks SET ended_at = $3, ended_by = $4 WHERE tenant_id = $1 AND interlock_id = $2 AND ended_at IS NULL
+         RETURNING reason, set_by, ends_at",
         tenant_id,
         interlock_id,
         now.to_sqlx() as _,
         by
     )
-    .execute(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
-    if done.rows_affected() == 0 {
-        return Ok(false);
-    }
+    let Some(ended) = ended else { return Ok(false) };
     place.allow(tx).await?;
-    place.note(tx, "interlock.released", json!({ "by": by }), (json!({ "held": true }), Value::Null)).await?;
+    let was = json!({ "until": ended.ends_at.to_jiff().to_string(), "reason": ended.reason, "by": ended.set_by });
+    let entry = Entry::removed("interlock.released", place.subject(tenant_id), was);
+    place.note(tx, entry.with(json!({ "by": by }))).await?;
     Ok(true)
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::runs;
 use super::stops::Place;
+use crate::audit::Entry;
 use crate::{Queue, Result, Store, TenantTx};
 
 /// A plan.
@@ -180,7 +181,8 @@ pub async fn begin(tx: &mut TenantTx, window: &Window, span: Span) -> Result<()>
     if let Some(place) = window.place() {
         place.forbid(tx, "maintenance").await?;
         let set = json!({ "until": span.ends_at.to_string() });
-        place.note(tx, "maintenance.began", json!({ "name": window.name }), (Value::Null, set)).await?;
+        let entry = Entry::made("maintenance.began", place.subject(tenant_id), set);
+        place.note(tx, entry.with(json!({ "name": window.name }))).await?;
     }
     tx.due(Queue::Remediate, span.ends_at);
     Ok(())
@@ -200,9 +202,9 @@ pub async fn end(tx: &mut TenantTx, window: &Window, next: Option<Span>) -> Resu
     .await?;
     if let Some(place) = window.place().filter(|_| window.begun_at.is_some()) {
         place.allow(tx).await?;
-        place
-            .note(tx, "maintenance.ended", json!({ "name": window.name }), (json!({ "held": true }), Value::Null))
-            .await?;
+        let was = json!({ "until": window.span.map(|span| span.ends_at.to_string()) });
+        let entry = Entry::removed("maintenance.ended", place.subject(tenant_id), was);
+        place.note(tx, entry.with(json!({ "name": window.name }))).await?;
     }
     if let Some(next) = next {
         tx.due(Queue::Remediate, next.starts_at);

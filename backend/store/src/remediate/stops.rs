@@ -6,12 +6,12 @@ use domain::remediate::decide::{Stop, StopKind};
 use domain::remediate::guardrails::BucketKind;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::guardrails;
 use super::runs::{self, Running, Withdraw};
-use crate::{Result, StoreError, TenantTx, audit, host_links};
+use crate::audit::{self, Entry};
+use crate::{Result, StoreError, TenantTx, host_links};
 
 /// Where actions are stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,20 +65,22 @@ impl Place {
         Ok(key)
     }
 
-    /// Writes the audit entry of what was done here, and how it was before and is after.
-    pub(super) async fn note(
-        self,
-        tx: &mut TenantTx,
-        action: &str,
-        detail: Value,
-        change: (Value, Value),
-    ) -> Result<()> {
-        let (client_id, subject) = match self {
-            Place::Tenant => (None, ("tenant", tx.tenant_id())),
-            Place::Client(client_id) => (Some(client_id), ("client", client_id)),
-            Place::Host { client_id, host_id } => (Some(client_id), ("host", host_id)),
+    /// What entries of the audit say it is.
+    pub(super) fn subject(self, tenant_id: Uuid) -> (&'static str, Uuid) {
+        match self {
+            Place::Tenant => ("tenant", tenant_id),
+            Place::Client(client_id) => ("client", client_id),
+            Place::Host { host_id, .. } => ("host", host_id),
+        }
+    }
+
+    /// Writes the audit entry of what was done here.
+    pub(super) async fn note(self, tx: &mut TenantTx, entry: Entry<'_>) -> Result<()> {
+        let client_id = match self {
+            Place::Tenant => None,
+            Place::Client(client_id) | Place::Host { client_id, .. } => Some(client_id),
         };
-        audit::insert_change(tx, client_id, action, subject, detail, change).await
+        audit::insert(tx, client_id, entry).await
     }
 
     /// Takes back what has no permit yet, tells the agents, and answers what was permitted before and still runs.

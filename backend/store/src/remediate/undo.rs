@@ -5,8 +5,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::runs;
+use crate::audit::{self, Entry};
 use crate::classify::alerts;
-use crate::{Result, TenantTx, audit, notify};
+use crate::{Result, TenantTx, notify};
 
 /// Runs to be undone that no undo was decided on.
 pub async fn list_wanted(tx: &mut TenantTx) -> Result<Vec<Uuid>> {
@@ -60,7 +61,9 @@ pub async fn mark_failed(tx: &mut TenantTx, run_id: Uuid, why: &str) -> Result<(
     if alert.is_some_and(|alert| alert.newest_ok) {
         alerts::mark_closed(tx, run.alert_id, "recovered").await?;
     }
-    audit::insert(tx, run.client_id, "run.undo_failed", "run", run_id, json!({ "why": why })).await?;
+    let (was, is) = (json!({ "state": State::Undoing.word() }), json!({ "state": State::UndoFailed.word() }));
+    let entry = Entry::changed("run.undo_failed", ("run", run_id), was, is);
+    audit::insert(tx, Some(run.client_id), entry.with(json!({ "why": why }))).await?;
     let said = if verdict == "made_worse" { "The fix made something worse" } else { "The fix did not help" };
     let now = tx.now().await?;
     tx.due(crate::Queue::Remediate, now);

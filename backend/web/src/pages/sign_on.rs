@@ -10,9 +10,10 @@ use keys::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::time::Duration;
+use store::audit::{self, Entry};
 use store::people::ceremonies::Purpose;
 use store::people::sign_on::{self, Comes, SignOn};
-use store::{TenantScope, audit, auth};
+use store::{TenantScope, auth};
 use tower_sessions::Session;
 use uuid::Uuid;
 use views::signin::{NotePage, SignOnPage};
@@ -199,8 +200,8 @@ pub async fn finish(
     let login_id = match sign_on::bind(&mut tx, &set.issuer, &named.subject, &named.email).await? {
         Comes::Again(login_id) => login_id,
         Comes::First(login_id) => {
-            let detail = json!({ "issuer": set.issuer, "subject": named.subject });
-            audit::insert_tenant_wide(&mut tx, "member.sign_on_bound", "member", login_id, detail).await?;
+            let made = json!({ "issuer": set.issuer, "subject": named.subject });
+            audit::insert(&mut tx, None, Entry::made("member.sign_on_bound", ("member", login_id), made)).await?;
             login_id
         }
         why @ (Comes::Nobody | Comes::Other) => {

@@ -3,10 +3,11 @@
 use axum::extract::State;
 use axum::response::Redirect;
 use serde::Deserialize;
-use serde_json::json;
-use store::audit;
+use store::audit::{self, Entry};
+use store::sessions;
 use tower_sessions::Session;
 
+use crate::sessions::this;
 use crate::{
     App, Failure,
     posted::{Input, Posted},
@@ -27,7 +28,7 @@ impl Input for SignOut {
     }
 }
 
-/// Deletes the row and the cookie.
+/// Deletes the row and the cookie; the organization that the session was in has it in its audit.
 pub async fn submit(
     State(app): State<App>,
     session: Session,
@@ -35,8 +36,11 @@ pub async fn submit(
 ) -> Result<Redirect, Failure> {
     if let Some(grant_id) = member.support() {
         let mut tx = member.begin_trace(&app).await?;
-        audit::insert_tenant_wide(&mut tx, "support.ended", "support", grant_id, json!({})).await?;
+        audit::insert(&mut tx, None, Entry::done("support.ended", ("support", grant_id))).await?;
         tx.commit().await?;
+    } else if let Some(hash) = this(&session) {
+        let tenant_id = member.seat().scope.tenant_id();
+        sessions::sign_out(&app.store, &hash, member.login_id(), tenant_id, member.origin()).await?;
     }
     session.flush().await.map_err(|_| Failure::BUSY)?;
     Ok(Redirect::to("/sign-in"))

@@ -5,7 +5,8 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use keys::token;
 use serde::Deserialize;
 use serde_json::json;
-use store::{audit, auth};
+use store::audit::{self, Entry};
+use store::auth;
 use tower_sessions::Session;
 use views::signin::{ConfirmPage, NotePage};
 
@@ -54,8 +55,8 @@ pub async fn begin(
     };
     let mut tx = app.store.begin(&member.scope).await?;
     tx.comes_from(origin);
-    audit::insert_tenant_wide(&mut tx, "support.begun", "support", grant_id, json!({ "browser": visitor.agent }))
-        .await?;
+    let entry = Entry::done("support.begun", ("support", grant_id));
+    audit::insert(&mut tx, None, entry.with(json!({ "browser": visitor.agent }))).await?;
     tx.commit().await?;
     entry::begin_support(&session, &visitor, tenant_id, grant_id).await?;
     Ok(Redirect::to("/").into_response())

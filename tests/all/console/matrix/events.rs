@@ -48,7 +48,7 @@ async fn the_stream_tells_every_principal_of_what_is_theirs_and_of_nothing_else(
     tenants.dedup();
     for tenant in tenants {
         let mut tx = world.tx_of(tenant).await;
-        audit::insert_tenant_wide(&mut tx, "test", "tenant", tenant, serde_json::json!({})).await.unwrap();
+        audit::insert(&mut tx, None, audit::Entry::done("test", ("tenant", tenant))).await.unwrap();
         tx.commit().await.unwrap();
     }
     let mut cells = 0;

@@ -13,11 +13,12 @@ use domain::quota::Counted;
 use domain::relay::Relay;
 use keys::seal::MasterKey;
 use serde_json::{Value, json};
+use store::audit::{self, Entry};
 use store::auth::OperatorTx;
 use store::classify::mappings;
 use store::remediate::guardrails;
 use store::seeding;
-use store::{Queue, Store, StoreError, TenantTx, audit, configuration, mail_relays, quotas};
+use store::{Queue, Store, StoreError, TenantTx, configuration, mail_relays, quotas};
 use uuid::Uuid;
 
 use super::document::Member;
@@ -305,7 +306,13 @@ async fn finish(
         Intent::Apply if work.scope == Scope::Made || !work.report.is_empty() => {
             let lines: Vec<String> = work.report.lines.iter().map(ToString::to_string).collect();
             let detail = json!({ "by": work.author.name, "differences": lines });
-            audit::insert_tenant_wide(&mut tx, "configuration.applied", "tenant", tenant_id, detail).await?;
+            let (subject, (before, after)) = (("tenant", tenant_id), work.report.sides());
+            let entry = if work.scope == Scope::Made {
+                Entry::made("configuration.applied", subject, after)
+            } else {
+                Entry::changed("configuration.applied", subject, before, after)
+            };
+            audit::insert(&mut tx, None, entry.with(detail)).await?;
             tx.commit().await?;
         }
         _ => tx.rollback().await?,

@@ -9,11 +9,12 @@ use domain::quota::Counted;
 use keys::seal::{Aad, open, seal};
 use keys::sign::{Context, SigningKey};
 use serde_json::{Value, json};
+use store::audit::{self, Entry};
 use store::changes::{self, NewChange, Subject, mode_value};
 use store::remediate::runs::{self, Withdraw};
 use store::seeding::{self, SignedVersion};
 use store::tenant_keys::{self, TenantKey};
-use store::{Store, StoreError, TenantTx, audit, configuration, quotas, sealing};
+use store::{Store, StoreError, TenantTx, configuration, quotas, sealing};
 use uuid::Uuid;
 use wire::v1::Playbook;
 
@@ -192,10 +193,14 @@ impl Work<'_> {
         let begins = if as_said { mode } else { Mode::Approve };
         self.report.created(format!("mapping {name:?} ({})", begins.word()));
         let id = seeding::insert_mapping(tx, name, begins.word(), serde_json::to_value(definition)?).await?;
-        let action = if begins == Mode::Auto { "mapping_promoted" } else { "mapping_created" };
         let detail = json!({"mapping": name, "version": 1, "mode": begins.word(), "by": self.author.name});
-        let made = serde_json::to_value(definition)?;
-        audit::insert_change(tx, None, action, ("mapping", id), detail, (Value::Null, made)).await?;
+        let (subject, mut made) = (("mapping", id), serde_json::to_value(definition)?);
+        made["mode"] = begins.word().into();
+        let entry = match begins {
+            Mode::Auto => Entry::made("mapping_promoted", subject, made),
+            _ => Entry::made("mapping_created", subject, made),
+        };
+        audit::insert(tx, None, entry.with(detail)).await?;
         if begins != mode {
             self.propose_mode(tx, id, 1, name, begins, mode).await?;
         }
@@ -225,8 +230,13 @@ impl Work<'_> {
             version = Self::publish(tx, id, before, now.word(), &serde_json::to_value(definition)?).await?;
             let detail =
                 json!({"mapping": definition.name, "version": version, "mode": now.word(), "by": self.author.name});
-            let action = if now == old_mode { "mapping_changed" } else { "mapping_demoted" };
-            audit::insert_change(tx, None, action, ("mapping", id), detail, forms).await?;
+            let (subject, (was, is)) = (("mapping", id), forms);
+            let entry = if now == old_mode {
+                Entry::changed("mapping_changed", subject, was, is)
+            } else {
+                Entry::changed("mapping_demoted", subject, was, is)
+            };
+            audit::insert(tx, None, entry.with(detail)).await?;
         }
         if now != old_mode {
             for host_id in runs::list_hosts_unpermitted(tx, Some(id)).await? {

@@ -11,10 +11,11 @@ use domain::remediate::group::ServiceGroup;
 use domain::remediate::guardrails::Limits;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use store::TenantTx;
+use store::audit::{self, Entry};
 use store::changes::{self, NewChange, Subject, group_value};
 use store::remediate::runs::{self, Withdraw};
 use store::remediate::{groups, guardrails};
-use store::{TenantTx, audit};
 use uuid::Uuid;
 use views::client::Group;
 use views::client_edit::{Part, TypedGroup};
@@ -88,7 +89,7 @@ pub async fn declare_group(
         return Ok(Err(("name", format!("a client has at most {} service groups", groups::MOST))));
     }
     let group_id = groups::insert(tx, client_id, &name, group).await?;
-    held(tx, member, (client_id, group_id), &name, (Value::Null, group_value(group))).await?;
+    held(tx, member, (client_id, group_id), &name, (None, group_value(group))).await?;
     Ok(Ok(group_id))
 }
 
@@ -114,7 +115,7 @@ pub async fn change_group(
     let (was, new) = (group_value(&old.group), group_value(&wanted));
     if old.group.towards(&wanted) == Direction::Tighter {
         groups::update(tx, group_id, &wanted).await?;
-        held(tx, member, (client_id, group_id), &old.name, (was, new)).await?;
+        held(tx, member, (client_id, group_id), &old.name, (Some(was), new)).await?;
         return Ok(Ok(GroupCame::Holds));
     }
     member.must_be_proven(app).await?;
@@ -198,14 +199,17 @@ async fn held(
     member: &Member,
     (client_id, group_id): (Uuid, Uuid),
     name: &str,
-    sides: (Value, Value),
+    sides: (Option<Value>, Value),
 ) -> Result<(), Failure> {
     let here = Withdraw { client_id: Some(client_id), purpose: Some("fix"), ..Withdraw::default() };
     runs::withdraw_unpermitted(tx, &here, "a service group was declared").await?;
     let detail = json!({ "name": name, "by": member.name(tx).await? });
-    let subject = ("service_group", group_id);
-    audit::insert_change(tx, Some(client_id), "service_group.declared", subject, detail, sides).await?;
-    Ok(())
+    let (subject, (before, after)) = (("service_group", group_id), sides);
+    let entry = match before {
+        Some(before) => Entry::changed("service_group.declared", subject, before, after),
+        None => Entry::made("service_group.declared", subject, after),
+    };
+    Ok(audit::insert(tx, Some(client_id), entry.with(detail)).await?)
 }
 
 /// A client's groups as its pages show them.

@@ -12,11 +12,12 @@ use domain::fleet;
 use domain::remediate::group;
 use serde::Deserialize;
 use serde_json::json;
+use store::audit::{self, Entry};
 use store::changes::{self, Change, NewChange, Subject, tags_value};
 use store::configuration::{self, Machine};
 use store::pages::hosts;
 use store::remediate::{groups, guardrails};
-use store::{TenantTx, audit, detect, sites};
+use store::{TenantTx, detect, sites};
 use uuid::Uuid;
 use views::Nav;
 use views::error::Kind;
@@ -211,8 +212,8 @@ async fn write(
     }
     configuration::update_host(tx, Machine::Enrolled(row.host_id), site_id, &json!(tags)).await?;
     let told = |site: Option<Uuid>, tags: &BTreeMap<String, String>| json!({ "site": site, "tags": tags });
-    let detail = json!({ "before": told(row.site_id, &before), "after": told(site_id, tags) });
-    audit::insert(tx, row.client_id, "host.placed", "host", row.host_id, detail).await?;
+    let (was, is) = (told(row.site_id, &before), told(site_id, tags));
+    audit::insert(tx, Some(row.client_id), Entry::changed("host.placed", ("host", row.host_id), was, is)).await?;
     Ok(true)
 }
 

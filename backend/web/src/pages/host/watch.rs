@@ -7,8 +7,9 @@ use domain::detect::Check;
 use domain::quota::Counted;
 use serde::Deserialize;
 use serde_json::json;
+use store::audit::{self, Entry};
 use store::detect::checks;
-use store::{TenantTx, archiving, audit, configuration, hosts, metrics, quotas, seeding};
+use store::{TenantTx, archiving, configuration, hosts, metrics, quotas, seeding};
 use uuid::Uuid;
 use views::error::Kind;
 use views::signin::NotePage;
@@ -80,7 +81,7 @@ pub async fn watch_service(
     }
     let check_id = seeding::insert_check(tx, &check.name, check.kind.word(), definition.clone()).await?;
     archiving::mark_made_for(tx, check_id, host.client_id, id).await?;
-    audit::insert(tx, host.client_id, "check.made", "check", check_id, definition).await?;
+    audit::insert(tx, Some(host.client_id), Entry::made("check.made", ("check", check_id), definition)).await?;
     configuration::wake_hosts(tx, &[id]).await?;
     Ok(Ok(check_id))
 }

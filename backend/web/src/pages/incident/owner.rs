@@ -96,8 +96,10 @@ pub async fn have(tx: &mut TenantTx, member: &Member, id: Uuid, doing: Doing) ->
     // Closed meanwhile: there is nothing to have.
     let Some(open) = owners::find_open(tx, id).await? else { return Ok(false) };
     match doing {
-        Doing::Acknowledge => owners::insert(tx, id, &open, member.login_id(), &name, "acknowledged").await?,
-        Doing::Take => owners::insert(tx, id, &open, member.login_id(), &name, "taken").await?,
+        Doing::Acknowledge => {
+            owners::insert(tx, id, &open, member.login_id(), &name, owners::How::Acknowledged).await?
+        }
+        Doing::Take => owners::insert(tx, id, &open, member.login_id(), &name, owners::How::Taken).await?,
         Doing::GiveBack if open.owner.is_none() => return Ok(false),
         Doing::GiveBack => owners::delete(tx, id, &open).await?,
     }

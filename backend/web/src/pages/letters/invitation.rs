@@ -6,9 +6,10 @@ use domain::people::{check_name, check_password};
 use keys::token::Kind;
 use serde::Deserialize;
 use serde_json::json;
+use store::audit::{self, Entry};
 use store::people::invitations::{self, Invitation};
 use store::people::letters;
-use store::{audit, auth, configuration, logins, seeding};
+use store::{auth, configuration, logins, seeding};
 use tower_sessions::Session;
 use views::signin::{NotePage, PasswordPage};
 
@@ -99,8 +100,9 @@ pub async fn submit(
     let clients = invitation.client_ids.as_deref();
     seeding::insert_limited_membership(&mut tx, login_id, &name, &email, invitation.role, clients).await?;
     invitations::mark_accepted(&mut tx, invitation.invitation_id, login_id).await?;
-    let detail = json!({ "email": email, "role": invitation.role.word(), "clients": clients, "invited_by": invitation.invited_by });
-    audit::insert_tenant_wide(&mut tx, "member.joined", "member", login_id, detail).await?;
+    let made = json!({ "email": email, "role": invitation.role.word(), "clients": clients });
+    let entry = Entry::made("member.joined", ("member", login_id), made);
+    audit::insert(&mut tx, None, entry.with(json!({ "invited_by": invitation.invited_by }))).await?;
     let tenant_id = tx.tenant_id();
     tx.commit().await?;
     letters::mark_used(&app.store, offer.invited.letter_id).await?;

@@ -6,9 +6,10 @@ use domain::people::{check_email, check_name, check_password};
 use keys::token::Kind;
 use serde::Deserialize;
 use serde_json::json;
+use store::audit::{self, Entry};
 use store::people::founding::{self, SignUp, find_sign_up};
 use store::people::letters::{self, Followed};
-use store::{audit, auth, logins};
+use store::{auth, logins};
 use tower_sessions::Session;
 use views::signin::{NotePage, PasswordPage, SignUpPage};
 
@@ -122,9 +123,9 @@ pub async fn finish(
         );
         Failure::BROKEN
     })?;
-    let detail = json!({ "organization": letter.facts["organization"], "owner": email });
     let tenant_id = tx.tenant_id();
-    audit::insert_tenant_wide(&mut tx, "organization.begun", "tenant", tenant_id, detail).await?;
+    let made = json!({ "name": letter.facts["organization"], "time_zone": zone, "owner": email });
+    audit::insert(&mut tx, None, Entry::made("organization.begun", ("tenant", tenant_id), made)).await?;
     tx.commit().await?;
     letters::mark_used(&app.store, founder.letter.letter_id).await?;
     entry::begin(&app, &session, &visitor, founder.login_id, Some(tenant_id)).await?;

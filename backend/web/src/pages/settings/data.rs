@@ -10,10 +10,10 @@ use domain::access::Act;
 use domain::deletion::{DELAY, is_meant};
 use futures_util::stream;
 use serde::Deserialize;
-use serde_json::json;
+use store::audit::{self, Entry};
 use store::deletions::{self, Deletion, Subject};
 use store::everything::{Everything, LEFT_OUT};
-use store::{TenantTx, audit, configuration};
+use store::{TenantTx, configuration};
 use views::Nav;
 use views::settings::{DataPage, Deleting, Tab};
 
@@ -79,8 +79,8 @@ pub async fn send(app: App, member: Arc<Member>) -> Result<Response, Failure> {
     member.must_be_proven(&app).await?;
     let place = PLACES.enter(member.seat().scope.tenant_id(), LASTS).ok_or(Failure::BUSY)?;
     let mut tx = member.begin(&app).await?;
-    let tenant_id = tx.tenant_id();
-    audit::insert_tenant_wide(&mut tx, "organization.exported", "tenant", tenant_id, json!({})).await?;
+    let entry = Entry::done("organization.exported", ("tenant", tx.tenant_id()));
+    audit::insert(&mut tx, None, entry).await?;
     tx.commit().await?;
     let writing = Writing { app, member, everything: Everything::default(), place };
     let parts = stream::try_unfold(writing, async |mut writing| {

@@ -8,10 +8,11 @@ use domain::limit::Limit;
 use domain::remediate::guardrails::{BucketKind, Numbers};
 use serde::Deserialize;
 use serde_json::json;
+use store::TenantTx;
+use store::audit::{self, Entry};
 use store::changes::{self, Change, NewChange, Subject, limit_key, limit_value};
 use store::remediate::guardrails;
 use store::remediate::runs::{self, Withdraw};
-use store::{TenantTx, audit};
 use views::settings::{LimitGroup, LimitRow, LimitsPage, Tab};
 use views::{Nav, took};
 
@@ -148,7 +149,8 @@ pub async fn change_limit(
         runs::withdraw_unpermitted(tx, &Withdraw::of_host(host_id), "a limit was tightened").await?;
     }
     let detail = json!({ "limit": limit.word, "by": by, "why": why });
-    audit::insert_change(tx, None, "limit.tightened", ("tenant", tenant_id), detail, (was, wanted)).await?;
+    let entry = Entry::changed("limit.tightened", ("tenant", tenant_id), was, wanted);
+    audit::insert(tx, None, entry.with(detail)).await?;
     Ok(Ok(Came::Set))
 }
 

@@ -6,9 +6,10 @@ use domain::access::Act;
 use domain::relay::{Login, Relay, Tls};
 use domain::secret::Kind;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
+use store::audit::{self, Entry};
 use store::remediate::guardrails;
-use store::{TenantTx, audit, mail_relays, secrets};
+use store::{TenantTx, mail_relays, secrets};
 use views::Nav;
 use views::settings::{MailPage, RelaySet, RelayTyped, Tab};
 
@@ -87,12 +88,15 @@ pub async fn set_relay(tx: &mut TenantTx, member: &Member, relay: &Relay) -> Res
         let wrong = format!("There is no SMTP password “{name}” among the secrets.");
         return Ok(Err(Refusal::field("login.secret", wrong)));
     }
-    let before = mail_relays::find(tx).await?.map_or(Value::Null, |set| json!(set.relay));
+    let before = mail_relays::find(tx).await?;
     let by = member.name(tx).await?;
     mail_relays::set(tx, relay, &by).await?;
-    let (tenant_id, detail) = (tx.tenant_id(), json!({ "by": by }));
-    let forms = (before, json!(relay));
-    audit::insert_change(tx, None, "organization.relay_set", ("tenant", tenant_id), detail, forms).await?;
+    let subject = ("tenant", tx.tenant_id());
+    let entry = match before {
+        Some(set) => Entry::changed("organization.relay_set", subject, json!(set.relay), json!(relay)),
+        None => Entry::made("organization.relay_set", subject, json!(relay)),
+    };
+    audit::insert(tx, None, entry.with(json!({ "by": by }))).await?;
     Ok(Ok(()))
 }
 
@@ -100,13 +104,13 @@ pub async fn set_relay(tx: &mut TenantTx, member: &Member, relay: &Relay) -> Res
 pub async fn remove_relay(tx: &mut TenantTx, member: &Member) -> Result<bool, Failure> {
     member.must_for_all(Act::ManageOrganization)?;
     guardrails::lock_tenant(tx).await?;
-    let before = mail_relays::find(tx).await?.map_or(Value::Null, |set| json!(set.relay));
+    let Some(before) = mail_relays::find(tx).await? else { return Ok(false) };
     if !mail_relays::delete(tx).await? {
         return Ok(false);
     }
-    let (tenant_id, detail) = (tx.tenant_id(), json!({ "by": member.name(tx).await? }));
-    let forms = (before, Value::Null);
-    audit::insert_change(tx, None, "organization.relay_removed", ("tenant", tenant_id), detail, forms).await?;
+    let (subject, by) = (("tenant", tx.tenant_id()), member.name(tx).await?);
+    let entry = Entry::removed("organization.relay_removed", subject, json!(before.relay));
+    audit::insert(tx, None, entry.with(json!({ "by": by }))).await?;
     Ok(true)
 }
 

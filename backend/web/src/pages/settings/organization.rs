@@ -6,7 +6,8 @@ use domain::access::Act;
 use domain::people::check_name;
 use serde::Deserialize;
 use serde_json::json;
-use store::{TenantTx, audit, configuration};
+use store::audit::{self, Entry};
+use store::{TenantTx, configuration};
 use views::Nav;
 use views::settings::{OrganizationPage, Tab};
 
@@ -57,15 +58,15 @@ pub async fn change_organization(
         Ok(time_zone) => time_zone,
         Err(wrong) => return Ok(Err(Refusal::field("time_zone", wrong))),
     };
-    let before = configuration::find_tenant(tx).await?.ok_or(Failure::NOT_FOUND)?;
+    let before = configuration::find_tenant_locked(tx).await?.ok_or(Failure::NOT_FOUND)?;
     if (&name, &time_zone) == (&before.name, &before.time_zone) {
         return Ok(Ok(false));
     }
     configuration::update_tenant(tx, &name, &time_zone).await?;
     let told = |name: &str, zone: &str| json!({ "name": name, "time_zone": zone });
-    let forms = (told(&before.name, &before.time_zone), told(&name, &time_zone));
-    let tenant_id = tx.tenant_id();
-    audit::insert_change(tx, None, "organization.changed", ("tenant", tenant_id), json!({}), forms).await?;
+    let (subject, was, is) =
+        (("tenant", tx.tenant_id()), told(&before.name, &before.time_zone), told(&name, &time_zone));
+    audit::insert(tx, None, Entry::changed("organization.changed", subject, was, is)).await?;
     Ok(Ok(true))
 }
 

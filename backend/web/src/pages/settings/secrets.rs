@@ -7,12 +7,13 @@ use domain::secret::{Kind, is_name, parse_value, stays};
 use keys::Secret;
 use probe::SshKey;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
+use store::audit::{self, Entry};
 use store::detect::checks;
 use store::remediate::guardrails;
 use store::sealing::Rotated;
 use store::secrets::{self, New, Stored};
-use store::{TenantTx, audit, mail_relays, sealing, tenant_keys};
+use store::{TenantTx, mail_relays, sealing, tenant_keys};
 use uuid::Uuid;
 use views::Nav;
 use views::settings::{SecretRow, SecretTyped, SecretsPage, Tab};
@@ -95,7 +96,7 @@ pub async fn add_secret(
         let taken = "There is a secret of that name already: replace what it says, or choose another name.";
         return Ok(Err(Refusal::field("name", taken)));
     };
-    write_down(tx, "secret.added", id, (name, kind, 1)).await?;
+    write_down(tx, Entry::made("secret.added", ("secret", id), told(1)), name, kind).await?;
     Ok(Ok(id))
 }
 
@@ -115,7 +116,8 @@ pub async fn replace_secret(
     };
     let by = member.name(tx).await?;
     let version = secrets::replace(tx, app.vault.master(), &mut rng(), &locked, &value, &by).await?;
-    write_down(tx, "secret.replaced", id, (&locked.name, locked.kind, version)).await?;
+    let entry = Entry::changed("secret.replaced", ("secret", id), told(locked.version), told(version));
+    write_down(tx, entry, &locked.name, locked.kind).await?;
     Ok(Ok(version))
 }
 
@@ -130,7 +132,8 @@ pub async fn delete_secret(tx: &mut TenantTx, member: &Member, id: Uuid) -> Resu
         return Ok(Err(Refusal::Stands(stays(&locked.name, &uses))));
     }
     secrets::delete(tx, id).await?;
-    write_down(tx, "secret.deleted", id, (&locked.name, locked.kind, locked.version)).await?;
+    let entry = Entry::removed("secret.deleted", ("secret", id), told(locked.version));
+    write_down(tx, entry, &locked.name, locked.kind).await?;
     Ok(Ok(()))
 }
 
@@ -213,8 +216,9 @@ async fn refuse(
 pub async fn rotate_key(app: &App, tx: &mut TenantTx, member: &Member) -> Result<Rotated, Failure> {
     must(app, member).await?;
     let done = sealing::rotate(tx, app.vault.master(), &mut rng()).await?;
-    let (tenant_id, detail) = (tx.tenant_id(), json!({ "version": done.version, "values": done.values }));
-    audit::insert_tenant_wide(tx, "organization.sealing_key_replaced", "tenant", tenant_id, detail).await?;
+    let (subject, was, is) = (("tenant", tx.tenant_id()), told(done.version - 1), told(done.version));
+    let entry = Entry::changed("organization.sealing_key_replaced", subject, was, is);
+    audit::insert(tx, None, entry.with(json!({ "values": done.values }))).await?;
     Ok(done)
 }
 
@@ -241,14 +245,13 @@ fn read(kind: Kind, typed: &Secret) -> Result<Secret, Refusal> {
     Ok(value)
 }
 
-async fn write_down(
-    tx: &mut TenantTx,
-    action: &str,
-    id: Uuid,
-    (name, kind, version): (&str, Kind, i32),
-) -> Result<(), Failure> {
-    let detail = json!({ "name": name, "kind": kind.word(), "version": version });
-    Ok(audit::insert_tenant_wide(tx, action, "secret", id, detail).await?)
+/// What the audit says of how a secret was or is: which of its values it is, and nothing of what that says.
+fn told(version: i32) -> Value {
+    json!({ "version": version })
+}
+
+async fn write_down(tx: &mut TenantTx, entry: Entry<'_>, name: &str, kind: Kind) -> Result<(), Failure> {
+    Ok(audit::insert(tx, None, entry.with(json!({ "name": name, "kind": kind.word() }))).await?)
 }
 
 /// What refers to a secret.

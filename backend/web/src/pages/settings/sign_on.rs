@@ -196,7 +196,6 @@ pub async fn set(State(app): State<App>, Posted(member, form): Posted<Wanted>) -
     let mut tx = member.begin(&app).await?;
     let tenant_id = tx.tenant_id();
     let before = sign_on::find(&mut tx).await?;
-    let was_required = sign_on::is_required(&mut tx).await?;
     // A secret is for the provider that gave it: for another one it is asked for anew.
     let is_same = |set: &&SignOn| set.issuer == wanted.issuer && set.application_id == wanted.client_id;
     let known = before.as_ref().filter(is_same);
@@ -230,10 +229,7 @@ pub async fn set(State(app): State<App>, Posted(member, form): Posted<Wanted>) -
         domains,
         by: &by,
     };
-    let was = before.map(|set| json!({ "issuer": set.issuer, "client_id": set.application_id, "domains": set.domains, "required": was_required }));
-    let detail = json!({ "issuer": issuer, "client_id": client_id, "domains": domains, "required": required,
-        "new_secret": !form.secret.is_empty(), "was": was });
-    sign_on::put(&mut tx, &new, required, detail).await?;
+    sign_on::put(&mut tx, &new, required, json!({ "new_secret": !form.secret.is_empty() })).await?;
     tx.commit().await?;
     Ok(Redirect::to("/settings/sign-on?done=set").into_response())
 }

@@ -7,8 +7,9 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::Act;
 use serde::Deserialize;
 use serde_json::json;
+use store::TenantTx;
+use store::audit::{self, Entry};
 use store::people::support;
-use store::{TenantTx, audit};
 use uuid::Uuid;
 use views::Nav;
 use views::settings::{SupportGrant, SupportPage, Tab};
@@ -72,8 +73,8 @@ pub async fn insert_grant(
     let by = member.name(tx).await?;
     let lasts = Duration::from_secs(u64::from(hours) * 3_600);
     let grant_id = support::insert(tx, &by, &reason, lasts).await?;
-    let detail = json!({ "hours": hours, "reason": reason });
-    audit::insert_tenant_wide(tx, "support.granted", "support", grant_id, detail).await?;
+    let made = json!({ "hours": hours, "reason": reason });
+    audit::insert(tx, None, Entry::made("support.granted", ("support", grant_id), made)).await?;
     Ok(Ok(grant_id))
 }
 
@@ -82,8 +83,9 @@ pub async fn end_grants(tx: &mut TenantTx, member: &Member) -> Result<bool, Fail
     member.must_for_all(Act::OwnOrganization)?;
     let by = member.name(tx).await?;
     let ended = support::end_all(tx, &by).await?;
-    for grant_id in &ended {
-        audit::insert_tenant_wide(tx, "support.withdrawn", "support", *grant_id, json!({})).await?;
+    for grant in &ended {
+        let was = json!({ "reason": grant.reason, "ends_at": grant.ends_at.to_string() });
+        audit::insert(tx, None, Entry::removed("support.withdrawn", ("support", grant.grant_id), was)).await?;
     }
     Ok(!ended.is_empty())
 }

@@ -283,8 +283,8 @@ pub async fn choose_organization(
         .await?
         .ok_or(Failure::NOT_FOUND)?;
     if form.tenant != member.seat().scope.tenant_id() {
-        let (action, detail) = ("account.signed_in", json!({ "by": "another organization" }));
-        account::note_entered(&app.store, member.login_id(), form.tenant, action, detail, member.origin()).await?;
+        let by = "another organization";
+        account::note_entered(&app.store, member.login_id(), form.tenant, by, member.origin()).await?;
     }
     session.insert(key::TENANT, form.tenant).await.map_err(|_| Failure::BUSY)?;
     Ok(Redirect::to("/"))

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use domain::access::Act;
 use futures_util::stream;
 use serde_json::json;
-use store::audit::{self, Export};
+use store::audit::{self, Entry, Export};
 
 use crate::downloads::{LASTS, Place, Places};
 use crate::member::Member;
@@ -37,9 +37,8 @@ pub async fn send(app: App, member: Arc<Member>) -> Result<Response, Failure> {
     let place = PLACES.enter(member.seat().scope.tenant_id(), LASTS).ok_or(Failure::BUSY)?;
     let mut tx = member.begin(&app).await?;
     let export = Export::begin(&mut tx).await?.ok_or(Failure::NOT_FOUND)?;
-    let tenant_id = tx.tenant_id();
-    audit::insert_tenant_wide(&mut tx, "audit.exported", "tenant", tenant_id, json!({ "entries": export.entries() }))
-        .await?;
+    let entry = Entry::done("audit.exported", ("tenant", tx.tenant_id()));
+    audit::insert(&mut tx, None, entry.with(json!({ "entries": export.entries() }))).await?;
     tx.commit().await?;
     let writing = Writing { app, member, export, place };
     let parts = stream::try_unfold(writing, async |mut writing| {

@@ -9,8 +9,9 @@ use domain::people::{check_email, may_invite};
 use domain::quota::Counted;
 use serde::Deserialize;
 use serde_json::json;
+use store::audit::{self, Entry};
 use store::people::invitations::{self, New};
-use store::{TenantTx, audit, logins, quotas};
+use store::{TenantTx, logins, quotas};
 use uuid::Uuid;
 
 use super::{Reach, given, lock_seats, refuse};
@@ -83,8 +84,8 @@ pub async fn insert_invitation(
     let new =
         New { email: &email, role, client_ids: clients.as_deref(), by: &seat.member, inviter_id: member.login_id() };
     let id = invitations::insert(tx, &new, &seat.organization).await?;
-    let detail = json!({ "email": email, "role": role.word(), "clients": clients });
-    audit::insert_tenant_wide(tx, "member.invited", "invitation", id, detail).await?;
+    let made = json!({ "email": email, "role": role.word(), "clients": clients });
+    audit::insert(tx, None, Entry::made("member.invited", ("invitation", id), made)).await?;
     Ok(Ok(id))
 }
 
@@ -96,8 +97,8 @@ pub async fn take_back(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result<(
         return Err(Failure::FORBIDDEN);
     }
     invitations::mark_revoked(tx, id).await?;
-    let detail = json!({ "email": invitation.email, "role": invitation.role.word() });
-    Ok(audit::insert_tenant_wide(tx, "member.invitation_revoked", "invitation", id, detail).await?)
+    let was = json!({ "email": invitation.email, "role": invitation.role.word(), "clients": invitation.client_ids });
+    Ok(audit::insert(tx, None, Entry::removed("member.invitation_revoked", ("invitation", id), was)).await?)
 }
 
 /// Invites somebody.

@@ -2,12 +2,13 @@
 
 use axum::extract::{Path, State, rejection::PathRejection};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use domain::access::Act;
+use domain::access::{Act, Role};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
+use store::audit::{self, Entry};
 use store::people::invitations;
 use store::people::members::{self, Seat};
-use store::{TenantTx, audit, channels, configuration};
+use store::{TenantTx, channels, configuration};
 use uuid::Uuid;
 
 use super::{Reach, given, lock_seats, refuse};
@@ -64,9 +65,9 @@ pub async fn change_seat(
     if seat.client_ids.is_none() && clients.is_some() {
         channels::delete_of_member(tx, &seat.email, "they see some clients only", member.login_id()).await?;
     }
-    let detail = json!({ "email": seat.email, "role": role.word(), "clients": clients,
-        "was": { "role": seat.role.word(), "clients": seat.client_ids } });
-    audit::insert_tenant_wide(tx, "member.changed", "member", id, detail).await?;
+    let (was, is) = (told(seat.role, seat.client_ids.as_deref()), told(role, clients.as_deref()));
+    let entry = Entry::changed("member.changed", ("member", id), was, is);
+    audit::insert(tx, None, entry.with(json!({ "email": seat.email }))).await?;
     invitations::revoke_of(tx, id, clients.is_none().then_some(role)).await?;
     Ok(Ok(true))
 }
@@ -76,9 +77,14 @@ pub async fn remove_seat(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result
     let seat = lock(tx, member, id).await?;
     members::delete(tx, id).await?;
     channels::delete_of_member(tx, &seat.email, "they are no member any more", member.login_id()).await?;
-    let detail = json!({ "email": seat.email, "role": seat.role.word() });
     invitations::revoke_of(tx, id, None).await?;
-    Ok(audit::insert_tenant_wide(tx, "member.removed", "member", id, detail).await?)
+    let entry = Entry::removed("member.removed", ("member", id), told(seat.role, seat.client_ids.as_deref()));
+    Ok(audit::insert(tx, None, entry.with(json!({ "email": seat.email }))).await?)
+}
+
+/// What the audit says of a seat: its role, and the clients it sees; none: all.
+fn told(role: Role, clients: Option<&[Uuid]>) -> Value {
+    json!({ "role": role.word(), "clients": clients })
 }
 
 /// Changes a member's role and clients.

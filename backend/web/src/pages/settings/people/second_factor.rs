@@ -5,8 +5,9 @@ use axum::response::Redirect;
 use domain::access::Act;
 use serde::Deserialize;
 use serde_json::json;
+use store::TenantTx;
+use store::audit::{self, Entry};
 use store::people::members;
-use store::{TenantTx, audit};
 use views::error::Kind;
 
 use crate::member::Member;
@@ -27,14 +28,14 @@ inputs!(Require);
 /// who they are.
 pub async fn ask_for_second_factor(tx: &mut TenantTx, member: &Member, required: bool) -> Result<bool, Failure> {
     member.must_for_all(Act::ManageOrganization)?;
-    let was = members::requires_second_factor(tx).await?;
+    let was = members::lock_second_factor(tx).await?;
     if was == required {
         return Ok(false);
     }
     members::set_second_factor(tx, required).await?;
-    let tenant_id = tx.tenant_id();
-    let detail = json!({ "required": required, "was": was });
-    audit::insert_tenant_wide(tx, "organization.second_factor", "tenant", tenant_id, detail).await?;
+    let (subject, told) = (("tenant", tx.tenant_id()), |required: bool| json!({ "required": required }));
+    let entry = Entry::changed("organization.second_factor", subject, told(was), told(required));
+    audit::insert(tx, None, entry).await?;
     Ok(true)
 }
 

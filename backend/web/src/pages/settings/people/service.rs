@@ -8,8 +8,9 @@ use domain::quota::Counted;
 use domain::token::SERVICE_ROLES;
 use serde::Deserialize;
 use serde_json::json;
+use store::audit::{self, Entry};
 use store::people::services::{self, New};
-use store::{TenantTx, audit, quotas};
+use store::{TenantTx, quotas};
 use uuid::Uuid;
 
 use super::{Reach, given, lock_seats, refuse};
@@ -67,8 +68,8 @@ pub async fn insert_service(
     let Some(id) = services::insert(tx, &new).await? else {
         return Ok(Err(Refusal::field("name", "There is a service account of this name already.")));
     };
-    let detail = json!({ "name": name, "role": role.word(), "clients": clients });
-    audit::insert_tenant_wide(tx, "service.made", "service", id, detail).await?;
+    let made = json!({ "name": name, "role": role.word(), "clients": clients });
+    audit::insert(tx, None, Entry::made("service.made", ("service", id), made)).await?;
     Ok(Ok(id))
 }
 
@@ -78,8 +79,9 @@ pub async fn remove_service(tx: &mut TenantTx, member: &Member, id: Uuid) -> Res
     let service = services::find(tx, id).await?.ok_or(Failure::NOT_FOUND)?;
     let by = member.name(tx).await?;
     let tokens = services::delete(tx, id, &by).await?;
-    let detail = json!({ "name": service.name, "role": service.role.word(), "tokens": tokens });
-    Ok(audit::insert_tenant_wide(tx, "service.removed", "service", id, detail).await?)
+    let was = json!({ "name": service.name, "role": service.role.word(), "clients": service.client_ids });
+    let entry = Entry::removed("service.removed", ("service", id), was);
+    Ok(audit::insert(tx, None, entry.with(json!({ "tokens": tokens }))).await?)
 }
 
 /// Makes one.
