@@ -337,6 +337,7 @@ fn a_canary_is_read_by_whom_it_is_for_and_noticed_when_it_is_cut_short() {
         name: "somebody".to_owned(),
         email: None,
         seat: crate::console::strangers::Seat { cookie: String::new(), csrf: String::new() },
+        bearer: None,
         member: Some(Member { tenant, role: Role::Viewer, clients }),
         staff: Staff::No,
     };
