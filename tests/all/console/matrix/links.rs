@@ -297,7 +297,8 @@ fn answers(agent: &Agent, target: &Target) -> Vec<Up> {
     let sections = vec![Section { title: "Load".into(), lines: vec!["none".into()] }];
     let reading = Reading { check_id: target.organization.check, target: "shop-web".into(), age_ms: 0, seen: seen() };
     let mut said = vec![
-        Up::Progress(Progress { job, fence: 1, offset: 0, bytes: "Z3Vlc3NlZCBvdXRwdXQK".into() }),
+        // More than is kept of it.
+        Up::Progress(Progress { job, fence: 1, offset: 0, bytes: "YWFh".repeat(20) }),
         // Open questions have their host's id.
         Up::Diagnosed(Diagnosed { request_id: host, sections }),
         Up::Observed(Observed { seq: 1, reading, request_id: Some(host) }),

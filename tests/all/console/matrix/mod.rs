@@ -258,6 +258,7 @@ impl World {
         let accounts = programs.iter().map(Program::on_api).collect();
         let gone = console.gone().await;
 
+        store::migrate::ensure_days(&console.store).await.unwrap();
         let mut targets = Vec::new();
         for of in [ours, second, theirs] {
             let (organization, run) = console.furnish(of).await;
