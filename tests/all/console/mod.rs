@@ -45,6 +45,7 @@ mod secrets;
 mod services;
 mod sessions;
 mod sign_on;
+mod spilled;
 mod ssh_keys;
 mod strangers;
 mod support;

@@ -319,6 +319,11 @@ pub(super) async fn tokens(world: &mut World) -> Vec<Held> {
 }
 
 impl Held {
+    /// The token, where it is one: also one that works no more was one once.
+    pub(super) fn secret(&self) -> Option<&str> {
+        keys::token::parse(&self.token).is_ok().then_some(self.token.as_str())
+    }
+
     /// One that works no more, or never did.
     fn ended(at: usize, token: String) -> Held {
         Held { at, token, cookie: String::new(), scopes: ALL.to_vec(), works: false }

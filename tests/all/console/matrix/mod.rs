@@ -24,7 +24,7 @@ use store::seeding;
 use uuid::Uuid;
 
 use super::strangers::Seat;
-use super::{Console, Organization, host_and_incident, password_hash};
+use super::{Console, Organization, PASSWORD, host_and_incident, password_hash, spilled};
 use agents::Agent;
 use canaries::{Canary, leaked};
 use programs::Program;
@@ -277,6 +277,22 @@ impl World {
         World { console, principals, accounts, programs, agents, targets, canaries }
     }
 
+    /// What of all that everybody came in by stands in a row of any table.
+    async fn spilled(&mut self, tokens: &[api::Held]) -> Vec<String> {
+        let mut known = vec![("the password".to_owned(), PASSWORD.to_owned())];
+        for who in self.principals.iter().filter(|who| who.member.is_some() || who.staff != Staff::No) {
+            known.extend(spilled::of_cookie(&who.name, &who.seat.cookie));
+        }
+        let of_tokens = tokens.iter().filter_map(api::Held::secret);
+        known.extend(of_tokens.map(|token| ("a token".to_owned(), token.to_owned())));
+        for agent in &self.agents {
+            known.push((format!("the token of {}", agent.name), agent.token.clone()));
+            known.push((format!("the key of {}", agent.name), hex::encode(agent.key.to_bytes().as_slice())));
+        }
+        let rows = self.console.everything().await;
+        spilled::found(&rows, &known)
+    }
+
     /// The principal of this number: the accounts come after those who ask for pages.
     fn who(&self, at: usize) -> &Principal {
         self.principals.get(at).unwrap_or_else(|| &self.accounts[at - self.principals.len()])
@@ -293,6 +309,7 @@ async fn every_route_gives_every_principal_what_is_theirs_and_nothing_else() {
     let of_pages = cells.count;
     api::ask_all(&mut world, &tokens, &mut rows, &mut cells).await;
     let of_api = cells.count - of_pages;
+    assert_eq!(world.spilled(&tokens).await, [""; 0], "what lets somebody in stands in a row");
     // The last: where an agent is let in, rows change.
     links::ask_all(&mut world, &mut rows, &mut cells).await;
     let Cells { count, by_answer, wrong } = cells;
