@@ -30,11 +30,10 @@ pub(super) struct Agent {
 }
 
 impl Agent {
-    /// Somebody with a key and a token that nobody knows.
-    pub(super) fn unknown() -> Agent {
-        let (host, key) = (Uuid::from_u128(1), SigningKey::from_bytes(&[200; 32]));
-        let token = mint(Kind::Enroll, &mut rand::rngs::StdRng::seed_from_u64(200)).reveal().to_owned();
-        Agent { name: "nobody's agent", tenant: Uuid::from_u128(1), host, key, token, works: false }
+    /// One whose key and token nobody knows: nobody's, or of a host of which nothing is left.
+    pub(super) fn lost(name: &'static str, tenant: Uuid, host: Uuid, seed: u8) -> Agent {
+        let token = mint(Kind::Enroll, &mut rand::rngs::StdRng::seed_from_u64(seed.into())).reveal().to_owned();
+        Agent { name, tenant, host, key: SigningKey::from_bytes(&[seed; 32]), token, works: false }
     }
 
     /// The proof that it sends the gateway, as the gateways of these tests ask for it.

@@ -226,12 +226,10 @@ async fn tell_all(world: &mut World, url: &str, rows: &mut Rows, cells: &mut Cel
                 cells.add_code(LET_IN);
             }
             match link(url, agent, (agent.host, agent.tenant), agent, target.run).await {
-                Ok(mut peer) => {
-                    if let Err(code) = tell(&mut peer, said).await {
-                        cells.wrong.push(format!("{at}: the link was closed with {code}"));
-                    }
-                    part(peer).await;
-                }
+                Ok(mut peer) => match tell(&mut peer, said).await {
+                    Ok(()) => part(peer).await,
+                    Err(code) => cells.wrong.push(format!("{at}: the link was closed with {code}")),
+                },
                 Err(code) => cells.wrong.push(format!("{at}: no link, {code}")),
             }
             let mut changed = rows.changed(&mut console.rows).await;

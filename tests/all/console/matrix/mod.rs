@@ -9,6 +9,7 @@ mod api;
 mod canaries;
 mod events;
 mod fields;
+mod furnish;
 mod links;
 mod origins;
 mod pages;
@@ -229,7 +230,7 @@ struct World {
     /// Who asks for the API alone: service accounts.
     accounts: Vec<Principal>,
     programs: Vec<Program>,
-    /// Of our two clients and of theirs, of a host that was retired, and of nobody.
+    /// Of our two clients and of theirs, of hosts that were retired and deleted, and of nobody.
     agents: Vec<Agent>,
     targets: Vec<Target>,
     canaries: Vec<Canary>,
@@ -267,7 +268,9 @@ impl World {
         }
         let canaries = console.plant(&targets).await;
         agents.push(console.retired_agent(110).await);
-        agents.push(Agent::unknown());
+        let tenant = console.ours.tenant;
+        agents.push(Agent::lost("the agent of a host that was deleted", tenant, gone, 111));
+        agents.push(Agent::lost("nobody's agent", Uuid::from_u128(1), Uuid::from_u128(1), 112));
         for id in [gone, Uuid::from_u128(1)] {
             let organization =
                 Organization { tenant: id, technician: id, client: id, check: id, host: id, incident: id };
