@@ -41,12 +41,14 @@ pub(super) fn found(text: &str, known: &[Known]) -> Vec<String> {
     known.iter().filter(stands).map(|(what, _)| what.clone()).collect()
 }
 
-/// A session's id, as its cookie says it, and as bytes.
+/// A session's id, as its cookie says it, and as bytes from either end.
 pub(super) fn of_cookie(whose: &str, cookie: &str) -> Vec<Known> {
     let id = cookie.split_once('=').expect("a name and a value").1;
     let mut known = vec![(format!("the session of {whose}"), id.to_owned())];
-    if let Ok(bytes) = URL_SAFE_NO_PAD.decode(id) {
-        known.push((format!("the bytes of the session of {whose}"), hex::encode(bytes)));
+    if let Ok(mut bytes) = URL_SAFE_NO_PAD.decode(id) {
+        known.push((format!("the bytes of the session of {whose}"), hex::encode(&bytes)));
+        bytes.reverse();
+        known.push((format!("the bytes of the session of {whose}, backwards"), hex::encode(&bytes)));
     }
     known
 }
