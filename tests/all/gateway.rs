@@ -219,31 +219,7 @@ impl World {
         let text = Prove::signed_text(&challenge, self.tenant, host, instance);
         let signature = key.sign(Context::Link, &text);
         peer.send(Up::Prove(Prove { protocol: PROTOCOL, host_id: host, instance_id: instance, signature })).await;
-        let limits = HostLimits {
-            profile: Profile::LowRisk,
-            allowed_playbooks: vec![],
-            max_runs_per_hour: 5,
-            hours: Vec::new(),
-            max_run_secs: None,
-            max_memory_mib: None,
-            scripts: false,
-            services: vec!["shop".into()],
-            units: vec![],
-            path: "/p".into(),
-        };
-        let hello = Hello {
-            agent_version: "1".into(),
-            boot_id: Uuid::from_u128(7),
-            uptime_secs: 100_000,
-            max_fence,
-            journal,
-            jobs: vec![],
-            checks: vec![],
-            limits,
-            notes: vec![],
-            dispatch_version: self.holds,
-        };
-        peer.send(Up::Hello(Box::new(hello))).await;
+        peer.send(hello(max_fence, journal, self.holds)).await;
         let Ok(Down::Welcome(welcome)) = peer.next().await else { panic!("no welcome") };
         (peer, welcome)
     }
@@ -290,19 +266,48 @@ async fn loops_of_another_node(world: &World, poll: Duration) -> JoinSet<()> {
     tasks
 }
 
-struct Peer(WebSocketStream<MaybeTlsStream<TcpStream>>);
+/// What an agent says of itself when its link begins.
+pub(super) fn hello(max_fence: i64, journal: JournalState, dispatch_version: Option<u32>) -> Up {
+    let limits = HostLimits {
+        profile: Profile::LowRisk,
+        allowed_playbooks: vec![],
+        max_runs_per_hour: 5,
+        hours: Vec::new(),
+        max_run_secs: None,
+        max_memory_mib: None,
+        scripts: false,
+        services: vec!["shop".into()],
+        units: vec![],
+        path: "/p".into(),
+    };
+    Up::Hello(Box::new(Hello {
+        agent_version: "1".into(),
+        boot_id: Uuid::from_u128(7),
+        uptime_secs: 100_000,
+        max_fence,
+        journal,
+        jobs: vec![],
+        checks: vec![],
+        limits,
+        notes: vec![],
+        dispatch_version,
+    }))
+}
+
+/// The agent's end of a connection.
+pub(super) struct Peer(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Peer {
-    async fn open(url: &str) -> Peer {
+    pub(super) async fn open(url: &str) -> Peer {
         Peer(tokio_tungstenite::connect_async(url).await.unwrap().0)
     }
 
-    async fn send(&mut self, up: Up) {
+    pub(super) async fn send(&mut self, up: Up) {
         self.0.send(Message::text(serde_json::to_string(&up).unwrap())).await.unwrap();
     }
 
     /// The next message, or the code of the close.
-    async fn next(&mut self) -> Result<Down, u16> {
+    pub(super) async fn next(&mut self) -> Result<Down, u16> {
         // As a whole: a link that says nothing still pings.
         let wait = async {
             loop {
@@ -326,7 +331,7 @@ impl Peer {
     }
 
     /// The code of the close, whatever is said before it.
-    async fn until_closed(&mut self) -> u16 {
+    pub(super) async fn until_closed(&mut self) -> u16 {
         loop {
             if let Err(code) = self.next().await {
                 return code;

@@ -1,14 +1,15 @@
-//! Guesses at one account, from wherever they come.
+//! Guesses at accounts, from wherever they come.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use domain::people::rest_of_login;
+use domain::people::{rest_of_login, rest_of_source};
 use jiff::SignedDuration;
 use store::logins::{self, Attempt};
+use store::people::sources;
 
-use super::{Console, PASSWORD};
+use super::{Console, PASSWORD, password_hash};
 
 #[tokio::test]
 async fn of_two_thousand_guesses_at_one_account_within_a_day_about_a_hundred_are_compared() {
@@ -24,6 +25,38 @@ async fn of_two_thousand_guesses_at_one_account_within_a_day_about_a_hundred_are
     }
     // Some are free, some come while the rest grows, and then one in a quarter of an hour: 96 a day.
     assert!((50..=110).contains(&compared), "{compared} guesses were compared");
+}
+
+#[tokio::test]
+async fn of_ten_thousand_guesses_of_a_thousand_sources_at_a_hundred_accounts_within_an_hour_a_sixth_are_compared() {
+    let mut console = Console::new().await;
+    let accounts: Vec<String> = (0..100).map(|n| format!("member-{n}@ours.example")).collect();
+    for account in &accounts {
+        logins::insert(&console.store, account, password_hash()).await.unwrap();
+    }
+    let mut compared = vec![0_u32; accounts.len()];
+    // One at each account every 36 seconds, each time from another address. Each address guesses ten times in all, for which
+    // none ever rests, so its first time says as much as all: what holds them is the rest of the account alone.
+    assert!(rest_of_source(10).is_zero());
+    for round in 0..100 {
+        let store = &console.store;
+        let guesses = accounts.iter().enumerate().map(|(n, account)| async move {
+            let source = format!("198.51.{}.{n}", round % 10);
+            if round < 10 {
+                assert!(sources::claim_try(store, &source, rest_of_source).await.unwrap(), "{source} does not rest");
+            }
+            let attempt = logins::claim_attempt(store, account, rest_of_login).await.unwrap();
+            u32::from(matches!(attempt, Attempt::Compare { .. }))
+        });
+        let let_through = futures_util::future::join_all(guesses).await;
+        compared.iter_mut().zip(let_through).for_each(|(sum, one)| *sum += one);
+        console.clock.advance(SignedDuration::from_secs(36));
+    }
+    let sum: u32 = compared.iter().sum();
+    println!("guesses: {sum} of 10000 were compared with a hash");
+    // Eleven while the rest is shorter than their pause, and then fewer and fewer, down to four an hour.
+    assert!(compared.iter().all(|n| (15..=19).contains(n)), "{sum} of 10,000, of each account {compared:?}");
+    assert_eq!(console.count("sources WHERE failed_count = 1").await, 1_000);
 }
 
 #[tokio::test]

@@ -47,6 +47,7 @@ mod services;
 mod sessions;
 mod sides;
 mod sign_on;
+mod spilled;
 mod ssh_keys;
 mod strangers;
 mod support;

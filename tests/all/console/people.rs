@@ -26,9 +26,21 @@ pub(super) struct Letter {
     pub(super) path: String,
 }
 
+impl Letter {
+    pub(super) fn read(mail: &mail::Envelope) -> Letter {
+        let path = mail.text.split_once("https://mend.example").unwrap().1.split_whitespace().next().unwrap();
+        Letter { to: mail.to.clone(), subject: mail.subject.clone(), path: path.to_owned() }
+    }
+}
+
 impl Console {
     /// Sends the letters that are due and reads them.
     pub(super) async fn letters(&self) -> Vec<Letter> {
+        self.mails().await.iter().map(Letter::read).collect()
+    }
+
+    /// Sends the letters that are due; the mails.
+    pub(super) async fn mails(&self) -> Vec<mail::Envelope> {
         let memory = mail::Memory::default();
         let letters = Letters {
             mailer: Arc::new(Mailer::Memory(memory.clone())),
@@ -41,11 +53,7 @@ impl Console {
             }),
         };
         while letters.pass(&self.store).await.unwrap() > 0 {}
-        let read = |mail: &mail::Envelope| {
-            let path = mail.text.split_once("https://mend.example").unwrap().1.split_whitespace().next().unwrap();
-            Letter { to: mail.to.clone(), subject: mail.subject.clone(), path: path.to_owned() }
-        };
-        memory.sent().iter().map(read).collect()
+        memory.sent()
     }
 
     /// The one letter that is due.
@@ -367,7 +375,7 @@ async fn code(console: &Console, secret: &[u8]) -> String {
 }
 
 /// Turns the second factor on; the shared secret and the recovery codes.
-async fn turn_on(console: &Console, cookie: &str) -> (Vec<u8>, Vec<String>) {
+pub(super) async fn turn_on(console: &Console, cookie: &str) -> (Vec<u8>, Vec<String>) {
     let (status, _, page) = console.get("/settings/second-factor", cookie).await;
     assert_eq!(status, StatusCode::OK);
     let spelled = page.split_once("<code class=\"wrap\">").unwrap().1.split('<').next().unwrap().replace(' ', "");

@@ -195,19 +195,21 @@ pub(super) struct Seat {
     pub(super) csrf: String,
 }
 
+/// A form as a page of the seat's sends it.
+pub(super) fn form_of(seat: &Seat, path: &str, form: &str) -> String {
+    let of_strangers =
+        ["/sign-in", "/sign-up", "/reset", "/invitation/", "/confirm-address/", "/operator/", "/support/"];
+    match of_strangers.iter().any(|start| path.starts_with(start)) {
+        true => form.to_owned(),
+        false => format!("csrf={}{form}", seat.csrf),
+    }
+}
+
 impl Console {
     pub(super) async fn ask(&self, seat: &Seat, method: &str, path: &str, form: &str) -> Answer {
         match method {
             "GET" => self.get(path, &seat.cookie).await,
-            "POST" => {
-                let of_strangers =
-                    ["/sign-in", "/sign-up", "/reset", "/invitation/", "/confirm-address/", "/operator/", "/support/"];
-                let form = match of_strangers.iter().any(|start| path.starts_with(start)) {
-                    true => form.to_owned(),
-                    false => format!("csrf={}{form}", seat.csrf),
-                };
-                self.post(path, &seat.cookie, form).await
-            }
+            "POST" => self.post(path, &seat.cookie, form_of(seat, path, form)).await,
             other => panic!("{other} is no method of ours"),
         }
     }

@@ -179,3 +179,34 @@ async fn a_request_comes_from_whom_a_trusted_proxy_names_and_a_header_of_anybody
         assert!(bodies[0].starts_with(&one) && bodies[1].starts_with(&two), "{proxies:?}: {answers}");
     }
 }
+
+/// What is no request never comes to the routes, and so not to the layers that add the security headers. The HTTP library
+/// answers it by itself (ARCHITECTURE.md, Known limits): with nothing that a browser could show, frame, run or keep.
+#[tokio::test]
+async fn what_is_no_request_is_answered_without_a_body_and_with_no_header_but_length_time_and_end() {
+    let listening = Listening::new(hello(), LIMITS).await;
+    let many = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(200));
+    for (head, status) in [
+        ("nonsense\r\n\r\n", "400 Bad Request"),
+        ("GET / HTTP/9.9\r\nhost: x\r\n\r\n", "400 Bad Request"),
+        ("GET / HTTP/1.1\r\nho st: x\r\n\r\n", "400 Bad Request"),
+        ("GET /\u{1} HTTP/1.1\r\nhost: x\r\n\r\n", "400 Bad Request"),
+        (many.as_str(), "431 Request Header Fields Too Large"),
+    ] {
+        let answer = heard(listening.says(head).await).await;
+        let (lines, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{head:?}: {answer:?}"));
+        let (first, headers) = lines.split_once("\r\n").unwrap_or((lines, ""));
+        assert_eq!((first, body), (format!("HTTP/1.1 {status}").as_str(), ""), "{head:?}");
+        for header in headers.split("\r\n").filter(|header| !header.is_empty()) {
+            let (name, value) = header.split_once(": ").unwrap();
+            let is_known = match name {
+                "content-length" => value == "0",
+                "connection" => value == "close",
+                "date" => true,
+                _ => false,
+            };
+            assert!(is_known, "{head:?}: {header}");
+        }
+    }
+    assert!(listening.asks().await.ends_with("hello"));
+}

@@ -274,6 +274,8 @@ pub(super) struct Held {
     /// Whose it is: the number of the principal.
     at: usize,
     token: String,
+    /// What is shown beside it.
+    cookie: String,
     scopes: Vec<&'static str>,
     works: bool,
 }
@@ -285,7 +287,7 @@ pub(super) async fn tokens(world: &mut World) -> Vec<Held> {
         let Some(email) = world.principals[at].email.clone() else { continue };
         for scopes in [&ALL[..], &["read"]] {
             let (_, token) = world.console.token(&email, scopes, &[]).await;
-            tokens.push(Held { at, token, scopes: scopes.to_vec(), works: true });
+            tokens.push(Held { at, token, cookie: String::new(), scopes: scopes.to_vec(), works: true });
         }
         let (id, token) = world.console.token(&email, &ALL, &[]).await;
         let (of_token, of_credential) = match at % 2 {
@@ -294,15 +296,38 @@ pub(super) async fn tokens(world: &mut World) -> Vec<Held> {
         };
         world.console.execute(format!("UPDATE api_tokens SET {of_token} WHERE token_id = '{id}'")).await;
         world.console.execute(format!("UPDATE credentials SET {of_credential} WHERE subject_id = '{id}'")).await;
-        tokens.push(Held { at, token, scopes: ALL.to_vec(), works: false });
+        tokens.push(Held::ended(at, token));
         let (_, token) = world.console.token(&email, &ALL, &["203.0.113.0/24"]).await;
-        tokens.push(Held { at, token, scopes: ALL.to_vec(), works: false });
+        tokens.push(Held::ended(at, token));
     }
     let at = world.principals.iter().position(|principal| principal.member.is_none()).unwrap();
     for token in ["", "mw_api_nonsense", "Basic"] {
-        tokens.push(Held { at, token: token.to_owned(), scopes: ALL.to_vec(), works: false });
+        tokens.push(Held::ended(at, token.to_owned()));
+    }
+    // What agents hold is no token of the API, whichever of it is shown.
+    for agent in [&world.agents[0], &world.agents[2]] {
+        let at = world.principals.iter().position(|principal| principal.name.starts_with(agent.name)).unwrap();
+        for (token, cookie) in agent.shows() {
+            tokens.push(Held { cookie: format!("__Host-session={cookie}"), ..Held::ended(at, token) });
+        }
+    }
+    for (n, program) in world.programs.iter().enumerate() {
+        let (at, token, works) = (world.principals.len() + n, program.token.clone(), program.works);
+        tokens.push(Held { at, token, cookie: String::new(), scopes: program.scopes.clone(), works });
     }
     tokens
+}
+
+impl Held {
+    /// The token, where it is one: also one that works no more was one once.
+    pub(super) fn secret(&self) -> Option<&str> {
+        keys::token::parse(&self.token).is_ok().then_some(self.token.as_str())
+    }
+
+    /// One that works no more, or never did.
+    fn ended(at: usize, token: String) -> Held {
+        Held { at, token, cookie: String::new(), scopes: ALL.to_vec(), works: false }
+    }
 }
 
 /// Asks for everything with everybody's tokens.
@@ -314,19 +339,20 @@ pub(super) async fn ask_all(world: &mut World, tokens: &[Held], rows: &mut Rows,
         ask_with(world, cells, held).await;
         let changed = rows.changed(&mut world.console.rows).await;
         if !changed.is_empty() {
-            let (name, scopes) = (&world.principals[held.at].name, &held.scopes);
+            let (name, scopes) = (&world.who(held.at).name, &held.scopes);
             cells.wrong.push(format!("a token of {name} with {scopes:?} changed rows of {changed:?}"));
         }
     }
 }
 
 async fn ask_with(world: &mut World, cells: &mut Cells, held: &Held) {
-    let Held { at, token, scopes, works } = held;
+    let Held { at, token, cookie, scopes, works } = held;
     let (at, works) = (*at, *works);
+    let beside: Vec<(&str, &str)> = if cookie.is_empty() { Vec::new() } else { vec![("cookie", cookie.as_str())] };
     for (method, of, asks, scope, named, body) in ROWS {
         // Nobody is slowed down here: the allowances are those of a router.
         world.console.router = router(world.console.app(Config::new("https://mend.example")));
-        let (principal, canaries) = (&world.principals[at], &world.canaries);
+        let (principal, canaries) = (world.who(at), &world.canaries);
         let mut answers = BTreeSet::new();
         for target in world.targets.iter().take(if *named { world.targets.len() } else { 1 }) {
             let member = principal.member.as_ref();
@@ -341,7 +367,7 @@ async fn ask_with(world: &mut World, cells: &mut Cells, held: &Held) {
             }
             let path = path(of, target);
             let body = (*method == "POST").then(|| body(target));
-            let (status, headers, said) = world.console.api(method, &path, token, &[], body).await;
+            let (status, headers, said) = world.console.api(method, &path, token, &beside, body).await;
             cells.add(status);
             let text = said.to_string();
             let leak = leaked(canaries, principal, &text);
@@ -374,11 +400,11 @@ async fn ask_with(world: &mut World, cells: &mut Cells, held: &Held) {
         }
     }
     world.console.router = router(world.console.app(Config::new("https://mend.example")));
-    let (principal, canaries) = (&world.principals[at], &world.canaries);
+    let (principal, canaries) = (world.who(at), &world.canaries);
     for of in FILTERS {
         for target in &world.targets {
             let path = path(of, target);
-            let (status, _, said) = world.console.api("GET", &path, token, &[], None).await;
+            let (status, _, said) = world.console.api("GET", &path, token, &beside, None).await;
             cells.add(status);
             if leaked(canaries, principal, &said.to_string()).is_some() || status.is_server_error() {
                 cells.wrong.push(format!("GET {path} as {} with {scopes:?}: {status}", principal.name));

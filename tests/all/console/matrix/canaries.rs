@@ -1,4 +1,4 @@
-//! Words that tell whose row and which table they stand in, in every column of text and JSON of every table with
+//! Words that tell whose row and which table they stand in, in every column of text, JSON and output of every table with
 //! `tenant_id`. What takes no word is listed here by its name: another column without one fails.
 
 use std::collections::BTreeSet;
@@ -24,11 +24,14 @@ const TAKE_NONE: &[(&str, &[&str])] = &[
             "breakers.scope_kind",
             "breakers.state",
             "channels.kind",
+            "check_requests.asked_for",
             "check_states.pending_verdict",
             "check_states.verdict",
             "checks.kind",
             "clients.time_zone",
             "credentials.kind",
+            "decisions.stage",
+            "deletions.kind",
             "guardrail_admissions.outcome",
             "guardrail_admissions.scope_kind",
             "guardrail_buckets.scope_kind",
@@ -40,10 +43,13 @@ const TAKE_NONE: &[(&str, &[&str])] = &[
             "interlocks.scope_kind",
             "invitations.role",
             "invitations.state",
+            "job_results.purpose",
             "jobs.purpose",
             "jobs.state",
+            "maintenance_windows.scope_kind",
             "mapping_versions.mode",
             "memberships.role",
+            "observations.verdict",
             "outbox.kind",
             "outbox.state",
             "proposed_changes.kind",
@@ -51,10 +57,14 @@ const TAKE_NONE: &[(&str, &[&str])] = &[
             "remediations.outcome",
             "run_events.from_state",
             "run_events.to_state",
+            "run_output.purpose",
+            "run_progress.purpose",
             "runs.mode",
             "runs.state",
             "secrets.kind",
             "service_seats.role",
+            "signals.kind",
+            "signals.severity",
             "tenant_audit.action",
             "tenant_audit.subject_kind",
             "tenant_wakeups.queue",
@@ -67,25 +77,26 @@ const TAKE_NONE: &[(&str, &[&str])] = &[
         &[
             "alerts.target",
             "breakers.scope_key",
+            "check_requests.target",
             "check_states.target",
             "guardrail_admissions.scope_key",
             "guardrail_buckets.scope_key",
             "hands_off.scope_key",
             "interlocks.scope_key",
+            "maintenance_windows.scope_key",
+            "observations.target",
             "outbox.message_id",
             "proposed_changes.subject_key",
             "runs.target",
+            "signals.target",
             "tenants.plan",
         ],
     ),
     (
         "read by the fields it is made of: another one is dropped, or makes all of it unreadable",
         &[
-            "check_states.readings",
             "checks.definition",
-            "host_now.extra",
-            "hosts.notes",
-            "hosts.own_limits",
+            "maintenance_windows.times",
             "mapping_versions.definition",
             "playbook_versions.content",
             "playbook_versions.signature",
@@ -97,6 +108,7 @@ const TAKE_NONE: &[(&str, &[&str])] = &[
         "no row here has got so far, and the constraint lets none have it before",
         &[
             "api_tokens.revoked_by",
+            "deletions.called_off_by",
             "interlocks.ended_by",
             "proposed_changes.answered_by",
             "proposed_changes.end_reason",
@@ -104,31 +116,31 @@ const TAKE_NONE: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Tables that no row of these organizations stands in; where one does, the table has to leave this list.
-const EMPTY: &[&str] = &[
-    "api_answers",
-    "audit_chain",
-    "check_requests",
-    "decisions",
-    "deletions",
-    "diagnostics",
-    "enrolments",
-    "guardrail_history",
-    "host_inventory",
-    "host_links",
-    "host_metrics",
-    "job_results",
-    "mail_relays",
-    "maintenance_windows",
-    "observations",
-    "platform_signs",
-    "run_neighbours",
-    "run_output",
-    "run_progress",
-    "sign_on",
-    "sign_on_subjects",
-    "signals",
-    "verifications",
+/// Tables that no row of these organizations stands in, and why; where one does, the table has to leave this list.
+const EMPTY: &[(&str, &[&str])] = &[
+    (
+        "hashes and a signature; with a link there is a file to take, and that it was taken is an entry",
+        &["audit_chain"],
+    ),
+    (
+        "keys, and words of closed lists: none of their columns could take a word",
+        &["guardrail_history", "platform_signs", "run_neighbours", "verifications"],
+    ),
+    ("figures: the column that could take a word is neither written nor read", &["host_metrics"]),
+];
+
+/// Where the word goes in what is read by its fields: the path of a text that stands there.
+const WITHIN: &[(&str, &str)] = &[
+    ("check_states.readings", "{data,state}"),
+    ("decisions.record", "{sentence}"),
+    ("diagnostics.sections", "{0,lines,0}"),
+    ("host_inventory.found", "{hostname}"),
+    ("host_now.extra", "{services,0,name}"),
+    ("hosts.notes", "{0}"),
+    ("hosts.own_limits", "{path}"),
+    ("job_results.body", "{ended,why}"),
+    ("mail_relays.relay", "{host}"),
+    ("observations.seen", "{data,state}"),
 ];
 
 /// Tables of a whole organization that each of its members may read of. The others are for those from whom no client is
@@ -187,11 +199,20 @@ pub(super) fn leaked(canaries: &[Canary], principal: &Principal, body: &str) -> 
         .map(str::to_owned)
 }
 
-/// A column of text or JSON.
+/// What a column holds.
+#[derive(Clone, Copy)]
+enum Holds {
+    Text,
+    Json,
+    /// What a host wrote, as it wrote it.
+    Bytes,
+}
+
+/// A column of text, JSON or output.
 struct Column {
     table: String,
     name: String,
-    is_json: bool,
+    holds: Holds,
     /// The column that says whose a row is: `client_id`, `scope_key`, or none but `tenant_id`.
     by: Option<String>,
 }
@@ -230,12 +251,13 @@ impl Console {
         ];
         let columns = self.text_columns().await;
         let take_none: BTreeSet<&str> = TAKE_NONE.iter().flat_map(|(_, columns)| columns.iter().copied()).collect();
+        let empty: BTreeSet<&str> = EMPTY.iter().flat_map(|(_, tables)| tables.iter().copied()).collect();
         let mut faults = BTreeSet::new();
         for column in &columns {
             for canary in &canaries {
                 let Some(mine) = column.rows_of(canary) else { continue };
                 let table = &column.table;
-                if EMPTY.contains(&table.as_str()) {
+                if empty.contains(table.as_str()) {
                     if self.count(&format!("{table} WHERE {mine}")).await > 0 {
                         faults.insert(format!("{table} is not empty"));
                     }
@@ -249,39 +271,51 @@ impl Console {
         let tables: BTreeSet<&str> = columns.iter().map(|column| column.table.as_str()).collect();
         let keys: BTreeSet<String> = columns.iter().map(Column::key).collect();
         faults
-            .extend(EMPTY.iter().filter(|table| !tables.contains(*table)).map(|table| format!("{table} is no table")));
-        faults.extend(take_none.iter().filter(|key| !keys.contains(**key)).map(|key| format!("{key} is no column")));
+            .extend(empty.iter().filter(|table| !tables.contains(*table)).map(|table| format!("{table} is no table")));
+        let listed = take_none.iter().copied().chain(WITHIN.iter().map(|(key, _)| *key));
+        faults.extend(listed.filter(|key| !keys.contains(*key)).map(|key| format!("{key} is no column")));
         assert!(faults.is_empty(), "{} columns are neither planted nor listed:\n{faults:#?}", faults.len());
         canaries
     }
 
-    /// Every column of text or JSON of a table with `tenant_id`.
+    /// Every column of text, JSON or output of a table with `tenant_id`.
     async fn text_columns(&mut self) -> Vec<Column> {
-        let rows: Vec<(String, String, bool, Option<String>)> = sqlx::query_as(
-            "SELECT c.relname::text, a.attname::text, a.atttypid = 'jsonb'::regtype,
+        let rows: Vec<(String, String, String, Option<String>)> = sqlx::query_as(
+            "SELECT c.relname::text, a.attname::text, a.atttypid::regtype::text,
                (SELECT w.attname::text FROM pg_attribute w
                 WHERE w.attrelid = c.oid AND w.attname IN ('client_id', 'scope_key') AND NOT w.attisdropped ORDER BY w.attname LIMIT 1)
              FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
              WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = 'public'::regnamespace
-               AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.atttypid IN ('text'::regtype, 'jsonb'::regtype)
+               AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND (a.atttypid IN ('text'::regtype, 'jsonb'::regtype) OR a.atttypid = 'bytea'::regtype AND a.attname = 'bytes')
                AND EXISTS (SELECT 1 FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attname = 'tenant_id')
              ORDER BY 1, 2",
         )
         .fetch_all(&mut self.rows)
         .await
         .unwrap();
-        rows.into_iter().map(|(table, name, is_json, by)| Column { table, name, is_json, by }).collect()
+        let holds = |kind: &str| match kind {
+            "jsonb" => Holds::Json,
+            "bytea" => Holds::Bytes,
+            _ => Holds::Text,
+        };
+        rows.into_iter().map(|(table, name, kind, by)| Column { table, name, holds: holds(&kind), by }).collect()
     }
 
     /// Puts a word into a column of these rows, also where nothing stood; how many took it.
     async fn plant_in(&mut self, column: &Column, word: &str, mine: &str) -> u64 {
-        let Column { table, name, is_json, .. } = column;
-        let (value, is_fit) = match is_json {
-            true => (
+        let Column { table, name, holds, .. } = column;
+        let within = WITHIN.iter().find(|(key, _)| *key == column.key()).map(|(_, path)| *path);
+        let set = |path: &str| format!("jsonb_set({name}::jsonb, '{path}', to_jsonb('{word}-{table}'::text))");
+        let is_there = |path: &str| format!("{name}::jsonb #> '{path}' IS NOT NULL");
+        let (value, is_fit) = match (holds, within) {
+            (Holds::Json, Some(path)) => (set(path), is_there(path)),
+            (Holds::Text, Some(path)) => (format!("{}::text", set(path)), is_there(path)),
+            (Holds::Json, None) => (
                 format!(r#"coalesce({name}, '{{}}') || '{{"canary": "{word}-{table}"}}'"#),
                 format!("jsonb_typeof(coalesce({name}, '{{}}')) = 'object'"),
             ),
-            false => (format!("coalesce({name}, '') || ' {word}-{table}'"), "true".to_owned()),
+            (Holds::Text, None) => (format!("coalesce({name}, '') || ' {word}-{table}'"), "true".to_owned()),
+            (Holds::Bytes, _) => (format!("{name} || convert_to(' {word}-{table}', 'UTF8')"), "true".to_owned()),
         };
         let plain = format!("UPDATE {table} SET {name} = {value} WHERE {mine} AND {is_fit}");
         // Some may stand only beside others; what has a value keeps the right to it.
@@ -292,34 +326,6 @@ impl Console {
             }
         }
         0
-    }
-
-    /// Rows of our client and of our organization that no route names by an id, so that there is something to read: an
-    /// owner, mails, entries, a stop, hands off that are over, an answer, a support grant that has ended.
-    pub(super) async fn furnish_more(&mut self, run: Uuid) {
-        let Organization { tenant, technician, client, host, incident, .. } = self.ours;
-        self.execute(format!(
-            "UPDATE incidents SET owner_login_id = '{technician}', owner = 'A member', taken_at = clock_timestamp() WHERE tenant_id = '{tenant}' AND incident_id = '{incident}';
-             INSERT INTO outbox (tenant_id, client_id, outbox_id, incident_id, kind, message_id, address, sender, subject, html, body_text, state, created_at, ended_at)
-               VALUES ('{tenant}', '{client}', '{run}', '{incident}', 'needs_you', '{run}', 'on-call@ours.example', 'us', 'x', 'x', 'x', 'sent', clock_timestamp(), clock_timestamp());
-             INSERT INTO run_events (tenant_id, client_id, run_id, seq, at, from_state, to_state, cause, actor)
-               VALUES ('{tenant}', '{client}', '{run}', 9, clock_timestamp(), 'running', 'unknown', 'its host went away', 'test');
-             INSERT INTO hands_off (tenant_id, client_id, hands_off_id, scope_kind, scope_key, reason, started_by, started_at, ends_at, ended_at, ended_by)
-               VALUES ('{tenant}', '{client}', '{run}', 'host', '{host}', 'by hand', 'A member', '2000-01-01', '2000-01-02', '2000-01-02', 'A member');
-             INSERT INTO approvals (tenant_id, client_id, approval_id, run_id, plan_digest, login_id, answer, reason, answered_at, expires_at)
-               VALUES ('{tenant}', '{client}', '{run}', '{run}', '\\x01', '{technician}', 'yes', 'at night', '2000-01-01', '2000-01-02');
-             INSERT INTO audit (tenant_id, client_id, audit_id, at, actor, action, subject_kind, subject_id, detail)
-               VALUES ('{tenant}', '{client}', '{run}', clock_timestamp(), 'test', 'hands_off.start', 'host', '{host}', '{{}}');
-             INSERT INTO tenant_audit (tenant_id, audit_id, at, actor, action, subject_kind, subject_id, detail)
-               VALUES ('{tenant}', '{run}', clock_timestamp(), 'test', 'test', 'tenant', '{tenant}', '{{}}');
-             INSERT INTO channels (tenant_id, channel_id, kind, address) VALUES ('{tenant}', '{run}', 'email', '{run}@ours.example');
-             INSERT INTO support_grants (tenant_id, grant_id, granted_at, granted_by, reason, ends_at, ended_at, ended_by)
-               VALUES ('{tenant}', '{run}', '2000-01-01', 'An owner', 'a question', '2000-01-02', '2000-01-02', 'An owner');
-             INSERT INTO guardrail_buckets (tenant_id, scope_kind, scope_key, rank, frozen, frozen_by, frozen_why, frozen_at)
-               VALUES ('{tenant}', 'client', '{client}', 2, true, 'A member', 'a move', clock_timestamp())
-               ON CONFLICT (tenant_id, scope_kind, scope_key) DO UPDATE SET frozen = true, frozen_by = excluded.frozen_by, frozen_why = excluded.frozen_why, frozen_at = excluded.frozen_at"
-        ))
-        .await;
     }
 }
 
@@ -337,6 +343,7 @@ fn a_canary_is_read_by_whom_it_is_for_and_noticed_when_it_is_cut_short() {
         name: "somebody".to_owned(),
         email: None,
         seat: crate::console::strangers::Seat { cookie: String::new(), csrf: String::new() },
+        bearer: None,
         member: Some(Member { tenant, role: Role::Viewer, clients }),
         staff: Staff::No,
     };

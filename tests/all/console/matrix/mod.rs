@@ -1,15 +1,19 @@
-//! The authorization matrix: every route × every kind of principal × whose rows. It is generated from the routes and the
-//! permission table, so a route without a row here fails, and so does one that is open to somebody it should not be.
+//! The authorization matrix: every route × every kind of principal × whose rows, of pages, API and gateway. It is generated
+//! from the routes and the permission table, so a route without a row here fails, and so does one that is open to somebody it should not be.
 //!
 //! What is refused is asked for and must change no row of any table, which is looked at after each route of the console
 //! and each token of the API. What is allowed is read; that it can be done is tried elsewhere.
 
+mod agents;
 mod api;
 mod canaries;
 mod events;
 mod fields;
+mod furnish;
+mod links;
 mod origins;
 mod pages;
+mod programs;
 mod rows;
 
 use std::collections::BTreeMap;
@@ -21,8 +25,10 @@ use store::seeding;
 use uuid::Uuid;
 
 use super::strangers::Seat;
-use super::{Console, Organization, host_and_incident, password_hash};
+use super::{Console, Organization, PASSWORD, host_and_incident, password_hash, spilled};
+use agents::Agent;
 use canaries::{Canary, leaked};
+use programs::Program;
 use rows::Rows;
 
 /// What a route asks of whoever is signed in.
@@ -42,6 +48,8 @@ struct Principal {
     /// What they sign in with.
     email: Option<String>,
     seat: Seat,
+    /// What a program or a machine shows beside a cookie.
+    bearer: Option<String>,
     /// None: nobody who is signed in to an organization.
     member: Option<Member>,
     staff: Staff,
@@ -130,16 +138,19 @@ impl Console {
             name: name.to_owned(),
             seat: self.member(&email).await,
             email: Some(email),
+            bearer: None,
             member: Some(Member { tenant, role, clients }),
             staff: Staff::No,
         }
     }
 
-    async fn principals(&self, second: Uuid) -> Vec<Principal> {
+    /// Everybody who asks for pages; `machines` are nobody there.
+    async fn principals(&self, second: Uuid, machines: impl Iterator<Item = Principal>) -> Vec<Principal> {
         let nobody = |name: &str, cookie: String| Principal {
             name: name.to_owned(),
             email: None,
             seat: Seat { cookie, csrf: "guess".to_owned() },
+            bearer: None,
             member: None,
             staff: Staff::No,
         };
@@ -160,13 +171,13 @@ impl Console {
             let theirs = role.needs_clients().then(|| vec![self.theirs.client]);
             all.push(self.principal(self.theirs.tenant, role, theirs, &format!("{word} elsewhere")).await);
         }
-        // An agent is nobody here: it is let in by its key, in the dialogue of its link (`gateway`).
+        all.extend(machines);
         let (name, seat) = ("an operator".to_owned(), self.operator_seat().await);
-        all.push(Principal { name, email: None, seat, member: None, staff: Staff::Operator });
+        all.push(Principal { name, email: None, seat, bearer: None, member: None, staff: Staff::Operator });
         // The last: what support looks at is noted, and the rows are compared before.
         let (name, seat) = ("the platform's support".to_owned(), self.support_seat().await);
         let member = Some(Member { tenant: self.ours.tenant, role: Role::Support, clients: None });
-        all.push(Principal { name, email: None, seat, member, staff: Staff::Support });
+        all.push(Principal { name, email: None, seat, bearer: None, member, staff: Staff::Support });
         all
     }
 
@@ -201,15 +212,26 @@ struct Cells {
 
 impl Cells {
     fn add(&mut self, status: StatusCode) {
+        self.add_code(status.as_u16());
+    }
+
+    /// Of the gateway: the code of a connection's close.
+    fn add_code(&mut self, code: u16) {
         self.count += 1;
-        *self.by_answer.entry(status.as_u16()).or_default() += 1;
+        *self.by_answer.entry(code).or_default() += 1;
     }
 }
 
 /// One database with everybody and everything in it.
 struct World {
     console: Console,
+    /// Who asks for pages, and with their tokens for the API.
     principals: Vec<Principal>,
+    /// Who asks for the API alone: service accounts.
+    accounts: Vec<Principal>,
+    programs: Vec<Program>,
+    /// Of our two clients and of theirs, of hosts that were retired and deleted, and of nobody.
+    agents: Vec<Agent>,
     targets: Vec<Target>,
     canaries: Vec<Canary>,
 }
@@ -219,11 +241,25 @@ impl World {
         let mut console = Console::new().await;
         let second = console.second_client().await;
         let second_client = second.client;
-        let principals = console.principals(second_client).await;
-        let gone = console.gone().await;
-
         let copy = |of: &Organization| Organization { ..*of };
         let (ours, theirs) = (copy(&console.ours), copy(&console.theirs));
+        let mut agents = Vec::new();
+        for (of, name) in [
+            (&ours, "the agent of the first client"),
+            (&second, "the agent of the second client"),
+            (&theirs, "another organization's agent"),
+        ] {
+            let seed = 100 + u8::try_from(agents.len()).unwrap();
+            agents.push(console.agent(of, name, seed).await);
+        }
+        let programs = console.programs(second_client).await;
+        let of_agents = [&agents[0], &agents[2]].into_iter().flat_map(Agent::on_pages);
+        let of_programs = programs.iter().filter(|program| program.sees_all()).map(Program::on_pages);
+        let principals = console.principals(second_client, of_agents.chain(of_programs)).await;
+        let accounts = programs.iter().map(Program::on_api).collect();
+        let gone = console.gone().await;
+
+        store::migrate::ensure_days(&console.store).await.unwrap();
         let mut targets = Vec::new();
         for of in [ours, second, theirs] {
             let (organization, run) = console.furnish(of).await;
@@ -231,13 +267,38 @@ impl World {
             targets.push(Target { whose, organization, run });
         }
         let canaries = console.plant(&targets).await;
+        agents.push(console.retired_agent(110).await);
+        let tenant = console.ours.tenant;
+        agents.push(Agent::lost("the agent of a host that was deleted", tenant, gone, 111));
+        agents.push(Agent::lost("nobody's agent", Uuid::from_u128(1), Uuid::from_u128(1), 112));
         for id in [gone, Uuid::from_u128(1)] {
             let organization =
                 Organization { tenant: id, technician: id, client: id, check: id, host: id, incident: id };
             targets.push(Target { whose: Whose::Nobodys, organization, run: id });
         }
 
-        World { console, principals, targets, canaries }
+        World { console, principals, accounts, programs, agents, targets, canaries }
+    }
+
+    /// What of all that everybody came in by stands in a row of any table.
+    async fn spilled(&mut self, tokens: &[api::Held]) -> Vec<String> {
+        let mut known = vec![("the password".to_owned(), PASSWORD.to_owned())];
+        for who in self.principals.iter().filter(|who| who.member.is_some() || who.staff != Staff::No) {
+            known.extend(spilled::of_cookie(&who.name, &who.seat.cookie));
+        }
+        let of_tokens = tokens.iter().filter_map(api::Held::secret);
+        known.extend(of_tokens.map(|token| ("a token".to_owned(), token.to_owned())));
+        for agent in &self.agents {
+            known.push((format!("the token of {}", agent.name), agent.token.clone()));
+            known.push((format!("the key of {}", agent.name), hex::encode(agent.key.to_bytes().as_slice())));
+        }
+        let rows = self.console.everything().await;
+        spilled::found(&rows, &known)
+    }
+
+    /// The principal of this number: the accounts come after those who ask for pages.
+    fn who(&self, at: usize) -> &Principal {
+        self.principals.get(at).unwrap_or_else(|| &self.accounts[at - self.principals.len()])
     }
 }
 
@@ -250,8 +311,15 @@ async fn every_route_gives_every_principal_what_is_theirs_and_nothing_else() {
     pages::ask_all(&mut world, &mut rows, &mut cells).await;
     let of_pages = cells.count;
     api::ask_all(&mut world, &tokens, &mut rows, &mut cells).await;
+    let of_api = cells.count - of_pages;
+    assert_eq!(world.spilled(&tokens).await, [""; 0], "what lets somebody in stands in a row");
+    // The last: where an agent is let in, rows change.
+    links::ask_all(&mut world, &mut rows, &mut cells).await;
     let Cells { count, by_answer, wrong } = cells;
-    println!("matrix cells: {count} ({of_pages} of pages, {} of the API), answers: {by_answer:?}", count - of_pages);
+    let of_links = count - of_pages - of_api;
+    println!(
+        "matrix cells: {count} ({of_pages} of pages, {of_api} of the API, {of_links} of the gateway), answers: {by_answer:?}"
+    );
     let first = wrong.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
     assert!(wrong.is_empty(), "{} cells are wrong:\n{first}", wrong.len());
     assert!(count >= 10_000, "matrix cells: {count}");

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use axum::http::{StatusCode, header};
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
 use domain::access::Act;
 
 use super::Asks::{self, May, MayForAll, Nothing};
 use super::{Canary, Cells, Principal, Rows, Staff, World, leaked};
-use crate::console::Organization;
-use crate::console::strangers::{Answer, Gives, ROUTES, plain};
+use crate::console::strangers::{Answer, Gives, ROUTES, form_of, plain};
+use crate::console::{Console, Organization};
 
 /// What each route below such a path asks; the longest that fits counts. A route that no line fits fails.
 const ASKS: &[(&str, &str, Asks)] = &[
@@ -149,9 +150,28 @@ fn may(principal: &Principal, asks: Asks, path: &str) -> bool {
     }
 }
 
+impl Console {
+    /// As [`Console::ask`], with what the principal shows beside its cookie.
+    async fn ask_as(&self, principal: &Principal, method: &str, path: &str, form: &str) -> Answer {
+        let Principal { seat, bearer, .. } = principal;
+        let Some(bearer) = bearer else { return self.ask(seat, method, path, form).await };
+        let form = if method == "POST" { form_of(seat, path, form) } else { String::new() };
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "mend.example")
+            .header("origin", "https://mend.example")
+            .header("sec-fetch-site", "same-origin")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("cookie", &seat.cookie)
+            .header("authorization", format!("Bearer {bearer}"));
+        self.send(request.body(Body::from(form)).unwrap()).await
+    }
+}
+
 /// Asks for everything as everybody.
 pub(super) async fn ask_all(world: &mut World, rows: &mut Rows, cells: &mut Cells) {
-    let World { console, principals, targets, canaries } = world;
+    let World { console, principals, targets, canaries, .. } = world;
     let (principals, targets, canaries) = (&*principals, &*targets, &*canaries);
     for (method, path, form, gives) in ROUTES {
         let asks = asks(method, path).unwrap_or_else(|| panic!("{method} {path} has no line in ASKS"));
@@ -193,7 +213,7 @@ pub(super) async fn ask_all(world: &mut World, rows: &mut Rows, cells: &mut Cell
                     .replace("{client}", &target.organization.client.to_string())
                     .replace("{run}", &target.run.to_string())
                     .replace("{host}", &target.organization.host.to_string());
-                let answer = console.ask(&principal.seat, method, &real, &filled).await;
+                let answer = console.ask_as(principal, method, &real, &filled).await;
                 console.ours = ours;
                 cells.add(answer.0);
                 let at = || format!("{method} {real} as {}: {}", principal.name, answer.0);
@@ -242,7 +262,7 @@ pub(super) async fn ask_all(world: &mut World, rows: &mut Rows, cells: &mut Cell
                     .replace("{client}", &of.client.to_string())
                     .replace("{host}", &of.host.to_string())
                     .replace("{incident}", &of.incident.to_string());
-                let answer = console.ask(&principal.seat, "GET", &format!("{path}{query}"), "").await;
+                let answer = console.ask_as(principal, "GET", &format!("{path}{query}"), "").await;
                 cells.add(answer.0);
                 if let Some(word) = leaked(canaries, principal, &answer.2) {
                     cells.wrong.push(format!("GET {path}{query} as {}: shows {word}", principal.name));
