@@ -20,7 +20,7 @@ use crate::classify::mappings;
 use crate::error::exactly_one;
 use crate::people::sign_on;
 use crate::remediate::{groups, guardrails};
-use crate::{Queue, Result, Store, TenantTx, hosts};
+use crate::{Queue, Result, Store, TenantTx, archiving, hosts};
 
 /// What a change is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub enum Subject {
     HostTags(Uuid),
     /// The organization's own provider of sign-on.
     SignOn,
+    /// That a check which is no single host's is looked at.
+    Check(Uuid),
 }
 
 impl Subject {
@@ -54,6 +56,7 @@ impl Subject {
             Subject::HostTags(host_id) => ("host_tags", host_id.to_string()),
             Subject::Limit(kind, part) => ("limit", format!("{}/{}", kind.word(), part.word())),
             Subject::SignOn => ("sign_on", "sign_on".to_owned()),
+            Subject::Check(check_id) => ("check", check_id.to_string()),
         }
     }
 
@@ -63,6 +66,7 @@ impl Subject {
             "service_group" => key.parse().ok().map(Subject::ServiceGroup),
             "host_tags" => key.parse().ok().map(Subject::HostTags),
             "sign_on" => Some(Subject::SignOn),
+            "check" => key.parse().ok().map(Subject::Check),
             "limit" => {
                 let (kind, part) = key.split_once('/')?;
                 Some(Subject::Limit(BucketKind::parse(kind)?, Part::parse(part)?))
@@ -102,6 +106,11 @@ pub fn group_value(group: &ServiceGroup) -> Value {
 /// A host's tags as a change keeps them.
 pub fn tags_value(tags: &BTreeMap<String, String>) -> Value {
     json!({ "tags": tags })
+}
+
+/// A check in use as a change keeps it: of exactly one version.
+pub fn check_value(version: i32) -> Value {
+    json!({ "version": version, "archived": false })
 }
 
 /// How members sign on as a change keeps it; `version` is the one that it counts on to.
@@ -225,6 +234,7 @@ pub async fn find_current(tx: &mut TenantTx, subject: Subject) -> Result<Option<
             Some(sign_on_value(provider, required, version))
         }
         Subject::HostTags(host_id) => hosts::find(tx, host_id).await?.map(|host| json!({ "tags": host.tags })),
+        Subject::Check(check_id) => archiving::find_version(tx, check_id).await?.map(check_value),
         Subject::Limit(kind, part) => {
             let key = limit_key(tx.tenant_id(), kind);
             Some(limit_value(part, guardrails::find(tx, kind, &key).await?.set))
@@ -349,6 +359,22 @@ pub async fn mark_confirmed(
     tx.due(Queue::Changes, due_at);
     let detail = json!({ "by": by, "reason": reason });
     note(tx, "change.confirmed", change_id, detail, (said("proposed"), said("confirmed"))).await
+}
+
+/// It cannot take effect yet: it is looked at again at `until`.
+pub async fn postpone(tx: &mut TenantTx, change_id: Uuid, until: Timestamp) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    let done = sqlx::query!(
+        "UPDATE proposed_changes SET due_at = $3 WHERE tenant_id = $1 AND change_id = $2 AND state = 'confirmed'",
+        tenant_id,
+        change_id,
+        until.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("changes::postpone", done.rows_affected())?;
+    tx.due(Queue::Changes, until);
+    Ok(())
 }
 
 /// Somebody said no.
