@@ -4,7 +4,7 @@
 //! What is refused is asked for and must change no row of any table, which is looked at after each route of the console
 //! and each token of the API. What is allowed is read; that it can be done is tried elsewhere.
 
-mod api;
+pub(super) mod api;
 mod canaries;
 mod events;
 mod fields;

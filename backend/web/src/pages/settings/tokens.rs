@@ -231,7 +231,7 @@ fn sound<'a>(
         return Err(Refusal::field(
             "days",
             format!(
-                "A token that may change members or settings, or confirm changes, ends after {MANAGING_DAYS_MAX} days at most; any other after {DAYS_MAX}."
+                "A token that may change who may do what, or let something be done, ends after {MANAGING_DAYS_MAX} days at most; any other after {DAYS_MAX}."
             ),
         ));
     }
