@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use store::changes::{self, Change, Subject, limit_key};
 use store::classify::mappings;
-use store::people::sign_on;
+use store::people::{members, sign_on};
 use store::remediate::{groups, guardrails, runs};
 use store::{Queue, Store, TenantScope, TenantTx, archiving, audit, configuration, hosts};
 use uuid::Uuid;
@@ -49,6 +49,8 @@ impl Stage for Changes {
 /// One change, under the lock that each admission of the tenant takes first.
 async fn one(tx: &mut TenantTx, change_id: Uuid) -> store::Result<()> {
     guardrails::lock_tenant(tx).await?;
+    // Whoever proposed it or said yes stays what they are until it has taken effect. Seats are locked before changes.
+    let seats = members::list_locked(tx).await?;
     let Some(change) = changes::find_locked(tx, change_id).await? else { return Ok(()) };
     let now = tx.now().await?;
     match change.state {
@@ -56,6 +58,9 @@ async fn one(tx: &mut TenantTx, change_id: Uuid) -> store::Result<()> {
             changes::mark_ended(tx, change_id, State::Lapsed, "nobody answered, and no answer is a no").await
         }
         State::Confirmed if change.due_at.is_some_and(|at| at <= now) => {
+            if let Some(why) = changes::find_lost(tx, &change, &seats).await? {
+                return changes::mark_ended(tx, change_id, State::Stale, why).await;
+            }
             if waits_for_fix(tx, &change).await? {
                 return changes::postpone(tx, change_id, now + AGAIN).await;
             }

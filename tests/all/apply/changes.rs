@@ -13,14 +13,14 @@ fn setup(mode: &'static str) -> Setup {
     Setup { mode: Some(mode), limits: LIMITS, bounded: true, ..Setup::default() }
 }
 
-/// A second person says yes, as the console stores it.
+/// A yes, as the console stores it; the world has one owner, who stands in for the second person.
 async fn confirm(w: &World, after_secs: i64) {
     let mut tx = w.tx().await;
     let now = tx.now().await.unwrap();
     for change in store::changes::list(&mut tx, 10).await.unwrap() {
         if change.state == domain::change::State::Proposed {
             let due = now + jiff::SignedDuration::from_secs(after_secs);
-            store::changes::mark_confirmed(&mut tx, change.change_id, "Second", "", due).await.unwrap();
+            store::changes::mark_confirmed(&mut tx, change.change_id, ("Second", w.login_id), "", due).await.unwrap();
         }
     }
     tx.commit().await.unwrap();

@@ -130,7 +130,7 @@ pub async fn say(tx: &mut TenantTx, member: &Member, id: Uuid, word: Word, reaso
         }
         Word::Yes => {
             let due_at = tx.now().await? + change::delay(changes::count_owners(tx).await?);
-            changes::mark_confirmed(tx, id, &by, reason, due_at).await?;
+            changes::mark_confirmed(tx, id, (&by, login_id), reason, due_at).await?;
         }
     }
     Ok(())

@@ -5,9 +5,8 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::Act;
 use serde::Deserialize;
 use serde_json::json;
-use store::people::invitations;
-use store::people::members::{self, Seat};
-use store::{TenantTx, audit, channels, configuration};
+use store::people::members::{self, Called, Seat};
+use store::{TenantTx, audit, configuration};
 use uuid::Uuid;
 
 use super::{Reach, given, lock_seats, refuse};
@@ -61,13 +60,11 @@ pub async fn change_seat(
         return Ok(Ok(false));
     }
     configuration::update_member(tx, id, &seat.name, role, clients.as_deref()).await?;
-    if seat.client_ids.is_none() && clients.is_some() {
-        channels::delete_of_member(tx, &seat.email, "they see some clients only", member.login_id()).await?;
-    }
     let detail = json!({ "email": seat.email, "role": role.word(), "clients": clients,
         "was": { "role": seat.role.word(), "clients": seat.client_ids } });
     audit::insert_tenant_wide(tx, "member.changed", "member", id, detail).await?;
-    invitations::revoke_of(tx, id, clients.is_none().then_some(role)).await?;
+    let now = Seat { role, client_ids: clients, ..seat.clone() };
+    members::end_beyond(tx, &seat, Some(&now), Called::NoMore(Some(member.login_id()))).await?;
     Ok(Ok(true))
 }
 
@@ -75,10 +72,9 @@ pub async fn change_seat(
 pub async fn remove_seat(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result<(), Failure> {
     let seat = lock(tx, member, id).await?;
     members::delete(tx, id).await?;
-    channels::delete_of_member(tx, &seat.email, "they are no member any more", member.login_id()).await?;
     let detail = json!({ "email": seat.email, "role": seat.role.word() });
-    invitations::revoke_of(tx, id, None).await?;
-    Ok(audit::insert_tenant_wide(tx, "member.removed", "member", id, detail).await?)
+    audit::insert_tenant_wide(tx, "member.removed", "member", id, detail).await?;
+    Ok(members::end_beyond(tx, &seat, None, Called::NoMore(Some(member.login_id()))).await?)
 }
 
 /// Changes a member's role and clients.
