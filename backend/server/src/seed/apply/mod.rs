@@ -375,6 +375,8 @@ impl<'a> Work<'a> {
         logins: &BTreeMap<usize, Uuid>,
     ) -> Result<Vec<SeededMember>, ApplyError> {
         let document = &seed.document;
+        // Seats are locked before the organization's row, as where a member is invited.
+        let seats = members::list_locked(tx).await?;
         let (old, new) = (&self.known.document.tenant, &document.tenant);
         if self.scope == Scope::Made {
             self.report.created(format!("organization {:?}", new.name));
@@ -383,7 +385,7 @@ impl<'a> Work<'a> {
             configuration::update_tenant(tx, &new.name, &new.time_zone).await?;
         }
         let clients = self.write_clients(tx, document).await?;
-        let members = self.write_members(tx, document, logins, &clients).await?;
+        let members = self.write_members(tx, document, logins, &clients, &seats).await?;
         self.write_notify(tx, &document.notify).await?;
         self.write_mail(tx, document.mail.as_ref()).await?;
         let hosts = self.write_hosts(tx, document, &clients).await?;
@@ -403,8 +405,8 @@ impl<'a> Work<'a> {
         document: &Document,
         logins: &BTreeMap<usize, Uuid>,
         clients: &BTreeMap<String, Uuid>,
+        seats: &[Seat],
     ) -> Result<Vec<SeededMember>, ApplyError> {
-        let seats = members::list_locked(tx).await?;
         let mut seeded = Vec::new();
         for (i, member) in document.members.iter().enumerate() {
             let what = format!("member {}", member.email);
