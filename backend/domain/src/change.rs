@@ -213,6 +213,27 @@ pub fn may_answer(
     }
 }
 
+/// How much of what a change is about a member sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sees {
+    /// Everything: no client is kept from them.
+    All,
+    /// Some clients, and that one which it is about.
+    ItsClient,
+    /// Some clients only, and it is about others or about all.
+    Less,
+}
+
+/// Whether a member may propose a change that `asks` for this.
+pub fn may_propose(asks: Act, role: Role, sees: Sees) -> bool {
+    sees != Sees::Less && role.may(asks)
+}
+
+/// Whether a member may say yes to a change whose yes `asks` for this.
+pub fn may_confirm(asks: Act, role: Role, sees: Sees) -> bool {
+    sees == Sees::All && role.may(Act::ConfirmChanges) && role.may(asks)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,6 +322,19 @@ mod tests {
             (may(other, Role::Owner, Word::Yes), may(author, Role::Owner, Word::Yes)),
             (Ok(()), Err(Refusal::Own))
         );
+    }
+
+    #[test]
+    fn who_sees_some_clients_proposes_for_those_and_confirms_nothing() {
+        for (sees, proposes, confirms) in
+            [(Sees::All, true, true), (Sees::ItsClient, true, false), (Sees::Less, false, false)]
+        {
+            assert_eq!(may_propose(Act::ManageClients, Role::Admin, sees), proposes, "{sees:?}");
+            assert_eq!(may_confirm(Act::ConfirmChanges, Role::Admin, sees), confirms, "{sees:?}");
+        }
+        assert!(!may_propose(Act::ManageClients, Role::Technician, Sees::All));
+        assert!(!may_confirm(Act::OwnOrganization, Role::Admin, Sees::All));
+        assert!(!may_confirm(Act::ConfirmChanges, Role::Viewer, Sees::All));
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl Counted {
 
     fn way_out(self) -> &'static str {
         match self {
-            Counted::Hosts => "archive a client that is not looked after any more",
+            Counted::Hosts => "retire a host that is no more, archive a client that is not looked after any more",
             Counted::Checks => "archive a check that nobody needs",
             Counted::Members => "remove somebody, or take an invitation back",
         }
@@ -94,7 +94,8 @@ mod tests {
         assert_eq!(plan.has_room(Counted::Hosts, 9, 1), Ok(()));
         let full = plan.has_room(Counted::Hosts, 10, 1).unwrap_err();
         assert!(
-            full.contains("plan small has room for 10 hosts, and 10 are there") && full.contains("operator"),
+            full.contains("plan small has room for 10 hosts, and 10 are there: retire a host")
+                && full.contains("operator"),
             "{full}"
         );
         assert!(plan.has_room(Counted::Hosts, 8, 3).is_err());

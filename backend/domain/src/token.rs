@@ -28,8 +28,17 @@ pub const SCOPES: [(Act, &str, &str); 13] = [
     ),
 ];
 
-/// What changes who may do what, or what holds for everybody: for these the console asks for a fresh proof.
-const MANAGING: [Act; 4] = [Act::ConfirmChanges, Act::ManagePeople, Act::ManageOrganization, Act::OwnOrganization];
+/// What changes who may do what or what holds for everybody, and what lets something be done: for these the console asks for a
+/// fresh proof. The database holds tokens to it: `api_tokens_managing`.
+const MANAGING: [Act; 7] = [
+    Act::Approve,
+    Act::LetAct,
+    Act::TrustHost,
+    Act::ConfirmChanges,
+    Act::ManagePeople,
+    Act::ManageOrganization,
+    Act::OwnOrganization,
+];
 
 /// The roles that a service account may have: it changes nothing of who may do what.
 pub const SERVICE_ROLES: [Role; 2] = [Role::Technician, Role::Viewer];
@@ -43,8 +52,8 @@ const MINTING: Act = Act::ManagePeople;
 
 /// The longest life of a token, in days.
 pub const DAYS_MAX: u16 = 366;
-/// The longest life of a token that changes who may do what, or what holds for everybody, in days. The console asks a
-/// person for a fresh proof of who they are; a token was made after one, and that counts for so long.
+/// The longest life of a token that changes who may do what or what holds for everybody, or lets something be done, in days. The
+/// console asks a person for a fresh proof of who they are; a token was made after one, and that counts for so long.
 pub const MANAGING_DAYS_MAX: u16 = 90;
 /// The longest name, in characters.
 pub const NAME_MAX: usize = 100;
@@ -171,8 +180,8 @@ mod tests {
     fn what_changes_who_may_do_what_ends_sooner() {
         for (act, word, _) in SCOPES {
             let days = Scopes::of(["read", word]).days_max();
-            // The database holds all but the first to it too: `api_tokens_managing`.
-            let soon = ["confirm", "people", "settings", "own"].contains(&word);
+            // The database holds them to it too: `api_tokens_managing`.
+            let soon = ["approve", "let_act", "trust", "confirm", "people", "settings", "own"].contains(&word);
             assert_eq!(days, if soon { 90 } else { 366 }, "{act:?}");
             assert_eq!(Scopes::of(["read", word]).stand_for_proof(), soon, "{act:?}");
         }

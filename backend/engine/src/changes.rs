@@ -5,13 +5,14 @@ use domain::change::{State, loosest_mode, of_mode};
 use domain::classify::{Mapping, Mode};
 use domain::remediate::damage;
 use domain::remediate::guardrails::Numbers;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use store::audit::{self, Entry};
 use store::changes::{self, Change, Subject, limit_key};
 use store::classify::mappings;
-use store::people::sign_on;
+use store::people::{members, sign_on};
 use store::remediate::{groups, guardrails, runs};
-use store::{Queue, Store, TenantScope, TenantTx, configuration, hosts};
+use store::{Queue, Store, TenantScope, TenantTx, archiving, configuration, hosts};
 use uuid::Uuid;
 
 use crate::ladder;
@@ -19,6 +20,8 @@ use crate::lease::{Batch, Stage};
 
 /// Changes of a batch.
 const BATCH: i64 = 50;
+/// What a fix at work holds up is looked at again after this long.
+const AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// The loop's work.
 #[derive(Debug)]
@@ -47,17 +50,35 @@ impl Stage for Changes {
 /// One change, under the lock that each admission of the tenant takes first.
 async fn one(tx: &mut TenantTx, change_id: Uuid) -> store::Result<()> {
     guardrails::lock_tenant(tx).await?;
+    // Whoever proposed it or said yes stays what they are until it has taken effect. Seats are locked before changes.
+    let seats = members::list_locked(tx).await?;
     let Some(change) = changes::find_locked(tx, change_id).await? else { return Ok(()) };
     let now = tx.now().await?;
     match change.state {
         State::Proposed if change.lapses_at <= now => {
             changes::mark_ended(tx, change_id, State::Lapsed, "nobody answered, and no answer is a no").await
         }
-        State::Confirmed if change.due_at.is_some_and(|at| at <= now) => match take_effect(tx, &change).await? {
-            Ok(()) => changes::mark_ended(tx, change_id, State::Applied, "it has taken effect").await,
-            Err(why) => changes::mark_ended(tx, change_id, State::Stale, &why).await,
-        },
+        State::Confirmed if change.due_at.is_some_and(|at| at <= now) => {
+            if let Some(why) = changes::find_lost(tx, &change, &seats).await? {
+                return changes::mark_ended(tx, change_id, State::Stale, why).await;
+            }
+            if waits_for_fix(tx, &change).await? {
+                return changes::postpone(tx, change_id, now + AGAIN).await;
+            }
+            match take_effect(tx, &change).await? {
+                Ok(()) => changes::mark_ended(tx, change_id, State::Applied, "it has taken effect").await,
+                Err(why) => changes::mark_ended(tx, change_id, State::Stale, &why).await,
+            }
+        }
         _ => Ok(()),
+    }
+}
+
+/// Whether a change would take away a check that a fix at work is verified by: that has to end before.
+async fn waits_for_fix(tx: &mut TenantTx, change: &Change) -> store::Result<bool> {
+    match change.subject {
+        Some(Subject::Check(check_id)) => archiving::is_at_work(tx, check_id).await,
+        _ => Ok(false),
     }
 }
 
@@ -85,6 +106,7 @@ async fn take_effect(tx: &mut TenantTx, change: &Change) -> store::Result<Result
         },
         Subject::HostTags(host_id) => retag(tx, change, host_id).await,
         Subject::SignOn => sign_on_by(tx, change).await,
+        Subject::Check(check_id) => archive(tx, change, check_id).await,
         Subject::Limit(kind, part) => {
             let key = limit_key(tx.tenant_id(), kind);
             let old = guardrails::find(tx, kind, &key).await?.set;
@@ -101,6 +123,15 @@ async fn take_effect(tx: &mut TenantTx, change: &Change) -> store::Result<Result
 async fn note(tx: &mut TenantTx, change: &Change, client_id: Option<Uuid>, entry: Entry<'_>) -> store::Result<()> {
     let detail = json!({ "what": change.name, "by": change.answered_by, "proposed_by": change.proposed_by });
     audit::insert(tx, client_id, entry.with(detail)).await
+}
+
+/// Archives a check: nothing looks at it any more.
+async fn archive(tx: &mut TenantTx, change: &Change, check_id: Uuid) -> store::Result<Result<(), Stale>> {
+    let Some(check) = archiving::find_locked(tx, check_id).await? else {
+        return Ok(Err("the check is in use no more".to_owned()));
+    };
+    let is_done = archiving::archive(tx, &check, &change.proposed_by).await?;
+    Ok(if is_done { Ok(()) } else { Err("a fix for it is at work".to_owned()) })
 }
 
 /// Gives a host its tags, by which it leaves a service group. Links are locked before hosts.

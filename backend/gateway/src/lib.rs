@@ -125,6 +125,17 @@ pub fn routes() -> Vec<String> {
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
+/// What is to be done once a request's connection is the link of a host that has proven who it is; whoever accepts connections may
+/// put it into each request's extensions.
+#[derive(Clone)]
+pub struct OnLinked(pub Arc<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for OnLinked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OnLinked").finish_non_exhaustive()
+    }
+}
+
 async fn enroll_path(
     State(gateway): State<Gateway>,
     peer: Option<Extension<Peer>>,
@@ -134,8 +145,14 @@ async fn enroll_path(
     limited(upgrade).on_upgrade(move |socket| async move { enroll::serve(&gateway.0, socket, from).await })
 }
 
-async fn link_path(State(gateway): State<Gateway>, Path(key_id): Path<String>, upgrade: WebSocketUpgrade) -> Response {
-    limited(upgrade).on_upgrade(move |socket| async move { link::serve(&gateway.0, &key_id, socket).await })
+async fn link_path(
+    State(gateway): State<Gateway>,
+    Path(key_id): Path<String>,
+    linked: Option<Extension<OnLinked>>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let linked = linked.map(|Extension(linked)| linked);
+    limited(upgrade).on_upgrade(move |socket| async move { link::serve(&gateway.0, &key_id, linked, socket).await })
 }
 
 fn limited(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {

@@ -17,7 +17,7 @@ use crate::progress;
 use crate::rotation;
 use crate::socket::{End, Socket};
 use crate::watches::{Look, replaced};
-use crate::{Inner, crash};
+use crate::{Inner, OnLinked, crash};
 
 /// A ping is sent this often.
 const PING: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ const BURST: f64 = 2048.0;
 const GATHERED: usize = 64;
 
 /// Serves the link path.
-pub async fn serve(gateway: &Inner, key_id: &str, socket: WebSocket) {
+pub async fn serve(gateway: &Inner, key_id: &str, linked: Option<OnLinked>, socket: WebSocket) {
     let mut socket = Socket::new(socket);
     let opening = tokio::select! {
         begun = hello::begin(gateway, key_id, &mut socket) => begun,
@@ -42,6 +42,9 @@ pub async fn serve(gateway: &Inner, key_id: &str, socket: WebSocket) {
         Ok(link) => link,
         Err(end) => return socket.end(end, "link").await,
     };
+    if let Some(OnLinked(linked)) = linked {
+        linked();
+    }
     let (host_id, epoch) = (link.identity.host_id, link.epoch);
     let mut goodbye = None;
     let mut metrics = Metrics::new((gateway.config.elapsed)());

@@ -84,6 +84,23 @@ pub async fn find_locked(tx: &mut TenantTx, check_id: Uuid) -> Result<Option<InU
     .transpose()
 }
 
+/// Which version of a check is in use; none: no check of this id is.
+pub async fn find_version(tx: &mut TenantTx, check_id: Uuid) -> Result<Option<i32>> {
+    let tenant_id = tx.tenant_id();
+    Ok(sqlx::query_scalar!(
+        "SELECT version FROM checks WHERE tenant_id = $1 AND check_id = $2 AND archived_at IS NULL",
+        tenant_id,
+        check_id
+    )
+    .fetch_optional(tx.conn())
+    .await?)
+}
+
+/// Whether a fix for it is at work. Under the lock of admissions none begins, so what is not at work stays so.
+pub async fn is_at_work(tx: &mut TenantTx, check_id: Uuid) -> Result<bool> {
+    endings::is_at_work(tx, Of { host_id: None, check_id: Some(check_id) }).await
+}
+
 /// Notes for whom a check was made on a host's page.
 pub async fn mark_made_for(tx: &mut TenantTx, check_id: Uuid, client_id: Uuid, host_id: Uuid) -> Result<()> {
     let tenant_id = tx.tenant_id();

@@ -8,7 +8,7 @@ pub use sealed::{Sealed, find_sealed, propose_sealed};
 use std::collections::BTreeMap;
 
 use domain::access::Act;
-use domain::change::{LAPSES, Part, State};
+use domain::change::{LAPSES, Part, Sees, State, may_confirm, may_propose};
 use domain::remediate::group::ServiceGroup;
 use domain::remediate::guardrails::{BucketKind, Numbers};
 use jiff::Timestamp;
@@ -19,9 +19,10 @@ use uuid::Uuid;
 use crate::audit::{self, Entry};
 use crate::classify::mappings;
 use crate::error::exactly_one;
+use crate::people::members::{self, Seat};
 use crate::people::sign_on;
 use crate::remediate::{groups, guardrails};
-use crate::{Queue, Result, Store, TenantTx, hosts};
+use crate::{Queue, Result, Store, TenantTx, archiving, hosts};
 
 /// What a change is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub enum Subject {
     HostTags(Uuid),
     /// The organization's own provider of sign-on.
     SignOn,
+    /// That a check which is no single host's is looked at.
+    Check(Uuid),
 }
 
 impl Subject {
@@ -47,6 +50,15 @@ impl Subject {
         }
     }
 
+    /// What proposing it asks of whoever does.
+    fn proposing(self) -> Act {
+        match self {
+            Subject::Mode(_) | Subject::Limit(..) => Act::ManageOrganization,
+            Subject::ServiceGroup(_) | Subject::HostTags(_) | Subject::Check(_) => Act::ManageClients,
+            Subject::SignOn => Act::OwnOrganization,
+        }
+    }
+
     /// The stored words: kind and key.
     fn words(self) -> (&'static str, String) {
         match self {
@@ -55,6 +67,7 @@ impl Subject {
             Subject::HostTags(host_id) => ("host_tags", host_id.to_string()),
             Subject::Limit(kind, part) => ("limit", format!("{}/{}", kind.word(), part.word())),
             Subject::SignOn => ("sign_on", "sign_on".to_owned()),
+            Subject::Check(check_id) => ("check", check_id.to_string()),
         }
     }
 
@@ -64,6 +77,7 @@ impl Subject {
             "service_group" => key.parse().ok().map(Subject::ServiceGroup),
             "host_tags" => key.parse().ok().map(Subject::HostTags),
             "sign_on" => Some(Subject::SignOn),
+            "check" => key.parse().ok().map(Subject::Check),
             "limit" => {
                 let (kind, part) = key.split_once('/')?;
                 Some(Subject::Limit(BucketKind::parse(kind)?, Part::parse(part)?))
@@ -103,6 +117,11 @@ pub fn group_value(group: &ServiceGroup) -> Value {
 /// A host's tags as a change keeps them.
 pub fn tags_value(tags: &BTreeMap<String, String>) -> Value {
     json!({ "tags": tags })
+}
+
+/// A check in use as a change keeps it: of exactly one version.
+pub fn check_value(version: i32) -> Value {
+    json!({ "version": version, "archived": false })
 }
 
 /// How members sign on as a change keeps it; `version` is the one that it counts on to.
@@ -158,6 +177,8 @@ pub struct Change {
     pub lapses_at: Timestamp,
     /// Who answered.
     pub answered_by: Option<String>,
+    /// The login whose yes it was.
+    pub answered_login_id: Option<Uuid>,
     /// In their words.
     pub reason: Option<String>,
     /// When it takes effect, while it is confirmed.
@@ -227,6 +248,7 @@ pub async fn find_current(tx: &mut TenantTx, subject: Subject) -> Result<Option<
             Some(sign_on_value(provider, required, version))
         }
         Subject::HostTags(host_id) => hosts::find(tx, host_id).await?.map(|host| json!({ "tags": host.tags })),
+        Subject::Check(check_id) => archiving::find_version(tx, check_id).await?.map(check_value),
         Subject::Limit(kind, part) => {
             let key = limit_key(tx.tenant_id(), kind);
             Some(limit_value(part, guardrails::find(tx, kind, &key).await?.set))
@@ -279,7 +301,7 @@ async fn select(tx: &mut TenantTx, change_id: Option<Uuid>, limit: i64) -> Resul
     let tenant_id = tx.tenant_id();
     let rows = sqlx::query!(
         "SELECT change_id, kind, subject_key, subject, was, wanted, why, state, proposed_at, proposed_by, proposed_login_id, lapses_at,
-           answered_by, reason, due_at, ended_at, end_reason
+           answered_by, answered_login_id, reason, due_at, ended_at, end_reason
          FROM proposed_changes WHERE tenant_id = $1 AND ($2::uuid IS NULL OR change_id = $2)
          ORDER BY state NOT IN ('proposed', 'confirmed'), proposed_at DESC, change_id LIMIT $3",
         tenant_id,
@@ -303,6 +325,7 @@ async fn select(tx: &mut TenantTx, change_id: Option<Uuid>, limit: i64) -> Resul
             proposed_login_id: r.proposed_login_id,
             lapses_at: r.lapses_at.to_jiff(),
             answered_by: r.answered_by,
+            answered_login_id: r.answered_login_id,
             reason: r.reason,
             due_at: r.due_at.map(|at| at.to_jiff()),
             ended_at: r.ended_at.map(|at| at.to_jiff()),
@@ -327,24 +350,26 @@ pub async fn count_owners(tx: &mut TenantTx) -> Result<u32> {
     Ok(u32::try_from(n).unwrap_or(0))
 }
 
-/// A second person said yes: it takes effect at `due_at`.
+/// A second person said yes, of this name and login: it takes effect at `due_at`.
 pub async fn mark_confirmed(
     tx: &mut TenantTx,
     change_id: Uuid,
-    by: &str,
+    (by, login_id): (&str, Uuid),
     reason: &str,
     due_at: Timestamp,
 ) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let done = sqlx::query!(
-        "UPDATE proposed_changes SET state = 'confirmed', answered_at = $3, answered_by = $4, reason = $5, due_at = $6
+        "UPDATE proposed_changes SET state = 'confirmed', answered_at = $3, answered_by = $4, reason = $5, due_at = $6,
+           answered_login_id = $7
          WHERE tenant_id = $1 AND change_id = $2 AND state = 'proposed'",
         tenant_id,
         change_id,
         now.to_sqlx() as _,
         by,
         reason,
-        due_at.to_sqlx() as _
+        due_at.to_sqlx() as _,
+        login_id
     )
     .execute(tx.conn())
     .await?;
@@ -352,6 +377,85 @@ pub async fn mark_confirmed(
     tx.due(Queue::Changes, due_at);
     let entry = Entry::changed("change.confirmed", ("change", change_id), said("proposed"), said("confirmed"));
     audit::insert(tx, None, entry.with(json!({ "by": by, "reason": reason }))).await
+}
+
+/// Why a change takes no effect whatever it is about: one of these seats, all that there are, asked for it or said yes, and could
+/// not do so any more. What the operator proposes is nobody's.
+pub async fn find_lost(tx: &mut TenantTx, change: &Change, seats: &[Seat]) -> Result<Option<&'static str>> {
+    let Some(subject) = change.subject else { return Ok(None) };
+    let client_id = find_client(tx, subject).await?;
+    let now = |login_id: Uuid| {
+        let seat = seats.iter().find(|seat| seat.login_id == login_id)?;
+        let sees = match (&seat.client_ids, client_id) {
+            (None, _) => Sees::All,
+            (Some(seen), Some(client_id)) if seen.contains(&client_id) => Sees::ItsClient,
+            (Some(_), _) => Sees::Less,
+        };
+        Some((seat.role, sees))
+    };
+    if let Some(login_id) = change.proposed_login_id
+        && !now(login_id).is_some_and(|(role, sees)| may_propose(subject.proposing(), role, sees))
+    {
+        return Ok(Some("whoever proposed it may not propose it any more"));
+    }
+    if change.state != State::Confirmed {
+        return Ok(None);
+    }
+    Ok(match change.answered_login_id {
+        None => Some("it is not known who said yes"),
+        Some(login_id) if now(login_id).is_some_and(|(role, sees)| may_confirm(subject.asks(), role, sees)) => None,
+        Some(_) => Some("whoever said yes may not say it any more"),
+    })
+}
+
+/// The one client that a change is about, if it is about one.
+async fn find_client(tx: &mut TenantTx, subject: Subject) -> Result<Option<Uuid>> {
+    Ok(match subject {
+        Subject::HostTags(host_id) => hosts::find_client(tx, host_id).await?,
+        Subject::ServiceGroup(group_id) => {
+            let group = groups::list(tx).await?.into_iter().find(|row| row.group_id == group_id);
+            group.map(|row| row.client_id)
+        }
+        Subject::Mode(_) | Subject::Limit(..) | Subject::SignOn | Subject::Check(_) => None,
+    })
+}
+
+/// A seat was changed or taken away: what its member proposed or said yes to, and could not any more, is over.
+pub(crate) async fn end_lost(tx: &mut TenantTx, login_id: Uuid) -> Result<()> {
+    // Seats are locked before changes, as where a change takes effect.
+    let seats = members::list_locked(tx).await?;
+    let tenant_id = tx.tenant_id();
+    let theirs = sqlx::query_scalar!(
+        "SELECT change_id FROM proposed_changes WHERE tenant_id = $1 AND state IN ('proposed', 'confirmed')
+           AND (proposed_login_id = $2 OR answered_login_id = $2) ORDER BY change_id FOR UPDATE",
+        tenant_id,
+        login_id
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    for change_id in theirs {
+        let Some(change) = select(tx, Some(change_id), 1).await?.pop() else { continue };
+        if let Some(why) = find_lost(tx, &change, &seats).await? {
+            mark_ended(tx, change_id, State::Stale, why).await?;
+        }
+    }
+    Ok(())
+}
+
+/// It cannot take effect yet: it is looked at again at `until`.
+pub async fn postpone(tx: &mut TenantTx, change_id: Uuid, until: Timestamp) -> Result<()> {
+    let tenant_id = tx.tenant_id();
+    let done = sqlx::query!(
+        "UPDATE proposed_changes SET due_at = $3 WHERE tenant_id = $1 AND change_id = $2 AND state = 'confirmed'",
+        tenant_id,
+        change_id,
+        until.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    exactly_one("changes::postpone", done.rows_affected())?;
+    tx.due(Queue::Changes, until);
+    Ok(())
 }
 
 /// Somebody said no.

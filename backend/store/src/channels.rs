@@ -98,18 +98,22 @@ pub async fn delete(tx: &mut TenantTx, channel_id: Uuid) -> Result<Removed> {
 }
 
 /// A member left, or sees some clients only from now on: their address is called no more, for `why`. If it was the only
-/// one, that of whoever did it, `by`, is called instead.
-pub async fn delete_of_member(tx: &mut TenantTx, address: &str, why: &str, by: Uuid) -> Result<()> {
+/// one, that of whoever did it, `by`, is called instead; where they are nobody here or see some clients only, an owner's.
+pub(crate) async fn delete_of_member(tx: &mut TenantTx, address: &str, why: &str, by: Option<Uuid>) -> Result<()> {
     let there = list_locked(tx).await?;
     let Some(called) = there.iter().find(|called| called.address.eq_ignore_ascii_case(address)) else {
         return Ok(());
     };
     if there.len() == 1 {
         let tenant_id = tx.tenant_id();
-        let instead =
-            sqlx::query_scalar!("SELECT email FROM memberships WHERE tenant_id = $1 AND login_id = $2", tenant_id, by)
-                .fetch_optional(tx.conn())
-                .await?;
+        let instead = sqlx::query_scalar!(
+            "SELECT email FROM memberships WHERE tenant_id = $1 AND client_ids IS NULL AND (login_id = $2::uuid OR role = 'owner')
+             ORDER BY (login_id = $2::uuid) IS NOT TRUE, login_id LIMIT 1",
+            tenant_id,
+            by
+        )
+        .fetch_optional(tx.conn())
+        .await?;
         let Some(instead) = instead else { return Ok(()) };
         if insert(tx, &instead, "nobody would be called").await?.is_none() {
             return Ok(());

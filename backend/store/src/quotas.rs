@@ -65,16 +65,23 @@ pub async fn count_hosts_of(tx: &mut TenantTx, client_id: Uuid) -> Result<u32> {
     Ok(u32::try_from(n).unwrap_or(u32::MAX))
 }
 
-/// Whether the plan has room for `more`; else the sentence that says why not. Who asks at the same time waits, so that two
-/// do not take the same last place. It is asked before something is added, and before nothing else.
-pub async fn find_room(tx: &mut TenantTx, of: Counted, more: u32) -> Result<Result<(), String>> {
+/// Locks the organization's row: whoever counts what there is and adds one more comes after everybody who is at it. Seats are
+/// locked before it, whatever else is counted after it.
+pub async fn lock(tx: &mut TenantTx) -> Result<()> {
     let tenant_id = tx.tenant_id();
-    if find_plan(tx).await?.limit(of).is_none() {
-        return Ok(Ok(()));
-    }
     sqlx::query!("SELECT tenant_id FROM tenants WHERE tenant_id = $1 FOR NO KEY UPDATE", tenant_id)
         .fetch_one(tx.conn())
         .await?;
+    Ok(())
+}
+
+/// Whether the plan has room for `more`; else the sentence that says why not. Who asks at the same time waits, so that two
+/// do not take the same last place. It is asked before something is added, and before nothing else.
+pub async fn find_room(tx: &mut TenantTx, of: Counted, more: u32) -> Result<Result<(), String>> {
+    if find_plan(tx).await?.limit(of).is_none() {
+        return Ok(Ok(()));
+    }
+    lock(tx).await?;
     let plan = find_plan(tx).await?;
     let used = count(tx, of).await?;
     Ok(plan.has_room(of, used, more))

@@ -145,16 +145,19 @@ pub async fn list(tx: &mut TenantTx, of: Option<Uuid>, limit: i64) -> Result<Vec
     Ok(token.collect())
 }
 
-/// How many tokens of the tenant still work.
-pub async fn count_alive(tx: &mut TenantTx) -> Result<i64> {
+/// How many tokens of the tenant still work, and how many of them are a member's own, those included that their tokens made.
+pub async fn count_alive(tx: &mut TenantTx, login_id: Uuid) -> Result<(i64, i64)> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
-    Ok(sqlx::query_scalar!(
-        r#"SELECT count(*) AS "n!" FROM api_tokens WHERE tenant_id = $1 AND revoked_at IS NULL AND expires_at > $2"#,
+    let row = sqlx::query!(
+        r#"SELECT count(*) AS "all!", count(*) FILTER (WHERE login_id = $3 AND seat_id IS NULL) AS "own!" FROM api_tokens
+           WHERE tenant_id = $1 AND revoked_at IS NULL AND expires_at > $2"#,
         tenant_id,
-        now.to_sqlx() as _
+        now.to_sqlx() as _,
+        login_id
     )
     .fetch_one(tx.conn())
-    .await?)
+    .await?;
+    Ok((row.all, row.own))
 }
 
 /// Whose a token is: its maker's, or a service account's; none: there is no such token.

@@ -49,6 +49,7 @@ pub fn checks_page(is_empty: bool) -> ChecksPage {
         target: target.map(text),
         selects: text(selects),
         is_of_host,
+        waits: (n == 92).then(|| text("That it is archived waits for a second person")),
     };
     let rows = vec![
         row(91, "Heard of", "heartbeat", None, "every host", false),

@@ -21,6 +21,8 @@ pub struct CheckUsed {
     pub selects: String,
     /// Whether it was made on a host's page, for that host alone.
     pub is_of_host: bool,
+    /// That archiving it waits, for a second person or for its time.
+    pub waits: Option<String>,
 }
 
 /// `/settings/checks`.

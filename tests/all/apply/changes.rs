@@ -13,14 +13,14 @@ fn setup(mode: &'static str) -> Setup {
     Setup { mode: Some(mode), limits: LIMITS, bounded: true, ..Setup::default() }
 }
 
-/// A second person says yes, as the console stores it.
+/// A yes, as the console stores it; the world has one owner, who stands in for the second person.
 async fn confirm(w: &World, after_secs: i64) {
     let mut tx = w.tx().await;
     let now = tx.now().await.unwrap();
     for change in store::changes::list(&mut tx, 10).await.unwrap() {
         if change.state == domain::change::State::Proposed {
             let due = now + jiff::SignedDuration::from_secs(after_secs);
-            store::changes::mark_confirmed(&mut tx, change.change_id, "Second", "", due).await.unwrap();
+            store::changes::mark_confirmed(&mut tx, change.change_id, ("Second", w.login_id), "", due).await.unwrap();
         }
     }
     tx.commit().await.unwrap();
@@ -274,4 +274,38 @@ async fn tags_that_take_a_host_out_of_a_group_wait_for_a_second_person_too() {
     assert_eq!(w.one::<i64>(POOLED).await, 1);
     assert_eq!(w.one::<i64>("SELECT count(*) FROM audit WHERE action = 'host.retagged'").await, 1);
     assert!(desk.plan(&tagged).await.report.is_empty());
+}
+
+#[tokio::test]
+async fn a_member_whom_a_file_limits_is_called_no_more_and_leaves_nothing_behind_that_waits() {
+    let mut w = World::new(setup("approve")).await;
+    let desk = Desk::in_world(&w);
+    let file = |mode: &'static str, kim: &str, notify: &str| {
+        let owner = "{name: Owner, email: owner@harbour.example, role: owner, password_env: PASSWORD}";
+        let both = format!("{owner}, {{name: Kim, email: kim@harbour.example, {kim}, password_env: PASSWORD}}");
+        let notify = format!("notify: [oncall@harbour.example{notify}]");
+        document(&setup(mode)).replace(owner, &both).replace("notify: [oncall@harbour.example]", &notify)
+    };
+    let (admin, limited) = ("role: admin", "role: technician, clients: [Alder]");
+    let called = "SELECT count(*) FROM channels WHERE address = 'kim@harbour.example'";
+    desk.apply(&file("approve", admin, ", kim@harbour.example")).await;
+    // The file names the address itself: it is called, whatever Kim sees.
+    desk.apply(&file("approve", limited, ", kim@harbour.example")).await;
+    assert_eq!(w.one::<i64>(called).await, 1);
+    desk.apply(&file("approve", admin, "")).await;
+    assert_eq!(w.one::<i64>(called).await, 1, "what a file does not say stays");
+
+    desk.apply_by(&file("auto", admin, ""), "kim@harbour.example").await;
+    w.change(
+        "INSERT INTO invitations (tenant_id, invitation_id, email, role, invited_by, invited_at, expires_at, inviter_id)
+         SELECT tenant_id, gen_random_uuid(), 'new@harbour.example', 'viewer', 'Kim', clock_timestamp(), '2100-01-01', login_id
+           FROM memberships WHERE name = 'Kim'",
+    )
+    .await;
+    assert_eq!(w.list("SELECT state FROM proposed_changes").await, ["proposed"]);
+    desk.apply(&file("approve", limited, "")).await;
+    assert_eq!(w.one::<i64>(called).await, 0);
+    assert_eq!(w.list("SELECT state FROM invitations").await, ["revoked"]);
+    let ended = "SELECT state || ': ' || end_reason FROM proposed_changes";
+    assert_eq!(w.list(ended).await, ["stale: whoever proposed it may not propose it any more"]);
 }

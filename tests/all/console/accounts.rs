@@ -147,6 +147,9 @@ async fn a_session_that_was_taken_lets_nothing_be_done() {
         ("/guardrails/breaker", &format!("&breaker=host%3A{host}&reason=x")),
         ("/hosts/newcomers", &format!("&host={host}&answer=accept")),
         (&format!("/hosts/{host}/claim"), "&key=00&answer=same"),
+        (&format!("/hosts/{host}/same-machine"), ""),
+        ("/settings/enrolment", &format!("&place={}&profile=low-risk&days=1&whom=many&uses=2", console.ours.client)),
+        (&format!("/settings/checks/{}/archive", console.ours.check), "&why=x"),
     ] {
         let (status, ..) = console.click(&owner, "/settings", path, form).await;
         assert_eq!(status, StatusCode::PRECONDITION_REQUIRED, "{path}");

@@ -207,3 +207,34 @@ async fn a_token_replaces_the_sealing_key_and_a_second_time_does_no_harm() {
     }
     assert_eq!(p.console.count(&format!("{keys} AND version = 3")).await, 1);
 }
+
+#[tokio::test]
+async fn a_program_that_asks_and_calls_off_without_end_fills_nobodys_mailbox() {
+    let mut p = Program::of("owner@ours.example", &["own", "clients"]).await;
+    let client = p.archived().await;
+    for (delete, keep, name) in [
+        ("organization/delete", "organization/keep", "Ours"),
+        (&*format!("{client}/delete"), &*format!("{client}/keep"), "Ours client"),
+    ] {
+        let before = p.letters("deletion asked").await;
+        let mut asked = Vec::new();
+        for _ in 0..10 {
+            asked.push(p.post(delete, json!({ "name": name })).await.0);
+            assert_eq!(p.post(keep, json!({})).await.0, StatusCode::OK);
+        }
+        let (taken, refused) = ([StatusCode::ACCEPTED; 3], [StatusCode::CONFLICT; 7]);
+        assert_eq!(asked, [&taken[..], &refused[..]].concat(), "{delete}");
+        assert_eq!(p.letters("deletion asked").await - before, 3);
+        let (_, often) = p.post(delete, json!({ "name": name })).await;
+        assert!(often["detail"].as_str().unwrap().contains("three times within a day"), "{often}");
+    }
+    assert_eq!(p.letters("deletion called off").await, 6);
+    // A person deletes the client at once, of which nobody is told, and the next day is another one.
+    p.console.clock.advance(SignedDuration::from_hours(25));
+    let p = p.with("owner@ours.example", &["own"]).await;
+    assert_eq!(p.post("organization/delete", json!({ "name": "Ours" })).await.0, StatusCode::ACCEPTED);
+    let owner = p.console.member("owner@ours.example").await;
+    let form = "&answer=delete&name=Ours+client";
+    let (status, ..) = p.console.ask(&owner, "POST", &format!("/{client}/delete"), form).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+}

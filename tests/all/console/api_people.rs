@@ -217,8 +217,7 @@ async fn a_token_that_manages_is_made_by_somebody_who_has_just_proven_it_and_end
     let form = |scope: &str, days: u16| format!("csrf={csrf}&name=people&scope=read&scope={scope}&days={days}");
     let path = "/settings/tokens";
     let made = console.count("api_tokens").await;
-    assert_eq!(console.post(path, &owner, form("confirm", 365)).await.0, UNPROCESSABLE);
-    for scope in ["people", "settings", "own"] {
+    for scope in ["approve", "let_act", "trust", "confirm", "people", "settings", "own"] {
         let (status, _, page) = console.post(path, &owner, form(scope, 365)).await;
         assert_eq!(status, UNPROCESSABLE, "{scope}");
         assert!(page.contains("ends after 90 days at most"), "{scope}");
@@ -236,4 +235,31 @@ async fn a_token_that_manages_is_made_by_somebody_who_has_just_proven_it_and_end
     let (status, ..) = console.post(path, &owner, form("people", 30)).await;
     assert_eq!(status, StatusCode::PRECONDITION_REQUIRED, "it was proven too long ago");
     assert_eq!(console.count("api_tokens").await, made + 2);
+}
+
+#[tokio::test]
+async fn tokens_of_before_that_let_something_be_done_end_after_90_days_too() {
+    let mut console = Program::new().await.console;
+    let (reads, _) = console.token("owner@ours.example", &["read", "work", "enrol"], &[]).await;
+    let mut made = vec![(reads, 7920)];
+    for scope in ["approve", "let_act", "trust", "confirm"] {
+        made.push((console.token("owner@ours.example", &["read", scope], &[]).await.0, 2160));
+    }
+    // As they could stand there before: made 30 days ago, for 330.
+    console
+        .execute(
+            "ALTER TABLE api_tokens DROP CONSTRAINT api_tokens_managing, ADD CONSTRAINT api_tokens_managing CHECK (true);
+             UPDATE api_tokens SET made_at = made_at - interval '720 hours', expires_at = made_at + interval '7200 hours';
+             UPDATE credentials c SET expires_at = t.expires_at FROM api_tokens t WHERE t.token_id = c.subject_id AND c.kind = 'api_token'"
+                .to_owned(),
+        )
+        .await;
+    console.execute(include_str!("../../../migrations/0096_managing_tokens.sql").to_owned()).await;
+    for (id, hours) in made {
+        let ends = format!(
+            "api_tokens t JOIN credentials c ON c.subject_id = t.token_id AND c.kind = 'api_token'
+             WHERE t.token_id = '{id}' AND t.expires_at = t.made_at + interval '{hours} hours' AND c.expires_at = t.expires_at"
+        );
+        assert_eq!(console.count(&ends).await, 1, "{hours}");
+    }
 }

@@ -211,3 +211,60 @@ async fn tokens_are_made_and_revoked_by_who_manages_people_alone() {
     let (status, full) = p.post("tokens", json!({ "name": "another", "scopes": ["read"] })).await;
     assert_eq!(status, StatusCode::CONFLICT, "{full}");
 }
+
+#[tokio::test]
+async fn who_ask_side_by_side_for_the_last_place_do_not_all_get_it() {
+    let mut p = Program::new().await;
+    let tenant = p.console.ours.tenant;
+    // Of each there is one place left: 98 tokens of others beside our own, 99 addresses, 199 secrets.
+    p.console
+        .execute(format!(
+            "INSERT INTO api_tokens (tenant_id, token_id, name, hint, login_id, scopes, networks, made_at, expires_at)
+               SELECT '{tenant}', gen_random_uuid(), 'x', 'x', gen_random_uuid(), '{{read}}', '{{}}', clock_timestamp(), clock_timestamp() + interval '1 day'
+                 FROM generate_series(1, 98);
+             DELETE FROM channels WHERE tenant_id = '{tenant}';
+             INSERT INTO channels (tenant_id, channel_id, kind, address)
+               SELECT '{tenant}', gen_random_uuid(), 'email', 'night-' || n || '@ours.example' FROM generate_series(1, 99) n;
+             INSERT INTO secrets (tenant_id, secret_id, name, kind, version, sealed, sealing_version, set_at, set_by)
+               SELECT '{tenant}', gen_random_uuid(), 'old-' || n, 'api_key', 1, '\\x01', 1, clock_timestamp(), 'Ours' FROM generate_series(1, 199) n"
+        ))
+        .await;
+    let bodies: [(&str, fn(usize) -> Value); 3] = [
+        ("tokens", |n| json!({ "name": format!("one of {n}"), "scopes": ["read"] })),
+        ("channels", |n| json!({ "address": format!("day-{n}@ours.example") })),
+        ("secrets", |n| json!({ "name": format!("new-{n}"), "kind": "api_key", "value": "x" })),
+    ];
+    for (path, body) in bodies {
+        let asked = (0..8).map(|n| p.post(path, body(n)));
+        let answers = futures_util::future::join_all(asked).await;
+        let made = answers.iter().filter(|(status, _)| status.is_success()).count();
+        assert_eq!(made, 1, "{path}: {answers:?}");
+        let full = answers.iter().filter(|(status, _)| *status == StatusCode::CONFLICT).count();
+        assert_eq!(full, 7, "{path}: {answers:?}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_uses_up_the_tokens_of_everybody_not_even_by_those_that_a_token_makes() {
+    let mut p = Program::new().await;
+    let another = || json!({ "name": "another", "scopes": ["read", "people"] });
+    // One of theirs is there; each makes the next.
+    for _ in 0..19 {
+        let made = p.mint(another()).await;
+        p = p.showing(&made["token"]);
+    }
+    let (status, full) = p.post("tokens", another()).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(full["detail"].as_str().unwrap().contains("You have 20 tokens"), "{full}");
+    let (owner, csrf) = p.console.seat("owner@ours.example").await;
+    let form = |csrf: &str| format!("csrf={csrf}&name=x&scope=read&days=7");
+    let (status, _, page) = p.console.post("/settings/tokens", &owner, form(&csrf)).await;
+    assert!(status == StatusCode::UNPROCESSABLE_ENTITY && page.contains("You have 20 tokens"), "{status}");
+    // Others, and a program of its own, have theirs.
+    let (sam, sams) = p.console.seat("sam@ours.example").await;
+    assert_eq!(p.console.post("/settings/tokens", &sam, form(&sams)).await.0, StatusCode::OK);
+    let backup = json!({ "name": "Backup", "role": "viewer", "clients": null });
+    let (status, service) = p.post("service-accounts", backup).await;
+    assert_eq!(status, StatusCode::OK, "{service}");
+    p.mint(json!({ "name": "nightly", "scopes": ["read"], "service": service["id"] })).await;
+}

@@ -1,6 +1,7 @@
 //! The second person's word on what loosens, on the page.
 
 use axum::http::StatusCode;
+use jiff::SignedDuration;
 use serde_json::json;
 use store::changes::{self, NewChange, Subject, mode_value};
 use uuid::Uuid;
@@ -99,4 +100,68 @@ async fn two_owners_wait_half_an_hour() {
     console.post(&format!("/changes/{change}"), &owner, format!("csrf={csrf}&answer=yes")).await;
     let waits: i64 = console.one("SELECT extract(epoch FROM due_at - answered_at)::bigint FROM proposed_changes").await;
     assert_eq!(waits, 1800);
+}
+
+#[tokio::test]
+async fn what_was_confirmed_takes_effect_only_while_whoever_asked_for_it_and_said_yes_may_do_so() {
+    let mut console = Console::new().await;
+    let tenant = console.ours.tenant;
+    let role = |name: &str, role: &str| {
+        format!("UPDATE memberships SET role = '{role}' WHERE tenant_id = '{tenant}' AND name = '{name}'")
+    };
+    console.execute(format!("{}; {}", role("viewer", "owner"), role("A member", "admin"))).await;
+    // Their seats are changed behind everybody's back: what is looked at is how they are when the time has come.
+    for (whose, had, why) in [
+        ("viewer", "owner", "whoever said yes may not say it any more"),
+        ("A member", "admin", "whoever proposed it may not propose it any more"),
+    ] {
+        let change = console.proposal("sam@ours.example").await;
+        let second = console.sign_in("viewer@ours.example").await;
+        let (status, ..) = console.click(&second, "/changes", &format!("/changes/{change}"), "&answer=yes").await;
+        assert_eq!(status, StatusCode::SEE_OTHER);
+        console.execute(role(whose, "technician")).await;
+        console.clock.advance(SignedDuration::from_mins(31));
+        console.changes_pass().await;
+        let ended =
+            format!("proposed_changes WHERE change_id = '{change}' AND state = 'stale' AND end_reason = '{why}'");
+        assert_eq!(console.count(&ended).await, 1, "{why}");
+        let told = format!("tenant_audit WHERE action = 'change.stale' AND detail->>'why' = '{why}'");
+        assert_eq!(console.count(&told).await, 1, "{why}");
+        assert_eq!(console.count("mapping_versions WHERE mode = 'auto'").await, 0);
+        console.execute(role(whose, had)).await;
+        let (_, _, page) = console.get("/changes", &second).await;
+        assert!(page.contains(why), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_removed_or_demoted_leaves_nothing_behind_that_they_proposed_or_said_yes_to() {
+    let mut console = Console::new().await;
+    let (tenant, sam) = (console.ours.tenant, console.ours.technician);
+    console
+        .execute(format!(
+            "UPDATE memberships SET role = 'owner' WHERE tenant_id = '{tenant}' AND role = 'viewer';
+             UPDATE memberships SET role = 'admin' WHERE tenant_id = '{tenant}' AND role = 'technician'"
+        ))
+        .await;
+    let viewer: Uuid = console.one("SELECT login_id FROM logins WHERE email = 'viewer@ours.example'").await;
+    let owner = console.sign_in("owner@ours.example").await;
+    let of = |change: Uuid, state: &str| format!("proposed_changes WHERE change_id = '{change}' AND state = '{state}'");
+
+    let change = console.proposal("owner@ours.example").await;
+    let second = console.sign_in("viewer@ours.example").await;
+    let (status, ..) = console.click(&second, "/changes", &format!("/changes/{change}"), "&answer=yes").await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    // Who still may is asked nothing.
+    let path = format!("/settings/people/{viewer}");
+    let (status, ..) = console.click(&owner, "/settings/people", &path, "&role=admin&sees=all").await;
+    assert_eq!((status, console.count(&of(change, "confirmed")).await), (StatusCode::SEE_OTHER, 1));
+    let (status, ..) = console.click(&owner, "/settings/people", &path, "&role=technician&sees=all").await;
+    assert_eq!((status, console.count(&of(change, "stale")).await), (StatusCode::SEE_OTHER, 1));
+
+    let change = console.proposal("sam@ours.example").await;
+    let (status, ..) = console.click(&owner, "/settings/people", &format!("/settings/people/{sam}/remove"), "").await;
+    assert_eq!((status, console.count(&of(change, "stale")).await), (StatusCode::SEE_OTHER, 1));
+    let (_, _, page) = console.get("/changes", &owner).await;
+    assert!(page.contains("whoever proposed it may not propose it any more"), "{page}");
 }

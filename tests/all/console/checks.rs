@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use jiff::SignedDuration;
 use uuid::Uuid;
 
 use super::people::leads_to;
@@ -23,6 +24,13 @@ impl Console {
         ))
         .await;
         second
+    }
+
+    /// Our viewer owns the organization too, so what is confirmed waits for half an hour.
+    async fn second_owner(&mut self) {
+        let tenant = self.ours.tenant;
+        self.execute(format!("UPDATE memberships SET role = 'owner' WHERE tenant_id = '{tenant}' AND role = 'viewer'"))
+            .await;
     }
 
     async fn watch(&self, cookie: &str, csrf: &str, host: Uuid) -> (StatusCode, String) {
@@ -52,10 +60,11 @@ async fn one_service_is_watched_on_hosts_of_one_name_at_two_clients() {
 }
 
 #[tokio::test]
-async fn an_archived_check_is_looked_at_no_more_and_what_was_open_about_it_ends() {
+async fn what_everybody_is_watched_by_is_archived_by_two_people_in_time_and_what_was_open_about_it_ends() {
     let mut console = Console::new().await;
     console.run("held", "").await;
     let Organization { tenant, check, host, .. } = console.ours;
+    console.second_owner().await;
     console
         .execute(format!(
             "INSERT INTO probes (tenant_id, client_id, host_id, check_id, due_at) SELECT tenant_id, client_id, host_id, '{check}', clock_timestamp() FROM hosts WHERE host_id = '{host}'"
@@ -66,9 +75,28 @@ async fn an_archived_check_is_looked_at_no_more_and_what_was_open_about_it_ends(
     assert!(page.contains("answers") && page.contains("every host"), "{page}");
     let (sam, sams) = console.seat("sam@ours.example").await;
     let archive = format!("/settings/checks/{check}/archive");
-    assert_eq!(console.post(&archive, &sam, format!("csrf={sams}")).await.0, StatusCode::FORBIDDEN);
-    let (status, headers, _) = console.post(&archive, &owner, format!("csrf={csrf}")).await;
-    assert_eq!((status, leads_to(&headers)), (StatusCode::SEE_OTHER, "/settings/checks?done=archived"));
+    assert_eq!(console.post(&archive, &sam, format!("csrf={sams}&why=x")).await.0, StatusCode::FORBIDDEN);
+    let (status, _, page) = console.post(&archive, &owner, format!("csrf={csrf}")).await;
+    assert!(status == StatusCode::UNPROCESSABLE_ENTITY && page.contains("say why, for the second person"), "{status}");
+    let form = format!("csrf={csrf}&why=Noise");
+    for outcome in ["proposed", "waits"] {
+        let (status, headers, _) = console.post(&archive, &owner, form.clone()).await;
+        let page = format!("/settings/checks?done={outcome}");
+        assert_eq!((status, leads_to(&headers)), (StatusCode::SEE_OTHER, page.as_str()));
+    }
+    let (_, _, page) = console.get("/settings/checks", &owner).await;
+    assert!(page.contains("That it is archived waits for a second person"), "{page}");
+
+    let path = format!("/changes/{}", console.change_id().await);
+    let second = console.sign_in("viewer@ours.example").await;
+    let (_, _, page) = console.get("/changes", &second).await;
+    assert!(page.contains("Check “answers”") && page.contains("in use → archived"), "{page}");
+    assert_eq!(console.click(&owner, "/changes", &path, "&answer=yes").await.0, StatusCode::FORBIDDEN);
+    assert_eq!(console.click(&second, "/changes", &path, "&answer=yes").await.0, StatusCode::SEE_OTHER);
+    console.changes_pass().await;
+    assert_eq!(console.count("checks WHERE archived_at IS NULL").await, 2, "its time has not come");
+    console.clock.advance(SignedDuration::from_mins(31));
+    console.changes_pass().await;
     for (rows, expected) in [
         (format!("checks WHERE check_id = '{check}' AND archived_by = 'owner'"), 1),
         (format!("check_states WHERE check_id = '{check}'"), 0),
@@ -78,13 +106,14 @@ async fn an_archived_check_is_looked_at_no_more_and_what_was_open_about_it_ends(
         ("runs WHERE state = 'cancelled' AND end_reason = 'its check was archived'".to_owned(), 1),
         (format!("hosts WHERE host_id = '{host}' AND config_version = 2"), 1),
         ("tenant_audit WHERE action = 'check.archived' AND before->>'name' = 'answers'".to_owned(), 1),
+        ("proposed_changes WHERE kind = 'check' AND state = 'applied'".to_owned(), 1),
         // The other organization's check is as it was.
         ("checks WHERE archived_at IS NULL".to_owned(), 1),
         ("check_states".to_owned(), 1),
     ] {
         assert_eq!(console.count(&rows).await, expected, "{rows}");
     }
-    assert_eq!(console.post(&archive, &owner, format!("csrf={csrf}")).await.0, StatusCode::NOT_FOUND, "once");
+    assert_eq!(console.post(&archive, &owner, form).await.0, StatusCode::NOT_FOUND, "once");
     // Its name is free.
     let mut tx = console.tx().await;
     let definition = serde_json::json!({ "name": "answers", "kind": "service", "target": "shop-web" });
@@ -97,20 +126,60 @@ async fn no_check_is_archived_while_a_fix_for_it_is_at_work() {
     let mut console = Console::new().await;
     console.run("running", "permitted").await;
     let check = console.ours.check;
+    console.second_owner().await;
+    let (_, token) = console.token("owner@ours.example", &["clients"], &[]).await;
+    let path = format!("/api/v1/checks/{check}/archive");
+    let why = || Some(serde_json::json!({ "why": "Noise" }));
+    let (status, ..) = console.api("POST", &path, &token, &[], why()).await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "alone it loosens nothing");
+    let (_, _, list) = console.api("GET", "/api/v1/checks", &token, &[], None).await;
+    assert_eq!((&list["items"][0]["name"], &list["items"][0]["host"]), (&"answers".into(), &serde_json::Value::Null));
+    let (_, token) = console.token("owner@ours.example", &["clients", "settings"], &[]).await;
+    let (status, _, said) = console.api("POST", &path, &token, &[], Some(serde_json::json!({}))).await;
+    assert_eq!((status, &said["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &"why".into()));
+    for outcome in ["proposed", "waits"] {
+        let (status, _, said) = console.api("POST", &path, &token, &[], why()).await;
+        assert_eq!((status, said), (StatusCode::OK, serde_json::json!({ "outcome": outcome })));
+    }
+    let second = console.sign_in("viewer@ours.example").await;
+    let change = format!("/changes/{}", console.change_id().await);
+    assert_eq!(console.click(&second, "/changes", &change, "&answer=yes").await.0, StatusCode::SEE_OTHER);
+    // Its time has come, and the fix is at work still.
+    console.clock.advance(SignedDuration::from_mins(31));
+    console.changes_pass().await;
+    assert_eq!(console.count("proposed_changes WHERE state = 'confirmed'").await, 1);
+    assert_eq!(console.count("checks WHERE archived_at IS NULL").await, 2);
+    console.execute("UPDATE runs SET state = 'fixed', ended_at = clock_timestamp()".to_owned()).await;
+    console.clock.advance(SignedDuration::from_mins(2));
+    console.changes_pass().await;
+    assert_eq!(console.count("proposed_changes WHERE state = 'applied'").await, 1);
+    assert_eq!(console.count("checks WHERE archived_at IS NULL").await, 1);
+}
+
+#[tokio::test]
+async fn a_check_of_one_host_is_its_clients_own_matter_and_archived_at_once_or_it_is_said_why_not() {
+    let mut console = Console::new().await;
+    console.run("running", "permitted").await;
+    let Organization { check, client, host, .. } = console.ours;
+    console
+        .execute(format!(
+            "UPDATE checks SET made_for_client = '{client}', made_for_host = '{host}' WHERE check_id = '{check}'"
+        ))
+        .await;
     let (owner, csrf) = console.seat("owner@ours.example").await;
     let archive = format!("/settings/checks/{check}/archive");
     let (status, _, page) = console.post(&archive, &owner, format!("csrf={csrf}")).await;
     assert!(status == StatusCode::CONFLICT && page.contains("A fix for “answers” is at work"), "{status}: {page}");
-    let (_, token) = console.token("owner@ours.example", &["clients"], &[]).await;
+    let (_, token) = console.token("owner@ours.example", &["clients", "settings"], &[]).await;
     let path = format!("/api/v1/checks/{check}/archive");
     let (status, _, said) = console.api("POST", &path, &token, &[], Some(serde_json::json!({}))).await;
     assert!(status == StatusCode::CONFLICT && said.to_string().contains("is at work"), "{said}");
-    assert_eq!(console.count("checks WHERE archived_at IS NULL").await, 2);
-    let (_, _, list) = console.api("GET", "/api/v1/checks", &token, &[], None).await;
-    assert_eq!((&list["items"][0]["name"], &list["items"][0]["host"]), (&"answers".into(), &serde_json::Value::Null));
     console.execute("UPDATE runs SET state = 'fixed', ended_at = clock_timestamp()".to_owned()).await;
+    let (_, alone) = console.token("owner@ours.example", &["clients"], &[]).await;
+    let (status, ..) = console.api("POST", &path, &alone, &[], Some(serde_json::json!({}))).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
     let (status, _, said) = console.api("POST", &path, &token, &[], Some(serde_json::json!({}))).await;
-    assert_eq!((status, said), (StatusCode::OK, serde_json::json!({ "changed": true })));
+    assert_eq!((status, said), (StatusCode::OK, serde_json::json!({ "outcome": "archived" })));
 }
 
 #[tokio::test]

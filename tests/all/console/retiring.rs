@@ -66,7 +66,15 @@ async fn a_host_that_is_retired_opens_nothing_and_what_was_open_about_it_ends() 
     engine::lease::run_until_idle(&console.store, &remediate, &CancellationToken::new()).await.unwrap();
     assert_eq!(console.count("guardrail_admissions WHERE released_at IS NULL").await, 0, "its slots are given back");
     assert_eq!(console.get(&page, &owner).await.0, StatusCode::NOT_FOUND);
-    assert_eq!(console.post(&retire, &owner, form).await.0, StatusCode::NOT_FOUND, "once");
+    assert_eq!(console.post(&retire, &owner, form.clone()).await.0, StatusCode::NOT_FOUND, "once");
+    // Nothing is stopped there any more: it would stand in the list of stops, for a host that nobody finds.
+    let hands_off = format!("/hosts/{host}/hands-off");
+    let status = console.post(&hands_off, &owner, format!("{form}&hours=1&reason=x")).await.0;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let (_, token) = console.token("owner@ours.example", &["work"], &[]).await;
+    let hours = Some(json!({ "hours": 1 }));
+    assert_eq!(console.api("POST", &format!("/api/v1{hands_off}"), &token, &[], hours).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(console.count("hands_off").await, 0);
     console
         .execute(format!(
             "INSERT INTO hosts (tenant_id, client_id, host_id, name, public_key, state, enrolled_at)

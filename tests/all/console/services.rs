@@ -162,3 +162,38 @@ async fn a_service_account_is_made_and_removed_over_the_api_and_takes_a_place_in
     assert_eq!(p.post("service-accounts", with("Backup", "viewer")).await.0, StatusCode::FORBIDDEN);
     assert_eq!(p.console.count("service_seats").await, 0);
 }
+
+#[tokio::test]
+async fn a_token_of_a_service_account_is_made_over_the_api_too_and_told_as_one() {
+    let mut p = Program::new().await;
+    let backup = json!({ "name": "Backup", "role": "technician", "clients": null });
+    let service = p.post("service-accounts", backup).await.1["id"].clone();
+    let of = |service: &Value, scope: &str| json!({ "name": "nightly", "scopes": ["read", scope], "service": service });
+    for scope in ["approve", "confirm", "people", "settings", "own", "clients"] {
+        p.refuses("tokens", &[(of(&service, scope), "scopes")]).await;
+    }
+    assert_eq!(p.post("tokens", of(&json!(Uuid::from_u128(1)), "work")).await.0, StatusCode::NOT_FOUND);
+    let (status, made) = p.post("tokens", of(&service, "work")).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    let (_, list) = p.get("tokens").await;
+    let shown =
+        |is_it: &dyn Fn(&Value) -> bool| list["items"].as_array().unwrap().iter().find(|i| is_it(i)).unwrap().clone();
+    let nightly = shown(&|item| item["id"] == made["id"]);
+    assert_eq!((&nightly["service"], &nightly["member"]), (&service, &Value::Null));
+    let asking = shown(&|item| item["id"] == nightly["minted_by"]);
+    assert_eq!((&asking["service"], asking["member"].is_string()), (&Value::Null, true));
+
+    // It does what the account may, as the account, and ends with the one that made it.
+    let token = made["token"].as_str().unwrap().to_owned();
+    let take = format!("/api/v1/incidents/{}/owner", p.console.ours.incident);
+    let (status, ..) = p.console.api("POST", &take, &token, &[], Some(json!({ "answer": "take" }))).await;
+    assert_eq!(status, StatusCode::OK);
+    let id = service.as_str().unwrap();
+    assert!(p.console.count(&format!("audit WHERE actor LIKE 'token % of service {id}'")).await > 0);
+    let revoke = format!("tokens/{}/revoke", nightly["minted_by"].as_str().unwrap());
+    assert_eq!(p.post(&revoke, json!({})).await.0, StatusCode::OK);
+    assert_eq!(p.console.status_of("hosts", &token).await.0, StatusCode::UNAUTHORIZED);
+    // Another organization's is not there.
+    p = p.with("owner@theirs.example", &["read", "work", "people"]).await;
+    assert_eq!(p.post("tokens", of(&service, "work")).await.0, StatusCode::NOT_FOUND);
+}

@@ -3,7 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use axum::http::StatusCode;
+use domain::token::Scopes;
+use jiff::SignedDuration;
+
+use super::Console;
 use super::api::ROUTES as API;
+use super::matrix::api::scope_of;
 use super::strangers::ROUTES;
 
 /// A form of the console, and what of the API does the same; or why nothing does.
@@ -144,4 +150,46 @@ fn what_the_console_can_do_the_api_can_or_here_stands_why_not() {
         }
     }
     assert_eq!(acts.difference(&done).collect::<Vec<_>>(), Vec::<&&str>::new(), "what the console cannot do");
+}
+
+/// What a token does that lives a year though a person is asked to prove it is them: what it makes ends within 30 days, lets in
+/// what waits for a person's yes unless it is for one host, and stands in docs/api.md.
+const LIVE_A_YEAR: &[&str] = &["enrolment-tokens"];
+/// What asks each token itself whether it ends soon: beside `clients` it must have such a scope.
+const ASK_THE_TOKEN: &[&str] =
+    &["checks/{id}/archive", "clients/{id}/groups/{group}", "clients/{id}/groups/{group}/remove", "hosts/{id}/place"];
+
+#[tokio::test]
+async fn what_a_person_is_asked_to_prove_it_is_them_for_no_token_does_that_lives_a_year() {
+    let mut console = Console::new().await;
+    let run = console.run("awaiting_approval", "none").await.to_string();
+    console.proposed().await;
+    let seat = console.member("owner@ours.example").await;
+    console.clock.advance(SignedDuration::from_mins(11));
+    let (host, client) = (console.ours.host.to_string(), console.ours.client.to_string());
+    let (incident, check) = (console.ours.incident.to_string(), console.ours.check);
+    let twins: BTreeMap<&str, Twin> = TWINS.iter().copied().collect();
+    let mut asked = BTreeSet::new();
+    for (_, path, form, _) in ROUTES.iter().filter(|(method, ..)| *method == "POST") {
+        let (Is(of) | OneByOne(of)) = twins[path] else { continue };
+        let form = form.replace("{run}", &run).replace("{host}", &host).replace("{client}", &client);
+        let (real, _) = console.paths(path);
+        let (status, ..) = console.ask(&seat, "POST", &real, &form.replace("{incident}", &incident)).await;
+        if status != StatusCode::PRECONDITION_REQUIRED {
+            continue;
+        }
+        asked.insert(*path);
+        for act in of.iter().filter(|act| !LIVE_A_YEAR.contains(*act) && !ASK_THE_TOKEN.contains(*act)) {
+            let scope = scope_of(act).unwrap_or_else(|| panic!("no row has {act}"));
+            assert!(Scopes::of([scope]).stand_for_proof(), "{path}: a token with {scope} lives a year");
+        }
+    }
+    for path in ["/hosts/{id}/same-machine", "/settings/enrolment", "/settings/checks/{id}/archive", "/settings/calls"]
+    {
+        assert!(asked.contains(path), "{path}: {asked:?}");
+    }
+    let (_, token) = console.token("owner@ours.example", &["clients"], &[]).await;
+    let why = Some(serde_json::json!({ "why": "x" }));
+    let (status, ..) = console.api("POST", &format!("/api/v1/checks/{check}/archive"), &token, &[], why).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
 }

@@ -34,7 +34,7 @@ use tower::ServiceExt as _;
 
 use crate::config::Transport;
 use crate::visitor::visitor;
-use places::{Place, Places};
+use places::{Full, Place, Places, Unheard, Whose};
 
 /// The most bytes of a request's head; more is answered with 431.
 const HEAD: usize = 64 * 1024;
@@ -46,8 +46,11 @@ const TLS_HANDSHAKE: u8 = 22;
 pub struct Limits {
     /// Connections at once, links of agents among them.
     pub connections: usize,
-    /// Of one source: an address, or of IPv6 a network of 64 bits. The machine itself (a proxy) may have them all.
+    /// Of one source: an address, or of IPv6 a network of 64 bits. The machine itself (a proxy) may have them all. A host's link
+    /// does not count for its source.
     pub of_source: usize,
+    /// Of one proxy that the server was told of, and that is on another machine: many are behind it.
+    pub of_proxy: usize,
     /// A handshake that takes longer is given up.
     pub handshake: Duration,
     /// A request whose head takes longer is given up, counted from when the connection is idle.
@@ -59,7 +62,7 @@ impl Limits {
     pub fn of_process() -> Limits {
         let connections = places::raise_handles().saturating_sub(512).clamp(256, 32_768);
         let (handshake, head) = (Duration::from_secs(10), Duration::from_secs(30));
-        Limits { connections, of_source: connections / 8, handshake, head }
+        Limits { connections, of_source: connections / 8, of_proxy: connections / 2, handshake, head }
     }
 }
 
@@ -100,7 +103,8 @@ pub async fn serve(
     trusted: Arc<[IpNet]>,
     cancel: CancellationToken,
 ) {
-    let places = Places::new(limits.connections, limits.of_source);
+    let places = Places::new(limits.connections, limits.of_source, limits.of_proxy);
+    let (mut unheard, elapsed) = (Unheard::default(), crate::clock::monotonic());
     let serving = Serving { acceptor: TlsAcceptor::from(tls), how, routes, limits, trusted, cancel: cancel.clone() };
     let connections = TaskTracker::new();
     loop {
@@ -117,9 +121,16 @@ pub async fn serve(
                 continue;
             }
         };
-        let Some(place) = places.take(peer.ip()) else {
-            tracing::debug!(%peer, "there is no place for one more connection");
-            continue;
+        let place = match places.take(peer.ip(), serving.whose(peer)) {
+            Ok(place) => place,
+            Err(full) => {
+                match (full, unheard.count(full, elapsed())) {
+                    (Full::All, Some(n)) => tracing::warn!(%peer, n, "all places for connections are taken"),
+                    (Full::Source, Some(n)) => tracing::warn!(%peer, n, "a source has all places that one may have"),
+                    (_, None) => tracing::debug!(%peer, "there is no place for one more connection"),
+                }
+                continue;
+            }
         };
         drop(tcp.set_nodelay(true));
         connections.spawn(serving.clone().connection(tcp, peer, place));
@@ -130,6 +141,12 @@ pub async fn serve(
 }
 
 impl Serving {
+    /// Who the other end of a connection is.
+    fn whose(&self, peer: SocketAddr) -> Whose {
+        let address = peer.ip().to_canonical();
+        if self.trusted.iter().any(|net| net.contains(&address)) { Whose::Proxys } else { Whose::Strangers }
+    }
+
     async fn connection(self, tcp: TcpStream, peer: SocketAddr, place: Place) {
         let greeting = tokio::time::timeout(self.limits.handshake, greet(tcp, self.acceptor, self.how));
         let inner = tokio::select! {
@@ -141,13 +158,22 @@ impl Serving {
                 Err(_) => return tracing::debug!(%peer, "the TLS handshake took too long"),
             },
         };
-        let (routes, trusted) = (self.routes, self.trusted);
+        let (routes, trusted, place) = (self.routes, self.trusted, Arc::new(place));
+        let linked = gateway::OnLinked(Arc::new({
+            let place = Arc::downgrade(&place);
+            move || {
+                if let Some(place) = place.upgrade() {
+                    place.set_apart();
+                }
+            }
+        }));
         let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             let mut request = request.map(Body::new);
             // Of one connection of a proxy each request may be from somebody else.
             let from = visitor(peer, request.headers(), &trusted);
             request.extensions_mut().insert(web::Peer(from));
             request.extensions_mut().insert(gateway::Peer(from));
+            request.extensions_mut().insert(linked.clone());
             routes.clone().oneshot(request)
         });
         let http = http1::Builder::new()
@@ -185,7 +211,7 @@ async fn greet(tcp: TcpStream, acceptor: TlsAcceptor, how: Transport) -> io::Res
 /// A connection, whose place is free again when it is gone; also as a link, after HTTP has let go of it.
 struct Stream {
     inner: Inner,
-    _place: Place,
+    _place: Arc<Place>,
 }
 
 enum Inner {

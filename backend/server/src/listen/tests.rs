@@ -71,6 +71,7 @@ fn hello() -> Router {
 const LIMITS: Limits = Limits {
     connections: 4_000,
     of_source: 4_000,
+    of_proxy: 4_000,
     handshake: Duration::from_secs(600),
     head: Duration::from_secs(600),
 };
@@ -158,7 +159,9 @@ async fn a_head_without_an_end_is_refused() {
 async fn a_request_comes_from_whom_a_trusted_proxy_names_and_a_header_of_anybody_else_says_nothing() {
     let routes = Router::new().fallback(
         async |Extension(web::Peer(page)): Extension<web::Peer>,
-               Extension(gateway::Peer(link)): Extension<gateway::Peer>| {
+               Extension(gateway::Peer(link)): Extension<gateway::Peer>,
+               Extension(gateway::OnLinked(linked)): Extension<gateway::OnLinked>| {
+            linked();
             format!("{} and {}", page.ip(), link.ip())
         },
     );

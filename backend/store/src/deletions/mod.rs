@@ -176,6 +176,22 @@ pub async fn insert(tx: &mut TenantTx, subject: Subject, name: &str, by: &str, d
     Ok(true)
 }
 
+/// How often within a time it was asked for, and any deletion, counting those that the owners are told of.
+pub async fn count_recent(tx: &mut TenantTx, subject: Subject, within: Duration) -> Result<(u32, u32)> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    let row = sqlx::query!(
+        r#"SELECT count(*) FILTER (WHERE subject_id = $2) AS "of_this!", count(*) AS "of_all!" FROM deletions
+           WHERE tenant_id = $1 AND asked_at > $3 AND (kind = 'tenant' OR due_at > asked_at)"#,
+        tenant_id,
+        subject.id(tenant_id),
+        (now - within).to_sqlx() as _
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
+    Ok((count(row.of_this), count(row.of_all)))
+}
+
 /// Calls it off. False: there is none, or it has begun.
 pub async fn mark_called_off(tx: &mut TenantTx, subject: Subject, by: &str) -> Result<bool> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);

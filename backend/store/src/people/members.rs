@@ -3,9 +3,10 @@
 use domain::access::Role;
 use uuid::Uuid;
 
+use super::invitations;
 use crate::error::exactly_one;
 use crate::live::Kind;
-use crate::{Result, StoreError, TenantTx};
+use crate::{Result, StoreError, TenantTx, changes, channels};
 
 /// A member's seat.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,32 @@ pub async fn delete(tx: &mut TenantTx, login_id: Uuid) -> Result<()> {
         .await?;
     tx.changes(Kind::Guardrail, None, None);
     exactly_one("members::delete", done.rows_affected())
+}
+
+/// What becomes of the address of somebody who left, or sees some clients only from now on, among those who are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Called {
+    /// It is called no more. If it was the only one, this member's is called instead, or an owner's.
+    NoMore(Option<Uuid>),
+    /// It is named for itself, whoever has it.
+    Still,
+}
+
+/// A seat was changed to what it is `now`, or taken away: what its member began for others goes no further than their seat. Their
+/// address among those who are called, their invitations, what they proposed and what they said yes to. All seats are locked.
+pub async fn end_beyond(tx: &mut TenantTx, was: &Seat, now: Option<&Seat>, called: Called) -> Result<()> {
+    let is_limited = now.is_some_and(|now| now.client_ids.is_some());
+    let why = match now {
+        None => Some("they are no member any more"),
+        Some(_) if is_limited && was.client_ids.is_none() => Some("they see some clients only"),
+        Some(_) => None,
+    };
+    if let (Some(why), Called::NoMore(instead)) = (why, called) {
+        channels::delete_of_member(tx, &was.email, why, instead).await?;
+    }
+    let still = now.filter(|_| !is_limited).map(|now| now.role);
+    invitations::revoke_of(tx, was.login_id, still).await?;
+    changes::end_lost(tx, was.login_id).await
 }
 
 /// Sets whether every member must have a second factor.

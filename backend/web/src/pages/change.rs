@@ -130,7 +130,7 @@ pub async fn say(tx: &mut TenantTx, member: &Member, id: Uuid, word: Word, reaso
         }
         Word::Yes => {
             let due_at = tx.now().await? + change::delay(changes::count_owners(tx).await?);
-            changes::mark_confirmed(tx, id, &by, reason, due_at).await?;
+            changes::mark_confirmed(tx, id, (&by, login_id), reason, due_at).await?;
         }
     }
     Ok(())
@@ -199,6 +199,11 @@ fn told(change: &Change) -> (String, String) {
                 "It leaves a service group: it could be worked on while another one is, for which it stands in.";
             (format!("Tags of the host {}", change.name), means.to_owned())
         }
+        Some(Subject::Check(_)) => {
+            let means = "Nothing would look at it any more, on any host, and its open incidents would be closed: \
+                         what it would have found is told to nobody.";
+            (format!("Check {}", change.name), means.to_owned())
+        }
         Some(Subject::SignOn) => {
             let means = "Whoever names the provider says who is whom: it could sign in as every member with an address of its \
                          domains. Another owner says yes.";
@@ -244,6 +249,7 @@ pub(super) fn value(subject: Option<Subject>, value: &Value) -> String {
             tags => tags,
         },
         Some(Subject::SignOn) => provider(value),
+        Some(Subject::Check(_)) => (if value["archived"] == true { "archived" } else { "in use" }).to_owned(),
         Some(Subject::Limit(_, Part::Window)) => match (count("max_per_window"), count("window_secs")) {
             (Some(n), Some(secs)) => format!("{n} in {}", took(std::time::Duration::from_secs(secs))),
             _ => "by the scope’s size".to_owned(),

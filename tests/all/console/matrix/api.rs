@@ -224,6 +224,12 @@ pub(super) const ROWS: &[Row] = &[
     ("GET", "organization/file", MayForAll(Act::OwnOrganization), "own", false, |_| json!(null)),
 ];
 
+/// The scope that lets a token do this: send it, or where nothing is sent read it.
+pub(in crate::console) fn scope_of(path: &str) -> Option<&'static str> {
+    let of_path = ROWS.iter().filter(|(_, of, ..)| *of == path);
+    of_path.max_by_key(|(method, ..)| *method == "POST").map(|(_, _, _, scope, ..)| *scope)
+}
+
 fn pool(_: &Target) -> Value {
     json!({ "name": "Pool", "tags": { "pool": "web" } })
 }

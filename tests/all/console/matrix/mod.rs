@@ -5,7 +5,7 @@
 //! and each token of the API. What is allowed is read; that it can be done is tried elsewhere.
 
 mod agents;
-mod api;
+pub(super) mod api;
 mod canaries;
 mod events;
 mod fields;

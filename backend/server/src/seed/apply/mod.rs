@@ -16,12 +16,13 @@ use serde_json::{Value, json};
 use store::audit::{self, Entry};
 use store::auth::OperatorTx;
 use store::classify::mappings;
+use store::people::members::{self, Called, Seat};
 use store::remediate::guardrails;
 use store::seeding;
 use store::{Queue, Store, StoreError, TenantTx, configuration, mail_relays, quotas};
 use uuid::Uuid;
 
-use super::document::Member;
+use super::document::{Document, Member};
 use super::known::{Known, role};
 use super::report::Report;
 use super::validate::Password;
@@ -381,6 +382,8 @@ impl<'a> Work<'a> {
         logins: &BTreeMap<usize, Uuid>,
     ) -> Result<Vec<SeededMember>, ApplyError> {
         let document = &seed.document;
+        // Seats are locked before the organization's row, as where a member is invited.
+        let seats = members::list_locked(tx).await?;
         let (old, new) = (&self.known.document.tenant, &document.tenant);
         if self.scope == Scope::Made {
             self.report.created(format!("organization {:?}", new.name));
@@ -389,7 +392,7 @@ impl<'a> Work<'a> {
             configuration::update_tenant(tx, &new.name, &new.time_zone).await?;
         }
         let clients = self.write_clients(tx, document).await?;
-        let members = self.write_members(tx, &document.members, logins, &clients).await?;
+        let members = self.write_members(tx, document, logins, &clients, &seats).await?;
         self.write_notify(tx, &document.notify).await?;
         self.write_mail(tx, document.mail.as_ref()).await?;
         let hosts = self.write_hosts(tx, document, &clients).await?;
@@ -406,12 +409,13 @@ impl<'a> Work<'a> {
     async fn write_members(
         &mut self,
         tx: &mut TenantTx,
-        members: &[Member],
+        document: &Document,
         logins: &BTreeMap<usize, Uuid>,
         clients: &BTreeMap<String, Uuid>,
+        seats: &[Seat],
     ) -> Result<Vec<SeededMember>, ApplyError> {
         let mut seeded = Vec::new();
-        for (i, member) in members.iter().enumerate() {
+        for (i, member) in document.members.iter().enumerate() {
             let what = format!("member {}", member.email);
             let role: Role = role(&member.role);
             let ids: Option<Vec<Uuid>> =
@@ -425,6 +429,11 @@ impl<'a> Work<'a> {
                     new.clients.iter_mut().for_each(|names| names.sort());
                     if self.report.changed(&what, &serde_json::to_value(old)?, &serde_json::to_value(&new)?) {
                         configuration::update_member(tx, login_id, &member.name, role, ids.as_deref()).await?;
+                        let was = seats.iter().find(|seat| seat.login_id == login_id);
+                        if let Some(was) = was {
+                            let now = Seat { role, client_ids: ids, ..was.clone() };
+                            self.end_beyond(tx, was, &now, &document.notify).await?;
+                        }
                     }
                     login_id
                 }
@@ -441,11 +450,19 @@ impl<'a> Work<'a> {
             seeded.push(SeededMember { email: member.email.clone(), login_id });
         }
         for other in &self.known.members {
-            if !members.iter().any(|m| m.email.eq_ignore_ascii_case(&other.email)) {
+            if !document.members.iter().any(|m| m.email.eq_ignore_ascii_case(&other.email)) {
                 self.report.not_in_file(format!("member {}", other.email));
             }
         }
         Ok(seeded)
+    }
+
+    /// What a member whose seat is another one now began for others goes no further than it, as in the console. An address that the
+    /// file itself names is called on.
+    async fn end_beyond(&self, tx: &mut TenantTx, was: &Seat, now: &Seat, notify: &[String]) -> Result<(), ApplyError> {
+        let is_named = notify.iter().any(|address| address.eq_ignore_ascii_case(&was.email));
+        let called = if is_named { Called::Still } else { Called::NoMore(self.author.login_id) };
+        Ok(members::end_beyond(tx, was, Some(now), called).await?)
     }
 
     async fn write_notify(&mut self, tx: &mut TenantTx, addresses: &[String]) -> Result<(), ApplyError> {

@@ -17,7 +17,7 @@ use crate::api::{Asked, ById, Caller, Page, Problem, page_by_id};
 pub struct CheckInUse {
     id: Uuid,
     name: String,
-    /// `service`, `heartbeat`, `http`, `tcp`, `disk` or `process`.
+    /// `service`, `heartbeat`, `http`, `tcp`, `ssh`, `disk` or `process`.
     kind: String,
     /// What it looks at; a heartbeat has none.
     target: String,

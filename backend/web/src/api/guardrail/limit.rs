@@ -91,7 +91,7 @@ pub struct LimitWanted {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Outcome {
     /// `set`: it tightens, and holds. `proposed`: it loosens, so somebody else than the token's maker answers it under
-    /// changes. `waits`: exactly this is proposed already. `same`: it is what holds.
+    /// changes. `waits`: exactly this is proposed already. `same`: it is what holds. `archived`, of a check: nothing looks at it.
     outcome: String,
 }
 

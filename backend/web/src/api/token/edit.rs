@@ -31,6 +31,8 @@ pub struct Mint {
     #[serde(default)]
     #[schema(max_items = 20)]
     networks: Vec<String>,
+    /// The service account that it is of, which may what the scopes say; null: it is the same member's as the token that asks.
+    service: Option<Uuid>,
 }
 
 /// The scopes that there are, for the document.
@@ -52,14 +54,14 @@ pub struct MintedToken {
     expires_at: Timestamp,
 }
 
-/// Makes a token of the same member's: with some of the scopes of the token that asks, from its networks, for no longer. It
-/// ends when that one is revoked.
+/// Makes a token of the same member's, or of a service account: with some of the scopes of the token that asks, from its networks,
+/// for no longer. It ends when that one is revoked.
 #[utoipa::path(post, path = "/api/v1/tokens", tag = "Tokens", params(crate::api::document::Key), request_body = Mint,
     responses((status = 201, description = "The token, this once", body = MintedToken), Problem), security(("token" = ["people"])))]
 pub async fn make(State(app): State<App>, caller: Caller, sent: Sent<Mint>) -> Result<Response, Problem> {
     caller.member.must_for_all(Act::MakeTokens)?;
-    let Mint { name, scopes, days, networks } = &sent.said;
-    let wanted = Wanted { name, scopes, days: *days, networks: &networks.join("\n"), service: None };
+    let Mint { name, scopes, days, networks, service } = &sent.said;
+    let wanted = Wanted { name, scopes, days: *days, networks: &networks.join("\n"), service: *service };
     sent.mint(&app, &caller, "token", async |tx| {
         let minted = make_token(&app, tx, &caller.member, &wanted, Some(caller.token_id)).await??;
         let text = minted.token.reveal().to_owned();

@@ -20,8 +20,10 @@ pub struct ApiToken {
     name: String,
     /// Its first characters.
     begins: String,
-    /// Whose it is: the id of their login, by which members are listed.
-    member: Uuid,
+    /// Whose it is: the id of their login, by which members are listed; null: a service account's.
+    member: Option<Uuid>,
+    /// Whose it is: the id by which service accounts are listed, until it is removed; null: a member's.
+    service: Option<Uuid>,
     scopes: Vec<String>,
     /// The networks it may be used from; none: all.
     networks: Vec<String>,
@@ -45,11 +47,13 @@ pub async fn list(State(app): State<App>, caller: Caller, _: Asked<Nothing>) -> 
 }
 
 fn token(row: Row) -> ApiToken {
+    let is_of_service = row.service.is_some();
     ApiToken {
         id: row.token_id,
         name: row.name,
         begins: row.hint,
-        member: row.whose,
+        member: (!is_of_service).then_some(row.whose),
+        service: is_of_service.then_some(row.whose),
         scopes: row.scopes,
         networks: row.networks,
         minted_by: row.minted_by,

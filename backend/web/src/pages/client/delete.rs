@@ -14,7 +14,7 @@ use views::error::Kind;
 use super::edit::{back, refuse};
 use super::{Id, inputs, named};
 use crate::member::Member;
-use crate::pages::settings::data::{asks, call_off};
+use crate::pages::settings::data::{asks, call_off, may_ask};
 use crate::posted::Posted;
 use crate::{App, Failure, Refusal};
 
@@ -50,6 +50,12 @@ pub async fn ask_deletion(
         return Ok(Err(Refusal::field("name", "that is not its name: nothing was deleted")));
     }
     let (subject, by) = (Subject::Client(id), if member.is_token() { By::Token } else { By::Person });
+    // Of what a person asks for at once nobody is told.
+    if by == By::Token
+        && let Err(often) = may_ask(tx, subject).await?
+    {
+        return Ok(Err(often));
+    }
     let name = asks(tx, member).await?;
     deletions::insert(tx, subject, &client.name, &name, delay_of_client(by)).await?;
     // At once, unless something runs or it waits; then by the sweep.

@@ -140,9 +140,10 @@ pub async fn insert(
     Ok(Ok(Minted { token_id, token, client: client.name, expires_at }))
 }
 
-/// Makes a token, and shows it this once.
+/// Makes a token, and shows it this once. It lets machines in, so it is asked of somebody who has just proven who they are.
 pub async fn make(State(app): State<App>, Posted(member, form): Posted<Token>) -> Result<Response, Failure> {
     member.must(Act::EnrolHosts)?;
+    member.must_be_proven(&app).await?;
     let mut tx = member.begin(&app).await?;
     let place = place(&form.place)?;
     let sound = sound(&form, place);

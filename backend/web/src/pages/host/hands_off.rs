@@ -46,7 +46,9 @@ pub async fn begin(
     if !HANDS_OFF_HOURS.contains(&hours) {
         return Err(Failure(Kind::BadRequest));
     }
-    let client_id = hosts::find_client(tx, host_id).await?.ok_or(Failure::NOT_FOUND)?;
+    // On one that is retired nothing is done any more.
+    let host = hosts::find(tx, host_id).await?.filter(|host| host.state != "retired").ok_or(Failure::NOT_FOUND)?;
+    let client_id = host.client_id;
     let by = member.name(tx).await?;
     let reason = reason.unwrap_or("no reason given");
     hands_off::insert(tx, Whose::Host { client_id, host_id }, hours, reason, &by).await?;

@@ -1,4 +1,4 @@
-//! `POST /hosts/{id}/same-machine`: a person's word that ends a quarantine.
+//! `POST /hosts/{id}/same-machine`: a person's word that ends a quarantine, asked of somebody who has just proven who they are.
 
 use axum::extract::{Path, State, rejection::PathRejection};
 use axum::response::Redirect;
@@ -39,6 +39,7 @@ pub async fn submit(
     Posted(member, _): Posted<SameMachine>,
 ) -> Result<Redirect, Failure> {
     member.must(Act::TrustHost)?;
+    member.must_be_proven(&app).await?;
     let Path(id) = id.map_err(|_| Failure::NOT_FOUND)?;
     let mut tx = member.begin(&app).await?;
     attest(&mut tx, &member, id).await?;

@@ -6,7 +6,7 @@ use domain::access::Act;
 use domain::people::check_email;
 use serde::Deserialize;
 use store::channels::{self, Removed};
-use store::{TenantTx, configuration};
+use store::{TenantTx, configuration, quotas};
 use uuid::Uuid;
 use views::Nav;
 use views::settings::{CallRow, CallsPage, Tab};
@@ -55,6 +55,8 @@ pub async fn add_channel(tx: &mut TenantTx, member: &Member, address: &str) -> R
         Ok(address) => address,
         Err(wrong) => return Ok(Err(Refusal::field("address", wrong))),
     };
+    // Whoever adds one at the same time is counted.
+    quotas::lock(tx).await?;
     if channels::list(tx).await?.len() >= MOST {
         let full = "100 addresses are called already: a list of your own mail server reaches more.";
         return Ok(Err(Refusal::Stands(full.to_owned())));

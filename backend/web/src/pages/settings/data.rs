@@ -1,18 +1,20 @@
 //! `/settings/data`: an owner takes everything that is the organization's along, and deletes it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::access::Act;
-use domain::deletion::{DELAY, is_meant};
+use domain::deletion::{self, DELAY, is_meant};
 use futures_util::stream;
 use serde::Deserialize;
 use store::audit::{self, Entry};
 use store::deletions::{self, Deletion, Subject};
 use store::everything::{Everything, LEFT_OUT};
+use store::remediate::guardrails;
 use store::{TenantTx, configuration};
 use views::Nav;
 use views::settings::{DataPage, Deleting, Tab};
@@ -26,6 +28,9 @@ use crate::{App, Failure, Refusal, pages::count};
 
 /// Files that a node writes at once: each reads all of an organization.
 static PLACES: Places = Places::new(8);
+
+/// How often a deletion is asked for is counted over so long.
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// The form that deletes.
 #[derive(Deserialize)]
@@ -118,9 +123,23 @@ pub async fn ask_deletion(
     if !is_meant(&tenant.name, typed) {
         return Ok(Err(Refusal::field("name", "That is not its name: nothing was asked for.")));
     }
+    if let Err(often) = may_ask(tx, Subject::Tenant).await? {
+        return Ok(Err(often));
+    }
     let by = asks(tx, member).await?;
     deletions::insert(tx, Subject::Tenant, &tenant.name, &by, DELAY).await?;
     Ok(Ok(deletions::find(tx, Subject::Tenant).await?.ok_or(Failure::BROKEN)?))
+}
+
+/// Whether a deletion may be asked for that the owners are told of: so often within a day, one request after the other. What is
+/// asked for already is nothing new.
+pub async fn may_ask(tx: &mut TenantTx, subject: Subject) -> Result<Result<(), Refusal>, Failure> {
+    guardrails::lock_tenant(tx).await?;
+    if deletions::find(tx, subject).await?.is_some() {
+        return Ok(Ok(()));
+    }
+    let (of_this, of_all) = deletions::count_recent(tx, subject, DAY).await?;
+    Ok(deletion::may_ask(of_this, of_all).map_err(|often| Refusal::Stands(often.to_owned())))
 }
 
 /// Calls a deletion off; an owner may, whoever asked for it. False: there is none, or it has begun.

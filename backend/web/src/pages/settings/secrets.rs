@@ -13,7 +13,7 @@ use store::detect::checks;
 use store::remediate::guardrails;
 use store::sealing::Rotated;
 use store::secrets::{self, New, Stored};
-use store::{TenantTx, mail_relays, sealing, tenant_keys};
+use store::{TenantTx, mail_relays, quotas, sealing, tenant_keys};
 use uuid::Uuid;
 use views::Nav;
 use views::settings::{SecretRow, SecretTyped, SecretsPage, Tab};
@@ -86,6 +86,8 @@ pub async fn add_secret(
         Ok(value) => value,
         Err(why) => return Ok(Err(why)),
     };
+    // Whoever adds one at the same time is counted.
+    quotas::lock(tx).await?;
     if secrets::list(tx).await?.len() >= MOST {
         let full = "There are 200 secrets already: delete those that nothing refers to.";
         return Ok(Err(Refusal::Stands(full.to_owned())));

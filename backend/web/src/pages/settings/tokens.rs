@@ -9,9 +9,9 @@ use domain::token::{self, DAYS_MAX, MANAGING_DAYS_MAX, NAME_MAX, NETWORKS_MAX, S
 use jiff::{SignedDuration, Timestamp};
 use keys::token::{Kind, mint};
 use serde::Deserialize;
-use store::TenantTx;
 use store::people::services::{self, Service};
 use store::tokens::{self, Asking, NewToken, Token};
+use store::{TenantTx, quotas};
 use uuid::Uuid;
 use views::Nav;
 use views::error::Kind as Error;
@@ -28,6 +28,8 @@ use crate::{App, Failure, Refusal};
 const SHOWN: i64 = 200;
 /// How many of an organization may work at once.
 const MOST: i64 = 100;
+/// How many of one member's own: nobody uses up those of everybody.
+const MOST_OWN: i64 = 20;
 /// How long one may live, in days.
 const DAYS: [u16; 4] = [7, 30, 90, 365];
 /// How many of a token's first characters stay known.
@@ -175,8 +177,15 @@ pub async fn make_token(
         Ok(sound) => sound,
         Err(wrong) => return Ok(Err(wrong)),
     };
-    if tokens::count_alive(tx).await? >= MOST {
+    // Whoever makes one at the same time is counted.
+    quotas::lock(tx).await?;
+    let (all, own) = tokens::count_alive(tx, member.login_id()).await?;
+    if all >= MOST {
         let full = "There are 100 tokens that work already: revoke those that nothing uses.";
+        return Ok(Err(Refusal::Stands(full.to_owned())));
+    }
+    if wanted.service.is_none() && own >= MOST_OWN {
+        let full = "You have 20 tokens that work already, with those that they made: revoke those that nothing uses.";
         return Ok(Err(Refusal::Stands(full.to_owned())));
     }
     let token = mint(Kind::Api, &mut crate::vault::rng());
@@ -231,7 +240,7 @@ fn sound<'a>(
         return Err(Refusal::field(
             "days",
             format!(
-                "A token that may change members or settings, or confirm changes, ends after {MANAGING_DAYS_MAX} days at most; any other after {DAYS_MAX}."
+                "A token that may change who may do what, or let something be done, ends after {MANAGING_DAYS_MAX} days at most; any other after {DAYS_MAX}."
             ),
         ));
     }

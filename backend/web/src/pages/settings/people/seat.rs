@@ -6,9 +6,8 @@ use domain::access::{Act, Role};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::audit::{self, Entry};
-use store::people::invitations;
-use store::people::members::{self, Seat};
-use store::{TenantTx, channels, configuration};
+use store::people::members::{self, Called, Seat};
+use store::{TenantTx, configuration};
 use uuid::Uuid;
 
 use super::{Reach, given, lock_seats, refuse};
@@ -62,13 +61,11 @@ pub async fn change_seat(
         return Ok(Ok(false));
     }
     configuration::update_member(tx, id, &seat.name, role, clients.as_deref()).await?;
-    if seat.client_ids.is_none() && clients.is_some() {
-        channels::delete_of_member(tx, &seat.email, "they see some clients only", member.login_id()).await?;
-    }
     let (was, is) = (told(seat.role, seat.client_ids.as_deref()), told(role, clients.as_deref()));
     let entry = Entry::changed("member.changed", ("member", id), was, is);
     audit::insert(tx, None, entry.with(json!({ "email": seat.email }))).await?;
-    invitations::revoke_of(tx, id, clients.is_none().then_some(role)).await?;
+    let now = Seat { role, client_ids: clients, ..seat.clone() };
+    members::end_beyond(tx, &seat, Some(&now), Called::NoMore(Some(member.login_id()))).await?;
     Ok(Ok(true))
 }
 
@@ -76,10 +73,9 @@ pub async fn change_seat(
 pub async fn remove_seat(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result<(), Failure> {
     let seat = lock(tx, member, id).await?;
     members::delete(tx, id).await?;
-    channels::delete_of_member(tx, &seat.email, "they are no member any more", member.login_id()).await?;
-    invitations::revoke_of(tx, id, None).await?;
     let entry = Entry::removed("member.removed", ("member", id), told(seat.role, seat.client_ids.as_deref()));
-    Ok(audit::insert(tx, None, entry.with(json!({ "email": seat.email }))).await?)
+    audit::insert(tx, None, entry.with(json!({ "email": seat.email }))).await?;
+    Ok(members::end_beyond(tx, &seat, None, Called::NoMore(Some(member.login_id()))).await?)
 }
 
 /// What the audit says of a seat: its role, and the clients it sees; none: all.
