@@ -45,6 +45,8 @@ pub struct Visitor {
     pub origin: Origin,
     /// What the browser calls itself.
     pub agent: String,
+    /// Whether the server was told which proxies there are.
+    proxies_named: bool,
 }
 
 impl Visitor {
@@ -60,11 +62,12 @@ impl Visitor {
         }
     }
 
-    /// Whether tries are counted by where they come from. What comes from the machine itself has passed a proxy that is not
-    /// trusted, or none: either that source is everybody, who would all wait for one that guesses, or somebody who is in
-    /// already. Each account and each second factor rests all the same.
+    /// Whether tries are counted by where they come from. Where no proxy is named, what comes from the machine itself has
+    /// passed one that is not trusted, or none: either that source is everybody, who would all wait for one that guesses, or
+    /// somebody who is in already. Each account and each second factor rests all the same. Where proxies are named, the machine
+    /// itself is a source like any other: nobody else comes by its address but who is not to be believed.
     fn is_counted(&self) -> bool {
-        self.address.is_none_or(|address| !address.is_loopback())
+        self.proxies_named || self.address.is_none_or(|address| !address.is_loopback())
     }
 
     fn address(&self) -> String {
@@ -78,7 +81,8 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Visitor, Self::Rejection> {
         let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let (address, origin) = (peer::address(parts), peer::origin(parts));
-        Ok(Visitor { address, origin, agent: agent.chars().take(AGENT_MAX).collect() })
+        let proxies_named = peer::are_proxies_named(parts);
+        Ok(Visitor { address, origin, agent: agent.chars().take(AGENT_MAX).collect(), proxies_named })
     }
 }
 

@@ -45,7 +45,7 @@ use store::Store;
 pub use failure::Failure;
 pub use layers::page;
 pub use member::{Member, clock};
-pub use peer::Peer;
+pub use peer::{Peer, ProxiesNamed};
 pub use posted::{Input, Posted};
 pub use refusal::Refusal;
 pub use router::{Route, read, router, router_with, routes, write};

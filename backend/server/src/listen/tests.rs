@@ -179,3 +179,15 @@ async fn a_request_comes_from_whom_a_trusted_proxy_names_and_a_header_of_anybody
         assert!(bodies[0].starts_with(&one) && bodies[1].starts_with(&two), "{proxies:?}: {answers}");
     }
 }
+
+#[tokio::test]
+async fn whoever_is_asked_hears_whether_proxies_are_named() {
+    let routes = Router::new()
+        .fallback(async |named: Option<Extension<web::ProxiesNamed>>| if named.is_some() { "named" } else { "none" });
+    let cases: [(&[&str], &str); 3] = [(&["127.0.0.1"], "named"), (&["192.0.2.0/24"], "named"), (&[], "none")];
+    for (proxies, says) in cases {
+        let listening = Listening::behind(proxies, routes.clone(), LIMITS).await;
+        let answer = heard(listening.says("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await).await;
+        assert!(answer.ends_with(says), "{proxies:?}: {answer}");
+    }
+}
