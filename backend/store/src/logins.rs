@@ -147,7 +147,8 @@ pub async fn insert(store: &Store, email: &str, password_hash: &str) -> Result<U
     Ok(login_id)
 }
 
-/// Sets a new password and ends the login's sessions but `kept`, and every link that was sent before; a letter tells the owner.
+/// Sets a new password and ends the login's sessions but `kept`, every link that was sent before and its API tokens; a letter
+/// tells the owner.
 pub async fn set_password(
     store: &Store,
     login_id: Uuid,
@@ -190,6 +191,7 @@ async fn set_password_in(
     .execute(tx.conn())
     .await?;
     letters::end_of_login_in(tx, login_id).await?;
+    account::end_tokens_in(tx, login_id, "a new password", origin).await?;
     letters::insert_in(tx, letters::Kind::AccountChanged, &email, Some(login_id), told).await?;
     account::note_guesses_in(tx, login_id, guesses, origin).await
 }

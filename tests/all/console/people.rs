@@ -390,7 +390,7 @@ async fn code(console: &Console, secret: &[u8]) -> String {
 }
 
 /// Turns the second factor on; the shared secret and the recovery codes.
-async fn turn_on(console: &Console, cookie: &str) -> (Vec<u8>, Vec<String>) {
+pub(super) async fn turn_on(console: &Console, cookie: &str) -> (Vec<u8>, Vec<String>) {
     let (status, _, page) = console.get("/settings/second-factor", cookie).await;
     assert_eq!(status, StatusCode::OK);
     let spelled = page.split_once("<code class=\"wrap\">").unwrap().1.split('<').next().unwrap().replace(' ', "");

@@ -177,6 +177,24 @@ pub async fn insert_invitation(tx: &mut TenantTx, address: &str, facts: &Value) 
     Ok(())
 }
 
+/// Queues a letter that tells a member of a change; nobody has so many that it is not sent.
+pub async fn insert_to_member(tx: &mut TenantTx, login_id: Uuid, facts: &Value) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    sqlx::query!(
+        "INSERT INTO letters (letter_id, kind, address, facts, created_at, due_at)
+         SELECT $3, 'account_changed', m.email, $4, $5, $5 FROM memberships m WHERE m.tenant_id = $1 AND m.login_id = $2",
+        tenant_id,
+        login_id,
+        Store::new_id(),
+        facts,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    tx.due(Queue::Letters, now);
+    Ok(())
+}
+
 /// Queues a letter to each owner.
 pub(crate) async fn insert_to_owners(tx: &mut TenantTx, kind: Kind, facts: &Value) -> Result<()> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);

@@ -82,7 +82,7 @@ pub async fn finish(
     }
     Ok(page(&NotePage {
         title: "Your password is set".to_owned(),
-        lead: "Whoever was signed in with the old one was signed out.".to_owned(),
+        lead: "Whoever was signed in with the old one was signed out, and your API tokens ended.".to_owned(),
         leads_to: "/sign-in".to_owned(),
         button: "Sign in".to_owned(),
     }))
@@ -91,7 +91,7 @@ pub async fn finish(
 fn form(letter: &Followed, text: &str, error: Option<&str>) -> PasswordPage {
     PasswordPage {
         title: "Set a new password".to_owned(),
-        lead: format!("For {}.", letter.address),
+        lead: format!("For {}. It signs you out everywhere and ends your API tokens.", letter.address),
         action: format!("/reset/{text}"),
         email: Some(letter.address.clone()),
         name: None,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 use store::people::invitations;
 use store::people::members::{self, Seat};
-use store::{TenantTx, audit, channels, configuration};
+use store::{TenantTx, audit, channels, configuration, tokens};
 use uuid::Uuid;
 
 use super::{Reach, given, lock_seats, refuse};
@@ -71,13 +71,16 @@ pub async fn change_seat(
     Ok(Ok(true))
 }
 
-/// Removes a member. Asked of somebody who has just proven who they are.
+/// Removes a member: their API tokens end too, so that nobody who is invited anew has them back. Asked of somebody who has
+/// just proven who they are.
 pub async fn remove_seat(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result<(), Failure> {
     let seat = lock(tx, member, id).await?;
     members::delete(tx, id).await?;
     channels::delete_of_member(tx, &seat.email, "they are no member any more", member.login_id()).await?;
     let detail = json!({ "email": seat.email, "role": seat.role.word() });
     invitations::revoke_of(tx, id, None).await?;
+    let by = member.name(tx).await?;
+    tokens::revoke_of_login(tx, id, &by).await?;
     Ok(audit::insert_tenant_wide(tx, "member.removed", "member", id, detail).await?)
 }
 
