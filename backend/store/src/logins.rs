@@ -64,6 +64,19 @@ pub async fn claim_attempt(store: &Store, email: &str, wait: fn(u32) -> Duration
     Ok(attempt)
 }
 
+/// What was claimed could not be compared: it was no guess. One that counts at the same time keeps its own.
+pub async fn give_back(store: &Store, login_id: Uuid) -> Result<()> {
+    let mut tx = store.system().await?;
+    sqlx::query!(
+        "UPDATE logins SET failed_count = greatest(failed_count - 1, 0), locked_until = NULL WHERE login_id = $1",
+        login_id
+    )
+    .execute(tx.conn())
+    .await?;
+    tx.commit_soon().await?;
+    tx.commit().await
+}
+
 /// The password was right: the count begins anew, and the audit tells how many tries came before, where they were many.
 pub async fn mark_signed_in(store: &Store, login_id: Uuid, origin: Origin) -> Result<()> {
     let mut tx = store.system().await?;

@@ -113,7 +113,16 @@ pub async fn insert(store: &Store, kind: Kind, address: &str, login_id: Option<U
     Ok(())
 }
 
-/// Queues a letter in a transaction that is under way; none if the address got too many of its kind within the hour.
+/// Whoever counts the letters of an address waits for whoever counts them too, until that one has committed. It comes after the
+/// login's row and after those of letters, and there is one in a transaction.
+async fn lock_address(tx: &mut SystemTx, address: &str) -> Result<()> {
+    let name = format!("letters to {}", address.to_lowercase());
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Queues a letter in a transaction that is under way; none if the address got too many of its kind within the hour, except one
+/// that tells of a change. Those that are queued side by side are all counted.
 pub(crate) async fn insert_in(
     tx: &mut SystemTx,
     kind: Kind,
@@ -121,6 +130,9 @@ pub(crate) async fn insert_in(
     login_id: Option<Uuid>,
     facts: &Value,
 ) -> Result<()> {
+    if kind != Kind::AccountChanged {
+        lock_address(tx, address).await?;
+    }
     let now = tx.now().await?;
     sqlx::query!(
         "INSERT INTO letters (letter_id, kind, address, login_id, facts, created_at, due_at)
@@ -140,10 +152,11 @@ pub(crate) async fn insert_in(
     Ok(())
 }
 
-/// Queues the letter that sets a new password, if there is such a login: one statement either way. Whoever asks again within
+/// Queues the letter that sets a new password, if there is such a login: the same statements either way. Whoever asks again within
 /// minutes has a link that works; so a stranger who asks and asks for somebody keeps them from nothing.
 pub async fn insert_reset(store: &Store, email: &str) -> Result<()> {
     let mut tx = store.system().await?;
+    lock_address(&mut tx, email).await?;
     let now = tx.now().await?;
     sqlx::query!(
         "INSERT INTO letters (letter_id, kind, address, login_id, facts, created_at, due_at)

@@ -46,8 +46,7 @@ pub async fn submit(
         Ok(email) => email,
         Err(error) => return Ok(refusing(&ResetPage { email: input.email, error: Some(error.to_owned()) })),
     };
-    if entry::may_try(&app, &visitor).await? {
-        entry::count_try(&app, &visitor).await?;
+    if entry::claim_letter(&app, &visitor).await? {
         letters::insert_reset(&app.store, &email).await?;
     }
     Ok(page(&NotePage::on_its_way()))
@@ -75,7 +74,7 @@ pub async fn finish(
         return Ok(refusing(&form(&letter, &text, Some(error))));
     }
     let secret_hash = hash(&text, Kind::Reset).ok_or(Failure::NOT_FOUND)?;
-    let password_hash = entry::hashed(input.password).await?;
+    let password_hash = entry::hashed(&app, input.password).await?;
     let told = json!({ "what": "password" });
     if !logins::reset_password(&app.store, &secret_hash, &password_hash, &told, origin).await? {
         return Ok(refusing(&NotePage::dead_link()));
