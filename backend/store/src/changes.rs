@@ -20,7 +20,7 @@ use crate::classify::mappings;
 use crate::error::exactly_one;
 use crate::people::sign_on;
 use crate::remediate::{groups, guardrails};
-use crate::{Queue, Result, Store, TenantTx, hosts};
+use crate::{Queue, Result, Store, TenantTx, hosts, sealing};
 
 /// What a change is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,6 +170,7 @@ pub struct Change {
 /// Proposes a change, unless exactly this one waits already. An open one that wants something else of the same thing
 /// is over: the newest word counts. True: it is new.
 pub async fn propose(tx: &mut TenantTx, new: &NewChange<'_>) -> Result<bool> {
+    lock_before(tx, new.subject).await?;
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let (kind, key) = new.subject.words();
     let open = sqlx::query!(
@@ -232,9 +233,30 @@ pub async fn find_current(tx: &mut TenantTx, subject: Subject) -> Result<Option<
     })
 }
 
-/// The change, locked. Whoever locks buckets locks them before.
+/// **The tenant first, then the change.** How members sign on stands with the tenant's row, which whoever seals or rotates locks
+/// before the rows of sealed values: so a change of it is locked after that row, by whoever proposes, answers, ends or seals it
+/// anew, and no two wait for each other.
+async fn lock_before(tx: &mut TenantTx, subject: Subject) -> Result<()> {
+    match subject {
+        Subject::SignOn => sealing::lock(tx).await,
+        Subject::Mode(_) | Subject::Limit(..) | Subject::ServiceGroup(_) | Subject::HostTags(_) => Ok(()),
+    }
+}
+
+/// The change, locked, and before it what [`lock_before`] says. Whoever locks buckets locks them before.
 pub async fn find_locked(tx: &mut TenantTx, change_id: Uuid) -> Result<Option<Change>> {
     let tenant_id = tx.tenant_id();
+    // What a change is about never becomes something else, so it is read without a lock.
+    let about = sqlx::query!(
+        "SELECT kind, subject_key FROM proposed_changes WHERE tenant_id = $1 AND change_id = $2",
+        tenant_id,
+        change_id
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    if let Some(subject) = about.and_then(|about| Subject::parse(&about.kind, &about.subject_key)) {
+        lock_before(tx, subject).await?;
+    }
     sqlx::query!(
         "SELECT state FROM proposed_changes WHERE tenant_id = $1 AND change_id = $2 FOR UPDATE",
         tenant_id,

@@ -89,6 +89,15 @@ pub async fn mark_signed_in(store: &Store, login_id: Uuid, origin: Origin) -> Re
     tx.commit().await
 }
 
+/// Locks a login's row until the end of the transaction. **The login first**: whoever changes several rows of an account (letters,
+/// sessions, tokens, factors) locks it before any of them, so that no two wait for each other.
+pub(crate) async fn lock(tx: &mut SystemTx, login_id: Uuid) -> Result<()> {
+    sqlx::query!("SELECT login_id FROM logins WHERE login_id = $1 FOR UPDATE", login_id)
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(())
+}
+
 /// Tries at the password since the count began; whoever counts at the same time waits.
 async fn count_tries_in(tx: &mut SystemTx, login_id: Uuid) -> Result<i32> {
     let tries = sqlx::query_scalar!("SELECT failed_count FROM logins WHERE login_id = $1 FOR UPDATE", login_id)
@@ -218,7 +227,7 @@ pub async fn reset_password(
     origin: Origin,
 ) -> Result<bool> {
     let mut tx = store.system().await?;
-    let letter = letters::follow_in(&mut tx, secret_hash).await?;
+    let letter = letters::follow_with_login_in(&mut tx, secret_hash).await?;
     let Some((letter_id, login_id)) = letter
         .filter(|letter| letter.kind == letters::Kind::Reset)
         .and_then(|letter| Some((letter.letter_id, letter.login_id?)))
@@ -250,7 +259,7 @@ pub enum Moved {
 /// no password any more.
 pub async fn change_email(store: &Store, secret_hash: &[u8], origin: Origin) -> Result<Moved> {
     let mut tx = store.system().await?;
-    let letter = letters::follow_in(&mut tx, secret_hash).await?;
+    let letter = letters::follow_with_login_in(&mut tx, secret_hash).await?;
     let Some((letter, login_id)) = letter
         .filter(|letter| letter.kind == letters::Kind::ConfirmAddress)
         .and_then(|letter| letter.login_id.map(|login_id| (letter, login_id)))
@@ -268,9 +277,8 @@ pub async fn change_email(store: &Store, secret_hash: &[u8], origin: Origin) -> 
         return Ok(Moved::Taken);
     }
     letters::end_of_login_in(&mut tx, login_id).await?;
-    let old = sqlx::query_scalar!("SELECT email FROM logins WHERE login_id = $1 FOR UPDATE", login_id)
-        .fetch_one(tx.conn())
-        .await?;
+    let old =
+        sqlx::query_scalar!("SELECT email FROM logins WHERE login_id = $1", login_id).fetch_one(tx.conn()).await?;
     sqlx::query!("UPDATE logins SET email = $2 WHERE login_id = $1", login_id, letter.address)
         .execute(tx.conn())
         .await?;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::people::account::{self, Event};
 use crate::people::letters;
-use crate::{Origin, Queue, Result, Store, SystemTx};
+use crate::{Origin, Queue, Result, Store, SystemTx, logins};
 
 /// How long a session lasts.
 #[derive(Clone, Copy, Debug)]
@@ -188,6 +188,7 @@ async fn note_ended(tx: &mut SystemTx, login_id: Uuid, sessions: u64, origin: Or
 /// many sessions there were.
 pub async fn delete_of_login(store: &Store, login_id: Uuid, origin: Origin) -> Result<u64> {
     let mut tx = store.system().await?;
+    logins::lock(&mut tx, login_id).await?;
     let changed =
         sqlx::query!("DELETE FROM sessions WHERE login_id = $1", login_id).execute(tx.conn()).await?.rows_affected();
     letters::end_of_login_in(&mut tx, login_id).await?;

@@ -84,6 +84,41 @@ async fn what_was_asked_for_with_an_old_password_ends_with_it() {
     assert_eq!(console.try_sign_in("sam@ours.example", NEW).await.0, StatusCode::SEE_OTHER, "it is theirs still");
 }
 
+/// Comes back when so many wait for a lock.
+pub(super) async fn waits_for_a_lock(console: &Console, how_many: i64) {
+    let mut rows = console.db.admin().await;
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut rows).await.unwrap() < how_many {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn of_two_links_that_are_followed_at_once_one_sets_the_password_and_neither_waits_for_the_other() {
+    let console = Console::new().await;
+    let ask = async || {
+        console.post("/reset", "", "email=sam%40ours.example".to_owned()).await;
+        console.letter().await.path
+    };
+    let one = ask().await;
+    console.clock.advance(SignedDuration::from_mins(6));
+    let other = ask().await;
+    let mut holder = console.db.admin().await;
+    let mut held = holder.begin().await.unwrap();
+    sqlx::query("SELECT 1 FROM logins WHERE email = 'sam@ours.example' FOR UPDATE").execute(&mut *held).await.unwrap();
+    let form = format!("password={}", encoded(NEW));
+    let (first, second) = (console.post(&one, "", form.clone()), console.post(&other, "", form));
+    let release = async {
+        waits_for_a_lock(&console, 2).await;
+        held.rollback().await.unwrap();
+    };
+    let all = async { tokio::join!(first, second, release) };
+    let ((first, ..), (second, ..), ()) = tokio::time::timeout(GUARD, all).await.expect("both come to the lock");
+    let mut said = [first, second];
+    said.sort();
+    assert_eq!(said, [StatusCode::OK, StatusCode::UNPROCESSABLE_ENTITY]);
+}
+
 #[tokio::test]
 async fn signing_out_everywhere_ends_what_was_asked_for_too() {
     let console = Console::new().await;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::exactly_one;
-use crate::{Queue, Result, Store, StoreError, SystemTx, TenantTx};
+use crate::{Queue, Result, Store, StoreError, SystemTx, TenantTx, logins};
 
 /// What a letter says, and what its link does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -351,6 +351,21 @@ pub(crate) async fn follow_in(tx: &mut SystemTx, secret_hash: &[u8]) -> Result<O
         login_id: row.login_id,
         facts: row.facts,
     }))
+}
+
+/// As [`follow_in`], for what changes the login that the letter is about: that row is locked before the letter's
+/// ([`logins::lock`]).
+pub(crate) async fn follow_with_login_in(tx: &mut SystemTx, secret_hash: &[u8]) -> Result<Option<Followed>> {
+    let login_id = sqlx::query_scalar!(
+        "SELECT l.login_id FROM links k JOIN letters l ON l.letter_id = k.letter_id WHERE k.secret_hash = $1",
+        secret_hash
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    if let Some(login_id) = login_id.flatten() {
+        logins::lock(tx, login_id).await?;
+    }
+    follow_in(tx, secret_hash).await
 }
 
 /// Uses a letter up.
