@@ -111,6 +111,20 @@ pub fn rest_of_source(tries: u32) -> Duration {
     rest(tries, 30)
 }
 
+/// How long a whole site of long addresses rests (a /48, in which whoever has it moves as they like) after so many tries that
+/// failed: three hundred are free, for it may be many customers too.
+pub fn rest_of_site(tries: u32) -> Duration {
+    rest(tries, 300)
+}
+
+/// Letters within an hour for all strangers together whose source is not known: behind a proxy that nobody has named.
+pub const LETTERS_OF_UNKNOWN: u32 = 100;
+
+/// How long those letters rest after so many in the same hour: until another one has begun.
+pub fn rest_of_letters(letters: u32) -> Duration {
+    if letters < LETTERS_OF_UNKNOWN { Duration::ZERO } else { Duration::from_secs(3_600) }
+}
+
 fn rest(tries: u32, free: u32) -> Duration {
     match tries.checked_sub(free + 1) {
         None => Duration::ZERO,
@@ -156,6 +170,8 @@ mod tests {
     fn four_tries_are_free_and_no_wait_is_longer_than_a_quarter_of_an_hour() {
         assert_eq!([1, 4, 5, 6, 10].map(|n| rest_of_login(n).as_secs()), [0, 0, 1, 2, 32]);
         assert_eq!([30, 31, 32].map(|n| rest_of_source(n).as_secs()), [0, 1, 2]);
+        assert_eq!([300, 301, 302].map(|n| rest_of_site(n).as_secs()), [0, 1, 2]);
+        assert_eq!([1, 99, 100, 101].map(|n| rest_of_letters(n).as_secs()), [0, 0, 3_600, 3_600]);
         assert_eq!(rest_of_login(u32::MAX).as_secs(), 900);
     }
 

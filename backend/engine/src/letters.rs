@@ -75,6 +75,7 @@ impl Letters {
                 None => ("/settings/data".to_owned(), None),
             },
             _ if letter.facts["what"] == "address asked" => ("/reset".to_owned(), None),
+            _ if letter.facts["what"] == "token made" => ("/settings/tokens".to_owned(), None),
             _ if letter.facts["what"] == "relay refuses" => ("/settings/mail".to_owned(), None),
             _ if letter.facts["what"] == "audit late" => ("/settings/audit".to_owned(), None),
             _ if letter.kind == Kind::AuditHead => ("/settings/audit".to_owned(), None),
@@ -143,6 +144,13 @@ fn says(letter: &Due) -> Account {
         Kind::AccountChanged => match fact("what").as_str() {
             "address asked" => Account::AddressAsked { to: fact("to") },
             "address" => Account::AddressChanged { to: fact("to") },
+            "token made" => Account::TokenMade {
+                organization: fact("organization"),
+                name: fact("name"),
+                scopes: fact("scopes"),
+                until: fact("until"),
+                service: letter.facts["service"].as_str().map(str::to_owned),
+            },
             "deletion asked" => {
                 Account::DeletionAsked { organization: fact("organization"), client, by: fact("by"), at: fact("at") }
             }

@@ -25,6 +25,7 @@ pub fn network(typed: &str) -> Result<IpNet, String> {
 /// Who sent a request that came over a connection from `peer`. Where `peer` is a trusted proxy, it is the right-most address of
 /// `X-Forwarded-For` that is not a trusted proxy's itself, since what stands left of that was written by a stranger; where
 /// all are trusted, the first of them. Where the header is missing, or cannot be read at the place that counts, it is `peer`.
+/// Each entry is read alone, as bytes: a stranger's, of whatever bytes, takes nothing from the proxy's beside it.
 pub fn visitor(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -> SocketAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
     if !is_trusted(peer.ip().to_canonical()) {
@@ -33,9 +34,10 @@ pub fn visitor(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Sock
     let mut found = peer;
     // Several headers are one list, in their order.
     for value in headers.get_all(FORWARDED_FOR).iter().rev() {
-        let Ok(value) = value.to_str() else { return peer };
-        for entry in value.rsplit(',') {
-            let Some(address) = one(entry.trim()) else { return peer };
+        for entry in value.as_bytes().rsplit(|byte| *byte == b',') {
+            let Some(address) = std::str::from_utf8(entry).ok().and_then(|entry| one(entry.trim())) else {
+                return peer;
+            };
             found = address;
             if !is_trusted(address.ip()) {
                 return found;
@@ -132,6 +134,27 @@ mod tests {
         headers.insert(FORWARDED_FOR, http::HeaderValue::from_bytes(b"203.0.113.9\xff").unwrap());
         let peer = PROXY.parse().unwrap();
         assert_eq!(visitor(peer, &headers, &[network("10.0.0.7").unwrap()]), peer);
+    }
+
+    #[test]
+    fn bytes_of_a_stranger_take_nothing_from_what_the_proxy_wrote_beside_them() {
+        let peer = PROXY.parse().unwrap();
+        let trusted = [network("10.0.0.0/24").unwrap()];
+        for line in [
+            &b"\xff, 203.0.113.9"[..],
+            b"\xff\xfe,\x80, 203.0.113.9",
+            b"127.0.0.1\xff, 203.0.113.9, 10.0.0.9",
+            b"\xc3\xa9,203.0.113.9:51000",
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(FORWARDED_FOR, http::HeaderValue::from_bytes(line).unwrap());
+            assert_eq!(visitor(peer, &headers, &trusted).ip().to_string(), "203.0.113.9", "{line:?}");
+        }
+        // A line of their own, before the proxy's.
+        let mut headers = HeaderMap::new();
+        headers.append(FORWARDED_FOR, http::HeaderValue::from_bytes(b"\xff").unwrap());
+        headers.append(FORWARDED_FOR, http::HeaderValue::from_static("203.0.113.9"));
+        assert_eq!(visitor(peer, &headers, &trusted).ip().to_string(), "203.0.113.9");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::error::exactly_one;
 use crate::people::members::{self, Seat};
 use crate::people::sign_on;
 use crate::remediate::{groups, guardrails};
-use crate::{Queue, Result, Store, TenantTx, archiving, hosts};
+use crate::{Queue, Result, Store, TenantTx, archiving, hosts, sealing};
 
 /// What a change is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,6 +192,7 @@ pub struct Change {
 /// Proposes a change, unless exactly this one waits already. An open one that wants something else of the same thing
 /// is over: the newest word counts. True: it is new.
 pub async fn propose(tx: &mut TenantTx, new: &NewChange<'_>) -> Result<bool> {
+    lock_before(tx, new.subject).await?;
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let (kind, key) = new.subject.words();
     let open = sqlx::query!(
@@ -256,7 +257,19 @@ pub async fn find_current(tx: &mut TenantTx, subject: Subject) -> Result<Option<
     })
 }
 
-/// The change, locked. Whoever locks buckets locks them before.
+/// **The tenant first, then the change.** How members sign on stands with the tenant's row, which whoever seals or rotates locks
+/// before the rows of sealed values: so a change of it is locked after that row, by whoever proposes, answers, ends or seals it
+/// anew, and no two wait for each other.
+async fn lock_before(tx: &mut TenantTx, subject: Subject) -> Result<()> {
+    match subject {
+        Subject::SignOn => sealing::lock(tx).await,
+        Subject::Mode(_) | Subject::Limit(..) | Subject::ServiceGroup(_) | Subject::HostTags(_) | Subject::Check(_) => {
+            Ok(())
+        }
+    }
+}
+
+/// The change, locked, and before it what [`lock_before`] says. Whoever locks buckets locks them before.
 pub async fn find_locked(tx: &mut TenantTx, change_id: Uuid) -> Result<Option<Change>> {
     lock(tx, change_id).await?;
     Ok(select(tx, Some(change_id), 1).await?.pop())
@@ -265,6 +278,17 @@ pub async fn find_locked(tx: &mut TenantTx, change_id: Uuid) -> Result<Option<Ch
 /// Locks a change; the word of its state.
 async fn lock(tx: &mut TenantTx, change_id: Uuid) -> Result<Option<String>> {
     let tenant_id = tx.tenant_id();
+    // What a change is about never becomes something else, so it is read without a lock.
+    let about = sqlx::query!(
+        "SELECT kind, subject_key FROM proposed_changes WHERE tenant_id = $1 AND change_id = $2",
+        tenant_id,
+        change_id
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    if let Some(subject) = about.and_then(|about| Subject::parse(&about.kind, &about.subject_key)) {
+        lock_before(tx, subject).await?;
+    }
     Ok(sqlx::query_scalar!(
         "SELECT state FROM proposed_changes WHERE tenant_id = $1 AND change_id = $2 FOR UPDATE",
         tenant_id,
@@ -427,14 +451,17 @@ pub(crate) async fn end_lost(tx: &mut TenantTx, login_id: Uuid) -> Result<()> {
     let tenant_id = tx.tenant_id();
     let theirs = sqlx::query_scalar!(
         "SELECT change_id FROM proposed_changes WHERE tenant_id = $1 AND state IN ('proposed', 'confirmed')
-           AND (proposed_login_id = $2 OR answered_login_id = $2) ORDER BY change_id FOR UPDATE",
+           AND (proposed_login_id = $2 OR answered_login_id = $2) ORDER BY change_id",
         tenant_id,
         login_id
     )
     .fetch_all(tx.conn())
     .await?;
     for change_id in theirs {
-        let Some(change) = select(tx, Some(change_id), 1).await?.pop() else { continue };
+        let Some(change) = find_locked(tx, change_id).await? else { continue };
+        if !matches!(change.state, State::Proposed | State::Confirmed) {
+            continue; // it ended while its lock was waited for
+        }
         if let Some(why) = find_lost(tx, &change, &seats).await? {
             mark_ended(tx, change_id, State::Stale, why).await?;
         }

@@ -65,6 +65,19 @@ pub async fn claim_attempt(store: &Store, email: &str, wait: fn(u32) -> Duration
     Ok(attempt)
 }
 
+/// What was claimed could not be compared: it was no guess. One that counts at the same time keeps its own.
+pub async fn give_back(store: &Store, login_id: Uuid) -> Result<()> {
+    let mut tx = store.system().await?;
+    sqlx::query!(
+        "UPDATE logins SET failed_count = greatest(failed_count - 1, 0), locked_until = NULL WHERE login_id = $1",
+        login_id
+    )
+    .execute(tx.conn())
+    .await?;
+    tx.commit_soon().await?;
+    tx.commit().await
+}
+
 /// The password was right: the count begins anew, and the audit tells how many tries came before, where they were many.
 pub async fn mark_signed_in(store: &Store, login_id: Uuid, origin: Origin) -> Result<()> {
     let mut tx = store.system().await?;
@@ -75,6 +88,15 @@ pub async fn mark_signed_in(store: &Store, login_id: Uuid, origin: Origin) -> Re
     // The one that was right was counted too.
     account::note_guesses_in(&mut tx, login_id, tries - 1, origin).await?;
     tx.commit().await
+}
+
+/// Locks a login's row until the end of the transaction. **The login first**: whoever changes several rows of an account (letters,
+/// sessions, tokens, factors) locks it before any of them, so that no two wait for each other.
+pub(crate) async fn lock(tx: &mut SystemTx, login_id: Uuid) -> Result<()> {
+    sqlx::query!("SELECT login_id FROM logins WHERE login_id = $1 FOR UPDATE", login_id)
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(())
 }
 
 /// Tries at the password since the count began; whoever counts at the same time waits.
@@ -148,7 +170,8 @@ pub async fn insert(store: &Store, email: &str, password_hash: &str) -> Result<U
     Ok(login_id)
 }
 
-/// Sets a new password and ends the login's sessions but `kept`, and every link that was sent before; a letter tells the owner.
+/// Sets a new password and ends the login's sessions but `kept`, every link that was sent before and its API tokens; a letter
+/// tells the owner.
 pub async fn set_password(
     store: &Store,
     login_id: Uuid,
@@ -190,6 +213,7 @@ async fn set_password_in(
     .execute(tx.conn())
     .await?;
     letters::end_of_login_in(tx, login_id).await?;
+    account::end_tokens_in(tx, login_id, "a new password", origin).await?;
     letters::insert_in(tx, letters::Kind::AccountChanged, &email, Some(login_id), told).await?;
     account::note_guesses_in(tx, login_id, guesses, origin).await
 }
@@ -203,7 +227,7 @@ pub async fn reset_password(
     origin: Origin,
 ) -> Result<bool> {
     let mut tx = store.system().await?;
-    let letter = letters::follow_in(&mut tx, secret_hash).await?;
+    let letter = letters::follow_with_login_in(&mut tx, secret_hash).await?;
     let Some((letter_id, login_id)) = letter
         .filter(|letter| letter.kind == letters::Kind::Reset)
         .and_then(|letter| Some((letter.letter_id, letter.login_id?)))
@@ -234,7 +258,7 @@ pub enum Moved {
 /// no password any more.
 pub async fn change_email(store: &Store, secret_hash: &[u8], origin: Origin) -> Result<Moved> {
     let mut tx = store.system().await?;
-    let letter = letters::follow_in(&mut tx, secret_hash).await?;
+    let letter = letters::follow_with_login_in(&mut tx, secret_hash).await?;
     let Some((letter, login_id)) = letter
         .filter(|letter| letter.kind == letters::Kind::ConfirmAddress)
         .and_then(|letter| letter.login_id.map(|login_id| (letter, login_id)))
@@ -252,9 +276,8 @@ pub async fn change_email(store: &Store, secret_hash: &[u8], origin: Origin) -> 
         return Ok(Moved::Taken);
     }
     letters::end_of_login_in(&mut tx, login_id).await?;
-    let old = sqlx::query_scalar!("SELECT email FROM logins WHERE login_id = $1 FOR UPDATE", login_id)
-        .fetch_one(tx.conn())
-        .await?;
+    let old =
+        sqlx::query_scalar!("SELECT email FROM logins WHERE login_id = $1", login_id).fetch_one(tx.conn()).await?;
     sqlx::query!("UPDATE logins SET email = $2 WHERE login_id = $1", login_id, letter.address)
         .execute(tx.conn())
         .await?;

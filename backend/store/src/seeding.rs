@@ -10,14 +10,14 @@ use uuid::Uuid;
 
 use crate::classify::mappings;
 use crate::error::exactly_one;
-use crate::{Result, Store, TenantTx};
+use crate::{Result, Store, TenantTx, tokens};
 
 /// Gives a login its seat.
 pub async fn insert_membership(tx: &mut TenantTx, login_id: Uuid, name: &str, email: &str, role: Role) -> Result<()> {
     insert_limited_membership(tx, login_id, name, email, role, None).await
 }
 
-/// Gives a login its seat with the clients it sees; none: all.
+/// Gives a login its seat with the clients it sees; none: all. Whoever had one before does not get back the tokens of then.
 pub async fn insert_limited_membership(
     tx: &mut TenantTx,
     login_id: Uuid,
@@ -38,6 +38,7 @@ pub async fn insert_limited_membership(
     )
     .execute(tx.conn())
     .await?;
+    tokens::revoke_of_login(tx, login_id, "a seat that began anew").await?;
     Ok(())
 }
 

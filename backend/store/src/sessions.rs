@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::audit::Entry;
 use crate::people::account;
 use crate::people::letters;
-use crate::{Origin, Queue, Result, Store, SystemTx};
+use crate::{Origin, Queue, Result, Store, SystemTx, logins};
 
 /// How long a session lasts.
 #[derive(Clone, Copy, Debug)]
@@ -155,12 +155,12 @@ pub struct Open {
     pub seen_at: Timestamp,
 }
 
-/// The sessions of a login that last still, newest use first.
+/// The sessions of a login that last still, newest use first, without those that wait for the second factor.
 pub async fn list_of_login(store: &Store, login_id: Uuid) -> Result<Vec<Open>> {
     let mut tx = store.system().await?;
     let now = tx.now().await?;
     let rows = sqlx::query!(
-        "SELECT session_hash, data, created_at, seen_at FROM sessions WHERE login_id = $1 AND expires_at > $2
+        "SELECT session_hash, data, created_at, seen_at FROM sessions WHERE login_id = $1 AND expires_at > $2 AND data ? 'login_id'
          ORDER BY seen_at DESC, session_hash LIMIT 100",
         login_id,
         now.to_sqlx() as _
@@ -202,13 +202,15 @@ async fn note_ended(tx: &mut SystemTx, login_id: Uuid, sessions: u64, origin: Or
     account::note_in(tx, entry.with(json!({ "sessions": sessions })), origin).await
 }
 
-/// Ends every session of a login: "sign out everywhere", and every link that was sent before. Says how many sessions there
-/// were.
+/// Ends every session of a login: "sign out everywhere", with every link that was sent before and its API tokens. Says how
+/// many sessions there were.
 pub async fn delete_of_login(store: &Store, login_id: Uuid, origin: Origin) -> Result<u64> {
     let mut tx = store.system().await?;
+    logins::lock(&mut tx, login_id).await?;
     let changed =
         sqlx::query!("DELETE FROM sessions WHERE login_id = $1", login_id).execute(tx.conn()).await?.rows_affected();
     letters::end_of_login_in(&mut tx, login_id).await?;
+    account::end_tokens_in(&mut tx, login_id, "signing out everywhere", origin).await?;
     note_ended(&mut tx, login_id, changed, origin).await?;
     tx.commit().await?;
     store.wake().wake(Queue::Audit);

@@ -214,6 +214,23 @@ pub async fn mark_revoked(tx: &mut TenantTx, token_id: Uuid, by: &str) -> Result
     Ok(true)
 }
 
+/// Ends a login's own tokens in the tenant, and those that they made: its seat ends, or begins anew. Those of service accounts
+/// that it made go on. Says how many there were.
+pub async fn revoke_of_login(tx: &mut TenantTx, login_id: Uuid, by: &str) -> Result<usize> {
+    let tenant_id = tx.tenant_id();
+    let alive = sqlx::query_scalar!(
+        "SELECT token_id FROM api_tokens WHERE tenant_id = $1 AND login_id = $2 AND seat_id IS NULL AND revoked_at IS NULL ORDER BY token_id",
+        tenant_id,
+        login_id
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    for token_id in &alive {
+        mark_revoked(tx, *token_id, by).await?;
+    }
+    Ok(alive.len())
+}
+
 /// Tokens made by these that are not revoked.
 async fn list_minted(tx: &mut TenantTx, makers: &[Uuid]) -> Result<Vec<Uuid>> {
     let tenant_id = tx.tenant_id();

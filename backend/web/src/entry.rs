@@ -1,20 +1,21 @@
 //! Who somebody is: the guess at a password and at a code, beginning a session, proving anew.
 
 use std::net::IpAddr;
-use std::sync::LazyLock;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::{header, request::Parts};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use domain::people::{EMAIL_MAX, rest_of_login, rest_of_source};
+use domain::people::{EMAIL_MAX, rest_of_letters, rest_of_login, rest_of_site, rest_of_source};
 use jiff::{SignedDuration, Timestamp};
 use keys::password::{DUMMY_HASH, verify};
 use keys::totp;
 use serde::{Deserialize, Serialize};
 use store::auth::Entered;
 use store::logins::{self, Attempt};
-use store::people::{account, second_factor, sources};
+use store::people::sources::{self, Source};
+use store::people::{account, second_factor};
 use store::{Origin, Store, auth};
 use tokio::sync::Semaphore;
 use tower_sessions::Session;
@@ -24,10 +25,6 @@ use crate::pages::sign_in::Destination;
 use crate::vault::rng;
 use crate::{App, Failure, peer, sessions::key};
 
-/// Password hashes computed side by side: each takes 19 MiB and a core.
-static HASHING: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(2));
-/// How long a sign-in waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the second factor may be owed.
 const SECOND_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 /// How long a proof counts for what changes who may do what.
@@ -44,10 +41,12 @@ pub struct Visitor {
     pub origin: Origin,
     /// What the browser calls itself.
     pub agent: String,
+    /// Whether the server was told which proxies there are.
+    proxies_named: bool,
 }
 
 impl Visitor {
-    /// What tries are counted by: an address, and of the long ones the network that one customer gets.
+    /// Where it comes from, for what is counted: an address, and of the long ones the network that one customer gets.
     pub fn source(&self) -> String {
         match self.address {
             Some(IpAddr::V6(address)) => {
@@ -59,11 +58,25 @@ impl Visitor {
         }
     }
 
-    /// Whether tries are counted by where they come from. What comes from the machine itself has passed a proxy that is not
-    /// trusted, or none: either that source is everybody, who would all wait for one that guesses, or somebody who is in
-    /// already. Each account and each second factor rests all the same.
+    /// What tries are counted by, the wider first: of the long addresses also the network that a customer of more than one gets,
+    /// which holds 65,536 of the others.
+    fn sources(&self) -> Vec<Source> {
+        let one = Source { name: self.source(), rests: rest_of_source };
+        match self.address {
+            Some(IpAddr::V6(address)) => {
+                let [a, b, c, ..] = address.segments();
+                vec![Source { name: format!("{a:x}:{b:x}:{c:x}::/48"), rests: rest_of_site }, one]
+            }
+            _ => vec![one],
+        }
+    }
+
+    /// Whether tries are counted by where they come from. Where no proxy is named, what comes from the machine itself has
+    /// passed one that is not trusted, or none: either that source is everybody, who would all wait for one that guesses, or
+    /// somebody who is in already. Each account and each second factor rests all the same. Where proxies are named, the machine
+    /// itself is a source like any other: nobody else comes by its address but who is not to be believed.
     fn is_counted(&self) -> bool {
-        self.address.is_none_or(|address| !address.is_loopback())
+        self.proxies_named || self.address.is_none_or(|address| !address.is_loopback())
     }
 
     fn address(&self) -> String {
@@ -77,7 +90,8 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Visitor, Self::Rejection> {
         let agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let (address, origin) = (peer::address(parts), peer::origin(parts));
-        Ok(Visitor { address, origin, agent: agent.chars().take(AGENT_MAX).collect() })
+        let proxies_named = peer::are_proxies_named(parts);
+        Ok(Visitor { address, origin, agent: agent.chars().take(AGENT_MAX).collect(), proxies_named })
     }
 }
 
@@ -86,30 +100,36 @@ pub async fn now(store: &Store) -> Result<Timestamp, Failure> {
     Ok(store.system().await?.now().await?)
 }
 
-/// Whether a source may try anything that is counted.
-pub async fn may_try(app: &App, visitor: &Visitor) -> Result<bool, Failure> {
-    Ok(!visitor.is_counted() || sources::may_try(&app.store, &visitor.source()).await?)
-}
-
-/// Counts something that a source tries and that costs us: a wrong guess, a letter.
+/// Counts something that a source tried and that was wrong, where it is not known before that it tries.
 pub async fn count_try(app: &App, visitor: &Visitor) -> Result<(), Failure> {
     if !visitor.is_counted() {
         return Ok(());
     }
-    Ok(sources::mark_failed(&app.store, &visitor.source(), rest_of_source).await?)
+    Ok(sources::mark_failed(&app.store, &visitor.sources()).await?)
 }
 
-/// Counts a try before it is looked at, so that those side by side are all counted; false: the source may not try now.
-async fn claim_try(app: &App, visitor: &Visitor) -> Result<bool, Failure> {
-    Ok(!visitor.is_counted() || sources::claim_try(&app.store, &visitor.source(), rest_of_source).await?)
+/// Counts a try before it is looked at, so that those side by side are all counted; false: the source may not try now. Whoever
+/// finds it right [gives it back](give_back).
+pub async fn claim_try(app: &App, visitor: &Visitor) -> Result<bool, Failure> {
+    Ok(!visitor.is_counted() || sources::claim_try(&app.store, &visitor.sources()).await?)
 }
 
-/// What was claimed was right, and counts no more.
-async fn give_back(app: &App, visitor: &Visitor) -> Result<(), Failure> {
+/// What was claimed was right, or could not be looked at, and counts no more.
+pub async fn give_back(app: &App, visitor: &Visitor) -> Result<(), Failure> {
     if !visitor.is_counted() {
         return Ok(());
     }
-    Ok(sources::give_back(&app.store, &visitor.source()).await?)
+    Ok(sources::give_back(&app.store, &visitor.sources()).await?)
+}
+
+/// Counts a letter that a stranger asks for, before it is queued; false: none is sent. Each costs, and goes to whomever they
+/// name, so whoever asks for many waits like whoever guesses. Those whose source is not counted share what there is in an hour,
+/// and with it they use up letters and nothing else.
+pub async fn claim_letter(app: &App, visitor: &Visitor) -> Result<bool, Failure> {
+    if visitor.is_counted() {
+        return claim_try(app, visitor).await;
+    }
+    Ok(sources::claim_letter(&app.store, rest_of_letters).await?)
 }
 
 /// The login whose address and password these are. The same work for a wrong password, an unknown account and one that
@@ -123,6 +143,17 @@ pub async fn password_is_of(
     if !claim_try(app, visitor).await? {
         return Ok(None);
     }
+    let judged = judge(app, visitor, email, password).await;
+    // What could not be looked at was no guess.
+    if !matches!(judged, Ok(None)) {
+        let given_back = give_back(app, visitor).await;
+        return judged.and_then(|login_id| given_back.map(|()| login_id));
+    }
+    judged
+}
+
+/// Compares, and counts the try at the account; one that could not be compared, because we are busy, is given back.
+async fn judge(app: &App, visitor: &Visitor, email: &str, password: String) -> Result<Option<Uuid>, Failure> {
     let attempt = match email.len() <= EMAIL_MAX {
         true => logins::claim_attempt(&app.store, email, rest_of_login).await?,
         false => Attempt::Unknown,
@@ -131,10 +162,16 @@ pub async fn password_is_of(
         Attempt::Compare { login_id, password_hash } => (Some(login_id), password_hash),
         Attempt::Unknown | Attempt::Locked => (None, DUMMY_HASH.to_owned()),
     };
-    let right = matches(password, stored).await?;
+    let right = match matches(app, password, stored).await {
+        Ok(right) => right,
+        Err(failure) => {
+            // The same work for whoever has no account.
+            logins::give_back(&app.store, login_id.unwrap_or_default()).await?;
+            return Err(failure);
+        }
+    };
     match login_id.filter(|_| right) {
         Some(login_id) => {
-            give_back(app, visitor).await?;
             logins::mark_signed_in(&app.store, login_id, visitor.origin).await?;
             Ok(Some(login_id))
         }
@@ -142,8 +179,8 @@ pub async fn password_is_of(
     }
 }
 
-async fn matches(password: String, stored: String) -> Result<bool, Failure> {
-    match blocking(move || verify(&password, &stored)).await? {
+async fn matches(app: &App, password: String, stored: String) -> Result<bool, Failure> {
+    match app.config.hashing.blocking(move || verify(&password, &stored)).await? {
         Ok(right) => Ok(right),
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "a stored password hash cannot be read");
@@ -153,21 +190,48 @@ async fn matches(password: String, stored: String) -> Result<bool, Failure> {
 }
 
 /// The hash of a new password.
-pub async fn hashed(password: String) -> Result<String, Failure> {
-    blocking(move || keys::password::hash(&password, &mut rng())).await?.map_err(|error| {
+pub async fn hashed(app: &App, password: String) -> Result<String, Failure> {
+    app.config.hashing.blocking(move || keys::password::hash(&password, &mut rng())).await?.map_err(|error| {
         tracing::error!(error = &error as &dyn std::error::Error, "a password could not be hashed");
         Failure::BROKEN
     })
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    let turn = tokio::time::timeout(PATIENCE, HASHING.acquire())
-        .await
-        .map_err(|_| Failure::BUSY)?
-        .map_err(|_| Failure::BROKEN)?;
-    let done = tokio::task::spawn_blocking(work).await;
-    drop(turn);
-    done.map_err(|_| Failure::BROKEN)
+/// How many password hashes are computed side by side, each of which takes 19 MiB and a core, and how long whoever signs in
+/// waits for their turn. Clones share.
+#[derive(Clone, Debug)]
+pub struct Hashing {
+    turns: Arc<Semaphore>,
+    patience: Duration,
+}
+
+impl Hashing {
+    /// So many side by side; whoever waits longer than `patience` is told that we are busy.
+    pub fn new(turns: usize, patience: Duration) -> Hashing {
+        Hashing { turns: Arc::new(Semaphore::new(turns)), patience }
+    }
+
+    /// Allows so many more side by side.
+    pub fn add(&self, turns: usize) {
+        self.turns.add_permits(turns);
+    }
+
+    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+        let turn = tokio::time::timeout(self.patience, self.turns.acquire())
+            .await
+            .map_err(|_| Failure::BUSY)?
+            .map_err(|_| Failure::BROKEN)?;
+        let done = tokio::task::spawn_blocking(work).await;
+        drop(turn);
+        done.map_err(|_| Failure::BROKEN)
+    }
+}
+
+impl Default for Hashing {
+    /// Two, and five seconds.
+    fn default() -> Hashing {
+        Hashing::new(2, Duration::from_secs(5))
+    }
 }
 
 /// Whether this is a code of the login's second factor: of this moment and not taken before, or a recovery code.

@@ -50,23 +50,31 @@ fn told(path: &str) -> String {
 }
 
 /// What takes a cookie away has the attributes that it was set with: a browser takes nothing of a `__Host-` name that is not
-/// `Secure`, and would keep the dead one.
+/// `Secure`, and would keep the dead one. By https alone: by http no cookie has that name, and a browser may take none that is
+/// `Secure`. What sets a cookie has its attributes already.
 fn take_away_cookies(headers: &mut HeaderMap) {
     let cookies: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
     headers.remove(header::SET_COOKIE);
     for cookie in cookies {
-        let whole = cookie.to_str().ok().filter(|text| !text.contains("Secure"));
+        let whole = cookie.to_str().ok().filter(|text| has(text, "Max-Age=0") && !has(text, "Secure"));
         let whole =
             whole.and_then(|text| HeaderValue::from_str(&format!("{text}; HttpOnly; SameSite=Lax; Secure")).ok());
         headers.append(header::SET_COOKIE, whole.unwrap_or(cookie));
     }
 }
 
+/// Whether a cookie has this attribute.
+fn has(cookie: &str, attribute: &str) -> bool {
+    cookie.split(';').skip(1).any(|part| part.trim().eq_ignore_ascii_case(attribute))
+}
+
 /// Security headers on every answer, errors too.
 pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    take_away_cookies(headers);
+    if app.config.is_https() {
+        take_away_cookies(headers);
+    }
     // A page that shows a frame, or is shown in one, says so itself.
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(CONTENT_SECURITY_POLICY);
     headers.entry(header::X_FRAME_OPTIONS).or_insert(HeaderValue::from_static("DENY"));
@@ -177,7 +185,29 @@ pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use super::told;
+    use axum::http::{HeaderMap, HeaderValue, header};
+
+    use super::{take_away_cookies, told};
+
+    #[test]
+    fn what_takes_a_cookie_away_is_made_whole_and_no_other_cookie_is_touched() {
+        let whole = |cookie: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.append(header::SET_COOKIE, HeaderValue::from_static(cookie));
+            take_away_cookies(&mut headers);
+            assert_eq!(headers.get_all(header::SET_COOKIE).iter().count(), 1);
+            headers[header::SET_COOKIE].to_str().unwrap().to_owned()
+        };
+        let taken = whole("__Host-session=; Path=/; Max-Age=0");
+        assert_eq!(taken, "__Host-session=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure");
+        for cookie in [
+            "Secure=x; Path=/",
+            "__Host-session=a; Path=/; Max-Age=3600",
+            "__Host-session=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure",
+        ] {
+            assert_eq!(whole(cookie), cookie);
+        }
+    }
 
     #[test]
     fn the_log_tells_no_token() {

@@ -42,10 +42,11 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use store::Store;
 
+pub use entry::Hashing;
 pub use failure::Failure;
 pub use layers::page;
 pub use member::{Member, clock};
-pub use peer::Peer;
+pub use peer::{Peer, ProxiesNamed};
 pub use posted::{Input, Posted};
 pub use refusal::Refusal;
 pub use router::{Route, read, router, router_with, routes, write};
@@ -71,6 +72,8 @@ pub struct Config {
     pub agent: Option<install::Agent>,
     /// SHA-256 of the authority that the server's certificate is from, where it is the installation's own.
     pub authority: Option<keys::Digest>,
+    /// How many password hashes are computed at once.
+    pub hashing: Hashing,
     /// Whether the demo's pages are there; [`router_with`] says so, nobody else.
     pub(crate) demo: bool,
 }
@@ -87,6 +90,7 @@ impl Config {
             enrol_command: None,
             agent: None,
             authority: None,
+            hashing: Hashing::default(),
             demo: false,
         }
     }

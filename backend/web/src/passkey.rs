@@ -134,11 +134,14 @@ pub async fn is_of(
     login_id: Uuid,
     credential: &str,
 ) -> Result<bool, Failure> {
-    let right = entry::may_try(app, visitor).await? && judge(app, begun, purpose, login_id, credential).await?;
-    if !right {
-        entry::count_try(app, visitor).await?;
+    if !entry::claim_try(app, visitor).await? {
+        return Ok(false);
     }
-    Ok(right)
+    let judged = judge(app, begun, purpose, login_id, credential).await;
+    if !matches!(judged, Ok(false)) {
+        entry::give_back(app, visitor).await?;
+    }
+    judged
 }
 
 async fn judge(app: &App, begun: &Begun, purpose: Purpose, login_id: Uuid, credential: &str) -> Result<bool, Failure> {
@@ -161,11 +164,14 @@ pub async fn begin_sign_in(app: &App, visitor: &Visitor) -> Result<Response, Fai
 
 /// The login whose passkey this is; none counts as a try of its source, and says nothing of which accounts there are.
 pub async fn owner(app: &App, visitor: &Visitor, begun: &Begun, credential: &str) -> Result<Option<Uuid>, Failure> {
-    let owner = if entry::may_try(app, visitor).await? { identify(app, begun, credential).await? } else { None };
-    if owner.is_none() {
-        entry::count_try(app, visitor).await?;
+    if !entry::claim_try(app, visitor).await? {
+        return Ok(None);
     }
-    Ok(owner)
+    let owner = identify(app, begun, credential).await;
+    if !matches!(owner, Ok(None)) {
+        entry::give_back(app, visitor).await?;
+    }
+    owner
 }
 
 async fn identify(app: &App, begun: &Begun, credential: &str) -> Result<Option<Uuid>, Failure> {

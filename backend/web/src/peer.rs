@@ -13,9 +13,19 @@ use crate::layers::RequestId;
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
+/// That the server was told which proxies there are: an address of the machine itself is then a source like any other, and
+/// not everybody. Whoever accepts connections puts it into each request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct ProxiesNamed;
+
 /// The address of whoever sent the request; none where it came by no network.
 pub fn address(parts: &Parts) -> Option<IpAddr> {
     parts.extensions.get::<Peer>().map(|Peer(peer)| peer.ip().to_canonical())
+}
+
+/// Whether the server was told which proxies there are.
+pub fn are_proxies_named(parts: &Parts) -> bool {
+    parts.extensions.get::<ProxiesNamed>().is_some()
 }
 
 /// What audit rows say of where a request comes from.

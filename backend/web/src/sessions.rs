@@ -74,8 +74,10 @@ fn backend(error: StoreError) -> Error {
     Error::Backend(error.to_string())
 }
 
+/// Whose a session is. Half a sign-in is its login's too, so that it ends with the others.
 fn login_of(record: &Record) -> Option<Uuid> {
-    record.data.get(key::LOGIN).and_then(|value| value.as_str()).and_then(|text| text.parse().ok())
+    let of = record.data.get(key::LOGIN).or_else(|| record.data.get(key::PENDING)?.get("login_id"))?;
+    of.as_str()?.parse().ok()
 }
 
 fn data_of(record: &Record) -> Result<serde_json::Value> {

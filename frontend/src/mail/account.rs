@@ -85,6 +85,19 @@ pub enum Account {
         /// The client; none: all of it.
         client: Option<String>,
     },
+    /// A token of the API was made with their account.
+    TokenMade {
+        /// The organization.
+        organization: String,
+        /// What people call it.
+        name: String,
+        /// The words of its scopes.
+        scopes: String,
+        /// When it ends, in UTC.
+        until: String,
+        /// The service account that it is of; none: it is their own.
+        service: Option<String>,
+    },
     /// The organization's own mail relay does not take its mails.
     RelayRefuses {
         /// The organization.
@@ -185,8 +198,25 @@ impl AccountMail {
             Account::PasswordChanged => (
                 "For your information",
                 "Your password was changed".to_owned(),
-                "Everybody who was signed in with the old one was signed out. If it was not you, set a new one now.".to_owned(),
+                "Everybody who was signed in with the old one was signed out, and your API tokens ended, in every organization of \
+                 yours. If it was not you, set a new one now."
+                    .to_owned(),
                 "Sign in",
+            ),
+            Account::TokenMade { organization, service, .. } => (
+                "Needs you, if it was not you",
+                "An API token was made in your name".to_owned(),
+                match service {
+                    None => format!(
+                        "It acts in {organization} as you, within what you may there. If it was not you, set a new password now: that ends \
+                         it and your other tokens."
+                    ),
+                    Some(service) => format!(
+                        "It is of the service account {service} of {organization}, so it goes on when you leave or set a new password. If it \
+                         was not you, revoke it and set a new password now."
+                    ),
+                },
+                "To the tokens",
             ),
             Account::AddressAsked { to } => (
                 "Needs you, if it was not you",
@@ -237,7 +267,8 @@ impl AccountMail {
                     "For your information",
                     format!("Your second factor is {word}"),
                     if *is_on {
-                        "Signing in asks for a code of your app from now on.".to_owned()
+                        "Signing in asks for a code of your app from now on. If it is your first second factor, the API tokens that you had ended."
+                            .to_owned()
                     } else {
                         "Signing in asks for no code of an app from now on. If it was not you, set a new password now.".to_owned()
                     },
@@ -254,7 +285,10 @@ impl AccountMail {
                 "For your information",
                 format!("A passkey was {}", if *is_added { "added" } else { "removed" }),
                 if *is_added {
-                    format!("“{name}” signs you in from now on. If it was not you, remove it and set a new password now.")
+                    format!(
+                        "“{name}” signs you in from now on. If it is your first second factor, the API tokens that you had ended. If it was \
+                         not you, remove it and set a new password now."
+                    )
                 } else {
                     format!("“{name}” signs in no more. If it was not you, set a new password now.")
                 },
@@ -268,6 +302,11 @@ impl AccountMail {
                 ("With its signature, for --head", vec![signed.clone()]),
             ]),
             Account::RelayRefuses { why, .. } => Letter::rows([("It said", vec![why.clone()])]),
+            Account::TokenMade { name, scopes, until, .. } => Letter::rows([
+                ("What uses it", vec![name.clone()]),
+                ("It may", vec![scopes.clone()]),
+                ("It ends", vec![until.clone()]),
+            ]),
             _ => Vec::new(),
         };
         let small_print = match self.lasts {

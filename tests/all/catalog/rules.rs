@@ -175,6 +175,7 @@ pub const RULES: &[Rule] = &[
           AND NOT (p.name IN ('maintenance.ensure_day(text,date,date)', 'maintenance.drop_day(text,date,integer,date)',
               'maintenance.erase(uuid,uuid,integer,timestamp with time zone)', 'maintenance.prune(uuid,date)',
               'maintenance.survey(uuid)', 'maintenance.move_channel(uuid,uuid,text,text,timestamp with time zone)',
+              'maintenance.end_tokens(uuid,text,timestamp with time zone,timestamp with time zone,text,uuid)',
               'maintenance.note_account(uuid,uuid,text,jsonb,timestamp with time zone,timestamp with time zone,text,uuid)',
               'maintenance.note_operator(uuid,text,jsonb,timestamp with time zone,timestamp with time zone,uuid)',
               'maintenance.survey(uuid,timestamp with time zone)',

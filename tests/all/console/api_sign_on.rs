@@ -5,10 +5,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
+use super::accounts::waits_for_a_lock;
 use super::api::ALL;
 use super::program::Program;
 use super::sign_on::{Provider, person};
+
+/// Against a test that hangs.
+const GUARD: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// What an owner's token asks for.
 fn wanted(provider: &Provider) -> Value {
@@ -111,6 +116,35 @@ async fn a_provider_that_a_token_asks_for_waits_for_another_owner_in_person() {
     let mut shown = String::new();
     provider.says(|says| shown = says.asked.take().unwrap().1);
     assert_eq!(shown, format!("Basic {}", STANDARD.encode("mendwright:hush-canary")));
+}
+
+#[tokio::test]
+async fn sealing_anew_and_a_word_on_what_waits_do_not_wait_for_each_other() {
+    let mut p = Program::of_owners().await;
+    let (tenant, provider) = (p.console.ours.tenant, Provider::start().await);
+    assert_eq!(p.post("sign-on", wanted(&provider)).await.0, StatusCode::ACCEPTED);
+    let path = format!("/changes/{}", p.console.change_id().await);
+    let p = p.with("owner@ours.example", &["settings"]).await;
+    let viewer = p.console.sign_in("viewer@ours.example").await;
+    let mut holder = p.console.db.admin().await;
+    let mut held = holder.begin().await.unwrap();
+    sqlx::query("SELECT 1 FROM tenants WHERE tenant_id = $1 FOR NO KEY UPDATE")
+        .bind(tenant)
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    let rotates = p.post("secrets/sealing-key", json!({}));
+    let says = async {
+        waits_for_a_lock(&p.console, 1).await;
+        p.console.click(&viewer, "/changes", &path, "&answer=yes").await.0
+    };
+    let release = async {
+        waits_for_a_lock(&p.console, 2).await;
+        held.rollback().await.unwrap();
+    };
+    let all = async { tokio::join!(rotates, says, release) };
+    let ((rotated, told), said, ()) = tokio::time::timeout(GUARD, all).await.expect("both come to the lock");
+    assert_eq!((rotated, said), (StatusCode::OK, StatusCode::SEE_OTHER), "{told}");
 }
 
 #[tokio::test]

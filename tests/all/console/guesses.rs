@@ -1,6 +1,7 @@
 //! Guesses at accounts, from wherever they come.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -9,6 +10,7 @@ use jiff::SignedDuration;
 use store::logins::{self, Attempt};
 use store::people::sources;
 
+use super::people::{Proxies, encoded};
 use super::{Console, PASSWORD, password_hash};
 
 #[tokio::test]
@@ -85,4 +87,90 @@ async fn guesses_at_one_account_from_many_sources_make_it_rest_for_each_of_them(
         40,
         "none of them rests"
     );
+}
+
+#[tokio::test]
+async fn a_busy_server_makes_no_account_and_no_source_rest() {
+    let mut console = Console::new().await;
+    let mut config = web::Config::new("https://mend.example");
+    config.hashing = web::Hashing::new(0, Duration::ZERO);
+    let hashing = config.hashing.clone();
+    console.router = web::router(console.app(config));
+    for account in ["sam@ours.example", "nobody@ours.example"] {
+        for _ in 0..40 {
+            let answer = console.try_sign_in_from("2001:db8::1", account, PASSWORD).await;
+            assert_eq!(answer, StatusCode::SERVICE_UNAVAILABLE, "{account}");
+        }
+    }
+    hashing.add(2);
+    let right = console.try_sign_in_from("2001:db8::1", "sam@ours.example", PASSWORD).await;
+    assert_eq!(right, StatusCode::SEE_OTHER);
+    assert_eq!(console.count("sources WHERE failed_count > 0").await, 0);
+    assert_eq!(console.count("tenant_audit WHERE action = 'account.password_failed'").await, 0);
+}
+
+impl Console {
+    /// Asks for letters to these addresses, thirty at once: each from its own place.
+    async fn sign_up_from(&self, asks: &[(String, String)]) {
+        for some in asks.chunks(30) {
+            let asked = some.iter().map(|(from, email)| async move {
+                let form = format!("organization=Mine&name=Kim&email={}", encoded(email));
+                self.post_from(from, Proxies::Unnamed, "/sign-up", &form).await
+            });
+            let answers = futures_util::future::join_all(asked).await;
+            assert!(answers.iter().all(|answer| *answer == StatusCode::OK), "{answers:?}");
+        }
+    }
+
+    async fn with_sign_up(mut self) -> Console {
+        self.execute("UPDATE platform_state SET sign_up = 'open'".to_owned()).await;
+        self
+    }
+}
+
+#[tokio::test]
+async fn letters_that_are_asked_for_side_by_side_are_counted_too() {
+    let mut console = Console::new().await.with_sign_up().await;
+    let asks: Vec<_> = (0..60).map(|n| ("192.0.2.9".to_owned(), format!("stranger{n}@new.example"))).collect();
+    console.sign_up_from(&asks).await;
+    let sent = console.count("letters").await;
+    assert!((30..36).contains(&sent), "from the 31st on the source rests: {sent}");
+    // From many places to one address.
+    let asks: Vec<_> = (0..30).map(|n| (format!("198.51.100.{n}"), "kim@new.example".to_owned())).collect();
+    console.sign_up_from(&asks).await;
+    assert_eq!(console.count("letters WHERE address = 'kim@new.example'").await, 5);
+    let places: Vec<String> = (0..30).map(|n| format!("203.0.113.{n}")).collect();
+    let form = "email=sam%40ours.example";
+    let resets = places.iter().map(|from| console.post_from(from, Proxies::Unnamed, "/reset", form));
+    futures_util::future::join_all(resets).await;
+    assert_eq!(console.count("letters WHERE kind = 'reset'").await, 1);
+}
+
+#[tokio::test]
+async fn behind_a_proxy_that_names_nobody_letters_alone_have_an_end() {
+    let mut console = Console::new().await.with_sign_up().await;
+    // A minute after the hour, for they are counted by it.
+    let now = console.store.system().await.unwrap().now().await.unwrap().as_second();
+    console.clock.advance(SignedDuration::from_secs(3_660 - now % 3_600));
+    let ask = |n: u32| ("127.0.0.1".to_owned(), format!("stranger{n}@new.example"));
+    console.sign_up_from(&(0..120).map(ask).collect::<Vec<_>>()).await;
+    assert_eq!(console.count("letters").await, 100);
+    console.sign_up_from(&[("203.0.113.9".to_owned(), "kim@new.example".to_owned())]).await;
+    assert_eq!(console.count("letters").await, 101, "who comes by a proxy that is named, or none, has their own");
+    let right = console.try_sign_in_from("127.0.0.1", "sam@ours.example", PASSWORD).await;
+    assert_eq!(right, StatusCode::SEE_OTHER, "nobody is kept from signing in");
+    console.clock.advance(SignedDuration::from_hours(1));
+    console.sign_up_from(&[ask(200)]).await;
+    assert_eq!(console.count("letters").await, 102);
+}
+
+#[tokio::test]
+async fn whoever_has_many_networks_of_one_site_is_slowed_down_as_a_site() {
+    let mut console = Console::new().await.with_sign_up().await;
+    let asks: Vec<_> = (0..330).map(|n| (format!("2001:db8:1:{n:x}::1"), format!("stranger{n}@new.example"))).collect();
+    console.sign_up_from(&asks).await;
+    let sent = console.count("letters").await;
+    assert!((300..310).contains(&sent), "from the 301st on the site rests: {sent}");
+    console.sign_up_from(&[("2001:db8:2::1".to_owned(), "kim@new.example".to_owned())]).await;
+    assert_eq!(console.count("letters").await, sent + 1, "another site does not");
 }

@@ -33,6 +33,13 @@ impl Letter {
     }
 }
 
+/// Whether the server was told which proxies there are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proxies {
+    Named,
+    Unnamed,
+}
+
 impl Console {
     /// Sends the letters that are due and reads them.
     pub(super) async fn letters(&self) -> Vec<Letter> {
@@ -85,6 +92,22 @@ impl Console {
             .unwrap();
         let address: IpAddr = from.parse().unwrap();
         request.extensions_mut().insert(web::Peer(SocketAddr::new(address, 4000)));
+        self.send(request).await.0
+    }
+
+    /// Posts a form from an address, where the server was told which proxies there are or was not.
+    pub(super) async fn post_from(&self, from: &str, named: Proxies, path: &str, form: &str) -> StatusCode {
+        let mut request = Request::post(path)
+            .header("host", "mend.example")
+            .header("origin", "https://mend.example")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(form.to_owned()))
+            .unwrap();
+        let address: IpAddr = from.parse().unwrap();
+        request.extensions_mut().insert(web::Peer(SocketAddr::new(address, 4000)));
+        if named == Proxies::Named {
+            request.extensions_mut().insert(web::ProxiesNamed);
+        }
         self.send(request).await.0
     }
 
@@ -617,6 +640,19 @@ async fn behind_a_proxy_that_names_nobody_a_stranger_shuts_out_no_one_else() {
     }
     let right = console.try_sign_in_from("127.0.0.1", "sam@ours.example", PASSWORD).await;
     assert_eq!(right, StatusCode::UNPROCESSABLE_ENTITY, "an account that is guessed at rests all the same");
+}
+
+#[tokio::test]
+async fn where_proxies_are_named_the_machine_itself_is_a_source_like_any_other() {
+    let console = Console::new().await;
+    for n in 0..33 {
+        let form = format!("email=nobody{n}%40ours.example&password=guess");
+        console.post_from("127.0.0.1", Proxies::Named, "/sign-in", &form).await;
+    }
+    let form = format!("email=sam%40ours.example&password={}", encoded(PASSWORD));
+    let right = async |from: &str| console.post_from(from, Proxies::Named, "/sign-in", &form).await;
+    assert_eq!(right("127.0.0.1").await, StatusCode::UNPROCESSABLE_ENTITY, "it rests");
+    assert_eq!(right("203.0.113.9").await, StatusCode::SEE_OTHER, "and no other does");
 }
 
 #[tokio::test]

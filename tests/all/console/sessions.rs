@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode, header};
 use jiff::SignedDuration;
 use sqlx::Executor as _;
+use tower::ServiceExt as _;
 use uuid::Uuid;
 
 use super::{Console, MALLORY, PASSWORD, token};
@@ -43,6 +45,32 @@ async fn a_member_signs_in_reads_their_pages_and_signs_out() {
         (status, headers[header::LOCATION].to_str().unwrap()),
         (StatusCode::SEE_OTHER, "/sign-in?next=/incidents")
     );
+}
+
+#[tokio::test]
+async fn by_http_no_cookie_is_for_https_alone_neither_one_that_is_set_nor_one_that_is_taken_away() {
+    let mut console = Console::new().await;
+    let router = web::router(console.app(web::Config::new("http://127.0.0.1:8080")));
+    let asks = async |request: Request<Body>| {
+        let response = router.clone().oneshot(request).await.unwrap();
+        let cookies = response.headers().get_all(header::SET_COOKIE).iter();
+        cookies.map(|cookie| cookie.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let sign_in = Request::post("/sign-in")
+        .header("host", "127.0.0.1:8080")
+        .header("origin", "http://127.0.0.1:8080")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Body::from(format!("email=sam%40ours.example&password={}", PASSWORD.replace(' ', "+"))))
+        .unwrap();
+    let set = asks(sign_in).await;
+    assert_eq!(set.len(), 1, "{set:?}");
+    assert!(set[0].starts_with("session=") && set[0].contains("HttpOnly") && !set[0].contains("Secure"), "{set:?}");
+    let cookie = set[0].split(';').next().unwrap();
+    console.execute("DELETE FROM sessions".to_owned()).await;
+    let dead = Request::get("/incidents").header("cookie", cookie).body(Body::empty()).unwrap();
+    let taken = asks(dead).await;
+    assert_eq!(taken.len(), 1, "{taken:?}");
+    assert!(taken[0].contains("Max-Age=0") && !taken[0].contains("Secure"), "{taken:?}");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::Connection as _;
 use store::fleet::list_clients;
-use store::people::sources;
+use store::people::sources::{self, Source};
 use store::{Clock, Result, Store, StoreConfig, TenantScope, seeding};
 
 use super::{claimed, limited, tenant};
@@ -143,7 +143,8 @@ async fn thousands_of_requests_dropped_at_any_await_leak_nothing_to_the_next_on_
 
 /// Counts a try of one source: each waits for whoever has its row.
 async fn count_try(store: &Store) -> Result<()> {
-    sources::mark_failed(store, "192.0.2.7", |_| Duration::ZERO).await
+    let source = Source { name: "192.0.2.7".to_owned(), rests: |_| Duration::ZERO };
+    sources::mark_failed(store, &[source]).await
 }
 
 /// One that is let finish.

@@ -172,6 +172,9 @@ impl Serving {
             // Of one connection of a proxy each request may be from somebody else.
             let from = visitor(peer, request.headers(), &trusted);
             request.extensions_mut().insert(web::Peer(from));
+            if !trusted.is_empty() {
+                request.extensions_mut().insert(web::ProxiesNamed);
+            }
             request.extensions_mut().insert(gateway::Peer(from));
             request.extensions_mut().insert(linked.clone());
             routes.clone().oneshot(request)

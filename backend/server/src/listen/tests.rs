@@ -213,3 +213,15 @@ async fn what_is_no_request_is_answered_without_a_body_and_with_no_header_but_le
     }
     assert!(listening.asks().await.ends_with("hello"));
 }
+
+#[tokio::test]
+async fn whoever_is_asked_hears_whether_proxies_are_named() {
+    let routes = Router::new()
+        .fallback(async |named: Option<Extension<web::ProxiesNamed>>| if named.is_some() { "named" } else { "none" });
+    let cases: [(&[&str], &str); 3] = [(&["127.0.0.1"], "named"), (&["192.0.2.0/24"], "named"), (&[], "none")];
+    for (proxies, says) in cases {
+        let listening = Listening::behind(proxies, routes.clone(), LIMITS).await;
+        let answer = heard(listening.says("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await).await;
+        assert!(answer.ends_with(says), "{proxies:?}: {answer}");
+    }
+}

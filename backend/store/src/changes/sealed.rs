@@ -2,7 +2,7 @@
 
 use domain::change::State;
 
-use super::{NewChange, Subject, find_open, mark_ended, propose};
+use super::{NewChange, Subject, find_open, lock_before, mark_ended, propose};
 use crate::error::exactly_one;
 use crate::{Result, TenantTx};
 
@@ -17,6 +17,7 @@ pub struct Sealed {
 
 /// Proposes a change that a secret waits with. Whether it is the one of an open change nobody can tell, so that one is over.
 pub async fn propose_sealed(tx: &mut TenantTx, new: &NewChange<'_>, sealed: &Sealed) -> Result<()> {
+    lock_before(tx, new.subject).await?;
     if let Some(open) = find_open(tx, new.subject).await? {
         mark_ended(tx, open.change_id, State::Stale, "something else was proposed instead").await?;
     }
@@ -36,13 +37,14 @@ pub async fn propose_sealed(tx: &mut TenantTx, new: &NewChange<'_>, sealed: &Sea
     exactly_one("changes::propose_sealed", done.rows_affected())
 }
 
-/// The secret that waits with an open change, and the version that it is sealed for.
+/// The secret that waits with an open change, and the version that it is sealed for. The change is locked, so that it does not
+/// end with its secret before that is put in place or sealed anew; whoever asks has locked the tenant's row.
 pub async fn find_sealed(tx: &mut TenantTx, subject: Subject) -> Result<Option<(Sealed, i32)>> {
     let (tenant_id, (kind, key)) = (tx.tenant_id(), subject.words());
     let row = sqlx::query!(
         r#"SELECT secret_sealed AS "secret!", sealing_version AS "sealing_version!", (wanted->>'version')::int AS "version!"
            FROM proposed_changes WHERE tenant_id = $1 AND kind = $2 AND subject_key = $3
-             AND state IN ('proposed', 'confirmed') AND secret_sealed IS NOT NULL"#,
+             AND state IN ('proposed', 'confirmed') AND secret_sealed IS NOT NULL FOR UPDATE"#,
         tenant_id,
         kind,
         key

@@ -29,6 +29,24 @@ pub(crate) async fn tell_in(tx: &mut SystemTx, entry: Entry<'_>, facts: &Value, 
     note_in(tx, entry, origin).await
 }
 
+/// Ends the login's own API tokens in each organization where it has a seat, and those that they made, with an entry of each:
+/// they stand on the password that they were made under. Those of service accounts go on. `why` is what ended them, as
+/// people read it after "revoked by". Says how many there were.
+pub(crate) async fn end_tokens_in(tx: &mut SystemTx, login_id: Uuid, why: &'static str, origin: Origin) -> Result<i64> {
+    let now = tx.now().await?;
+    Ok(sqlx::query_scalar!(
+        r#"SELECT maintenance.end_tokens($1, $2, $3, $4, $5, $6) AS "n!""#,
+        login_id,
+        why,
+        now.to_sqlx() as _,
+        link_at(now).to_sqlx() as _,
+        origin.address.map(|address| address.to_canonical().to_string()),
+        origin.request_id
+    )
+    .fetch_one(tx.conn())
+    .await?)
+}
+
 /// After the commit of what wrote a letter and entries.
 pub(super) fn wake(store: &Store) {
     store.wake().wake_everywhere(Queue::Letters);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::account;
 use super::letters::{self, Kind};
 use crate::audit::Entry;
-use crate::{Origin, Result, Store};
+use crate::{Origin, Result, Store, logins};
 
 /// Letters that one login has sent to other addresses within an hour, whatever the addresses.
 const AN_HOUR: i64 = 5;
@@ -19,7 +19,7 @@ pub async fn ask(store: &Store, login_id: Uuid, kind: Kind, address: &str, origi
     let mut tx = store.system().await?;
     let now = tx.now().await?;
     // Whoever asks at the same time waits, and is counted.
-    sqlx::query!("SELECT login_id FROM logins WHERE login_id = $1 FOR UPDATE", login_id).fetch_one(tx.conn()).await?;
+    logins::lock(&mut tx, login_id).await?;
     let asked = sqlx::query_scalar!(
         r#"SELECT count(*) AS "asked!" FROM letters
            WHERE login_id = $1 AND kind IN ('confirm_address', 'has_account') AND created_at > $2"#,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::exactly_one;
-use crate::{Queue, Result, Store, StoreError, SystemTx, TenantTx};
+use crate::{Queue, Result, Store, StoreError, SystemTx, TenantTx, logins};
 
 /// What a letter says, and what its link does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +113,16 @@ pub async fn insert(store: &Store, kind: Kind, address: &str, login_id: Option<U
     Ok(())
 }
 
-/// Queues a letter in a transaction that is under way; none if the address got too many of its kind within the hour.
+/// Whoever counts the letters of an address waits for whoever counts them too, until that one has committed. It comes after the
+/// login's row and after those of letters, and there is one in a transaction.
+async fn lock_address(tx: &mut SystemTx, address: &str) -> Result<()> {
+    let name = format!("letters to {}", address.to_lowercase());
+    sqlx::query!("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", name).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Queues a letter in a transaction that is under way; none if the address got too many of its kind within the hour, except one
+/// that tells of a change. Those that are queued side by side are all counted.
 pub(crate) async fn insert_in(
     tx: &mut SystemTx,
     kind: Kind,
@@ -121,6 +130,9 @@ pub(crate) async fn insert_in(
     login_id: Option<Uuid>,
     facts: &Value,
 ) -> Result<()> {
+    if kind != Kind::AccountChanged {
+        lock_address(tx, address).await?;
+    }
     let now = tx.now().await?;
     sqlx::query!(
         "INSERT INTO letters (letter_id, kind, address, login_id, facts, created_at, due_at)
@@ -140,10 +152,11 @@ pub(crate) async fn insert_in(
     Ok(())
 }
 
-/// Queues the letter that sets a new password, if there is such a login: one statement either way. Whoever asks again within
+/// Queues the letter that sets a new password, if there is such a login: the same statements either way. Whoever asks again within
 /// minutes has a link that works; so a stranger who asks and asks for somebody keeps them from nothing.
 pub async fn insert_reset(store: &Store, email: &str) -> Result<()> {
     let mut tx = store.system().await?;
+    lock_address(&mut tx, email).await?;
     let now = tx.now().await?;
     sqlx::query!(
         "INSERT INTO letters (letter_id, kind, address, login_id, facts, created_at, due_at)
@@ -174,6 +187,24 @@ pub async fn insert_invitation(tx: &mut TenantTx, address: &str, facts: &Value) 
     )
     .execute(tx.conn())
     .await?;
+    Ok(())
+}
+
+/// Queues a letter that tells a member of a change; nobody has so many that it is not sent.
+pub async fn insert_to_member(tx: &mut TenantTx, login_id: Uuid, facts: &Value) -> Result<()> {
+    let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
+    sqlx::query!(
+        "INSERT INTO letters (letter_id, kind, address, facts, created_at, due_at)
+         SELECT $3, 'account_changed', m.email, $4, $5, $5 FROM memberships m WHERE m.tenant_id = $1 AND m.login_id = $2",
+        tenant_id,
+        login_id,
+        Store::new_id(),
+        facts,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    tx.due(Queue::Letters, now);
     Ok(())
 }
 
@@ -320,6 +351,21 @@ pub(crate) async fn follow_in(tx: &mut SystemTx, secret_hash: &[u8]) -> Result<O
         login_id: row.login_id,
         facts: row.facts,
     }))
+}
+
+/// As [`follow_in`], for what changes the login that the letter is about: that row is locked before the letter's
+/// ([`logins::lock`]).
+pub(crate) async fn follow_with_login_in(tx: &mut SystemTx, secret_hash: &[u8]) -> Result<Option<Followed>> {
+    let login_id = sqlx::query_scalar!(
+        "SELECT l.login_id FROM links k JOIN letters l ON l.letter_id = k.letter_id WHERE k.secret_hash = $1",
+        secret_hash
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    if let Some(login_id) = login_id.flatten() {
+        logins::lock(tx, login_id).await?;
+    }
+    follow_in(tx, secret_hash).await
 }
 
 /// Uses a letter up.

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::account;
-use super::second_factor::{is_asked_for, replace_codes};
+use super::letters;
+use super::second_factor::{FIRST, is_asked_for, replace_codes};
 use crate::audit::Entry;
 use crate::error::exactly_one;
 use crate::{Origin, Result, Store, SystemTx, sessions};
@@ -90,7 +91,8 @@ pub enum Added {
 }
 
 /// Adds a passkey; where it is the first second factor, with recovery codes, by their hashes, and every session of the login
-/// but `kept` ends: whoever has one with the password alone is out. Its owner and their organizations are told.
+/// but `kept` ends, with every link that was sent before and its API tokens: whoever has one with the password alone is out.
+/// Its owner and their organizations are told.
 pub async fn insert(
     store: &Store,
     new: &New<'_>,
@@ -123,6 +125,8 @@ pub async fn insert(
     if is_first {
         replace_codes(&mut tx, new.login_id, codes).await?;
         sessions::delete_others_in(&mut tx, new.login_id, kept).await?;
+        letters::end_of_login_in(&mut tx, new.login_id).await?;
+        account::end_tokens_in(&mut tx, new.login_id, FIRST, origin).await?;
     }
     let made = json!({ "name": new.name });
     let entry = Entry::made("member.passkey_added", account::subject(new.login_id), made);

@@ -8,10 +8,13 @@ use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{account, passkeys};
+use super::{account, letters, passkeys};
 use crate::audit::Entry;
 use crate::error::exactly_one;
 use crate::{Origin, Result, Store, SystemTx, sessions};
+
+/// What ended a token that was made with the password alone, as people read it.
+pub(super) const FIRST: &str = "a first second factor";
 
 /// A login's shared secret, sealed.
 #[derive(Clone, Debug)]
@@ -70,8 +73,9 @@ pub async fn insert(store: &Store, login_id: Uuid, sealed: &[u8], version: i32) 
     Ok(done.rows_affected() == 1)
 }
 
-/// From now on the secret counts; with its recovery codes, by their hashes. Every session of the login but `kept` ends:
-/// whoever has one with the password alone is out. Its owner and their organizations are told.
+/// From now on the secret counts; with its recovery codes, by their hashes. Every session of the login but `kept` ends, and
+/// every link that was sent before: whoever has one with the password alone is out. Where it is the first second factor its API
+/// tokens end too, for they were made with the password alone. Its owner and their organizations are told.
 pub async fn mark_proven(
     store: &Store,
     login_id: Uuid,
@@ -81,6 +85,7 @@ pub async fn mark_proven(
     origin: Origin,
 ) -> Result<bool> {
     let mut tx = store.system().await?;
+    let others = passkeys::lock(&mut tx, login_id).await?;
     let now = tx.now().await?;
     let done = sqlx::query!(
         "UPDATE logins SET totp_since = $3, totp_step = $4
@@ -95,6 +100,10 @@ pub async fn mark_proven(
     if done.rows_affected() == 1 {
         replace_codes(&mut tx, login_id, codes).await?;
         sessions::delete_others_in(&mut tx, login_id, kept).await?;
+        letters::end_of_login_in(&mut tx, login_id).await?;
+        if others.passkeys == 0 {
+            account::end_tokens_in(&mut tx, login_id, FIRST, origin).await?;
+        }
         let entry = Entry::changed("member.second_factor_on", account::subject(login_id), by_app(false), by_app(true));
         account::tell_in(&mut tx, entry, &json!({ "what": "second factor on" }), origin).await?;
         tx.commit().await?;

@@ -5,48 +5,79 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use jiff_sqlx::ToSqlx;
 
-use crate::{Result, Store};
+use crate::{Result, Store, SystemTx};
 
 /// A source that was quiet for so long begins anew.
 const FORGET_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
-/// Whether a source may try now.
-pub async fn may_try(store: &Store, source: &str) -> Result<bool> {
+/// What tries are counted by.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// What it is called.
+    pub name: String,
+    /// How long it rests after so many tries that failed.
+    pub rests: fn(u32) -> Duration,
+}
+
+/// Whether a source counts a try while it rests.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rests {
+    CountsOn,
+    CountsNothing,
+}
+
+/// Counts a try that failed by each of these; the wider ones come first, here and in the other two.
+pub async fn mark_failed(store: &Store, sources: &[Source]) -> Result<()> {
     let mut tx = store.system().await?;
-    let now = tx.now().await?;
-    let locked_until = sqlx::query_scalar!("SELECT locked_until FROM sources WHERE source = $1", source)
-        .fetch_optional(tx.conn())
-        .await?
-        .flatten();
-    Ok(locked_until.is_none_or(|until| until.to_jiff() <= now))
-}
-
-/// Counts a try of `source` that failed. `wait` says how long the source rests after so many.
-pub async fn mark_failed(store: &Store, source: &str, wait: fn(u32) -> Duration) -> Result<()> {
-    count(store, source, wait, true).await.map(drop)
-}
-
-/// Counts a try of `source` before it is known how it ends, unless the source rests: then false. One that is right is
-/// [given back](give_back).
-pub async fn claim_try(store: &Store, source: &str, wait: fn(u32) -> Duration) -> Result<bool> {
-    count(store, source, wait, false).await
-}
-
-/// What was claimed was right.
-pub async fn give_back(store: &Store, source: &str) -> Result<()> {
-    let mut tx = store.system().await?;
-    sqlx::query!(
-        "UPDATE sources SET failed_count = greatest(failed_count - 1, 0), locked_until = NULL WHERE source = $1",
-        source
-    )
-    .execute(tx.conn())
-    .await?;
+    for source in sources {
+        count(&mut tx, source, Rests::CountsOn).await?;
+    }
     tx.commit_soon().await?;
     tx.commit().await
 }
 
-async fn count(store: &Store, source: &str, wait: fn(u32) -> Duration, while_it_rests: bool) -> Result<bool> {
+/// Counts a try by each of these before it is known how it ends, unless one of them rests: then none counts it, and it is
+/// false. One that is right is [given back](give_back).
+pub async fn claim_try(store: &Store, sources: &[Source]) -> Result<bool> {
     let mut tx = store.system().await?;
+    for source in sources {
+        if !count(&mut tx, source, Rests::CountsNothing).await? {
+            return Ok(false);
+        }
+    }
+    tx.commit_soon().await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// What was claimed was right, or could not be looked at.
+pub async fn give_back(store: &Store, sources: &[Source]) -> Result<()> {
+    let mut tx = store.system().await?;
+    for source in sources {
+        sqlx::query!(
+            "UPDATE sources SET failed_count = greatest(failed_count - 1, 0), locked_until = NULL WHERE source = $1",
+            source.name
+        )
+        .execute(tx.conn())
+        .await?;
+    }
+    tx.commit_soon().await?;
+    tx.commit().await
+}
+
+/// Counts a letter of all whose source is not counted, together by the hour: so many, and then none until the next one begins.
+pub async fn claim_letter(store: &Store, rests: fn(u32) -> Duration) -> Result<bool> {
+    let mut tx = store.system().await?;
+    let name = tx.now().await?.strftime("letters of %Y-%m-%d %H h").to_string();
+    if !count(&mut tx, &Source { name, rests }, Rests::CountsNothing).await? {
+        return Ok(false);
+    }
+    tx.commit_soon().await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+async fn count(tx: &mut SystemTx, source: &Source, rests: Rests) -> Result<bool> {
     let now = tx.now().await?;
     let count = sqlx::query_scalar!(
         "INSERT INTO sources (source, failed_count, last_at) VALUES ($1, 1, $2)
@@ -54,20 +85,18 @@ async fn count(store: &Store, source: &str, wait: fn(u32) -> Duration, while_it_
            failed_count = CASE WHEN sources.last_at < $3 THEN 1 ELSE sources.failed_count + 1 END
            WHERE $4 OR sources.locked_until IS NULL OR sources.locked_until <= $2
          RETURNING failed_count",
-        source,
+        source.name,
         now.to_sqlx() as _,
         (now - FORGET_AFTER).to_sqlx() as _,
-        while_it_rests
+        rests == Rests::CountsOn
     )
     .fetch_optional(tx.conn())
     .await?;
     let Some(count) = count else { return Ok(false) };
-    let until = now + wait(count.unsigned_abs());
-    sqlx::query!("UPDATE sources SET locked_until = $2 WHERE source = $1", source, until.to_sqlx() as _)
+    let until = now + (source.rests)(count.unsigned_abs());
+    sqlx::query!("UPDATE sources SET locked_until = $2 WHERE source = $1", source.name, until.to_sqlx() as _)
         .execute(tx.conn())
         .await?;
-    tx.commit_soon().await?;
-    tx.commit().await?;
     Ok(true)
 }
 

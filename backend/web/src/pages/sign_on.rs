@@ -176,20 +176,25 @@ pub async fn finish(
         return Ok(nobody());
     };
     // What is made up is a guess like any other: whoever brings much of it waits, and the provider is not asked.
-    if !entry::may_try(&app, &visitor).await? {
-        entry::count_try(&app, &visitor).await?;
+    if !entry::claim_try(&app, &visitor).await? {
         return Ok(nobody());
     }
-    let Some(provider) = discover(&app, tenant_id, &set, &secret).await? else { return Ok(nobody()) };
+    let provider = match discover(&app, tenant_id, &set, &secret).await {
+        Ok(Some(provider)) => provider,
+        other => {
+            entry::give_back(&app, &visitor).await?;
+            return other.map(|_| nobody());
+        }
+    };
     let now = entry::now(&app.store).await?;
     let named = match provider.redeem(away.journey, brought.code, now).await {
         Ok(named) => named,
         Err(why) => {
             tracing::warn!(%tenant_id, %why, "nobody was signed in by a provider");
-            entry::count_try(&app, &visitor).await?;
             return Ok(nobody());
         }
     };
+    entry::give_back(&app, &visitor).await?;
     let domain = named.email.rsplit_once('@').map_or("", |(_, domain)| domain);
     if !set.domains.iter().any(|allowed| allowed.eq_ignore_ascii_case(domain)) {
         tracing::info!(%tenant_id, "a provider named somebody whose domain does not count");

@@ -35,7 +35,7 @@ pub async fn change(State(app): State<App>, caller: Caller, Id(id): Id, sent: Se
     .await
 }
 
-/// Removes a member; their tokens may nothing any more.
+/// Removes a member; their tokens end.
 #[utoipa::path(post, path = "/api/v1/members/{id}/remove", tag = "People", params(("id" = Uuid, Path, description = "The member"), crate::api::document::Key),
     request_body = Nothing, responses((status = 200, description = "They are no member any more", body = Done), Problem), security(("token" = ["people"])))]
 pub async fn remove(

@@ -89,7 +89,7 @@ pub async fn submit(
         if let Err(error) = check_password(&answer.password, &email) {
             return Ok(refusing(&form(&offer, &text, name, Some(error))));
         }
-        logins::insert(&app.store, &email, &entry::hashed(answer.password).await?).await?
+        logins::insert(&app.store, &email, &entry::hashed(&app, answer.password).await?).await?
     };
     let mut tx = app.store.begin(&offer.invited.scope).await?;
     tx.comes_from(origin);

@@ -46,8 +46,7 @@ pub async fn submit(
         Ok(email) => email,
         Err(error) => return Ok(refusing(&ResetPage { email: input.email, error: Some(error.to_owned()) })),
     };
-    if entry::may_try(&app, &visitor).await? {
-        entry::count_try(&app, &visitor).await?;
+    if entry::claim_letter(&app, &visitor).await? {
         letters::insert_reset(&app.store, &email).await?;
     }
     Ok(page(&NotePage::on_its_way()))
@@ -75,14 +74,14 @@ pub async fn finish(
         return Ok(refusing(&form(&letter, &text, Some(error))));
     }
     let secret_hash = hash(&text, Kind::Reset).ok_or(Failure::NOT_FOUND)?;
-    let password_hash = entry::hashed(input.password).await?;
+    let password_hash = entry::hashed(&app, input.password).await?;
     let told = json!({ "what": "password" });
     if !logins::reset_password(&app.store, &secret_hash, &password_hash, &told, origin).await? {
         return Ok(refusing(&NotePage::dead_link()));
     }
     Ok(page(&NotePage {
         title: "Your password is set".to_owned(),
-        lead: "Whoever was signed in with the old one was signed out.".to_owned(),
+        lead: "Whoever was signed in with the old one was signed out, and your API tokens ended.".to_owned(),
         leads_to: "/sign-in".to_owned(),
         button: "Sign in".to_owned(),
     }))
@@ -91,7 +90,7 @@ pub async fn finish(
 fn form(letter: &Followed, text: &str, error: Option<&str>) -> PasswordPage {
     PasswordPage {
         title: "Set a new password".to_owned(),
-        lead: format!("For {}.", letter.address),
+        lead: format!("For {}. It signs you out everywhere and ends your API tokens.", letter.address),
         action: format!("/reset/{text}"),
         email: Some(letter.address.clone()),
         name: None,

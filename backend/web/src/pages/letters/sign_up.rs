@@ -58,9 +58,7 @@ pub async fn submit(State(app): State<App>, visitor: Visitor, Fields(wish): Fiel
             return Ok(refusing(&SignUpPage { is_open: true, organization, name, email, error }));
         }
     };
-    // Each letter costs; whoever asks for many waits like whoever guesses.
-    if entry::may_try(&app, &visitor).await? {
-        entry::count_try(&app, &visitor).await?;
+    if entry::claim_letter(&app, &visitor).await? {
         let kind = match logins::find_by_email(&app.store, &email).await? {
             None => letters::Kind::SignUp,
             Some(_) => letters::Kind::HasAccount,
@@ -107,7 +105,7 @@ pub async fn finish(
         return Ok(refusing(&form(&letter, &text, Some(error))));
     }
     let secret_hash = hash(&text, Kind::Setup).ok_or(Failure::NOT_FOUND)?;
-    let password_hash = entry::hashed(input.password).await?;
+    let password_hash = entry::hashed(&app, input.password).await?;
     let Some(founder) = auth::by_sign_up(&app.store, &secret_hash, &password_hash).await? else {
         return Ok(refusing(&NotePage::dead_link()));
     };

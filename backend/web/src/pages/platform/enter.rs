@@ -67,7 +67,7 @@ pub async fn finish(
         if let Err(error) = check_password(&input.password, &offer.email) {
             return Ok(refusing(&form(&offer, &text, Some(error))));
         }
-        logins::insert(&app.store, &offer.email, &entry::hashed(input.password).await?).await?
+        logins::insert(&app.store, &offer.email, &entry::hashed(&app, input.password).await?).await?
     };
     if !platform::insert_operator(&app.store, &offer.hash, login_id, &did(&offer.email, origin)).await? {
         return Ok(refusing(&NotePage::dead_link()));

@@ -9,9 +9,11 @@ use domain::token::{self, DAYS_MAX, MANAGING_DAYS_MAX, NAME_MAX, NETWORKS_MAX, S
 use jiff::{SignedDuration, Timestamp};
 use keys::token::{Kind, mint};
 use serde::Deserialize;
+use serde_json::json;
+use store::people::letters;
 use store::people::services::{self, Service};
 use store::tokens::{self, Asking, NewToken, Token};
-use store::{TenantTx, quotas};
+use store::{TenantTx, configuration, quotas};
 use uuid::Uuid;
 use views::Nav;
 use views::error::Kind as Error;
@@ -150,7 +152,8 @@ pub struct Minted {
 
 /// Makes a token of the member's; asked of somebody who has just proven who they are. Where a token asks for it, it may no
 /// more than that one, from no more networks and for no longer, and ends with it. One of a service account is made by who
-/// manages people, and may what that account's role may, but nothing that only a person answers or sets.
+/// manages people, and may what that account's role may, but nothing that only a person answers or sets. Its maker is told by a
+/// letter, always: whoever got at an account makes a token to come back by.
 pub async fn make_token(
     app: &App,
     tx: &mut TenantTx,
@@ -169,10 +172,11 @@ pub async fn make_token(
         Some(id) => {
             // It goes on when they leave, so they must be there still.
             lock_seats(tx, member).await?;
-            Some(services::find(tx, id).await?.ok_or(Failure::NOT_FOUND)?.role)
+            Some(services::find(tx, id).await?.ok_or(Failure::NOT_FOUND)?)
         }
     };
-    let sound = sound(member, wanted, of_service, by.as_ref(), tx.now().await?);
+    let of_role = of_service.as_ref().map(|service| service.role);
+    let sound = sound(member, wanted, of_role, by.as_ref(), tx.now().await?);
     let (name, networks, expires_at) = match sound {
         Ok(sound) => sound,
         Err(wrong) => return Ok(Err(wrong)),
@@ -202,6 +206,10 @@ pub async fn make_token(
         minted_by: asking,
     };
     let token_id = tokens::insert(tx, &new).await?;
+    let organization = configuration::find_tenant(tx).await?.ok_or(Failure::BROKEN)?.name;
+    let facts = json!({ "what": "token made", "organization": organization, "name": name, "scopes": wanted.scopes.join(", "),
+        "until": expires_at.strftime("%Y-%m-%d %H:%M UTC").to_string(), "service": of_service.map(|service| service.name) });
+    letters::insert_to_member(tx, member.login_id(), &facts).await?;
     Ok(Ok(Minted { token_id, token, networks, expires_at }))
 }
 

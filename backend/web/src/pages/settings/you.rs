@@ -211,7 +211,7 @@ pub async fn change_password(
     if let Err(error) = check_password(&form.new, &account.email) {
         return refused(error).await;
     }
-    let password_hash = entry::hashed(form.new).await?;
+    let password_hash = entry::hashed(&app, form.new).await?;
     entry::prove(&app, &session).await?;
     let this = session.id().map(|id| hash(&id));
     let told = json!({ "what": "password" });

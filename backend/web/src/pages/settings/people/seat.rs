@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use store::audit::{self, Entry};
 use store::people::members::{self, Called, Seat};
-use store::{TenantTx, configuration};
+use store::{TenantTx, configuration, tokens};
 use uuid::Uuid;
 
 use super::{Reach, given, lock_seats, refuse};
@@ -69,12 +69,15 @@ pub async fn change_seat(
     Ok(Ok(true))
 }
 
-/// Removes a member. Asked of somebody who has just proven who they are.
+/// Removes a member: their API tokens end too, so that nobody who is invited anew has them back. Asked of somebody who has
+/// just proven who they are.
 pub async fn remove_seat(tx: &mut TenantTx, member: &Member, id: Uuid) -> Result<(), Failure> {
     let seat = lock(tx, member, id).await?;
     members::delete(tx, id).await?;
     let entry = Entry::removed("member.removed", ("member", id), told(seat.role, seat.client_ids.as_deref()));
     audit::insert(tx, None, entry.with(json!({ "email": seat.email }))).await?;
+    let by = member.name(tx).await?;
+    tokens::revoke_of_login(tx, id, &by).await?;
     Ok(members::end_beyond(tx, &seat, None, Called::NoMore(Some(member.login_id()))).await?)
 }
 
