@@ -8,7 +8,7 @@ use axum::http::{Request, StatusCode};
 use domain::people::{rest_of_login, rest_of_source};
 use jiff::SignedDuration;
 use store::logins::{self, Attempt};
-use store::people::sources;
+use store::people::sources::{self, Source};
 
 use super::people::{Proxies, encoded};
 use super::{Console, PASSWORD, password_hash};
@@ -43,9 +43,10 @@ async fn of_ten_thousand_guesses_of_a_thousand_sources_at_a_hundred_accounts_wit
     for round in 0..100 {
         let store = &console.store;
         let guesses = accounts.iter().enumerate().map(|(n, account)| async move {
-            let source = format!("198.51.{}.{n}", round % 10);
+            let source = Source { name: format!("198.51.{}.{n}", round % 10), rests: rest_of_source };
             if round < 10 {
-                assert!(sources::claim_try(store, &source, rest_of_source).await.unwrap(), "{source} does not rest");
+                let name = source.name.clone();
+                assert!(sources::claim_try(store, &[source]).await.unwrap(), "{name} does not rest");
             }
             let attempt = logins::claim_attempt(store, account, rest_of_login).await.unwrap();
             u32::from(matches!(attempt, Attempt::Compare { .. }))
