@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::Problem;
 use super::limits::{Left, Limits};
 use crate::member::Member;
-use crate::{App, peer};
+use crate::{App, Failure, peer};
 
 /// A token that works.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ impl FromRequestParts<App> for Caller {
 pub async fn gate(State((app, limits)): State<(App, Limits)>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let address = peer::address(&parts);
-    let (bearer, token) = match known(&app, &parts, address).await {
+    let (bearer, token) = match known(&app, &limits, &parts, address).await {
         Ok(known) => known,
         Err(problem) => {
             let strange = problem.is_unauthorized().then_some(address).flatten();
@@ -81,13 +81,26 @@ pub async fn gate(State((app, limits)): State<(App, Limits)>, request: Request, 
 }
 
 /// The token of a request, if it works from where it comes.
-async fn known(app: &App, parts: &Parts, address: Option<IpAddr>) -> Result<(Bearer, Token), Problem> {
+async fn known(
+    app: &App,
+    limits: &Limits,
+    parts: &Parts,
+    address: Option<IpAddr>,
+) -> Result<(Bearer, Token), Problem> {
     let said = parts.headers.get(header::AUTHORIZATION).and_then(|said| said.to_str().ok());
     let text = said.and_then(|said| said.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     // What is mistyped is known by its checksum, without a look-up.
     let token = text.and_then(|(_, text)| token::parse(text.trim()).ok()).filter(|token| token.kind() == Kind::Api);
     let token = token.ok_or(Problem::UNAUTHORIZED)?;
-    let bearer = auth::by_api_token(&app.store, &token.hash()).await?.ok_or(Problem::UNAUTHORIZED)?;
+    let hash = token.hash();
+    let turn = limits.turn(&hash).await.ok_or(Failure::BUSY)?;
+    let found = auth::by_api_token(&app.store, &hash).await?;
+    drop(turn);
+    let Some(bearer) = found else {
+        limits.forget(&hash);
+        return Err(Problem::UNAUTHORIZED);
+    };
+    limits.mark_worked(hash);
     if !super::networks::contain(&bearer.networks, address) {
         return Err(Problem::UNAUTHORIZED);
     }

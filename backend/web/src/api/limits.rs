@@ -1,16 +1,19 @@
 //! How often may be asked: by each token, and with what is no token by each address.
 
+use std::collections::HashSet;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 /// Requests a second of one token in the long run.
@@ -24,6 +27,11 @@ const KEYS: usize = 10_000;
 /// Looking for those takes long where there are many, so one request in so many does.
 const LOOK_EVERY: usize = 1_000;
 
+/// Hashes of tokens that have worked, before they are forgotten together.
+const WORKED: usize = 10_000;
+/// How long whoever shows another one waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock, StateInformationMiddleware>;
 
 /// The allowances of this node.
@@ -32,6 +40,14 @@ pub struct Limits {
     tokens: Arc<Keyed<Uuid>>,
     strange: Arc<Keyed<IpAddr>>,
     asked: Arc<AtomicUsize>,
+    worked: Arc<Mutex<HashSet<[u8; 32]>>>,
+    unknown: Arc<Semaphore>,
+}
+
+/// A turn to look a token up; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    _held: Option<SemaphorePermit<'a>>,
 }
 
 /// What is left of an allowance.
@@ -50,11 +66,40 @@ impl Default for Limits {
             tokens: Arc::new(RateLimiter::dashmap(keyed(A_SECOND, AT_ONCE)).with_middleware()),
             strange: Arc::new(RateLimiter::dashmap(keyed(STRANGE.0, STRANGE.1)).with_middleware()),
             asked: Arc::default(),
+            worked: Arc::default(),
+            unknown: Arc::new(Semaphore::new(1)),
         }
     }
 }
 
 impl Limits {
+    /// A turn to look up whose token has this hash; none: others of its kind held it too long. Anybody can make up tokens of
+    /// a right checksum, and each costs a look-up before it is known for one: those that have not worked here have one
+    /// turn between them, so they never hold more than one of the few connections. To refuse them before the look-up by what
+    /// their address has left would refuse a real one too that comes from there for the first time, and behind a proxy that
+    /// nobody has named every one does. One that has worked waits for nobody.
+    pub async fn turn(&self, hash: &[u8; 32]) -> Option<Turn<'_>> {
+        if self.worked.lock().unwrap_or_else(PoisonError::into_inner).contains(hash) {
+            return Some(Turn { _held: None });
+        }
+        let held = tokio::time::timeout(PATIENCE, self.unknown.acquire()).await.ok()?.ok()?;
+        Some(Turn { _held: Some(held) })
+    }
+
+    /// Remembers that the token of this hash has worked.
+    pub fn mark_worked(&self, hash: [u8; 32]) {
+        let mut worked = self.worked.lock().unwrap_or_else(PoisonError::into_inner);
+        if worked.len() >= WORKED {
+            worked.clear();
+        }
+        worked.insert(hash);
+    }
+
+    /// It works no more.
+    pub fn forget(&self, hash: &[u8; 32]) {
+        self.worked.lock().unwrap_or_else(PoisonError::into_inner).remove(hash);
+    }
+
     /// Takes one request of a token.
     pub fn take(&self, token_id: Uuid) -> Left {
         take(&self.tokens, &self.asked, token_id)
@@ -108,7 +153,30 @@ impl Left {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_no_token_waits_for_its_own_kind_and_one_that_has_worked_for_nobody() {
+        let limits = Limits::default();
+        let (made_up, real) = ([1; 32], [2; 32]);
+        let held = limits.turn(&made_up).await;
+        assert!(held.is_some());
+        assert!(limits.turn(&real).now_or_never().is_none(), "nothing is known of it yet");
+        limits.mark_worked(real);
+        assert!(limits.turn(&real).now_or_never().flatten().is_some());
+        limits.forget(&real);
+        assert!(limits.turn(&real).now_or_never().is_none());
+        drop(held);
+        assert!(limits.turn(&real).now_or_never().flatten().is_some());
+        for n in 0..WORKED + 10 {
+            let mut hash = [0; 32];
+            hash[..8].copy_from_slice(&n.to_be_bytes());
+            limits.mark_worked(hash);
+        }
+        assert_eq!(limits.worked.lock().unwrap().len(), 10);
+    }
 
     #[test]
     fn a_token_that_asks_too_often_is_told_when_to_come_again_and_others_are_not() {
