@@ -1,16 +1,16 @@
 //! Table `proposed_changes`: what loosens, and waits for a second person and for its time.
 
+mod rights;
 mod sealed;
+mod subject;
 
+pub(crate) use rights::end_lost;
+pub use rights::find_lost;
 pub(crate) use sealed::update_sealed;
 pub use sealed::{Sealed, find_sealed, propose_sealed};
+pub use subject::{Subject, check_value, group_value, limit_key, limit_value, mode_value, sign_on_value, tags_value};
 
-use std::collections::BTreeMap;
-
-use domain::access::Act;
-use domain::change::{LAPSES, Part, Sees, State, may_confirm, may_propose};
-use domain::remediate::group::ServiceGroup;
-use domain::remediate::guardrails::{BucketKind, Numbers};
+use domain::change::{LAPSES, State};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
@@ -19,117 +19,9 @@ use uuid::Uuid;
 use crate::audit::{self, Entry};
 use crate::classify::mappings;
 use crate::error::exactly_one;
-use crate::people::members::{self, Seat};
 use crate::people::sign_on;
 use crate::remediate::{groups, guardrails};
 use crate::{Queue, Result, Store, TenantTx, archiving, hosts, sealing};
-
-/// What a change is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// A mapping's mode.
-    Mode(Uuid),
-    /// A limit of all buckets of a kind.
-    Limit(BucketKind, Part),
-    /// What a service group is.
-    ServiceGroup(Uuid),
-    /// A host's tags, by which it is in service groups.
-    HostTags(Uuid),
-    /// The organization's own provider of sign-on.
-    SignOn,
-    /// That a check which is no single host's is looked at.
-    Check(Uuid),
-}
-
-impl Subject {
-    /// What a yes to it asks of whoever says it: whoever names the provider of sign-on says who is whom.
-    pub fn asks(self) -> Act {
-        match self {
-            Subject::SignOn => Act::OwnOrganization,
-            _ => Act::ConfirmChanges,
-        }
-    }
-
-    /// What proposing it asks of whoever does.
-    fn proposing(self) -> Act {
-        match self {
-            Subject::Mode(_) | Subject::Limit(..) => Act::ManageOrganization,
-            Subject::ServiceGroup(_) | Subject::HostTags(_) | Subject::Check(_) => Act::ManageClients,
-            Subject::SignOn => Act::OwnOrganization,
-        }
-    }
-
-    /// The stored words: kind and key.
-    fn words(self) -> (&'static str, String) {
-        match self {
-            Subject::Mode(mapping_id) => ("mode", mapping_id.to_string()),
-            Subject::ServiceGroup(group_id) => ("service_group", group_id.to_string()),
-            Subject::HostTags(host_id) => ("host_tags", host_id.to_string()),
-            Subject::Limit(kind, part) => ("limit", format!("{}/{}", kind.word(), part.word())),
-            Subject::SignOn => ("sign_on", "sign_on".to_owned()),
-            Subject::Check(check_id) => ("check", check_id.to_string()),
-        }
-    }
-
-    fn parse(kind: &str, key: &str) -> Option<Subject> {
-        match kind {
-            "mode" => key.parse().ok().map(Subject::Mode),
-            "service_group" => key.parse().ok().map(Subject::ServiceGroup),
-            "host_tags" => key.parse().ok().map(Subject::HostTags),
-            "sign_on" => Some(Subject::SignOn),
-            "check" => key.parse().ok().map(Subject::Check),
-            "limit" => {
-                let (kind, part) = key.split_once('/')?;
-                Some(Subject::Limit(BucketKind::parse(kind)?, Part::parse(part)?))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// Whose row of numbers holds for all buckets of a kind.
-pub fn limit_key(tenant_id: Uuid, kind: BucketKind) -> String {
-    if kind == BucketKind::Tenant { tenant_id.to_string() } else { "*".to_owned() }
-}
-
-/// A limit's numbers as a change keeps them.
-pub fn limit_value(part: Part, set: Numbers) -> Value {
-    match part {
-        Part::Window => json!({ "max_per_window": set.max_per_window, "window_secs": set.window_secs }),
-        Part::InFlight => json!({ "max_in_flight": set.max_in_flight }),
-        Part::Unproven => json!({ "max_unproven": set.damage.max_unproven }),
-        Part::Bad => json!({ "max_bad": set.damage.max_bad }),
-        Part::Storm => json!({ "max_storm": set.max_storm }),
-        Part::Wave => json!({ "max_wave": set.damage.max_wave }),
-    }
-}
-
-/// A mapping's mode as a change keeps it: of exactly one version.
-pub fn mode_value(version: i32, mode: &str) -> Value {
-    json!({ "version": version, "mode": mode })
-}
-
-/// A service group as a change keeps it.
-pub fn group_value(group: &ServiceGroup) -> Value {
-    json!({ "tags": group.tags, "targets": group.targets, "active": group.active })
-}
-
-/// A host's tags as a change keeps them.
-pub fn tags_value(tags: &BTreeMap<String, String>) -> Value {
-    json!({ "tags": tags })
-}
-
-/// A check in use as a change keeps it: of exactly one version.
-pub fn check_value(version: i32) -> Value {
-    json!({ "version": version, "archived": false })
-}
-
-/// How members sign on as a change keeps it; `version` is the one that it counts on to.
-pub fn sign_on_value(provider: Option<(&str, &str, &[String])>, required: bool, version: i32) -> Value {
-    let provider = provider
-        .map(|(issuer, client_id, domains)| json!({ "issuer": issuer, "client_id": client_id, "domains": domains }));
-    json!({ "provider": provider, "required": required, "version": version })
-}
 
 /// A change to propose.
 #[derive(Clone, Debug)]
@@ -401,72 +293,6 @@ pub async fn mark_confirmed(
     tx.due(Queue::Changes, due_at);
     let entry = Entry::changed("change.confirmed", ("change", change_id), said("proposed"), said("confirmed"));
     audit::insert(tx, None, entry.with(json!({ "by": by, "reason": reason }))).await
-}
-
-/// Why a change takes no effect whatever it is about: one of these seats, all that there are, asked for it or said yes, and could
-/// not do so any more. What the operator proposes is nobody's.
-pub async fn find_lost(tx: &mut TenantTx, change: &Change, seats: &[Seat]) -> Result<Option<&'static str>> {
-    let Some(subject) = change.subject else { return Ok(None) };
-    let client_id = find_client(tx, subject).await?;
-    let now = |login_id: Uuid| {
-        let seat = seats.iter().find(|seat| seat.login_id == login_id)?;
-        let sees = match (&seat.client_ids, client_id) {
-            (None, _) => Sees::All,
-            (Some(seen), Some(client_id)) if seen.contains(&client_id) => Sees::ItsClient,
-            (Some(_), _) => Sees::Less,
-        };
-        Some((seat.role, sees))
-    };
-    if let Some(login_id) = change.proposed_login_id
-        && !now(login_id).is_some_and(|(role, sees)| may_propose(subject.proposing(), role, sees))
-    {
-        return Ok(Some("whoever proposed it may not propose it any more"));
-    }
-    if change.state != State::Confirmed {
-        return Ok(None);
-    }
-    Ok(match change.answered_login_id {
-        None => Some("it is not known who said yes"),
-        Some(login_id) if now(login_id).is_some_and(|(role, sees)| may_confirm(subject.asks(), role, sees)) => None,
-        Some(_) => Some("whoever said yes may not say it any more"),
-    })
-}
-
-/// The one client that a change is about, if it is about one.
-async fn find_client(tx: &mut TenantTx, subject: Subject) -> Result<Option<Uuid>> {
-    Ok(match subject {
-        Subject::HostTags(host_id) => hosts::find_client(tx, host_id).await?,
-        Subject::ServiceGroup(group_id) => {
-            let group = groups::list(tx).await?.into_iter().find(|row| row.group_id == group_id);
-            group.map(|row| row.client_id)
-        }
-        Subject::Mode(_) | Subject::Limit(..) | Subject::SignOn | Subject::Check(_) => None,
-    })
-}
-
-/// A seat was changed or taken away: what its member proposed or said yes to, and could not any more, is over.
-pub(crate) async fn end_lost(tx: &mut TenantTx, login_id: Uuid) -> Result<()> {
-    // Seats are locked before changes, as where a change takes effect.
-    let seats = members::list_locked(tx).await?;
-    let tenant_id = tx.tenant_id();
-    let theirs = sqlx::query_scalar!(
-        "SELECT change_id FROM proposed_changes WHERE tenant_id = $1 AND state IN ('proposed', 'confirmed')
-           AND (proposed_login_id = $2 OR answered_login_id = $2) ORDER BY change_id",
-        tenant_id,
-        login_id
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    for change_id in theirs {
-        let Some(change) = find_locked(tx, change_id).await? else { continue };
-        if !matches!(change.state, State::Proposed | State::Confirmed) {
-            continue; // it ended while its lock was waited for
-        }
-        if let Some(why) = find_lost(tx, &change, &seats).await? {
-            mark_ended(tx, change_id, State::Stale, why).await?;
-        }
-    }
-    Ok(())
 }
 
 /// It cannot take effect yet: it is looked at again at `until`.

@@ -127,7 +127,7 @@ async fn what_was_confirmed_takes_effect_only_while_whoever_asked_for_it_and_sai
         assert_eq!(console.count(&ended).await, 1, "{why}");
         let told = format!("tenant_audit WHERE action = 'change.stale' AND detail->>'why' = '{why}'");
         assert_eq!(console.count(&told).await, 1, "{why}");
-        assert_eq!(console.count("mapping_versions WHERE mode = 'auto'").await, 0);
+        assert_eq!(console.count("mapping_versions WHERE mode = 'auto' AND version = 2").await, 0);
         console.execute(role(whose, had)).await;
         let (_, _, page) = console.get("/changes", &second).await;
         assert!(page.contains(why), "{page}");

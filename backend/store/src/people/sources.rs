@@ -93,8 +93,11 @@ async fn count(tx: &mut SystemTx, source: &Source, rests: Rests) -> Result<bool>
     .fetch_optional(tx.conn())
     .await?;
     let Some(count) = count else { return Ok(false) };
-    let until = now + (source.rests)(count.unsigned_abs());
-    sqlx::query!("UPDATE sources SET locked_until = $2 WHERE source = $1", source.name, until.to_sqlx() as _)
+    // One that does not rest rests until no moment: those side by side have read the clock before us.
+    let rests = (source.rests)(count.unsigned_abs());
+    let until = (!rests.is_zero()).then(|| now + rests);
+    let until = until.map(|until| until.to_sqlx());
+    sqlx::query!("UPDATE sources SET locked_until = $2 WHERE source = $1", source.name, until as _)
         .execute(tx.conn())
         .await?;
     Ok(true)

@@ -81,12 +81,7 @@ pub async fn gate(State((app, limits)): State<(App, Limits)>, request: Request, 
 }
 
 /// The token of a request, if it works from where it comes.
-async fn known(
-    app: &App,
-    limits: &Limits,
-    parts: &Parts,
-    address: Option<IpAddr>,
-) -> Result<(Bearer, Token), Problem> {
+async fn known(app: &App, limits: &Limits, parts: &Parts, address: Option<IpAddr>) -> Result<(Bearer, Token), Problem> {
     let said = parts.headers.get(header::AUTHORIZATION).and_then(|said| said.to_str().ok());
     let text = said.and_then(|said| said.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     // What is mistyped is known by its checksum, without a look-up.
