@@ -13,12 +13,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (name, render) in gallery::PAGES {
         write(folder, name, &render()?)?;
     }
-    for (name, letter) in [
-        ("mail-fixed", mail::samples::fixed().render()),
-        ("mail-needs-you", mail::samples::needs_you().render()),
-        ("mail-held", mail::samples::held().render()),
-    ] {
-        write(folder, name, &letter.html)?;
+    let mut letters = vec![
+        ("fixed", mail::samples::fixed().render()),
+        ("needs-you", mail::samples::needs_you().render()),
+        ("held", mail::samples::held().render()),
+    ];
+    letters.extend(mail::samples::accounts().into_iter().map(|(name, letter)| (name, letter.render())));
+    for (name, letter) in letters {
+        let name = format!("mail-{name}");
+        write(folder, &name, &letter.html)?;
         fs::write(folder.join(format!("{name}.txt")), format!("Subject: {}\n\n{}", letter.subject, letter.text))?;
     }
     for path in views::assets::paths() {

@@ -27,17 +27,18 @@ const UNANCHORED: u8 = 4;
 /// What is said of a file whose lines fit each other.
 struct Told<'a> {
     whole: &'a Whole,
-    /// Whether a head was known from elsewhere.
-    has_head: bool,
+    /// The number of the entry whose head was known from elsewhere.
+    head: Option<i64>,
     /// Whether the signer was.
     has_key: bool,
 }
 
 impl Told<'_> {
-    /// The exit status. A file that nothing from elsewhere anchors may be cut off where a batch ended, or be written and signed by
-    /// anybody: whoever asks in a script must not take that for a yes.
+    /// The exit status. A file may be cut off where a batch ended, which a head alone shows; and what is newer than the head may be
+    /// written and signed by anybody, which the key alone shows: whoever asks in a script must not take that for a yes.
     fn code(&self) -> u8 {
-        if self.has_head || self.has_key { 0 } else { UNANCHORED }
+        let is_whole = self.head.is_some_and(|seq| self.has_key || seq == self.whole.entries);
+        if is_whole { 0 } else { UNANCHORED }
     }
 }
 
@@ -46,12 +47,20 @@ impl fmt::Display for Told<'_> {
         let Whole { tenant_id, entries, hash, public_key } = self.whole;
         let word = if self.code() == 0 { "Whole" } else { "Unanchored" };
         write!(f, "{word}: {entries} entries of organization {tenant_id}")?;
-        match self.code() {
-            0 => f.write_str(".")?,
-            _ => f.write_str(" fit each other; nothing says that these are all of them, or who wrote them.")?,
+        match (self.code(), self.head) {
+            (0, _) => f.write_str(".")?,
+            (_, Some(seq)) => {
+                write!(f, " fit each other up to the head, entry {seq}; nothing says who wrote the newer ones.")?;
+            }
+            (_, None) if self.has_key => {
+                f.write_str(" fit each other and that key signed them; nothing says that these are all of them.")?;
+            }
+            (_, None) => {
+                f.write_str(" fit each other; nothing says that these are all of them, or who wrote them.")?;
+            }
         }
         write!(f, "\n  last entry  {entries}:{hash}\n  signed by   {public_key}")?;
-        if !self.has_head {
+        if self.head.is_none() {
             f.write_str(
                 "\nWhether newer entries were left out shows a newer head alone: --head, from the daily mail or another file.",
             )?;
@@ -75,7 +84,8 @@ pub async fn run(command: cli::Audit) -> Result<ExitCode> {
         }
         cli::Audit::Verify { file, head, key } => match judge(&file, head.as_ref(), key)? {
             Ok(whole) => {
-                let told = Told { whole: &whole, has_head: head.is_some(), has_key: key.is_some() };
+                let head = head.as_ref().map(|head| head.known.seq);
+                let told = Told { whole: &whole, head, has_key: key.is_some() };
                 println!("{told}");
                 Ok(ExitCode::from(told.code()))
             }
@@ -145,21 +155,27 @@ mod tests {
         let public_key = keys::SigningKey::from_bytes(&[9; 32]).public();
         let hash = keys::digest(b"last");
         let whole = Whole { tenant_id: uuid::Uuid::from_u128(7), entries: 5, hash, public_key };
-        let said = |has_head, has_key| {
-            let told = Told { whole: &whole, has_head, has_key };
+        let said = |head, has_key| {
+            let told = Told { whole: &whole, head, has_key };
             (told.code(), told.to_string())
         };
-        let (code, text) = said(false, false);
+        let (code, text) = said(None, false);
         assert_eq!(code, 4);
         assert!(
             text.starts_with("Unanchored: 5 entries of organization 00000000-0000-0000-0000-000000000007"),
             "{text}"
         );
         assert!(text.contains(&format!("last entry  5:{hash}")) && text.contains("--head") && text.contains("--key"));
-        for (has_head, has_key) in [(true, false), (false, true), (true, true)] {
-            let (code, text) = said(has_head, has_key);
+        for (head, has_key) in [(Some(5), false), (Some(3), true), (Some(5), true)] {
+            let (code, text) = said(head, has_key);
             assert_eq!((code, text.starts_with("Whole: 5 entries")), (0, true), "{text}");
-            assert_eq!((text.contains("--head"), text.contains("--key")), (!has_head, !has_key), "{text}");
+            assert_eq!((text.contains("--head"), text.contains("--key")), (false, !has_key), "{text}");
+        }
+        // The key alone shows no truncation, and a head alone nothing of what is newer.
+        for (head, has_key, says) in [(None, true, "that these are all"), (Some(3), false, "who wrote the newer ones")]
+        {
+            let (code, text) = said(head, has_key);
+            assert!(code == 4 && text.starts_with("Unanchored: 5 entries") && text.contains(says), "{text}");
         }
     }
 }

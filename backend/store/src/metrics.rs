@@ -2,7 +2,7 @@
 //! for the disk.
 
 use domain::metrics::{Due, LAYOUT, Rollup, Samples, Span, Step};
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use uuid::Uuid;
@@ -153,44 +153,17 @@ pub async fn find_now(tx: &mut TenantTx, host_id: Uuid) -> Result<Option<Now>> {
 /// The past of a host, oldest first, and how much of it there is to show.
 pub async fn list(tx: &mut TenantTx, host_id: Uuid) -> Result<(Span, Vec<Point>)> {
     let now = tx.now().await?;
-    let day = list_five_minutes(tx, host_id, now - Span::Day.length()).await?;
+    // Days that have not begun have tables already, which are left out; a host's clock may be ahead of ours.
+    let until = now + SignedDuration::from_hours(24);
+    let five_minutes = Step::Of(Rollup::FiveMinutes);
+    let day = list_between(tx, host_id, five_minutes, (now - Span::Day.length(), until)).await?;
     let age = |at: Timestamp| now.duration_since(at).unsigned_abs();
     let span = Span::of(day.first().map(|point| age(point.at)).unwrap_or_default());
     let points = match span {
-        Span::Hour => list_minutes(tx, host_id, now - span.length()).await?,
+        Span::Hour => list_between(tx, host_id, Step::Minute, (now - span.length(), until)).await?,
         Span::SixHours | Span::Day => day,
     };
     Ok((span, points))
-}
-
-async fn list_minutes(tx: &mut TenantTx, host_id: Uuid, since: Timestamp) -> Result<Vec<Point>> {
-    let tenant_id = tx.tenant_id();
-    let rows = sqlx::query!(
-        r#"SELECT at, samples AS "samples: Vec<Option<f32>>" FROM host_metrics
-           WHERE tenant_id = $1 AND host_id = $2 AND at >= $3 AND layout = $4 ORDER BY at LIMIT 100"#,
-        tenant_id,
-        host_id,
-        since.to_sqlx() as _,
-        LAYOUT
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    Ok(rows.into_iter().map(|r| Point { at: r.at.to_jiff(), samples: r.samples }).collect())
-}
-
-async fn list_five_minutes(tx: &mut TenantTx, host_id: Uuid, since: Timestamp) -> Result<Vec<Point>> {
-    let tenant_id = tx.tenant_id();
-    let rows = sqlx::query!(
-        r#"SELECT at, samples AS "samples: Vec<Option<f32>>" FROM host_metrics_5m
-           WHERE tenant_id = $1 AND host_id = $2 AND at >= $3 AND layout = $4 ORDER BY at LIMIT 300"#,
-        tenant_id,
-        host_id,
-        since.to_sqlx() as _,
-        LAYOUT
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    Ok(rows.into_iter().map(|r| Point { at: r.at.to_jiff(), samples: r.samples }).collect())
 }
 
 /// The rows of one step of a host, `from` included and `to` not, oldest first; 2,000 at most.

@@ -28,6 +28,8 @@ pub(super) struct Row {
 
 /// Columns of the text part.
 const WIDTH: usize = 72;
+/// Columns of the labels before it.
+const LABELS: usize = 12;
 
 impl Letter {
     /// The rows that have something to say.
@@ -67,13 +69,22 @@ impl Letter {
     fn text(&self) -> String {
         let mut out =
             format!("{} {}\n\n{}\n\n{}\n\n", self.glyph(), self.status, wrap(&self.title, ""), wrap(&self.lead, ""));
+        let column = " ".repeat(LABELS);
         for Row { label, lines } in &self.rows {
             for (index, line) in lines.iter().enumerate() {
-                let label = if index == 0 { label } else { "" };
-                out.push_str(&format!("{label:<12}{}\n", wrap(line, "            ")));
+                let label = if index == 0 { *label } else { "" };
+                // One that leaves no room before the words has a line of its own.
+                let label = match label.chars().count() < LABELS {
+                    true => format!("{label:<LABELS$}"),
+                    false => format!("{label}\n{column}"),
+                };
+                out.push_str(&format!("{label}{}\n", wrap(line, &column)));
             }
         }
-        out.push_str(&format!("\n{}:\n{}\n\n-- \n{}\n", self.button, self.link, wrap(&self.small_print, "")));
+        if !self.rows.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(&format!("{}:\n{}\n\n-- \n{}\n", self.button, self.link, wrap(&self.small_print, "")));
         out.replace('\u{a0}', " ")
     }
 }

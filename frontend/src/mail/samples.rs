@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{About, Change, Fixed, Held, NeedsYou};
+use super::{About, Account, AccountMail, Change, Fixed, Held, NeedsYou};
 use crate::samples::{before, clock};
 
 fn about(what: &str, host: &str, client: &str, small_print: &str) -> About {
@@ -70,4 +70,78 @@ pub fn held() -> Held {
         would_run: "Restart a failed service v4".to_owned(),
         now: lines(&["shop-web is not running", "port 8080 refuses"]),
     }
+}
+
+/// Each kind of mail about an account or an organization, with a name.
+pub fn accounts() -> Vec<(&'static str, AccountMail)> {
+    let organization = "Northwind IT".to_owned();
+    let client = Some("Acme Dental".to_owned());
+    let says = vec![
+        ("sign-up", Account::SignUp { organization: organization.clone() }),
+        ("has-account", Account::HasAccount),
+        (
+            "invitation",
+            Account::Invitation {
+                organization: organization.clone(),
+                by: "Jun Tanaka".to_owned(),
+                role: "Technician".to_owned(),
+            },
+        ),
+        ("reset", Account::Reset),
+        ("confirm-address", Account::ConfirmAddress),
+        ("password-changed", Account::PasswordChanged),
+        ("address-asked", Account::AddressAsked { to: "sam@harbor.example".to_owned() }),
+        ("address-changed", Account::AddressChanged { to: "sam@harbor.example".to_owned() }),
+        (
+            "audit-head",
+            Account::AuditHead {
+                organization: organization.clone(),
+                head: format!("4711:{}", "5e".repeat(32)),
+                key: "a1".repeat(32),
+                signed: format!("mw_head_{}", "Q7".repeat(80)),
+            },
+        ),
+        ("audit-late", Account::AuditLate { organization: organization.clone(), entries: "3".to_owned() }),
+        (
+            "deletion-asked",
+            Account::DeletionAsked {
+                organization: organization.clone(),
+                client: client.clone(),
+                by: "Jun Tanaka".to_owned(),
+                at: "7 December 2026, 07:02 UTC".to_owned(),
+            },
+        ),
+        (
+            "deletion-called-off",
+            Account::DeletionCalledOff {
+                organization: organization.clone(),
+                client: client.clone(),
+                by: "Jun Tanaka".to_owned(),
+            },
+        ),
+        ("deletion-begun", Account::DeletionBegun { organization: organization.clone(), client }),
+        (
+            "token-made",
+            Account::TokenMade {
+                organization: organization.clone(),
+                name: "Nightly backup".to_owned(),
+                scopes: "read, work".to_owned(),
+                until: "28 February 2027".to_owned(),
+                service: None,
+            },
+        ),
+        (
+            "relay-refuses",
+            Account::RelayRefuses {
+                organization,
+                host: "smtp.northwind.example".to_owned(),
+                why: "535 Authentication failed".to_owned(),
+            },
+        ),
+        ("second-factor", Account::SecondFactor { is_on: true }),
+        ("recovery-codes", Account::RecoveryCodes),
+        ("passkey", Account::Passkey { name: "Work laptop".to_owned(), is_added: true }),
+    ];
+    let link = "https://mend.northwind.example/sign-in".to_owned();
+    says.into_iter().map(|(name, says)| (name, AccountMail { says, link: link.clone(), lasts: None })).collect()
 }

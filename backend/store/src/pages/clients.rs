@@ -40,7 +40,7 @@ pub struct Row {
     pub archived_at: Option<Timestamp>,
 }
 
-/// The clients, worst first; `most` at most. Hosts and incidents are counted once, not for each client anew.
+/// The clients, worst first; `most` at most. Everything is counted once, not for each client anew.
 pub async fn list(tx: &mut TenantTx, which: Which, most: i64) -> Result<Vec<Row>> {
     let (tenant_id, now) = (tx.tenant_id(), tx.now().await?);
     let alive = now - nodes::DEAD_AFTER;
@@ -54,15 +54,18 @@ pub async fn list(tx: &mut TenantTx, which: Which, most: i64) -> Result<Vec<Row>
              FROM hosts h
              LEFT JOIN host_links l ON l.tenant_id = $1 AND l.host_id = h.host_id
              LEFT JOIN nodes n ON n.node_id = l.node_id
-             WHERE h.tenant_id = $1 AND h.state <> 'retired' GROUP BY h.client_id)
+             WHERE h.tenant_id = $1 AND h.state <> 'retired' GROUP BY h.client_id),
+           s AS MATERIALIZED (SELECT s.client_id, count(*) AS sites FROM sites s WHERE s.tenant_id = $1 GROUP BY s.client_id),
+           b AS MATERIALIZED (
+             SELECT b.scope_key, b.frozen FROM guardrail_buckets b WHERE b.tenant_id = $1 AND b.scope_kind = 'client')
            SELECT c.client_id, c.name, c.archived_at, coalesce(i.critical, 0) AS "critical!", coalesce(i.warning, 0) AS "warning!",
              coalesce(i.needs_you, 0) AS "needs_you!", coalesce(h.hosts, 0) AS "hosts!", coalesce(h.silent, 0) AS "silent!",
-             (SELECT count(*) FROM sites s WHERE s.tenant_id = $1 AND s.client_id = c.client_id) AS "sites!",
-             coalesce(b.frozen, false) AS "is_stopped!"
+             coalesce(s.sites, 0) AS "sites!", coalesce(b.frozen, false) AS "is_stopped!"
            FROM clients c
            LEFT JOIN i ON i.client_id = c.client_id
            LEFT JOIN h ON h.client_id = c.client_id
-           LEFT JOIN guardrail_buckets b ON b.tenant_id = $1 AND b.scope_kind = 'client' AND b.scope_key = c.client_id::text
+           LEFT JOIN s ON s.client_id = c.client_id
+           LEFT JOIN b ON b.scope_key = c.client_id::text
            WHERE c.tenant_id = $1 AND (c.archived_at IS NOT NULL) = $3
            ORDER BY (i.needs_you > 0 AND i.critical > 0) IS TRUE DESC, coalesce(i.needs_you, 0) DESC, coalesce(i.critical, 0) DESC, coalesce(i.warning, 0) DESC,
              coalesce(h.silent, 0) DESC, lower(c.name), c.client_id
