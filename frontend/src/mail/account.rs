@@ -299,11 +299,11 @@ impl AccountMail {
             Account::AuditHead { head, key, signed, .. } => Letter::rows([
                 ("Last entry", vec![head.clone()]),
                 ("Signed by", vec![key.clone()]),
-                ("With its signature, for --head", vec![signed.clone()]),
+                ("For --head", vec![signed.clone()]),
             ]),
             Account::RelayRefuses { why, .. } => Letter::rows([("It said", vec![why.clone()])]),
             Account::TokenMade { name, scopes, until, .. } => Letter::rows([
-                ("What uses it", vec![name.clone()]),
+                ("Called", vec![name.clone()]),
                 ("It may", vec![scopes.clone()]),
                 ("It ends", vec![until.clone()]),
             ]),
